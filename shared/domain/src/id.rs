@@ -1,0 +1,165 @@
+//! Identifiers: ours are time-ordered and carry a prefix that tells what they name; those of others are kept as given.
+
+use crate::idempotency::IdempotencyKey;
+use serde::de::{self, Deserializer, Visitor};
+use std::fmt;
+use ulid::Ulid;
+
+/// The longest identifier, in characters.
+pub const MAX_ID_LENGTH: usize = 64;
+
+/// The characters that an identifier may have, as a regular expression.
+pub const ID_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {MAX_ID_LENGTH} characters, a letter or digit and then letters, digits, '.', '_' or '-'")]
+pub struct InvalidId;
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    let bytes = text.as_bytes();
+    let starts_well = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
+    let goes_on_well = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    if starts_well && goes_on_well && bytes.len() <= MAX_ID_LENGTH { Ok(()) } else { Err(InvalidId) }
+}
+
+/// Reads an identifier from a string, or from a whole number by its decimal digits.
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id: a string, or a whole number below 2^64")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        check(text).map_err(E::custom)?;
+        Ok(text.to_owned())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Accepts a text of the form [`ID_PATTERN`].
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                check(text).map(|()| Self(text.to_owned()))
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(IdVisitor).map(Self)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": ID_PATTERN })
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A customer: the subject of the caller's token.
+    CustomerId
+    /// A product, named by the merchant.
+    ProductId
+    /// An order: `ord_` and 26 characters.
+    OrderId
+    /// An entry of a customer's ledger: `ent_` and a ULID, so that entries sort by time.
+    EntryId
+    /// A store whose products are delivered by a rider.
+    StoreId
+    /// A rider: the subject of the caller's token.
+    RiderId
+    /// A marketing campaign, named by the marketing platform.
+    CampaignId
+    /// A coupon of one customer.
+    CouponId
+}
+
+impl OrderId {
+    /// The order that this customer places under this key: always the same, so that the order is its own record of
+    /// having been placed.
+    pub fn of_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self(format!("ord_{}", Ulid::from_bytes(key.digest(customer.as_str()))))
+    }
+
+    /// A new order's id.
+    pub fn from_ulid(ulid: Ulid) -> Self {
+        Self(format!("ord_{ulid}"))
+    }
+}
+
+impl EntryId {
+    /// A new ledger entry's id; it sorts by the time in `ulid`.
+    pub fn from_ulid(ulid: Ulid) -> Self {
+        Self(format!("ent_{ulid}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_letter_or_digit_and_then_a_few_safe_characters() {
+        for good in ["1", "a", "Z9._-", &"x".repeat(64)] {
+            assert_eq!(ProductId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "-a", ".a", "_a", "a b", "a/b", "a#b", "가", "a\n", &"x".repeat(65)] {
+            assert_eq!(ProductId::parse(bad), Err(InvalidId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_customer_and_key_always_mean_the_same_order() {
+        let key = |text| IdempotencyKey::parse(text).unwrap();
+        let customer = |text| CustomerId::parse(text).unwrap();
+        let order = OrderId::of_key(&customer("c1"), &key("k1"));
+        assert_eq!(order, OrderId::of_key(&customer("c1"), &key("k1")));
+        assert_ne!(order, OrderId::of_key(&customer("c1"), &key("k2")));
+        assert_ne!(order, OrderId::of_key(&customer("c2"), &key("k1")));
+        assert_ne!(OrderId::of_key(&customer("a"), &key("bc")), OrderId::of_key(&customer("ab"), &key("c")));
+        assert!(OrderId::parse(order.as_str()).is_ok());
+    }
+}

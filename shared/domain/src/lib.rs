@@ -1,0 +1,20 @@
+//! What is true of an order platform whatever runs it: identifiers, money, quantities, orders, sales.
+//!
+//! This crate must never await, read a clock, hold a float, draw a random number or know AWS. Times and random bits
+//! are passed in; constructors refuse what is not valid, so a value of these types is always a good one.
+
+pub mod fault;
+pub mod id;
+pub mod idempotency;
+pub mod money;
+pub mod order;
+pub mod points;
+pub mod product;
+pub mod sales;
+pub mod time;
+
+pub use fault::Fault;
+pub use id::{CampaignId, CouponId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId, StoreId};
+pub use idempotency::IdempotencyKey;
+pub use money::Won;
+pub use time::Timestamp;
