@@ -1,0 +1,126 @@
+//! The order as others see it: in the API's answers and in every event.
+
+use domain::{
+    CampaignId, CouponId, CustomerId, OrderId, ProductId, StoreId, Timestamp, Won,
+    order::{self, Delivery, PaymentMethod, PaymentStatus, Quantity, Status},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An order as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Its id.
+    pub order_id: OrderId,
+    /// 1 when placed, one more with each change.
+    pub version: u32,
+    /// Where it stands.
+    pub status: Status,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// The store whose products it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_id: Option<StoreId>,
+    /// The campaign that brought the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<CampaignId>,
+    /// What was ordered, each product once.
+    pub items: Vec<Item>,
+    /// The items' sum.
+    pub original_amount: Won,
+    /// What was taken off.
+    pub discount_amount: Won,
+    /// What is paid: original less discount.
+    pub total_amount: Won,
+    /// The coupon that was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon_id: Option<CouponId>,
+    /// How it is paid.
+    pub payment: OrderPayment,
+    /// Where it goes, for an order of a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// Every step so far, the first first.
+    pub timeline: Vec<Step>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One product of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Which product.
+    pub product_id: ProductId,
+    /// How many units.
+    #[schemars(with = "u32", range(min = 1, max = 9999))]
+    pub quantity: Quantity,
+    /// The price of one unit when the order was placed.
+    pub unit_price: Won,
+    /// The price of all units.
+    pub total_price: Won,
+}
+
+/// The payment of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderPayment {
+    /// How.
+    pub method: PaymentMethod,
+    /// How much.
+    pub amount: Won,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// When it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at: Option<Timestamp>,
+}
+
+/// One step of an order's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// The status from then on.
+    pub status: Status,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it: `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or `system`.
+    pub by: String,
+}
+
+impl From<&order::Order> for Order {
+    fn from(order: &order::Order) -> Self {
+        let item = |line: &order::Line| Item {
+            product_id: line.product_id.clone(),
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            total_price: line.total_price,
+        };
+        let step = |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
+        Self {
+            order_id: order.order_id.clone(),
+            version: order.version,
+            status: order.status,
+            customer_id: order.customer_id.clone(),
+            store_id: order.store_id.clone(),
+            campaign_id: order.campaign_id.clone(),
+            items: order.lines.iter().map(item).collect(),
+            original_amount: order.original_amount,
+            discount_amount: order.discount_amount,
+            total_amount: order.total_amount,
+            coupon_id: None,
+            payment: OrderPayment {
+                method: order.payment.method,
+                amount: order.payment.amount,
+                status: order.payment.status,
+                paid_at: order.payment.paid_at,
+            },
+            delivery: order.delivery.clone(),
+            timeline: order.timeline.iter().map(step).collect(),
+            placed_at: order.placed_at,
+            updated_at: order.updated_at,
+        }
+    }
+}
