@@ -1,0 +1,127 @@
+//! Every key of the system.
+//!
+//! | table | pk | sk |
+//! |---|---|---|
+//! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
+//! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
+//! | orders | `ORDER#<id>` | `ORDER` |
+//! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
+//! | views | `LATE-SALES` | `<hour>#<order>` |
+//! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
+//!
+//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store.
+
+use crate::item::{Item, text};
+use domain::{CustomerId, EntryId, OrderId, ProductId, sales::Hour};
+
+/// Where a row is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The partition.
+    pub pk: String,
+    /// The place within it.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// The key as attributes.
+    pub fn item(&self) -> Item {
+        Item::from([("pk".into(), text(&self.pk)), ("sk".into(), text(&self.sk))])
+    }
+}
+
+/// The prefix of a ledger entry's sort key.
+pub(crate) const LEDGER: &str = "LEDGER#";
+/// The prefix of a stock movement's sort key.
+pub(crate) const MOVE: &str = "MOVE#";
+/// The prefix of a sale's sort key.
+pub(crate) const SALE: &str = "ORDER#";
+/// The prefix of a sort key of an hour's totals.
+pub(crate) const TOTAL: &str = "TOTAL#";
+
+/// A customer's rows.
+pub fn customer(id: &CustomerId) -> String {
+    format!("CUSTOMER#{id}")
+}
+
+/// A customer's balance.
+pub fn points(id: &CustomerId) -> Key {
+    Key::new(customer(id), "POINTS")
+}
+
+/// One change of a balance.
+pub fn ledger(id: &CustomerId, entry: &EntryId) -> Key {
+    Key::new(customer(id), format!("{LEDGER}{entry}"))
+}
+
+/// A charge already made under an idempotency key.
+pub fn charge(id: &CustomerId, key_hash: &str) -> Key {
+    Key::new(customer(id), format!("CHARGE#{key_hash}"))
+}
+
+/// A product's rows.
+pub fn product(id: &ProductId) -> String {
+    format!("PRODUCT#{id}")
+}
+
+/// What is known of a product besides its stock.
+pub fn info(id: &ProductId) -> Key {
+    Key::new(product(id), "INFO")
+}
+
+/// A product's stock, with what an order must assert of it.
+pub fn stock(id: &ProductId) -> Key {
+    Key::new(product(id), "STOCK#0")
+}
+
+/// One change of a stock that was not an order.
+pub fn movement(id: &ProductId, ulid: &str) -> Key {
+    Key::new(product(id), format!("{MOVE}{ulid}"))
+}
+
+/// An adjustment already made under an idempotency key.
+pub fn adjustment(id: &ProductId, key_hash: &str) -> Key {
+    Key::new(product(id), format!("ADJUST#{key_hash}"))
+}
+
+/// An order.
+pub fn order(id: &OrderId) -> Key {
+    Key::new(format!("ORDER#{id}"), "ORDER")
+}
+
+/// The sales of an hour.
+pub fn sales(hour: Hour) -> String {
+    format!("SALES#{hour}")
+}
+
+/// What one order sold.
+pub fn sale(hour: Hour, order: &OrderId) -> Key {
+    Key::new(sales(hour), format!("{SALE}{order}"))
+}
+
+/// A part of an hour's totals.
+pub fn total(hour: Hour, part: usize) -> Key {
+    Key::new(sales(hour), format!("{TOTAL}{part:03}"))
+}
+
+/// The partition of [`late_sale`].
+pub const LATE_SALES: &str = "LATE-SALES";
+
+/// A sale that was told after its hour had ended.
+pub fn late_sale(hour: Hour, order: &OrderId) -> Key {
+    Key::new(LATE_SALES, format!("{hour}#{order}"))
+}
+
+/// The top sellers as last counted.
+pub fn top_sellers() -> Key {
+    Key::new("TOP-SELLERS", "LATEST")
+}
+
+/// The last audit of the books.
+pub fn audit() -> Key {
+    Key::new("AUDIT", "LATEST")
+}

@@ -1,0 +1,95 @@
+//! The only crate that speaks DynamoDB.
+//!
+//! Keys are built in [`keys`] and nowhere else; every write has a condition and names the refusal that its failure
+//! means ([`Transaction`]); each noun has one module that builds its reads and writes. This crate must never know HTTP,
+//! Lambda or an event bus.
+
+pub mod books;
+pub mod item;
+pub mod keys;
+pub mod orders;
+pub mod points;
+pub mod products;
+mod read;
+mod retry;
+pub mod sales;
+mod transaction;
+
+pub use item::Item;
+pub use read::{Page, PageRequest};
+pub use transaction::{NotCommitted, Refusal, Transaction, Write};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+};
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use domain::Timestamp;
+use std::{sync::Arc, time::Duration};
+
+/// How long to wait for a connection, and for an answer, before the call counts as lost.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The platform's tables, and how to call them.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    time: SharedTimeSource,
+    sleep: SharedAsyncSleep,
+    deadline: Option<Timestamp>,
+}
+
+/// The tables' names, as the deployment gave them.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) customers: String,
+    pub(crate) products: String,
+    pub(crate) orders: String,
+    pub(crate) views: String,
+}
+
+/// The environment or the AWS configuration lacks something.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not set")]
+pub struct NotConfigured(pub &'static str);
+
+impl Store {
+    /// Opens the tables that `variable` names: `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`.
+    pub fn open(aws: &SdkConfig, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotConfigured> {
+        let table = |name| variable(name).ok_or(NotConfigured(name));
+        let tables = Tables {
+            customers: table("CUSTOMERS_TABLE")?,
+            products: table("PRODUCTS_TABLE")?,
+            orders: table("ORDERS_TABLE")?,
+            views: table("VIEWS_TABLE")?,
+        };
+        let config = aws_sdk_dynamodb::config::Builder::from(aws)
+            // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
+            )
+            .build();
+        Ok(Self {
+            client: Client::from_conf(config),
+            tables: Arc::new(tables),
+            time: aws.time_source().ok_or(NotConfigured("the time source"))?,
+            sleep: aws.sleep_impl().ok_or(NotConfigured("the sleep"))?,
+            deadline: None,
+        })
+    }
+
+    /// The same store, whose calls are not begun or repeated when they could end after `deadline`.
+    #[must_use]
+    pub fn until(&self, deadline: Timestamp) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    fn now(&self) -> Timestamp {
+        let since_epoch = self.time.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}

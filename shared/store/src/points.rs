@@ -1,0 +1,99 @@
+//! Balances, their ledger, and the charges that were made under an idempotency key.
+
+use crate::{
+    Item, Page, PageRequest, Store, Write,
+    item::{number, read, row, whole},
+    keys,
+    read::Query,
+};
+use domain::{CustomerId, EntryId, Fault, Timestamp, Won, points::Entry};
+use serde::{Deserialize, Serialize};
+
+/// A charge as it was answered: what a repeat under its key is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Charge {
+    /// Whose balance.
+    pub customer_id: CustomerId,
+    /// How many points were added.
+    pub amount: Won,
+    /// The balance just after.
+    pub balance: Won,
+    /// The ledger entry.
+    pub entry_id: EntryId,
+    /// When.
+    pub charged_at: Timestamp,
+}
+
+impl Store {
+    /// A customer's balance; a customer never seen has none.
+    pub async fn balance(&self, customer: &CustomerId) -> Result<Won, Fault> {
+        balance_in(self.get(&self.tables.customers, &keys::points(customer)).await?.as_ref())
+    }
+
+    /// What a charge must know: the balance, and the charge already made under the key whose hash is given.
+    pub async fn before_charge(
+        &self,
+        customer: &CustomerId,
+        key_hash: Option<&str>,
+    ) -> Result<(Won, Option<Charge>), Fault> {
+        let table = self.tables.customers.as_str();
+        let (points, charge) = (keys::points(customer), key_hash.map(|hash| keys::charge(customer, hash)));
+        let mut found = self
+            .batch_get([Some(points.clone()), charge.clone()].into_iter().flatten().map(|key| (table, key)))
+            .await?;
+        let made = charge.and_then(|key| found.take(&key)).map(read).transpose()?;
+        Ok((balance_in(found.take(&points).as_ref())?, made))
+    }
+
+    /// Sets a balance, if it is still what was seen.
+    pub fn set_balance(&self, customer: &CustomerId, seen: Won, balance: Won) -> Write {
+        let unchanged =
+            if seen == Won::ZERO { "attribute_not_exists(balance) OR balance = :seen" } else { "balance = :seen" };
+        Write::update(&self.tables.customers, keys::points(customer), "SET balance = :balance")
+            .when(unchanged)
+            .value(":seen", number(seen.get()))
+            .value(":balance", number(balance.get()))
+    }
+
+    /// Takes points, if there are as many.
+    pub fn debit(&self, customer: &CustomerId, points: Won) -> Write {
+        let enough = "balance >= :points";
+        let condition =
+            if points == Won::ZERO { "attribute_not_exists(balance) OR balance >= :points" } else { enough };
+        Write::update(
+            &self.tables.customers,
+            keys::points(customer),
+            "SET balance = if_not_exists(balance, :none) - :points",
+        )
+        .when(condition)
+        .value(":points", number(points.get()))
+        .value(":none", number(0))
+    }
+
+    /// Writes an entry into a customer's ledger.
+    pub fn enter(&self, customer: &CustomerId, entry: &Entry) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.customers, row(&keys::ledger(customer, &entry.entry_id), entry)?).when_new())
+    }
+
+    /// Records that a charge was made under an idempotency key.
+    pub fn record_charge(&self, charge: &Charge, key_hash: &str) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.customers, row(&keys::charge(&charge.customer_id, key_hash), charge)?).when_new())
+    }
+
+    /// A customer's ledger, the newest entry first. A page's `next` is the id of its last entry.
+    pub async fn ledger(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Entry>, Fault> {
+        let pk = keys::customer(customer);
+        let query = Query { table: &self.tables.customers, pk: &pk, prefix: keys::LEDGER, newest_first: true };
+        let after = page.after.as_ref().map(|entry| format!("{}{entry}", keys::LEDGER));
+        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let next = rows.next.map(|sk| sk.trim_start_matches(keys::LEDGER).to_owned());
+        Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
+    }
+}
+
+/// The balance that a row holds.
+pub fn balance_in(row: Option<&Item>) -> Result<Won, Fault> {
+    let Some(row) = row else { return Ok(Won::ZERO) };
+    Won::new(whole(row, "balance")?).map_err(Fault::broken)
+}

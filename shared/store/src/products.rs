@@ -1,0 +1,235 @@
+//! Products, their stock, and the movements of stock that are not orders.
+
+use crate::{
+    Item, Page, PageRequest, Store, Write,
+    item::{number, read, row, string, text},
+    keys::{self, Key},
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    Fault, ProductId, StoreId, Timestamp, Won,
+    order::Quantity,
+    product::{MAX_STOCK, Price, Product, ProductStatus},
+};
+use serde::{Deserialize, Serialize};
+
+/// A product's stock item: how many are left, and what an order must assert when it takes some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stock {
+    /// Units left.
+    pub quantity: i64,
+    /// The price of one unit.
+    pub price: Price,
+    /// Whether it can be ordered.
+    pub active: bool,
+    /// The store that makes it.
+    pub store_id: Option<StoreId>,
+}
+
+impl Stock {
+    /// Reads a stock item.
+    pub fn of(item: Item) -> Result<Self, Fault> {
+        read(item)
+    }
+}
+
+/// A product with its stock.
+#[derive(Debug, Clone)]
+pub struct Stocked {
+    /// What is known of it.
+    pub product: Product,
+    /// How many are left.
+    pub quantity: i64,
+    /// How often it was put; 0 before the first time.
+    pub version: i64,
+}
+
+/// One change of a stock that was not an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Movement {
+    /// Units that came in (positive) or went out.
+    pub delta: i64,
+    /// Why, in the operator's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An adjustment as it was answered: what a repeat under its key is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adjusted {
+    /// Which product.
+    pub product_id: ProductId,
+    /// Units left just after.
+    pub quantity: i64,
+    /// The change that was asked for.
+    pub delta: i64,
+    /// Why, in the operator's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Which products a listing has.
+#[derive(Debug, Clone)]
+pub enum Listing {
+    /// All of them.
+    Everything,
+    /// Those of a category.
+    Category(String),
+    /// Those of a store.
+    Store(StoreId),
+}
+
+/// A row of product information: the product and what only its row has.
+#[derive(Serialize, Deserialize)]
+struct Info {
+    version: i64,
+    /// One value for all, so that one index lists everything.
+    catalogue: String,
+}
+
+const CATALOGUE: &str = "ALL";
+
+impl Store {
+    /// A product and its stock at this moment, in one call.
+    pub async fn product(&self, id: &ProductId) -> Result<Option<Stocked>, Fault> {
+        let (info, stock) = (keys::info(id), keys::stock(id));
+        let table = self.tables.products.as_str();
+        let mut found = self.batch_get([(table, info.clone()), (table, stock.clone())]).await?;
+        match (found.take(&info), found.take(&stock)) {
+            (Some(info), Some(stock)) => stocked(info, stock).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// What is known of some products; those unknown are left out.
+    pub async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, Fault> {
+        let table = self.tables.products.as_str();
+        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::info(id)))).await?;
+        ids.iter().filter_map(|id| found.take(&keys::info(id))).map(read).collect()
+    }
+
+    /// A page of a listing, by product id. A page's `next` is the id of its last product.
+    pub async fn list_products(&self, listing: &Listing, page: &PageRequest) -> Result<Page<Stocked>, Fault> {
+        let (index, attribute, value) = match listing {
+            Listing::Everything => ("all", "catalogue", CATALOGUE),
+            Listing::Category(category) => ("by-category", "category", category.as_str()),
+            Listing::Store(store) => ("by-store", "storeId", store.as_str()),
+        };
+        let table = self.tables.products.as_str();
+        let start = page.after.as_deref().map(|id| listing_position(id, attribute, value)).transpose()?;
+        let call = || {
+            let request =
+                self.client.query().table_name(table).index_name(index).key_condition_expression("#by = :value");
+            let request =
+                request.expression_attribute_names("#by", attribute).expression_attribute_values(":value", text(value));
+            request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
+        };
+        let answer = self.ask(call).await?;
+        let next = answer.last_evaluated_key.map(|key| string(&key, "productId").map(str::to_owned)).transpose()?;
+        let infos: Vec<Item> = answer.items.unwrap_or_default();
+        let ids: Vec<ProductId> = infos
+            .iter()
+            .map(|info| string(info, "productId").and_then(|id| ProductId::parse(id).map_err(Fault::broken)))
+            .collect::<Result<_, _>>()?;
+        let mut stocks = self.batch_get(ids.iter().map(|id| (table, keys::stock(id)))).await?;
+        let pairs = infos.into_iter().zip(&ids).filter_map(|(info, id)| Some((info, stocks.take(&keys::stock(id))?)));
+        Ok(Page { entries: pairs.map(|(info, stock)| stocked(info, stock)).collect::<Result<_, _>>()?, next })
+    }
+
+    /// Puts what is known of a product, if nobody put it since `seen_version` (0: if nobody ever did).
+    pub fn put_info(&self, product: &Product, seen_version: i64) -> Result<Write, Fault> {
+        let key = keys::info(&product.product_id);
+        let mut item = row(&key, product)?;
+        item.extend(row(&key, &Info { version: seen_version + 1, catalogue: CATALOGUE.into() })?);
+        let write = Write::put(&self.tables.products, item);
+        Ok(match seen_version {
+            0 => write.when_new(),
+            seen => write.when("version = :seen").value(":seen", number(seen)),
+        })
+    }
+
+    /// Puts what an order asserts of a product; a new one has no stock.
+    pub fn put_stock(&self, product: &Product, is_new: bool) -> Write {
+        let set = "SET price = :price, active = :active, quantity = if_not_exists(quantity, :none)";
+        let expression = match &product.store_id {
+            Some(_) => format!("{set}, storeId = :store"),
+            None => format!("{set} REMOVE storeId"),
+        };
+        let write = Write::update(&self.tables.products, keys::stock(&product.product_id), &expression)
+            .when(if is_new { "attribute_not_exists(pk)" } else { "attribute_exists(pk)" })
+            .value(":price", number(product.price.into()))
+            .value(":active", AttributeValue::Bool(product.status == ProductStatus::Active))
+            .value(":none", number(0));
+        match &product.store_id {
+            Some(store) => write.value(":store", text(store)),
+            None => write,
+        }
+    }
+
+    /// Takes units for an order, if there are as many, at this price, of this store, and they may be sold.
+    pub fn take(&self, product: &ProductId, quantity: Quantity, price: Won, store: Option<&StoreId>) -> Write {
+        let asserted = "quantity >= :units AND price = :price AND active = :true AND ";
+        let write = Write::update(&self.tables.products, keys::stock(product), "SET quantity = quantity - :units")
+            .value(":units", number(quantity.into()))
+            .value(":price", number(price.get()))
+            .value(":true", AttributeValue::Bool(true));
+        match store {
+            Some(store) => write.when(format!("{asserted} storeId = :store")).value(":store", text(store)),
+            None => write.when(format!("{asserted} attribute_not_exists(storeId)")),
+        }
+    }
+
+    /// What an adjustment must know: the stock, and the adjustment already made under the key whose hash is given.
+    pub async fn before_adjustment(
+        &self,
+        product: &ProductId,
+        key_hash: Option<&str>,
+    ) -> Result<(Option<Stock>, Option<Adjusted>), Fault> {
+        let table = self.tables.products.as_str();
+        let (stock, adjustment) = (keys::stock(product), key_hash.map(|hash| keys::adjustment(product, hash)));
+        let wanted: Vec<(&str, Key)> =
+            std::iter::once(stock.clone()).chain(adjustment.clone()).map(|key| (table, key)).collect();
+        let mut found = self.batch_get(wanted).await?;
+        let made = adjustment.and_then(|key| found.take(&key)).map(read).transpose()?;
+        Ok((found.take(&stock).map(Stock::of).transpose()?, made))
+    }
+
+    /// Sets a stock, if it is still what was seen.
+    pub fn set_quantity(&self, product: &ProductId, seen: i64, quantity: i64) -> Write {
+        debug_assert!((0..=MAX_STOCK).contains(&quantity), "the caller keeps the limits");
+        Write::update(&self.tables.products, keys::stock(product), "SET quantity = :quantity")
+            .when("quantity = :seen")
+            .value(":seen", number(seen))
+            .value(":quantity", number(quantity))
+    }
+
+    /// Writes down a movement of stock.
+    pub fn record_movement(&self, product: &ProductId, ulid: &str, movement: &Movement) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.products, row(&keys::movement(product, ulid), movement)?).when_new())
+    }
+
+    /// Records that an adjustment was made under an idempotency key.
+    pub fn record_adjustment(&self, adjusted: &Adjusted, key_hash: &str) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.products, row(&keys::adjustment(&adjusted.product_id, key_hash), adjusted)?)
+            .when_new())
+    }
+}
+
+fn stocked(info: Item, stock: Item) -> Result<Stocked, Fault> {
+    let Info { version, .. } = read(info.clone())?;
+    Ok(Stocked { product: read(info)?, quantity: Stock::of(stock)?.quantity, version })
+}
+
+/// The position of a product in an index, whose key has both the index's attributes and the table's.
+fn listing_position(id: &str, attribute: &str, value: &str) -> Result<Item, Fault> {
+    let product = ProductId::parse(id).map_err(Fault::broken)?;
+    let mut position = keys::info(&product).item();
+    position.insert("productId".into(), text(&product));
+    position.insert(attribute.into(), text(value));
+    Ok(position)
+}

@@ -1,0 +1,114 @@
+//! Reads: one row, many rows by key, a page of a partition or of a table.
+
+use crate::{Item, Store, item::text, keys::Key, retry::ATTEMPTS};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::Fault;
+use std::collections::HashMap;
+
+/// The most keys in one `BatchGetItem`.
+pub(crate) const BATCH: usize = 100;
+
+/// A part of a listing, and where the next part begins.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The part.
+    pub entries: Vec<T>,
+    /// What to pass to get the next part; nothing if this was the last.
+    pub next: Option<String>,
+}
+
+/// Which part of a listing is asked for.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// How many entries at the most.
+    pub limit: u16,
+    /// [`Page::next`] of the part before.
+    pub after: Option<String>,
+}
+
+/// Rows found by key, wherever they are.
+pub(crate) struct Found(HashMap<(String, String), Item>);
+
+impl Found {
+    pub(crate) fn take(&mut self, key: &Key) -> Option<Item> {
+        self.0.remove(&(key.pk.clone(), key.sk.clone()))
+    }
+}
+
+impl Store {
+    /// One row, as the last write left it.
+    pub(crate) async fn get(&self, table: &str, key: &Key) -> Result<Option<Item>, Fault> {
+        let call = || {
+            let request = self.client.get_item().table_name(table).set_key(Some(key.item()));
+            request.consistent_read(true).send()
+        };
+        Ok(self.ask(call).await?.item)
+    }
+
+    /// Many rows, as the last writes left them: one call for each hundred.
+    pub(crate) async fn batch_get(&self, keys: impl IntoIterator<Item = (&str, Key)>) -> Result<Found, Fault> {
+        let keys: Vec<(&str, Key)> = keys.into_iter().collect();
+        let mut found = HashMap::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let mut tables: HashMap<&str, Vec<Item>> = HashMap::new();
+            for (table, key) in batch {
+                tables.entry(table).or_default().push(key.item());
+            }
+            let wanted = tables.into_iter().map(|(table, keys)| {
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                keys.map(|keys| (table.to_owned(), keys)).map_err(Fault::broken)
+            });
+            self.batch_get_all(wanted.collect::<Result<_, _>>()?, &mut found).await?;
+        }
+        Ok(Found(found))
+    }
+
+    /// DynamoDB may leave a part of a batch unprocessed: it is asked for again.
+    async fn batch_get_all(
+        &self,
+        mut wanted: HashMap<String, KeysAndAttributes>,
+        found: &mut HashMap<(String, String), Item>,
+    ) -> Result<(), Fault> {
+        for _ in 0..ATTEMPTS {
+            let call = || self.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
+            let answer = self.ask(call).await?;
+            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                let key = (crate::item::string(&item, "pk")?.to_owned(), crate::item::string(&item, "sk")?.to_owned());
+                found.insert(key, item);
+            }
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Fault::busy("the store left a part of a batch unread"))
+    }
+
+    /// A page of a partition's rows whose sort key begins with `prefix`, and the sort key after which the next begins.
+    pub(crate) async fn query(&self, query: &Query<'_>, page: &PageRequest) -> Result<Page<Item>, Fault> {
+        let start = page.after.as_ref().map(|sk| Key { pk: query.pk.to_owned(), sk: sk.clone() }.item());
+        let call = || {
+            let request = self
+                .client
+                .query()
+                .table_name(query.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
+            let request = request.expression_attribute_values(":pk", text(query.pk));
+            let request = request.expression_attribute_values(":prefix", text(query.prefix));
+            let request = request.scan_index_forward(!query.newest_first).consistent_read(true);
+            request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
+        };
+        let answer = self.ask(call).await?;
+        let next =
+            answer.last_evaluated_key.map(|key| crate::item::string(&key, "sk").map(str::to_owned)).transpose()?;
+        Ok(Page { entries: answer.items.unwrap_or_default(), next })
+    }
+}
+
+/// Rows of one partition.
+pub(crate) struct Query<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) pk: &'a str,
+    pub(crate) prefix: &'a str,
+    pub(crate) newest_first: bool,
+}

@@ -1,0 +1,101 @@
+//! The one policy by which every call is repeated: what may pass is tried up to [`ATTEMPTS`] times, with full jitter
+//! between (each wait is random between nothing and a bound that doubles), and never past the deadline.
+
+use crate::Store;
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use aws_smithy_async::rt::sleep::AsyncSleep;
+use domain::Fault;
+use std::{error::Error, time::Duration};
+
+/// How often a call is made at most.
+pub(crate) const ATTEMPTS: u32 = 4;
+
+/// The bound of the first wait; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// The time that one more attempt is given before the deadline.
+const ATTEMPT_TIME: Duration = Duration::from_millis(100);
+
+/// Whether an error may pass by itself.
+pub(crate) enum Outlook {
+    /// The same call may succeed in a moment.
+    Passing,
+    /// It will fail in the same way again.
+    Lasting,
+}
+
+/// The error codes by which DynamoDB says "in a moment".
+const PASSING_CODES: [&str; 8] = [
+    "ThrottlingException",
+    "ThrottlingError",
+    "ProvisionedThroughputExceededException",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+    "TransactionConflictException",
+    "TransactionConflict",
+    "TransactionInProgressException",
+];
+
+pub(crate) fn is_passing_code(code: &str) -> bool {
+    PASSING_CODES.contains(&code)
+}
+
+/// How it stands with any error of any operation.
+pub(crate) fn outlook<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Outlook {
+    let passing = match error {
+        SdkError::ServiceError(service) => {
+            service.raw().status().as_u16() >= 500 || service.err().code().is_some_and(is_passing_code)
+        }
+        // The connection failed, the time ran out or the answer was cut short: whether it took effect is unknown.
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+        SdkError::ConstructionFailure(_) | _ => false,
+    };
+    if passing { Outlook::Passing } else { Outlook::Lasting }
+}
+
+impl Store {
+    /// Calls until it succeeds, or fails for good, or the attempts or the time are used up.
+    ///
+    /// An error that lasts comes back as it is, for the caller to understand.
+    pub(crate) async fn persist<T, E, Fut>(
+        &self,
+        call: impl Fn() -> Fut,
+        outlook: impl Fn(&SdkError<E, HttpResponse>) -> Outlook,
+    ) -> Result<Result<T, SdkError<E, HttpResponse>>, Fault>
+    where
+        E: Error + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let mut bound = FIRST_WAIT;
+        for attempt in 1.. {
+            let error = match call().await {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(error) => error,
+            };
+            if matches!(outlook(&error), Outlook::Lasting) {
+                return Ok(Err(error));
+            }
+            let wait = bound.mul_f64(rand::random());
+            bound *= 2;
+            let too_late = self.deadline.is_some_and(|deadline| self.now().plus(wait + ATTEMPT_TIME) > deadline);
+            if attempt == ATTEMPTS || too_late {
+                return Err(Fault::busy(error));
+            }
+            tracing::debug!(attempt, ?wait, "a call is made again");
+            self.sleep.sleep(wait).await;
+        }
+        Err(Fault::busy("no attempt was made"))
+    }
+
+    /// As [`Store::persist`], where every error that lasts is a fault.
+    pub(crate) async fn ask<T, E, Fut>(&self, call: impl Fn() -> Fut) -> Result<T, Fault>
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.persist(call, outlook).await?.map_err(Fault::broken)
+    }
+}

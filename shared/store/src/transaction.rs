@@ -1,0 +1,206 @@
+//! One atomic write, whose every condition names the refusal that its failure means.
+
+use crate::{
+    Item, Store,
+    keys::Key,
+    retry::{self, Outlook},
+};
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{BuildError, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    },
+};
+use domain::Fault;
+use std::collections::HashMap;
+
+/// The most writes in one transaction.
+const MAX_WRITES: usize = 100;
+
+/// One write with its condition. Values (`:v`) serve both expressions.
+#[derive(Debug)]
+pub struct Write {
+    table: String,
+    what: What,
+    condition: Option<String>,
+    values: Item,
+}
+
+#[derive(Debug)]
+enum What {
+    Put(Item),
+    Update(Key, String),
+    Delete(Key),
+}
+
+impl Write {
+    /// Puts a whole row.
+    pub(crate) fn put(table: &str, item: Item) -> Self {
+        Self::new(table, What::Put(item))
+    }
+
+    /// Changes a row by an update expression.
+    pub(crate) fn update(table: &str, key: Key, expression: &str) -> Self {
+        Self::new(table, What::Update(key, expression.to_owned()))
+    }
+
+    /// Removes a row.
+    pub(crate) fn delete(table: &str, key: Key) -> Self {
+        Self::new(table, What::Delete(key))
+    }
+
+    fn new(table: &str, what: What) -> Self {
+        Self { table: table.to_owned(), what, condition: None, values: HashMap::new() }
+    }
+
+    /// The write happens only if this holds.
+    pub(crate) fn when(mut self, condition: impl Into<String>) -> Self {
+        self.condition = Some(condition.into());
+        self
+    }
+
+    /// The write happens only if there is no such row.
+    pub(crate) fn when_new(self) -> Self {
+        self.when("attribute_not_exists(pk)")
+    }
+
+    /// Stands for a value.
+    pub(crate) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+
+    fn build(self) -> Result<TransactWriteItem, BuildError> {
+        let values = Some(self.values).filter(|values| !values.is_empty());
+        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        Ok(match self.what {
+            What::Put(row) => item.put(
+                Put::builder()
+                    .table_name(self.table)
+                    .set_item(Some(row))
+                    .set_condition_expression(self.condition)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(all_old)
+                    .build()?,
+            ),
+            What::Update(key, expression) => item.update(
+                Update::builder()
+                    .table_name(self.table)
+                    .set_key(Some(key.item()))
+                    .update_expression(expression)
+                    .set_condition_expression(self.condition)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(all_old)
+                    .build()?,
+            ),
+            What::Delete(key) => item.delete(
+                Delete::builder()
+                    .table_name(self.table)
+                    .set_key(Some(key.item()))
+                    .set_condition_expression(self.condition)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(all_old)
+                    .build()?,
+            ),
+        }
+        .build())
+    }
+}
+
+/// Writes that happen all or not at all.
+#[derive(Debug)]
+pub struct Transaction<R> {
+    writes: Vec<(Write, R)>,
+}
+
+/// A condition that did not hold.
+#[derive(Debug)]
+pub struct Refusal<R> {
+    /// What that means.
+    pub because: R,
+    /// The row as it is, if there is one.
+    pub found: Option<Item>,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum NotCommitted<R> {
+    /// These conditions did not hold, in the order of the writes; there is at least one.
+    Refused(Vec<Refusal<R>>),
+    /// The store failed; where it is [`Fault::Busy`] the writes may have happened after all.
+    Fault(Fault),
+}
+
+impl<R> Default for Transaction<R> {
+    fn default() -> Self {
+        Self { writes: Vec::new() }
+    }
+}
+
+impl<R> Transaction<R> {
+    /// Adds a write, and what it means when its condition does not hold.
+    #[must_use]
+    pub fn with(mut self, write: Write, refusal: R) -> Self {
+        self.writes.push((write, refusal));
+        self
+    }
+
+    /// Commits.
+    ///
+    /// Contention and throttling are tried again with the same token and payload, so a commit whose answer was lost is
+    /// not made twice. A condition that failed counts before a conflict beside it: it is a fact, and a conflict is not.
+    pub async fn commit(self, store: &Store) -> Result<(), NotCommitted<R>> {
+        if self.writes.len() > MAX_WRITES {
+            return Err(NotCommitted::Fault(Fault::broken("a transaction has at most 100 writes")));
+        }
+        let (writes, refusals): (Vec<_>, Vec<_>) = self.writes.into_iter().unzip();
+        let writes: Vec<TransactWriteItem> = writes
+            .into_iter()
+            .map(Write::build)
+            .collect::<Result<_, _>>()
+            .map_err(|error| NotCommitted::Fault(Fault::broken(error)))?;
+        let token = format!("{:032x}", rand::random::<u128>());
+        let call = || {
+            let request = store.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            request.client_request_token(&token).send()
+        };
+        match store.persist(call, outlook).await.map_err(NotCommitted::Fault)? {
+            Ok(_) => Ok(()),
+            Err(error) if reasons(&error).iter().any(failed) => {
+                let refused = refusals.into_iter().zip(reasons(&error).iter().cloned());
+                let refused = refused.filter(|(_, reason)| failed(reason));
+                Err(NotCommitted::Refused(
+                    refused.map(|(because, reason)| Refusal { because, found: reason.item }).collect(),
+                ))
+            }
+            Err(error) => Err(NotCommitted::Fault(Fault::broken(error))),
+        }
+    }
+}
+
+/// Why a transaction was cancelled, one reason for each write; none if it failed in another way.
+fn reasons(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> &[CancellationReason] {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        _ => &[],
+    }
+}
+
+fn failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+fn outlook(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Outlook {
+    let reasons = reasons(error);
+    let passing = |reason: &CancellationReason| reason.code().is_some_and(retry::is_passing_code);
+    if reasons.iter().any(failed) {
+        Outlook::Lasting
+    } else if reasons.iter().any(passing) {
+        Outlook::Passing
+    } else {
+        retry::outlook(error)
+    }
+}
