@@ -1,0 +1,74 @@
+//! What goes back to an HTTP caller.
+
+use crate::{
+    Details, Problem,
+    request::{self, HttpEvent},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A successful answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: u16,
+    content_type: &'static str,
+    body: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Answer {
+    /// 200 with a JSON body.
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::text("application/json", serde_json::to_string(body).unwrap_or_default())
+    }
+
+    /// 200 with a body of another type.
+    pub fn text(content_type: &'static str, body: impl Into<String>) -> Self {
+        Self { status: 200, content_type, body: body.into(), headers: Vec::new() }
+    }
+
+    /// The `nextCursor` of a list whose page ended with `last`.
+    pub fn cursor(last: Option<&str>) -> Option<String> {
+        last.map(request::cursor)
+    }
+
+    /// Says that this is the first answer again, and that nothing was done.
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        self.headers.push(("idempotent-replayed", "true".into()));
+        self
+    }
+
+    pub(crate) fn into_event(self, request_id: &str) -> Value {
+        event(self.status, self.content_type, self.body, self.headers, request_id)
+    }
+}
+
+/// How an error is told: API Gateway's JSON. It is logged here, once.
+pub(crate) fn problem_event(function: &str, http: &HttpEvent, error: &dyn Problem) -> Value {
+    let details = error.details();
+    let Details { status, slug, is_fault, .. } = details;
+    let (request_id, method, path) = (http.request_id(), http.method(), http.path());
+    if is_fault {
+        let error = crate::problem::chain(error);
+        tracing::error!(function, request_id, method, path, status, slug, error, "fault");
+    } else {
+        tracing::info!(function, request_id, method, path, status, slug, "refused");
+    }
+    let body = details.body(&error.to_string(), request_id).to_string();
+    event(status, "application/problem+json", body, details.headers, request_id)
+}
+
+fn event(
+    status: u16,
+    content_type: &str,
+    body: String,
+    headers: Vec<(&'static str, String)>,
+    request_id: &str,
+) -> Value {
+    let mut all = Map::new();
+    all.insert("content-type".into(), content_type.into());
+    all.insert("x-request-id".into(), request_id.into());
+    all.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+    json!({ "statusCode": status, "headers": all, "body": body, "isBase64Encoded": false })
+}

@@ -1,0 +1,159 @@
+//! A function: how it starts and what it does with an event.
+
+use crate::{
+    Answer, Environment, Message, NotStarted, Problem, Request, Route, Tick, queue, request, schedule,
+    stream::{self, Change, Failed},
+};
+use domain::Timestamp;
+use futures::future::BoxFuture;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// An invocation failed as a whole; Lambda delivers the event again where its source says so.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The time that is kept before Lambda's deadline for the answer to leave.
+const LEAVING_TIME: Duration = Duration::from_millis(200);
+
+/// One event for a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The event as Lambda's JSON.
+    pub event: Value,
+    /// The id under which Lambda knows this invocation.
+    pub request_id: String,
+    /// When Lambda will stop the function.
+    pub deadline: Timestamp,
+}
+
+impl Invocation {
+    /// By when the work must be done.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        self.deadline.minus(LEAVING_TIME)
+    }
+}
+
+/// A started function: Lambda's JSON in, Lambda's JSON out.
+pub type Handler = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, Error>> + Send + Sync>;
+
+/// A function that can be started.
+pub struct Function {
+    /// Its name: that of its file, binary, sample event and README row.
+    pub name: &'static str,
+    /// The routes that it answers, all for the same callers; none if it is not called over HTTP.
+    pub routes: &'static [Route],
+    start: Box<dyn Fn(Environment) -> Result<Handler, NotStarted> + Send + Sync>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Function {
+    /// A function that answers routes.
+    pub fn http<S, E, Fut>(
+        name: &'static str,
+        routes: &'static [Route],
+        open: fn(&Environment) -> Result<S, NotStarted>,
+        handle: impl Fn(S, Request) -> Fut + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        E: Problem + 'static,
+        Fut: Future<Output = Result<Answer, E>> + Send + 'static,
+    {
+        Self::new(name, routes, open, move |resources: S, environment, invocation| async move {
+            Ok(request::answer(name, routes, environment, invocation, move |request| handle(resources, request)).await)
+        })
+    }
+
+    /// A function that a queue feeds, a message at a time and a batch's messages side by side.
+    pub fn queue<S, E, Fut>(
+        name: &'static str,
+        open: fn(&Environment) -> Result<S, NotStarted>,
+        handle: impl Fn(S, Message) -> Fut + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        E: std::error::Error + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Self::new(name, &[], open, move |resources: S, environment, invocation| {
+            queue::each(name, environment, invocation, move |message| handle(resources.clone(), message))
+        })
+    }
+
+    /// A function that a table's stream feeds, a batch of changes at a time, in order.
+    pub fn stream<S, Fut>(
+        name: &'static str,
+        open: fn(&Environment) -> Result<S, NotStarted>,
+        handle: impl Fn(S, Vec<Change>, Timestamp) -> Fut + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        Fut: Future<Output = Vec<Failed>> + Send + 'static,
+    {
+        Self::new(name, &[], open, move |resources: S, _, invocation| {
+            stream::batch(name, invocation, move |changes, deadline| handle(resources, changes, deadline))
+        })
+    }
+
+    /// A function that a schedule calls.
+    pub fn schedule<S, E, Fut>(
+        name: &'static str,
+        open: fn(&Environment) -> Result<S, NotStarted>,
+        handle: impl Fn(S, Tick) -> Fut + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Self::new(name, &[], open, move |resources: S, environment, invocation| {
+            schedule::tick(name, environment, invocation, move |tick| handle(resources, tick))
+        })
+    }
+
+    fn new<S, Fut>(
+        name: &'static str,
+        routes: &'static [Route],
+        open: fn(&Environment) -> Result<S, NotStarted>,
+        handle: impl Fn(S, Environment, Invocation) -> Fut + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Error>> + Send + 'static,
+    {
+        let start = move |environment: Environment| -> Result<Handler, NotStarted> {
+            let resources = open(&environment)?;
+            Ok(Arc::new(move |invocation| Box::pin(handle(resources.clone(), environment.clone(), invocation))))
+        };
+        Self { name, routes, start: Box::new(start) }
+    }
+
+    /// Opens what the function needs; once for each environment, as Lambda does.
+    pub fn start(&self, environment: Environment) -> Result<Handler, NotStarted> {
+        (self.start)(environment)
+    }
+}
+
+/// Serves a function to the Lambda runtime until the environment ends: the whole of a function's binary.
+pub fn run(function: &Function) -> Result<(), Error> {
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_current_span(false)
+        .without_time()
+        .init();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let handler = function.start(Environment::of_process().await)?;
+        let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
+            let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+            handler(Invocation { event: payload, request_id: context.request_id, deadline })
+        });
+        lambda_runtime::run(serve).await
+    })
+}

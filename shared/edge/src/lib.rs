@@ -1,0 +1,29 @@
+//! The only crate that speaks Lambda: what comes in from API Gateway, a queue, a stream or a schedule, and what goes back.
+//!
+//! A function is a [`Function`]: its name, how it opens what it needs, and its handler. [`run`] serves it to the Lambda
+//! runtime; the local platform calls the very same [`Handler`] with the very same JSON. This crate must never know what
+//! a function is for, nor any database or other company's system.
+
+mod answer;
+mod caller;
+mod environment;
+mod function;
+mod number;
+mod problem;
+mod queue;
+mod request;
+mod route;
+mod schedule;
+mod stream;
+
+pub use answer::Answer;
+pub use caller::{Caller, Role};
+pub use environment::{Environment, NotStarted};
+pub use function::{Error, Function, Handler, Invocation, run};
+pub use number::WholeNumber;
+pub use problem::{Details, FieldError, Problem, Rejected, Unanswered};
+pub use queue::Message;
+pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
+pub use route::{Access, Method, ProblemDoc, Route, Schema};
+pub use schedule::Tick;
+pub use stream::{Change, Failed};

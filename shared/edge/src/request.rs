@@ -1,0 +1,205 @@
+//! What comes in over HTTP, and how it is read: every part has a limit and every failure names its field.
+
+use crate::{Answer, Caller, Environment, FieldError, Invocation, Problem, Rejected, Route, answer};
+use base64::{Engine, engine::general_purpose};
+use domain::{IdempotencyKey, Timestamp};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::{collections::HashMap, str::FromStr};
+use ulid::Ulid;
+
+/// The longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The most entries in a page of a list.
+pub const MAX_PAGE: u16 = 100;
+
+const DEFAULT_PAGE: u16 = 20;
+
+/// API Gateway's event (payload format 2.0), as far as we read it: a header or parameter of any content must not keep a
+/// request from being answered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct HttpEvent {
+    raw_path: String,
+    headers: HashMap<String, String>,
+    path_parameters: HashMap<String, String>,
+    query_string_parameters: HashMap<String, String>,
+    body: Option<String>,
+    is_base64_encoded: bool,
+    request_context: RequestContext,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RequestContext {
+    request_id: String,
+    http: HttpDescription,
+    authorizer: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HttpDescription {
+    method: String,
+}
+
+impl HttpEvent {
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_context.request_id
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.request_context.http.method
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.raw_path
+    }
+
+    fn body(&mut self) -> Result<Vec<u8>, Rejected> {
+        let body = self.body.take().unwrap_or_default();
+        let body = if self.is_base64_encoded {
+            general_purpose::STANDARD.decode(body).map_err(|error| Rejected::field("body", error))?
+        } else {
+            body.into_bytes()
+        };
+        if body.len() > MAX_BODY_BYTES { Err(Rejected::BodyTooLarge) } else { Ok(body) }
+    }
+}
+
+/// A request that its caller may make.
+#[derive(Debug)]
+pub struct Request {
+    /// Who calls.
+    pub caller: Caller,
+    /// When the request came in.
+    pub now: Timestamp,
+    /// By when the work must be done.
+    pub deadline: Timestamp,
+    http: HttpEvent,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A parameter of the path.
+    pub fn path<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<T, Rejected> {
+        let text = self.http.path_parameters.get(name).map(String::as_str).unwrap_or_default();
+        text.parse().map_err(|error: T::Err| Rejected::field(name, error.to_string()))
+    }
+
+    /// A parameter of the query, if it is there.
+    pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Rejected> {
+        let text = self.http.query_string_parameters.get(name);
+        text.map(|text| text.parse().map_err(|error: T::Err| Rejected::field(name, error.to_string()))).transpose()
+    }
+
+    /// The method and path as they came.
+    pub fn method_and_path(&self) -> (&str, &str) {
+        (self.http.method(), self.http.path())
+    }
+
+    /// The body, which must be JSON of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejected> {
+        let media_type = self.header("content-type").unwrap_or("application/json");
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if media_type != "application/json"
+            && !(media_type.starts_with("application/") && media_type.ends_with("+json"))
+        {
+            return Err(Rejected::UnsupportedMediaType);
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
+        let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let field = if path == "." { "body".to_owned() } else { path };
+            Rejected::Malformed(vec![FieldError { field, message: error.into_inner().to_string() }])
+        })?;
+        deserializer.end().map_err(|error| Rejected::field("body", error))?;
+        Ok(read)
+    }
+
+    /// The caller's name for this intention, if there is one.
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Rejected> {
+        let header = self.header("idempotency-key");
+        header
+            .map(|key| IdempotencyKey::parse(key).map_err(|error| Rejected::field("Idempotency-Key", error)))
+            .transpose()
+    }
+
+    /// The page that is asked for: how many entries, and after which one.
+    pub fn page<T: FromStr>(&self) -> Result<(u16, Option<T>), Rejected> {
+        let limit = self.query::<u16>("limit")?.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(Rejected::field("limit", format!("must be 1 to {MAX_PAGE}")));
+        }
+        let cursor = self.query::<String>("cursor")?;
+        let after =
+            cursor.map(|cursor| read_cursor(&cursor).ok_or_else(|| Rejected::field("cursor", "is not one of ours")));
+        Ok((limit, after.transpose()?))
+    }
+
+    /// A new time-ordered id.
+    pub fn ulid(&self) -> Ulid {
+        Ulid::from_parts(u64::try_from(self.now.millis()).unwrap_or_default(), rand::random())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.http.headers.get(name).map(String::as_str)
+    }
+}
+
+/// An opaque text from which [`Request::page`] goes on after `last`.
+pub(crate) fn cursor(last: &str) -> String {
+    general_purpose::URL_SAFE_NO_PAD.encode(last)
+}
+
+fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
+    let bytes = general_purpose::URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    String::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Reads API Gateway's event, lets the handler answer it, and writes API Gateway's answer.
+pub(crate) async fn answer<E, Fut>(
+    function: &str,
+    routes: &[Route],
+    environment: Environment,
+    invocation: Invocation,
+    handle: impl FnOnce(Request) -> Fut,
+) -> Value
+where
+    E: Problem,
+    Fut: Future<Output = Result<Answer, E>>,
+{
+    let deadline = invocation.deadline();
+    let mut http: HttpEvent = match serde_json::from_value(invocation.event) {
+        Ok(http) => http,
+        Err(error) => {
+            let mut http = HttpEvent::default();
+            http.request_context.request_id = invocation.request_id;
+            return answer::problem_event(function, &http, &Rejected::field("request", error));
+        }
+    };
+    let claims = http.request_context.authorizer.pointer("/jwt/claims").unwrap_or(&Value::Null);
+    let caller = Caller::of_claims(claims);
+    if !routes.iter().all(|route| route.access.admits(&caller)) {
+        return answer::problem_event(function, &http, &Rejected::Forbidden);
+    }
+    let body = match http.body() {
+        Ok(body) => body,
+        Err(error) => return answer::problem_event(function, &http, &error),
+    };
+    // What an error is told with, kept aside: the handler takes the rest.
+    let told = HttpEvent {
+        raw_path: http.raw_path.clone(),
+        request_context: RequestContext {
+            request_id: http.request_id().to_owned(),
+            http: HttpDescription { method: http.method().to_owned() },
+            authorizer: Value::Null,
+        },
+        ..HttpEvent::default()
+    };
+    match handle(Request { caller, now: environment.now(), deadline, http, body }).await {
+        Ok(answer) => answer.into_event(told.request_id()),
+        Err(error) => answer::problem_event(function, &told, &error),
+    }
+}

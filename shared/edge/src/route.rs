@@ -1,0 +1,127 @@
+//! A route: what a function answers, for whom, and what it can say. One declaration serves the check of the caller's
+//! role, the API's document and the tests.
+
+use crate::{Caller, Role};
+use schemars::{JsonSchema, SchemaGenerator};
+use std::fmt;
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "they are named as HTTP names them")]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Any,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Any => "ANY",
+        })
+    }
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a token.
+    Public,
+    /// Callers of these roles.
+    Roles(&'static [Role]),
+}
+
+impl Access {
+    /// Whether this caller may call.
+    pub fn admits(self, caller: &Caller) -> bool {
+        match self {
+            Self::Public => true,
+            Self::Roles(roles) => caller.role().is_some_and(|role| roles.contains(&role)),
+        }
+    }
+}
+
+/// Makes the JSON schema of a type.
+pub type Schema = fn(&mut SchemaGenerator) -> schemars::Schema;
+
+/// A problem that a route can answer besides those that every route can: status, slug, and when.
+pub type ProblemDoc = (u16, &'static str, &'static str);
+
+/// What a function answers over HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path as the template has it: `/points/{customerId}`.
+    pub path: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// The query parameters, with what each means.
+    pub query: &'static [(&'static str, &'static str)],
+    /// Whether it honours `Idempotency-Key`.
+    pub is_idempotent_by_key: bool,
+    /// The schema of the body that it takes.
+    pub takes: Option<Schema>,
+    /// The schema of its answer.
+    pub answers: Option<Schema>,
+    /// The problems of its own.
+    pub problems: &'static [ProblemDoc],
+}
+
+impl Route {
+    /// A route for callers of these roles.
+    pub const fn new(method: Method, path: &'static str, access: Access, summary: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            access,
+            summary,
+            query: &[],
+            is_idempotent_by_key: false,
+            takes: None,
+            answers: None,
+            problems: &[],
+        }
+    }
+
+    /// The query parameters.
+    #[must_use]
+    pub const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Honours `Idempotency-Key`.
+    #[must_use]
+    pub const fn idempotent_by_key(mut self) -> Self {
+        self.is_idempotent_by_key = true;
+        self
+    }
+
+    /// The type of the body.
+    #[must_use]
+    pub const fn takes<T: JsonSchema>(mut self) -> Self {
+        self.takes = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    /// The type of the answer.
+    #[must_use]
+    pub const fn answers<T: JsonSchema>(mut self) -> Self {
+        self.answers = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    /// The problems of its own.
+    #[must_use]
+    pub const fn problems(mut self, problems: &'static [ProblemDoc]) -> Self {
+        self.problems = problems;
+        self
+    }
+}
