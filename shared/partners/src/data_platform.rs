@@ -1,0 +1,63 @@
+//! The data platform (데이터 플랫폼): receives every paid order, one to a request.
+
+use crate::webhook::{self, Secret};
+use domain::Timestamp;
+use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect::Policy};
+use std::{error::Error, time::Duration};
+
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The data platform's order statistics.
+#[derive(Debug, Clone)]
+pub struct DataPlatform {
+    client: Client,
+    url: Url,
+    secret: Secret,
+}
+
+/// Why an event did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// The data platform will never take it: any 4xx but 408 and 429.
+    #[error("the data platform refused it with {0}")]
+    Refused(u16),
+    /// It may take it later.
+    #[error("the data platform answered {0}")]
+    NotNow(u16),
+    /// It could not be reached, or not in time.
+    #[error("the data platform could not be reached")]
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl DataPlatform {
+    /// The data platform at a base URL, which knows us by `secret`.
+    pub fn new(base_url: &str, secret: Secret) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let url = Url::parse(&format!("{}/order/statistics", base_url.trim_end_matches('/')))?;
+        let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).user_agent("jumun").build()?;
+        Ok(Self { client, url, secret })
+    }
+
+    /// Sends one event, as it is, under its id.
+    pub async fn deliver(&self, id: &str, event: &str, attempted_at: Timestamp) -> Result<(), Undelivered> {
+        let unreachable = |error: Box<dyn Error + Send + Sync>| Undelivered::Unreachable(error);
+        let signature = self.secret.sign(id, attempted_at, event).map_err(|error| unreachable(error.into()))?;
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/cloudevents+json")
+            .header(webhook::ID_HEADER, id)
+            .header(webhook::TIMESTAMP_HEADER, attempted_at.seconds().to_string())
+            .header(webhook::SIGNATURE_HEADER, signature)
+            .body(event.to_owned());
+        let status = request.send().await.map_err(|error| unreachable(error.without_url().into()))?.status();
+        let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+        if status.is_success() {
+            Ok(())
+        } else if status.is_client_error() && !may_pass {
+            Err(Undelivered::Refused(status.as_u16()))
+        } else {
+            Err(Undelivered::NotNow(status.as_u16()))
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Calls to other companies' systems, each with its timeout and its signature.
+//!
+//! The only crate with an HTTP client. It must never know a database, Lambda, or what an event means to us.
+
+mod data_platform;
+pub mod webhook;
+
+pub use data_platform::{DataPlatform, Undelivered};
