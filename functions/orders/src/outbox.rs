@@ -1,0 +1,136 @@
+//! The ways out: the event bus, and the queues that are fed directly.
+//!
+//! Both services take batches and answer for each entry alone: what failed, and only that, is sent again.
+
+use aws_config::SdkConfig;
+use aws_sdk_eventbridge::{config::retry::RetryConfig, types::PutEventsRequestEntry};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use edge::{Environment, NotStarted};
+use std::{error::Error, time::Duration};
+
+/// The most entries in one call, for both services.
+const BATCH: usize = 10;
+
+/// How often an entry is sent at the most.
+const ATTEMPTS: u32 = 4;
+
+/// The bound of the first wait; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// The event bus and the queues.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    bus: aws_sdk_eventbridge::Client,
+    bus_name: String,
+    queues: aws_sdk_sqs::Client,
+    data_platform_queue: String,
+    dead_letter_queue: String,
+    sleep: SharedAsyncSleep,
+}
+
+/// What goes onto the bus: the type of an event and its envelope.
+#[derive(Debug, Clone)]
+pub(crate) struct BusEvent {
+    pub(crate) detail_type: &'static str,
+    pub(crate) detail: String,
+}
+
+/// Why an entry was not taken.
+pub(crate) type NotTaken = String;
+
+impl Outbox {
+    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let aws: &SdkConfig = &env.aws;
+        // Retries are ours: the SDK's would send a whole batch again.
+        let bus = aws_sdk_eventbridge::config::Builder::from(aws).retry_config(RetryConfig::disabled()).build();
+        let queues = aws_sdk_sqs::config::Builder::from(aws).retry_config(RetryConfig::disabled()).build();
+        Ok(Self {
+            bus: aws_sdk_eventbridge::Client::from_conf(bus),
+            bus_name: env.require("EVENT_BUS")?,
+            queues: aws_sdk_sqs::Client::from_conf(queues),
+            data_platform_queue: env.require("DATA_PLATFORM_QUEUE")?,
+            dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
+            sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep")?,
+        })
+    }
+
+    /// Puts events onto the bus; tells for each whether it was taken.
+    pub(crate) async fn publish(&self, events: &[BusEvent]) -> Vec<Result<(), NotTaken>> {
+        self.in_batches(events, |batch: Vec<BusEvent>| async move {
+            let entry = |event: BusEvent| {
+                let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
+                entry.detail_type(event.detail_type).detail(event.detail).build()
+            };
+            let entries = batch.into_iter().map(entry).collect();
+            let answer = self.bus.put_events().set_entries(Some(entries)).send().await.map_err(boxed)?;
+            let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.error_code() {
+                None => Ok(()),
+                Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or_default())),
+            };
+            Ok(answer.entries().iter().map(outcome).collect())
+        })
+        .await
+    }
+
+    /// Sends events to the queue of the data platform; tells for each whether it was taken.
+    pub(crate) async fn send_to_data_platform(&self, events: &[String]) -> Vec<Result<(), NotTaken>> {
+        self.send(&self.data_platform_queue, events).await
+    }
+
+    /// Lays records aside that cannot be relayed; tells for each whether it was taken.
+    pub(crate) async fn lay_aside(&self, records: &[String]) -> Vec<Result<(), NotTaken>> {
+        self.send(&self.dead_letter_queue, records).await
+    }
+
+    async fn send(&self, queue: &str, bodies: &[String]) -> Vec<Result<(), NotTaken>> {
+        self.in_batches(bodies, |batch: Vec<String>| async move {
+            let entry = |(place, body): (usize, String)| {
+                SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build()
+            };
+            let size = batch.len();
+            let entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+            let request = self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
+            let answer = request.send().await.map_err(boxed)?;
+            let mut outcomes = vec![Ok(()); size];
+            for failed in answer.failed() {
+                if let Some(outcome) = failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place)) {
+                    *outcome = Err(format!("{}: {}", failed.code(), failed.message().unwrap_or_default()));
+                }
+            }
+            Ok(outcomes)
+        })
+        .await
+    }
+
+    /// Sends entries ten at a time, and those that failed again, with full jitter between.
+    async fn in_batches<T, Fut>(&self, entries: &[T], send: impl Fn(Vec<T>) -> Fut) -> Vec<Result<(), NotTaken>>
+    where
+        T: Clone,
+        Fut: Future<Output = Result<Vec<Result<(), NotTaken>>, Box<dyn Error + Send + Sync>>>,
+    {
+        let mut outcomes = vec![Err(NotTaken::from("not sent")); entries.len()];
+        for attempt in 0..ATTEMPTS {
+            let left: Vec<usize> = (0..entries.len()).filter(|place| outcomes[*place].is_err()).collect();
+            if left.is_empty() {
+                break;
+            }
+            if attempt > 0 {
+                self.sleep.sleep((FIRST_WAIT * 2u32.pow(attempt - 1)).mul_f64(rand::random())).await;
+            }
+            for places in left.chunks(BATCH) {
+                let batch = places.iter().map(|place| entries[*place].clone()).collect();
+                match send(batch).await {
+                    Ok(answers) => places.iter().zip(answers).for_each(|(place, answer)| outcomes[*place] = answer),
+                    Err(error) => places.iter().for_each(|place| outcomes[*place] = Err(error.to_string())),
+                }
+            }
+        }
+        outcomes
+    }
+}
+
+fn boxed(error: impl Error + Send + Sync + 'static) -> Box<dyn Error + Send + Sync> {
+    let cause = error.source().map(|source| format!("{error}: {source}"));
+    cause.unwrap_or_else(|| error.to_string()).into()
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `get-points`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&points::get_points::function())
+}

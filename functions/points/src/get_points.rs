@@ -1,0 +1,38 @@
+//! `GET /points/{customerId}` tells a customer's balance (조회).
+
+use domain::{CustomerId, Won};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/points/{customerId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Tells a customer's balance (포인트 조회); a customer never seen has 0",
+)
+.answers::<Balance>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-points", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// A balance.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// Whose.
+    customer_id: CustomerId,
+    /// How many points.
+    balance: Won,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let customer_id: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer_id)?;
+    let balance = store.until(request.deadline).balance(&customer_id).await?;
+    Ok(Answer::ok(&Balance { customer_id, balance }))
+}

@@ -1,0 +1,14 @@
+//! Points: charging them, the balance, and the ledger that explains it.
+//!
+//! This crate must never take points for an order: that is part of placing it.
+
+pub mod charge_points;
+pub mod get_points;
+pub mod list_point_history;
+
+use edge::Function;
+
+/// The functions of this context.
+pub fn functions() -> Vec<Function> {
+    vec![charge_points::function(), get_points::function(), list_point_history::function()]
+}

@@ -1,0 +1,171 @@
+//! `POST /api/v1/admin/products/{productId}/stock` changes a stock by hand: goods that came in or went out (재고 조정).
+
+use domain::{
+    Fault, ProductId,
+    product::{Adjustment, InvalidAdjustment, MAX_STOCK},
+};
+use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{
+    NotCommitted, Store, Transaction,
+    products::{Adjusted, Movement},
+};
+
+/// How often the stock is read anew when somebody else changed it in between.
+const ROUNDS: usize = 8;
+
+const MAX_REASON: usize = 200;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/api/v1/admin/products/{productId}/stock",
+    Access::Roles(&[Role::Operator]),
+    "Changes a product's stock by hand (재고 조정)",
+)
+.idempotent_by_key()
+.takes::<AdjustStock>()
+.answers::<StockLeft>()
+.problems(&[
+    crate::INVALID_PRODUCT,
+    (400, "invalid-quantity", "the change is 0 or beyond ±1,000,000, or the stock would be over 10^9"),
+    (409, "out-of-stock", "the stock would be below zero"),
+    (422, "idempotency-key-reused", "the key was used for another adjustment"),
+]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("adjust-stock", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// A change of a stock.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct AdjustStock {
+    /// Units that came in (positive) or went out: ±1,000,000, not 0.
+    delta: WholeNumber,
+    /// Why, in at most 200 characters.
+    reason: Option<String>,
+}
+
+/// A stock just after a change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockLeft {
+    /// Which product.
+    product_id: ProductId,
+    /// Units left.
+    quantity: i64,
+}
+
+/// Why a stock is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdjustRefusal {
+    /// There is no such product.
+    #[error("There is no product {0}.")]
+    InvalidProduct(ProductId),
+    /// The change is out of range, or its result would be.
+    #[error(transparent)]
+    InvalidQuantity(#[from] InvalidAdjustment),
+    /// More would go out than there is.
+    #[error("Only {available} of product {product_id} are left; {requested} cannot go out.")]
+    OutOfStock {
+        /// Which product.
+        product_id: ProductId,
+        /// Units that should go out.
+        requested: i64,
+        /// Units there are.
+        available: i64,
+    },
+    /// The key stands for another adjustment.
+    #[error("This Idempotency-Key was used for another adjustment.")]
+    KeyReused,
+    /// The request is not acceptable.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Problem for AdjustRefusal {
+    fn details(&self) -> Details {
+        match self {
+            Self::InvalidProduct(product) => Details::new(400, "invalid-product").with("productId", product),
+            Self::InvalidQuantity(_) => Details::new(400, "invalid-quantity"),
+            Self::OutOfStock { product_id, requested, available } => Details::new(409, "out-of-stock")
+                .with("productId", product_id)
+                .with("requested", requested)
+                .with("available", available),
+            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
+            Self::Rejected(rejected) => rejected.details(),
+            Self::Fault(fault) => fault.details(),
+        }
+    }
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, AdjustRefusal> {
+    let product_id: ProductId = request.path("productId")?;
+    let AdjustStock { delta, reason } = request.json()?;
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
+        return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")).into());
+    }
+    let delta = Adjustment::new(delta.0)?.delta();
+    let key_hash = request.idempotency_key()?.map(|key| key.hash(product_id.as_str()));
+    let store = store.until(request.deadline);
+
+    for _ in 0..ROUNDS {
+        let (stock, made) = store.before_adjustment(&product_id, key_hash.as_deref()).await?;
+        if let Some(made) = made {
+            let same = made.delta == delta && made.reason == reason;
+            let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
+            return if same { Ok(Answer::ok(&left).replayed()) } else { Err(AdjustRefusal::KeyReused) };
+        }
+        let seen = stock.ok_or_else(|| AdjustRefusal::InvalidProduct(product_id.clone()))?.quantity;
+        let quantity = seen + delta;
+        if quantity < 0 {
+            return Err(AdjustRefusal::OutOfStock { product_id, requested: -delta, available: seen });
+        }
+        if quantity > MAX_STOCK {
+            return Err(InvalidAdjustment.into());
+        }
+        let adjusted = Adjusted { product_id: product_id.clone(), quantity, delta, reason: reason.clone() };
+        match commit(&store, &request, &adjusted, key_hash.as_deref()).await {
+            Ok(()) => return Ok(Answer::ok(&StockLeft { product_id, quantity })),
+            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(Fault::busy("the stock changes faster than it can be adjusted").into())
+}
+
+/// What a failed condition means: in each case, look again.
+#[derive(Debug)]
+enum Stale {
+    /// The stock is not what was read.
+    Stock,
+    /// The movement exists.
+    Movement,
+    /// The adjustment was made meanwhile.
+    Adjustment,
+}
+
+async fn commit(
+    store: &Store,
+    request: &Request,
+    adjusted: &Adjusted,
+    key_hash: Option<&str>,
+) -> Result<(), NotCommitted<Stale>> {
+    let Adjusted { product_id, quantity, delta, reason } = adjusted;
+    let movement = Movement { delta: *delta, reason: reason.clone(), at: request.now };
+    let movement =
+        store.record_movement(product_id, &request.ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
+    let mut transaction = Transaction::default()
+        .with(store.set_quantity(product_id, quantity - delta, *quantity), Stale::Stock)
+        .with(movement, Stale::Movement);
+    if let Some(hash) = key_hash {
+        let record = store.record_adjustment(adjusted, hash).map_err(NotCommitted::Fault)?;
+        transaction = transaction.with(record, Stale::Adjustment);
+    }
+    transaction.commit(store).await
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `get-product`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&products::get_product::function())
+}

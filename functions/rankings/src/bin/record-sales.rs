@@ -1,0 +1,5 @@
+//! The Lambda function `record-sales`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&rankings::record_sales::function())
+}

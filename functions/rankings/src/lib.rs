@@ -1,0 +1,14 @@
+//! Rankings: what sold best.
+//!
+//! Sales are rows, totals are derived. This crate must never read orders: it knows them by their events alone.
+
+pub mod aggregate_top_sellers;
+pub mod record_sales;
+pub mod top_sellers;
+
+use edge::Function;
+
+/// The functions of this context.
+pub fn functions() -> Vec<Function> {
+    vec![record_sales::function(), aggregate_top_sellers::function(), top_sellers::function()]
+}
