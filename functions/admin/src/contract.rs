@@ -1,0 +1,142 @@
+//! The API as an OpenAPI 3.1 document, from the routes' own declarations and types.
+
+use crate::ROUTES;
+use edge::{Access, Method, ProblemDoc, Role, Route};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What any route may answer: status, slug, and when.
+const COMMON: [ProblemDoc; 4] = [
+    (400, "malformed-request", "the request cannot be understood; `errors` names each field"),
+    (413, "body-too-large", "the body is longer than 64 KB"),
+    (500, "internal-error", "something is broken on our side"),
+    (503, "busy", "try again after `Retry-After` seconds"),
+];
+
+const FORBIDDEN: ProblemDoc = (403, "forbidden", "the caller may not do this");
+const NOT_FOUND: ProblemDoc = (404, "not-found", "there is nothing here that the caller may know of");
+const NOT_JSON: ProblemDoc = (415, "unsupported-media-type", "the body is not application/json");
+
+/// The document.
+pub(crate) fn document() -> Value {
+    let mut schemas =
+        SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into()).into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.to_string().to_lowercase()] = operation(route, &mut schemas);
+    }
+    let mut components = schemas.take_definitions(true);
+    components.insert("Problem".into(), problem_schema());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "jumun",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "An order platform: points, products, orders and payment, top sellers. \
+                Errors are RFC 9457 problems; every POST that moves money or stock honours Idempotency-Key.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+        },
+    })
+}
+
+fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let mut operation = json!({
+        "summary": route.summary,
+        "operationId": operation_id(route),
+        "parameters": parameters(route),
+        "responses": responses(route, schemas),
+    });
+    if let Some(schema) = route.takes {
+        let content = json!({ "application/json": { "schema": schema(schemas) } });
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    match route.access {
+        Access::Public => operation["security"] = json!([]),
+        Access::Roles(roles) => {
+            operation["security"] = json!([{ "token": [] }]);
+            operation["x-roles"] = roles.iter().map(|role| Role::as_str(*role)).collect();
+        }
+    }
+    operation
+}
+
+/// `POST /points/charge` becomes `postPointsCharge`.
+fn operation_id(route: &Route) -> String {
+    let words = route.path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let capitalised = words.map(|word| word[..1].to_uppercase() + &word[1..]);
+    capitalised.fold(route.method.to_string().to_lowercase(), |id, word| id + &word)
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let in_query = route.query.iter().map(|(name, meaning)| {
+        let kind = if *name == "limit" { "integer" } else { "string" };
+        json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": kind } })
+    });
+    let key = json!({
+        "name": "Idempotency-Key", "in": "header", "schema": { "type": "string", "maxLength": 255 },
+        "description": "The caller's name for this intention: a repeat with the same key has the first answer and no second effect.",
+    });
+    in_path.chain(in_query).chain(route.is_idempotent_by_key.then_some(key)).collect()
+}
+
+fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = Map::new();
+    let success = match route.answers {
+        Some(schema) => {
+            json!({ "description": "Done", "content": { "application/json": { "schema": schema(schemas) } } })
+        }
+        None => json!({ "description": "Done" }),
+    };
+    responses.insert("200".into(), success);
+    for (status, problems) in problems(route) {
+        let meaning = problems.iter().map(|(slug, when)| format!("`{slug}`: {when}")).collect::<Vec<_>>().join("; ");
+        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        responses.insert(status.to_string(), json!({ "description": meaning, "content": content }));
+    }
+    responses.into()
+}
+
+/// Every problem that a route can answer, by status: slug, and when.
+pub fn problems(route: &Route) -> BTreeMap<u16, Vec<(&'static str, &'static str)>> {
+    let mut all: Vec<ProblemDoc> = COMMON.to_vec();
+    if route.access != Access::Public {
+        all.push(FORBIDDEN);
+    }
+    if route.path.contains('{') && route.method == Method::Get {
+        all.push(NOT_FOUND);
+    }
+    if route.takes.is_some() {
+        all.push(NOT_JSON);
+    }
+    all.extend(route.problems);
+    let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+    for (status, slug, when) in all {
+        by_status.entry(status).or_default().push((slug, when));
+    }
+    by_status
+}
+
+fn problem_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "An RFC 9457 problem; further members tell more, such as `productId` or `available`.",
+        "required": ["type", "title", "status", "detail", "instance"],
+        "properties": {
+            "type": { "type": "string", "examples": ["/problems/out-of-stock"] },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "instance": { "type": "string", "description": "The request's id, as in x-request-id." },
+        },
+        "additionalProperties": true,
+    })
+}

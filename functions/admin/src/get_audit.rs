@@ -1,0 +1,49 @@
+//! `GET /api/v1/admin/audit` tells what the last audit of the books found (장부 감사).
+
+use domain::Timestamp;
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{
+    Store,
+    books::{Law, Violation},
+};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/audit",
+    Access::Roles(&[Role::Operator]),
+    "Tells what the last audit of the books found (장부 감사)",
+)
+.answers::<AuditReport>()
+.problems(&[(404, "not-found", "the books were never audited")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-audit", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// The last audit.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditReport {
+    /// When it was made.
+    audited_at: Timestamp,
+    /// Whether nothing broke a law.
+    clean: bool,
+    /// Each law, with how many things it was held against.
+    laws: Vec<Law>,
+    /// What broke a law; the first few hundred where there are more.
+    violations: Vec<Violation>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let audit = store.until(request.deadline).audit().await?.ok_or(Rejected::NotFound)?;
+    Ok(Answer::ok(&AuditReport {
+        audited_at: audit.audited_at,
+        clean: audit.violations.is_empty(),
+        laws: audit.laws,
+        violations: audit.violations,
+    }))
+}

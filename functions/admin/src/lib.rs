@@ -1,0 +1,35 @@
+//! Admin: the audit of the books, the API's document, and the answer to unknown paths.
+//!
+//! The one context that depends on others, and on their routes alone: it must never call their handlers.
+
+pub mod api_docs;
+pub mod audit_books;
+mod contract;
+pub mod get_audit;
+pub mod no_such_route;
+
+pub use contract::problems;
+
+use edge::{Function, Route};
+
+/// The functions of this context.
+pub fn functions() -> Vec<Function> {
+    vec![audit_books::function(), get_audit::function(), api_docs::function(), no_such_route::function()]
+}
+
+/// Every route of the API, in the order of the document.
+pub const ROUTES: &[Route] = &[
+    points::charge_points::ROUTE,
+    points::get_points::ROUTE,
+    points::list_point_history::ROUTE,
+    products::list_products::ROUTE,
+    products::get_product::ROUTE,
+    rankings::top_sellers::ROUTE,
+    products::put_product::ROUTE,
+    products::adjust_stock::ROUTE,
+    orders::place_order::ROUTE,
+    orders::get_order::ROUTE,
+    get_audit::ROUTE,
+    api_docs::DOCUMENT,
+    api_docs::PAGE,
+];

@@ -1,0 +1,48 @@
+//! The route `$default`: what no other route answers. A known path has other methods; an unknown one has nothing.
+
+use crate::ROUTES;
+use edge::{Access, Answer, Function, Method, Rejected, Request, Route, Unanswered};
+
+/// The route.
+pub const ROUTE: Route = Route::new(Method::Any, "$default", Access::Public, "Whatever no other route answers");
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("no-such-route", &[ROUTE], |_| Ok(()), handle)
+}
+
+async fn handle((): (), request: Request) -> Result<Answer, Unanswered> {
+    let (_, path) = request.method_and_path();
+    let mut methods: Vec<Method> =
+        ROUTES.iter().filter(|route| fits(route.path, path)).map(|route| route.method).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    if methods.is_empty() {
+        return Err(Rejected::NotFound.into());
+    }
+    let methods: Vec<String> = methods.iter().map(Method::to_string).collect();
+    Err(Rejected::MethodNotAllowed(methods.join(", ")).into())
+}
+
+/// Whether a path is one of a route's.
+fn fits(route: &str, path: &str) -> bool {
+    let (route, path) = (route.split('/'), path.split('/'));
+    let parts: Vec<_> = path.collect();
+    route.clone().count() == parts.len()
+        && route
+            .zip(parts)
+            .all(|(expected, part)| if expected.starts_with('{') { !part.is_empty() } else { expected == part })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_fits_a_route_part_by_part() {
+        assert!(fits("/points/{customerId}", "/points/c1"));
+        assert!(!fits("/points/{customerId}", "/points/"));
+        assert!(!fits("/points/{customerId}", "/points/c1/history"));
+        assert!(!fits("/order", "/orders"));
+    }
+}
