@@ -1,0 +1,290 @@
+//! DynamoDB: the embedded database, its streams, and what the platform itself keeps in it.
+
+use super::{AwsError, Reply};
+use crate::{clock::Clock, template::TableSpec};
+use dynoxide::{
+    Database, DynoxideError,
+    actions::{get_records::GetRecordsRequest, get_shard_iterator::GetShardIteratorRequest},
+    streams::{shard_id, stream_arn},
+};
+use serde_json::{Value, json};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+/// The table in which the platform keeps its own state, in a data file.
+const PLATFORM_TABLE: &str = "jumun-platform";
+
+/// Without this index, each write to a table with a stream reads all earlier records of the stream.
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS stream_by_sequence \
+    ON _stream_records(table_name, CAST(sequence_number AS INTEGER))";
+
+/// The embedded database.
+#[derive(Clone)]
+pub(crate) struct Data {
+    db: Database,
+    is_kept: bool,
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data").field("is_kept", &self.is_kept).finish_non_exhaustive()
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Data {
+    /// A database in memory. Its tables and index are made in a file and loaded: the index cannot be made in memory.
+    pub(crate) fn in_memory(tables: &[TableSpec], clock: Clock) -> Result<Self, Failure> {
+        let file = tempfile::NamedTempFile::new()?.into_temp_path();
+        let path = file.to_str().ok_or("the temporary folder's name is not text")?;
+        let made = Database::new(path)?;
+        // Nothing is lost if this file is: it need not reach the disk.
+        made.enable_bulk_loading()?;
+        create_tables(&made, tables)?;
+        drop(made);
+        index_streams(&file)?;
+        let db = Database::memory_with_clock(Arc::new(clock))?;
+        db.restore_from(path)?;
+        Ok(Self { db, is_kept: false })
+    }
+
+    /// A database in a file, which a killed process leaves whole.
+    pub(crate) fn in_file(path: &Path, tables: &[TableSpec]) -> Result<Self, Failure> {
+        let db = Database::new(path.to_str().ok_or("the data file's name is not text")?)?;
+        // Synchronous with the file system, not with the disk: what is written survives the process.
+        db.disable_bulk_loading()?;
+        create_tables(&db, tables)?;
+        create_tables(&db, &[platform_table()])?;
+        index_streams(path)?;
+        Ok(Self { db, is_kept: true })
+    }
+
+    /// Removes the rows that have expired.
+    pub(crate) fn sweep(&self) {
+        if let Err(error) = self.db.sweep_ttl() {
+            tracing::warn!(%error, "expired rows were not removed");
+        }
+    }
+
+    /// Answers a call of the DynamoDB API; with `counted`, the answer tells what it cost.
+    pub(crate) fn answer(&self, operation: &str, body: &[u8], counted: bool) -> Reply {
+        let counted_body = (counted && is_counted(operation)).then(|| {
+            let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
+            request["ReturnConsumedCapacity"] = "TOTAL".into();
+            request.to_string().into_bytes()
+        });
+        match dispatch(&self.db, operation, counted_body.as_deref().unwrap_or(body)) {
+            Ok(answer) => (200, answer.into_bytes()),
+            Err(error) => (error.status_code(), error.to_json().into_bytes()),
+        }
+    }
+
+    /// The stream records of a table after a place, as DynamoDB's JSON.
+    pub(crate) fn changes(&self, table: &str, after: Option<&str>, most: usize) -> Result<Vec<Value>, DynoxideError> {
+        let iterator = self.db.get_shard_iterator(GetShardIteratorRequest {
+            stream_arn: stream_arn(table, "local"),
+            shard_id: shard_id(table),
+            shard_iterator_type: if after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" }.into(),
+            sequence_number: after.map(str::to_owned),
+        })?;
+        let shard_iterator = iterator.shard_iterator.unwrap_or_default();
+        let answer = self.db.get_records(GetRecordsRequest { shard_iterator, limit: Some(most) })?;
+        Ok(serde_json::to_value(answer.records)
+            .ok()
+            .and_then(|records| records.as_array().cloned())
+            .unwrap_or_default())
+    }
+
+    /// Where the platform keeps its own state.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal(self.is_kept.then(|| self.db.clone()))
+    }
+}
+
+fn create_tables(db: &Database, tables: &[TableSpec]) -> Result<(), Failure> {
+    for table in tables {
+        if db.get_table_metadata(&table.name)?.is_some() {
+            continue;
+        }
+        db.create_table(serde_json::from_value(table.create.clone())?)?;
+        if let Some(attribute) = &table.expires_by {
+            let specification = json!({ "AttributeName": attribute, "Enabled": true });
+            let request = json!({ "TableName": table.name, "TimeToLiveSpecification": specification });
+            db.update_time_to_live(serde_json::from_value(request)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn platform_table() -> TableSpec {
+    let create = json!({
+        "TableName": PLATFORM_TABLE,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+        "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+    });
+    TableSpec { name: PLATFORM_TABLE.into(), create, expires_by: None }
+}
+
+fn index_streams(path: &Path) -> Result<(), Failure> {
+    Ok(rusqlite::Connection::open(path)?.execute_batch(STREAM_INDEX)?)
+}
+
+/// Calls the database by the operation's name.
+fn dispatch(db: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+    macro_rules! operations {
+        ($($name:literal => $method:ident)*) => {
+            match operation {
+                $($name => {
+                    let unreadable = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
+                    let answer = db.$method(serde_json::from_slice(body).map_err(unreadable)?)?;
+                    serde_json::to_string(&answer).map_err(unreadable)
+                })*
+                other => Err(DynoxideError::ValidationException(format!("the local platform does not know {other}"))),
+            }
+        };
+    }
+    operations! {
+        "BatchGetItem" => batch_get_item
+        "BatchWriteItem" => batch_write_item
+        "CreateTable" => create_table
+        "DeleteItem" => delete_item
+        "DescribeStream" => describe_stream
+        "DescribeTable" => describe_table
+        "DescribeTimeToLive" => describe_time_to_live
+        "ExecuteStatement" => execute_statement
+        "GetItem" => get_item
+        "GetRecords" => get_records
+        "GetShardIterator" => get_shard_iterator
+        "ListStreams" => list_streams
+        "ListTables" => list_tables
+        "PutItem" => put_item
+        "Query" => query
+        "Scan" => scan
+        "TransactGetItems" => transact_get_items
+        "TransactWriteItems" => transact_write_items
+        "UpdateItem" => update_item
+    }
+}
+
+const READS: [&str; 5] = ["BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"];
+const WRITES: [&str; 5] = ["BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"];
+
+fn is_counted(operation: &str) -> bool {
+    READS.contains(&operation) || WRITES.contains(&operation)
+}
+
+/// The read and write units that an answer tells of, in whole units.
+pub(crate) fn capacity(operation: &str, answer: &Value) -> (u64, u64) {
+    let consumed = &answer["ConsumedCapacity"];
+    let all = consumed.as_array().map_or_else(|| std::slice::from_ref(consumed), Vec::as_slice);
+    let units = |consumed: &Value| {
+        consumed["CapacityUnits"].as_f64().map_or(0, |units| format!("{:.0}", units.ceil()).parse().unwrap_or(0))
+    };
+    let units: u64 = all.iter().map(units).sum();
+    if WRITES.contains(&operation) { (0, units) } else { (units, 0) }
+}
+
+/// The items that a transaction writes, each as a text that names it.
+pub(crate) fn keys_written(body: &[u8]) -> Vec<String> {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    let writes = request["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object);
+    let write = writes.flat_map(|write| write.values());
+    let key = |write: &Value| {
+        let at = if write.get("Key").is_some() { &write["Key"] } else { &write["Item"] };
+        format!("{} {} {}", write["TableName"], at["pk"], at["sk"])
+    };
+    write.map(key).collect()
+}
+
+/// What the platform keeps of itself in a data file: messages in queues, places in streams, the clock. Without a data
+/// file it keeps nothing.
+#[derive(Clone)]
+pub(crate) struct Journal(Option<Database>);
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("is_kept", &self.0.is_some()).finish()
+    }
+}
+
+/// A message as the journal keeps it: number, queue, body, and when it was sent.
+pub(crate) type KeptMessage = (u64, String, String, i64);
+
+impl Journal {
+    pub(crate) fn keep_message(&self, number: u64, queue: &str, body: &str, sent_at: i64) -> Result<(), AwsError> {
+        self.put(&format!("MESSAGE#{number}"), &json!({
+            "number": { "N": number.to_string() }, "queue": { "S": queue }, "body": { "S": body }, "sentAt": { "N": sent_at.to_string() },
+        }))
+    }
+
+    pub(crate) fn forget_message(&self, number: u64) -> Result<(), AwsError> {
+        self.call("DeleteItem", &json!({ "Key": { "pk": { "S": format!("MESSAGE#{number}") } } })).map(drop)
+    }
+
+    /// Every message that is kept.
+    pub(crate) fn messages(&self) -> Result<Vec<KeptMessage>, AwsError> {
+        let mut messages = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut request = json!({});
+            if !start.is_null() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let mut answer = self.call("Scan", &request)?;
+            let whole = |value: &Value| value["N"].as_str().and_then(|digits| digits.parse().ok());
+            let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
+            for item in answer["Items"].as_array().into_iter().flatten() {
+                if let Some(number) = whole(&item["number"]).and_then(|number| u64::try_from(number).ok()) {
+                    messages.push((
+                        number,
+                        text(&item["queue"]),
+                        text(&item["body"]),
+                        whole(&item["sentAt"]).unwrap_or(0),
+                    ));
+                }
+            }
+            start = answer["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return Ok(messages);
+            }
+        }
+    }
+
+    pub(crate) fn keep_place(&self, table: &str, place: &str) -> Result<(), AwsError> {
+        self.put(&format!("STREAM#{table}"), &json!({ "place": { "S": place } }))
+    }
+
+    pub(crate) fn place(&self, table: &str) -> Result<Option<String>, AwsError> {
+        Ok(self.get(&format!("STREAM#{table}"))?["place"]["S"].as_str().map(str::to_owned))
+    }
+
+    pub(crate) fn keep_clock(&self, offset: Duration) -> Result<(), AwsError> {
+        self.put("CLOCK", &json!({ "offset": { "N": offset.as_millis().to_string() } }))
+    }
+
+    pub(crate) fn clock(&self) -> Result<Duration, AwsError> {
+        let offset = self.get("CLOCK")?["offset"]["N"].as_str().and_then(|digits| digits.parse().ok());
+        Ok(Duration::from_millis(offset.unwrap_or(0)))
+    }
+
+    fn put(&self, pk: &str, item: &Value) -> Result<(), AwsError> {
+        let mut item = item.clone();
+        item["pk"] = json!({ "S": pk });
+        self.call("PutItem", &json!({ "Item": item })).map(drop)
+    }
+
+    fn get(&self, pk: &str) -> Result<Value, AwsError> {
+        Ok(self.call("GetItem", &json!({ "Key": { "pk": { "S": pk } } }))?["Item"].take())
+    }
+
+    fn call(&self, operation: &str, request: &Value) -> Result<Value, AwsError> {
+        let Some(db) = &self.0 else { return Ok(Value::Null) };
+        let mut request = request.clone();
+        request["TableName"] = PLATFORM_TABLE.into();
+        let failed = |error: String| AwsError { status: 500, ..AwsError::new("InternalServerError", error) };
+        let answer =
+            dispatch(db, operation, request.to_string().as_bytes()).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_str(&answer).map_err(|error| failed(error.to_string()))
+    }
+}

@@ -1,0 +1,260 @@
+//! The control port: what an operator of the real thing has the AWS console for, and a tester wishes for.
+
+#![expect(clippy::result_large_err, reason = "an error here is the response that the caller gets")]
+
+use crate::{
+    Platform, TokenRequest,
+    aws::faults::{Kind, Rule},
+    partners::{Behaviour, Partner},
+};
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+type Shared = State<Arc<Platform>>;
+
+/// How often [`idle`] looks.
+const IDLE_PAUSE: Duration = Duration::from_millis(20);
+
+pub(crate) fn router(platform: Arc<Platform>) -> Router {
+    Router::new()
+        .route("/tokens", post(issue_token))
+        .route("/clock", get(tell_time))
+        .route("/clock/advance", post(advance))
+        .route("/schedules/{binary}/run", post(fire))
+        .route("/functions/{binary}", put(enable))
+        .route("/queues", get(queues))
+        .route("/queues/{name}/redrive", post(redrive))
+        .route("/partners", get(partners))
+        .route("/partners/{partner}", get(partner))
+        .route("/partners/{partner}/requests", get(requests).delete(forget_requests))
+        .route("/partners/{partner}/behaviour", put(behave))
+        .route("/faults", put(set_faults).delete(clear_faults))
+        .route("/idle", get(idle))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "the control port has no such path"))
+        .with_state(platform)
+}
+
+/// What went wrong, as a problem.
+fn problem(status: StatusCode, detail: impl ToString) -> Response {
+    let title = status.canonical_reason().unwrap_or("Problem");
+    let body =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail.to_string() });
+    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+}
+
+fn done(body: Value) -> Response {
+    Json(body).into_response()
+}
+
+/// The body, or the problem with it.
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Response> {
+    body.map(|Json(body)| body).map_err(|rejection| problem(StatusCode::BAD_REQUEST, rejection.body_text()))
+}
+
+async fn issue_token(
+    State(platform): Shared,
+    request: Result<Json<TokenRequest>, JsonRejection>,
+) -> Result<Response, Response> {
+    let request = body(request)?;
+    let token = platform.front.tokens.issue(&request, platform.clock.now());
+    Ok(done(json!({ "token": token.map_err(|error| problem(StatusCode::BAD_REQUEST, error))? })))
+}
+
+async fn tell_time(State(platform): Shared) -> Response {
+    done(json!({ "now": platform.clock.now() }))
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    seconds: i64,
+}
+
+async fn advance(State(platform): Shared, request: Result<Json<Advance>, JsonRejection>) -> Result<Response, Response> {
+    let seconds = u64::try_from(body(request)?.seconds);
+    let seconds = seconds.map_err(|_| problem(StatusCode::BAD_REQUEST, "the clock only moves forward"))?;
+    // A hundred years: what is meant as a test does not end the calendar.
+    if seconds > 100 * 366 * 86_400 {
+        return Err(problem(StatusCode::BAD_REQUEST, "the clock moves at most a hundred years at once"));
+    }
+    let kept = platform.advance(Duration::from_secs(seconds));
+    kept.map_err(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(done(json!({ "now": platform.clock.now() })))
+}
+
+async fn fire(State(platform): Shared, Path(binary): Path<String>) -> Response {
+    if platform.runner.spec(&binary).is_none_or(|spec| spec.schedule.is_none()) {
+        return problem(StatusCode::NOT_FOUND, format!("there is no scheduled function {binary}"));
+    }
+    match platform.fire(&binary).await {
+        Ok(()) => done(json!({ "ran": binary })),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Enable {
+    enabled: bool,
+}
+
+async fn enable(
+    State(platform): Shared,
+    Path(binary): Path<String>,
+    request: Result<Json<Enable>, JsonRejection>,
+) -> Result<Response, Response> {
+    let Enable { enabled } = body(request)?;
+    if platform.runner.spec(&binary).is_none() {
+        let all: Vec<&str> = platform.runner.names().collect();
+        return Err(problem(
+            StatusCode::NOT_FOUND,
+            format!("there is no function {binary}; there are {}", all.join(", ")),
+        ));
+    }
+    platform.runner.enable(&binary, enabled);
+    Ok(done(json!({ "function": binary, "enabled": enabled })))
+}
+
+async fn queues(State(platform): Shared) -> Response {
+    let queue = |(name, (counts, dead_letters)): (String, (crate::aws::queues::Counts, usize))| {
+        json!({
+            "name": name, "visible": counts.visible, "inFlight": counts.in_flight, "delayed": counts.delayed,
+            "deadLetters": dead_letters,
+        })
+    };
+    done(json!({ "queues": platform.aws.queues.counts().into_iter().map(queue).collect::<Vec<_>>() }))
+}
+
+async fn redrive(State(platform): Shared, Path(name): Path<String>) -> Response {
+    match platform.aws.queues.redrive(&name) {
+        Ok(Some(moved)) => done(json!({ "moved": moved })),
+        Ok(None) => {
+            problem(StatusCode::CONFLICT, format!("no queue's dead letters come to {name}, and it has none of its own"))
+        }
+        Err(error) => problem(StatusCode::NOT_FOUND, error),
+    }
+}
+
+async fn partners(State(platform): Shared) -> Response {
+    let partner = |(name, partner): (&&str, &Partner)| json!({ "name": name, "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES });
+    done(json!({ "partners": platform.partners.iter().map(partner).collect::<Vec<_>>() }))
+}
+
+fn find<'a>(platform: &'a Platform, name: &str) -> Result<&'a Partner, Response> {
+    let all: Vec<&str> = platform.partners.keys().copied().collect();
+    let missing =
+        || problem(StatusCode::NOT_FOUND, format!("there is no partner {name}; there are {}", all.join(", ")));
+    platform.partners.get(name).ok_or_else(missing)
+}
+
+async fn partner(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
+    let partner = find(&platform, &name)?;
+    Ok(done(json!({
+        "baseUrl": partner.base_url, "secret": partner.secret, "behaviour": partner.behaviour(), "modes": Partner::MODES,
+    })))
+}
+
+async fn requests(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
+    Ok(done(json!({ "requests": find(&platform, &name)?.requests() })))
+}
+
+async fn forget_requests(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
+    find(&platform, &name)?.forget();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn behave(
+    State(platform): Shared,
+    Path(name): Path<String>,
+    request: Result<Json<Behaviour>, JsonRejection>,
+) -> Result<Response, Response> {
+    let partner = find(&platform, &name)?;
+    partner.behave(body(request)?);
+    Ok(done(json!({ "behaviour": partner.behaviour() })))
+}
+
+#[derive(Deserialize)]
+struct FaultRules {
+    rules: Vec<FaultRule>,
+}
+
+#[derive(Deserialize)]
+struct FaultRule {
+    service: String,
+    operation: Option<String>,
+    kind: FaultKind,
+    every: Option<u64>,
+    count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FaultKind {
+    Before,
+    After,
+    Conflict,
+    Throttle,
+    Internal,
+    Entry,
+}
+
+async fn set_faults(
+    State(platform): Shared,
+    request: Result<Json<FaultRules>, JsonRejection>,
+) -> Result<Response, Response> {
+    let rule = |FaultRule { service, operation, kind, every, count }| {
+        if !["dynamodb", "sqs", "events"].contains(&service.as_str()) {
+            return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs or events")));
+        }
+        let every = every.unwrap_or(1);
+        if every == 0 {
+            return Err(problem(StatusCode::BAD_REQUEST, "every counts from 1"));
+        }
+        let kind = match kind {
+            FaultKind::Before => Kind::Before,
+            FaultKind::After => Kind::After,
+            FaultKind::Conflict => Kind::Conflict(0),
+            FaultKind::Throttle => Kind::Throttle,
+            FaultKind::Internal => Kind::Internal,
+            FaultKind::Entry => Kind::Entry,
+        };
+        Ok(Rule { service: Some(service), operation, kind, every, count })
+    };
+    let rules: Vec<Rule> = body(request)?.rules.into_iter().map(rule).collect::<Result<_, _>>()?;
+    let set = rules.len();
+    platform.aws.faults.set(rules);
+    Ok(done(json!({ "rules": set })))
+}
+
+async fn clear_faults(State(platform): Shared) -> Response {
+    platform.aws.faults.set([]);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Idle {
+    timeout_seconds: Option<u64>,
+}
+
+/// Waits until nothing waits in streams and queues any more.
+async fn idle(State(platform): Shared, Query(Idle { timeout_seconds }): Query<Idle>) -> Response {
+    let timeout = Duration::from_secs(timeout_seconds.unwrap_or(30).min(3600));
+    let started = tokio::time::Instant::now();
+    loop {
+        let busy = platform.busy();
+        if busy.is_empty() {
+            return done(json!({ "idle": true }));
+        }
+        if started.elapsed() >= timeout {
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "idle": false, "busy": busy }))).into_response();
+        }
+        tokio::time::sleep(IDLE_PAUSE).await;
+    }
+}

@@ -1,0 +1,59 @@
+//! A small shop to look at: a few products, and a customer with points.
+
+use crate::{Failure, Platform};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, Method, Uri, header},
+};
+use serde_json::{Value, json};
+
+/// The demo customer, and a product to start with.
+#[derive(Debug)]
+pub struct Demo;
+
+impl Demo {
+    /// Who orders in the demo.
+    pub const CUSTOMER: &str = "minji";
+
+    const PRODUCTS: [(&str, &str, &str, i64, i64); 6] = [
+        ("americano", "Americano", "coffee", 4_500, 200),
+        ("latte", "Caffè latte", "coffee", 5_000, 200),
+        ("espresso", "Espresso", "coffee", 3_500, 100),
+        ("scone", "Butter scone", "bakery", 3_800, 40),
+        ("croissant", "Croissant", "bakery", 4_200, 40),
+        ("mug", "Jumun mug", "goods", 18_000, 10),
+    ];
+
+    /// Opens the shop through its own API, unless it was opened before.
+    pub async fn open(platform: &Platform) -> Result<(), Failure> {
+        let history = format!("/points/{}/history", Self::CUSTOMER);
+        if call(platform, Method::GET, &history, None).await?["entries"] != json!([]) {
+            return Ok(());
+        }
+        for (id, name, category, price, stock) in Self::PRODUCTS {
+            let product = json!({ "name": name, "category": category, "price": price });
+            let path = format!("/api/v1/admin/products/{id}");
+            call(platform, Method::PUT, &path, Some(product)).await?;
+            let delivery = json!({ "delta": stock, "reason": "opening stock" });
+            call(platform, Method::POST, &format!("{path}/stock"), Some(delivery)).await?;
+        }
+        let charge = json!({ "customerId": Self::CUSTOMER, "amount": 100_000 });
+        call(platform, Method::POST, "/points/charge", Some(charge)).await.map(drop)
+    }
+}
+
+async fn call(platform: &Platform, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("idempotency-key", HeaderValue::from_static("demo"));
+    let token = crate::TokenRequest { sub: "demo".into(), role: "operator".into(), store_id: None, ttl_seconds: None };
+    let token = platform.front.tokens.issue(&token, platform.clock.now())?;
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
+    let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    let response = platform.answer(method, path.parse::<Uri>()?, headers, body).await;
+    let (status, body) = (response.status(), axum::body::to_bytes(response.into_body(), usize::MAX).await?);
+    if !status.is_success() {
+        return Err(format!("the demo shop could not be opened: {}", String::from_utf8_lossy(&body)).into());
+    }
+    Ok(serde_json::from_slice(&body)?)
+}

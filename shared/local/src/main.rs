@@ -1,0 +1,116 @@
+//! `cargo run`: the whole platform on this machine.
+
+use clap::Parser;
+use local::{Demo, Failure, Options, Platform, Ports, serve};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+/// The whole jumun platform on this machine: no account, no Docker, no network.
+#[derive(Debug, Parser)]
+#[command(name = "jumun", version)]
+struct Arguments {
+    /// The port of the API.
+    #[arg(long, default_value_t = Ports::default().api)]
+    port: u16,
+    /// The port of the AWS services: DynamoDB, SQS, EventBridge.
+    #[arg(long, default_value_t = Ports::default().aws)]
+    aws_port: u16,
+    /// The port by which the platform itself is controlled.
+    #[arg(long, default_value_t = Ports::default().control)]
+    control_port: u16,
+    /// Keep the state in this file; without it, everything is gone in the end.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Start without the demo shop.
+    #[arg(long)]
+    no_demo: bool,
+    /// Ask callers for tokens, as the deployed API does.
+    #[arg(long)]
+    auth: bool,
+    /// Give a parameter of the template another value.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    parameter: Vec<(String, String)>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &Failure) -> ExitCode {
+    eprintln!("jumun: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let ports = Ports { api: arguments.port, aws: arguments.aws_port, control: arguments.control_port };
+    let sockets = ports.take().await?;
+    let ports = sockets.ports()?;
+    let platform = Platform::new(Options {
+        data: arguments.data.clone(),
+        asks_for_tokens: arguments.auth,
+        parameters: BTreeMap::from_iter(arguments.parameter.clone()),
+        endpoint: format!("http://127.0.0.1:{}", ports.aws),
+        ..Options::default()
+    })
+    .await?;
+    if !arguments.no_demo {
+        Demo::open(&platform).await?;
+    }
+    print!("{}", banner(&arguments, ports));
+    serve(platform, sockets, async {
+        let _ = tokio::signal::ctrl_c().await;
+        println!("\nClosing; requests under way are finished.");
+    })
+    .await
+}
+
+/// What a newcomer sees first: where everything is, and what to try.
+fn banner(arguments: &Arguments, Ports { api, aws, control }: Ports) -> String {
+    let state =
+        arguments.data.as_ref().map_or("memory (keep it with --data FILE)".into(), |file| file.display().to_string());
+    let callers = if arguments.auth {
+        format!("need a token: POST http://127.0.0.1:{control}/tokens issues them")
+    } else {
+        "without a token are operators (ask for tokens with --auth)".into()
+    };
+    let mut banner = format!(
+        "\
+jumun is open.
+
+  API        http://127.0.0.1:{api}        docs: http://127.0.0.1:{api}/docs
+  AWS        http://127.0.0.1:{aws}        (AWS_ENDPOINT_URL)
+  control    http://127.0.0.1:{control}
+  state      {state}
+  callers    {callers}
+"
+    );
+    if !arguments.no_demo && !arguments.auth {
+        let customer = Demo::CUSTOMER;
+        let tour = format!(
+            "
+Try:
+  curl 127.0.0.1:{api}/products
+  curl 127.0.0.1:{api}/points/{customer}
+  curl 127.0.0.1:{api}/order -H 'content-type: application/json' -H 'idempotency-key: first' \\
+    -d '{{\"customerId\":\"{customer}\",\"items\":[{{\"productId\":\"latte\",\"quantity\":2}},{{\"productId\":\"scone\",\"quantity\":1}}]}}'
+  curl 127.0.0.1:{control}/partners/data-platform/requests
+"
+        );
+        banner += &tour;
+    }
+    banner + "\nCtrl-C closes.\n"
+}

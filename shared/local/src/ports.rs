@@ -1,0 +1,110 @@
+//! The platform on sockets: the API, the AWS services and the control port, all on loopback.
+
+use crate::{Failure, Platform, aws::Principal, control, front::MAX_BODY_BYTES};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::net::TcpListener;
+
+/// Where the platform listens; 0 lets the system choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// The API.
+    pub api: u16,
+    /// The AWS services.
+    pub aws: u16,
+    /// The control port.
+    pub control: u16,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { api: 3000, aws: 4566, control: 4700 }
+    }
+}
+
+/// Sockets that are taken, before anything is served on them.
+#[derive(Debug)]
+pub struct Sockets {
+    api: TcpListener,
+    aws: TcpListener,
+    control: TcpListener,
+}
+
+impl Sockets {
+    /// The ports that were taken.
+    pub fn ports(&self) -> Result<Ports, Failure> {
+        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+        Ok(Ports { api: port(&self.api)?, aws: port(&self.aws)?, control: port(&self.control)? })
+    }
+}
+
+impl Ports {
+    /// Takes the ports, all or none.
+    pub async fn take(self) -> Result<Sockets, Failure> {
+        Ok(Sockets {
+            api: listen(self.api, "--port").await?,
+            aws: listen(self.aws, "--aws-port").await?,
+            control: listen(self.control, "--control-port").await?,
+        })
+    }
+}
+
+async fn listen(port: u16, option: &str) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address} ({error}); choose another port with {option}").into())
+}
+
+/// Serves a platform until `end`, then lets the requests under way finish.
+pub async fn serve(platform: Arc<Platform>, sockets: Sockets, end: impl Future<Output = ()>) -> Result<(), Failure> {
+    let (ended, is_ended) = tokio::sync::watch::channel(false);
+    let until_ended = || {
+        let mut is_ended = is_ended.clone();
+        async move { drop(is_ended.wait_for(|is_ended| *is_ended).await) }
+    };
+    let api = Router::new().fallback(api).with_state(platform.clone());
+    let aws = Router::new().fallback(aws).layer(DefaultBodyLimit::max(16 * 1024 * 1024)).with_state(platform.clone());
+    let api = axum::serve(sockets.api, api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .with_graceful_shutdown(until_ended());
+    let aws = axum::serve(sockets.aws, aws).with_graceful_shutdown(until_ended());
+    let control = axum::serve(sockets.control, control::router(platform.clone())).with_graceful_shutdown(until_ended());
+    platform.run();
+    let stop = async {
+        end.await;
+        let _ = ended.send(true);
+    };
+    let (api, aws, control, ()) = futures::join!(api.into_future(), aws.into_future(), control.into_future(), stop);
+    api.and(aws).and(control).map_err(Failure::from)
+}
+
+async fn api(
+    State(platform): State<Arc<Platform>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    platform.answer(method, uri, headers, body).await
+}
+
+async fn aws(State(platform): State<Arc<Platform>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    match platform.aws.call(&Principal::anyone(), target, &body).await {
+        Ok((status, body)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
+        }
+        // A body that breaks off takes the connection with it.
+        Err(lost) => Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(lost) })).into_response(),
+    }
+}
