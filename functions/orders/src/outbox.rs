@@ -2,10 +2,10 @@
 //!
 //! Both services take batches and answer for each entry alone: what failed, and only that, is sent again.
 
-use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{config::retry::RetryConfig, types::PutEventsRequestEntry};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use aws_types::SdkConfig;
 use edge::{Environment, NotStarted};
 use std::{error::Error, time::Duration};
 

@@ -8,8 +8,10 @@
 use crate::prices::{Prices, Terms};
 use domain::{
     CampaignId, CouponId, CustomerId, EntryId, Fault, OrderId, ProductId, Won,
+    basket::{Basket, InvalidBasket, Wish},
+    delivery::Delivery,
     money::AmountTooLarge,
-    order::{Basket, Delivery, InvalidBasket, Order, OrderRequest, PaymentMethod, Wish},
+    order::{Order, OrderRequest, PaymentMethod},
     points::{Entry, EntryKind},
     product::Price,
 };
@@ -107,9 +109,9 @@ pub struct PaymentChoice {
 pub enum PlaceOrderRefusal {
     #[error("An order needs at least one product.")]
     Empty,
-    #[error("An order has at most {} products.", domain::order::MAX_PRODUCTS)]
+    #[error("An order has at most {} products.", domain::basket::MAX_PRODUCTS)]
     TooManyLines,
-    #[error("The quantity of product {0} is not 1 to {max}.", max = domain::order::Quantity::MAX)]
+    #[error("The quantity of product {0} is not 1 to {max}.", max = domain::basket::Quantity::MAX)]
     InvalidQuantity(ProductId),
     #[error("There is no product {0}.")]
     InvalidProduct(ProductId),

@@ -4,7 +4,8 @@
 
 use domain::{
     ProductId, StoreId, Won,
-    order::{Basket, OrderRequest, Wish},
+    basket::{Basket, Wish},
+    order::OrderRequest,
 };
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
 //! `relay-orders` reads the stream of the orders table and tells the world: every change goes onto the event bus, every
-//! payment also to the data platform's queue.
+//! payment then to the data platform's queue.
 //!
 //! Lambda delivers a change until it is reported as done, so each reaches the bus at least once, under an id that repeats
 //! share. A record that is not an order can never be told: it is laid aside in the dead-letter queue, and the rest goes on.
@@ -17,45 +17,56 @@ pub fn function() -> Function {
 }
 
 async fn handle(outbox: Outbox, changes: Vec<Change>, _deadline: Timestamp) -> Vec<Failed> {
-    let mut told = Vec::new();
-    let mut unreadable = Vec::new();
-    for change in changes {
-        match change.image.clone().and_then(|image| envelope(image).map_err(|error| error.to_string())) {
-            Ok((event_type, event)) => told.push((change.sequence_number, event_type, event)),
+    let mut failed = BTreeMap::new();
+    let (told, unreadable) = read(changes);
+    let bus_events: Vec<BusEvent> = told.iter().map(|told| told.event.clone()).collect();
+    let mut paid = Vec::new();
+    for (told, published) in told.into_iter().zip(outbox.publish(&bus_events).await) {
+        match published {
+            // The data platform hears of what the bus has taken: while the bus is down, it is not told again and again.
+            Ok(()) if told.event_type == EventType::Paid => paid.push(told),
+            Ok(()) => {}
+            Err(error) => drop(failed.insert(told.place, error)),
+        }
+    }
+    let paid_events: Vec<String> = paid.iter().map(|told| told.event.detail.clone()).collect();
+    let sent = outbox.send_to_data_platform(&paid_events).await;
+    failed.extend(paid.into_iter().zip(sent).filter_map(|(told, sent)| Some((told.place, sent.err()?))));
+    let records: Vec<String> = unreadable.iter().map(|(_, record)| record.clone()).collect();
+    let laid_aside = outbox.lay_aside(&records).await;
+    failed.extend(
+        unreadable.into_iter().zip(laid_aside).filter_map(|((place, _), outcome)| Some((place, outcome.err()?))),
+    );
+    // In the order of the stream: Lambda goes on from the first.
+    failed.into_iter().map(|(sequence_number, error)| Failed { sequence_number, error }).collect()
+}
+
+/// A change that is an order's event, and its place in the stream.
+struct Told {
+    place: String,
+    event_type: EventType,
+    event: BusEvent,
+}
+
+/// What each change tells, and the records that tell nothing, each with its place.
+fn read(changes: Vec<Change>) -> (Vec<Told>, Vec<(String, String)>) {
+    let (mut told, mut unreadable) = (Vec::new(), Vec::new());
+    for Change { sequence_number: place, image, record } in changes {
+        match image.and_then(|image| envelope(image).map_err(|error| error.to_string())) {
+            Ok((event_type, detail)) => {
+                let event = BusEvent { detail_type: event_type.as_str(), detail };
+                told.push(Told { place, event_type, event });
+            }
             Err(error) => {
-                tracing::error!(
-                    sequence_number = change.sequence_number,
-                    error,
-                    "a record is not an order: laid aside"
-                );
-                unreadable.push((change.sequence_number, change.record.to_string()));
+                tracing::error!(sequence_number = place, error, "a record is not an order: laid aside");
+                unreadable.push((place, record.to_string()));
             }
         }
     }
-    let on_bus: Vec<BusEvent> = told.iter().map(|(_, event_type, event)| bus_event(*event_type, event)).collect();
-    let paid: Vec<&(String, EventType, String)> = told.iter().filter(|(_, kind, _)| *kind == EventType::Paid).collect();
-    let paid_events: Vec<String> = paid.iter().map(|(_, _, event)| event.clone()).collect();
-    let aside: Vec<String> = unreadable.iter().map(|(_, record)| record.clone()).collect();
-
-    let published = outbox.publish(&on_bus).await;
-    let sent = outbox.send_to_data_platform(&paid_events).await;
-    let laid_aside = outbox.lay_aside(&aside).await;
-
-    let places = told.iter().map(|(place, ..)| place).chain(paid.iter().map(|(place, ..)| place));
-    let places = places.chain(unreadable.iter().map(|(place, _)| place));
-    let outcomes = published.into_iter().chain(sent).chain(laid_aside);
-    // One report for each change, in the order of the stream.
-    let failed: BTreeMap<&String, String> =
-        places.zip(outcomes).filter_map(|(place, outcome)| Some((place, outcome.err()?))).collect();
-    let failed = failed.into_iter();
-    failed.map(|(place, error)| Failed { sequence_number: place.clone(), error }).collect()
+    (told, unreadable)
 }
 
 fn envelope(image: serde_dynamo::Item) -> Result<(EventType, String), Box<dyn std::error::Error>> {
     let envelope: Envelope<events::Order> = events::order_event(&order_in_image(image)?);
     Ok((envelope.event_type, serde_json::to_string(&envelope)?))
-}
-
-fn bus_event(event_type: EventType, event: &str) -> BusEvent {
-    BusEvent { detail_type: event_type.as_str(), detail: event.to_owned() }
 }

@@ -3,6 +3,8 @@
 //! This crate must never await, read a clock, hold a float, draw a random number or know AWS. Times and random bits
 //! are passed in; constructors refuse what is not valid, so a value of these types is always a good one.
 
+pub mod basket;
+pub mod delivery;
 pub mod fault;
 pub mod id;
 pub mod idempotency;

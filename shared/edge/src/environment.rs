@@ -1,6 +1,13 @@
 //! What a function finds when it starts.
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::{SharedTimeSource, SystemTimeSource},
+};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::{SdkConfig, region::Region};
 use domain::Timestamp;
 use std::{collections::HashMap, sync::Arc, time::UNIX_EPOCH};
 
@@ -21,11 +28,30 @@ impl Environment {
         Self { aws, variables: Arc::new(variables) }
     }
 
-    /// The environment of this process.
+    /// The environment of this process: Lambda puts region and credentials into variables, and replaces the process before
+    /// they expire. `AWS_ENDPOINT_URL` leads elsewhere, as it does for every AWS SDK.
     #[expect(clippy::disallowed_methods, reason = "this is the one place where the process's environment is read")]
-    pub(crate) async fn of_process() -> Self {
-        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-        Self::new(aws, std::env::vars().collect())
+    pub(crate) fn of_process() -> Result<Self, NotStarted> {
+        let mut environment = Self::new(SdkConfig::builder().build(), std::env::vars().collect());
+        let credentials = Credentials::new(
+            environment.require("AWS_ACCESS_KEY_ID")?,
+            environment.require("AWS_SECRET_ACCESS_KEY")?,
+            environment.variable("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let mut aws = SdkConfig::builder();
+        aws.set_endpoint_url(environment.variable("AWS_ENDPOINT_URL"));
+        environment.aws = aws
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(environment.require("AWS_REGION")?))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+            .build();
+        Ok(environment)
     }
 
     /// A variable, if it is set and not empty.

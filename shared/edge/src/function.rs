@@ -149,7 +149,7 @@ pub fn run(function: &Function) -> Result<(), Error> {
         .without_time()
         .init();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let handler = function.start(Environment::of_process().await)?;
+        let handler = function.start(Environment::of_process()?)?;
         let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
             let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
             handler(Invocation { event: payload, request_id: context.request_id, deadline })

@@ -111,7 +111,11 @@ impl Request {
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
         let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
-            let field = if path == "." { "body".to_owned() } else { path };
+            // "." is the body as a whole, "?" a place that was not reached.
+            let field = match path.trim_end_matches(".?") {
+                "." | "?" => "body".to_owned(),
+                field => field.to_owned(),
+            };
             Rejected::Malformed(vec![FieldError { field, message: error.into_inner().to_string() }])
         })?;
         deserializer.end().map_err(|error| Rejected::field("body", error))?;

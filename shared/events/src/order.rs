@@ -2,7 +2,9 @@
 
 use domain::{
     CampaignId, CouponId, CustomerId, OrderId, ProductId, StoreId, Timestamp, Won,
-    order::{self, Delivery, PaymentMethod, PaymentStatus, Quantity, Status},
+    basket::Quantity,
+    delivery::Delivery,
+    order::{self, PaymentMethod, PaymentStatus, Status},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

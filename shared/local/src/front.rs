@@ -22,7 +22,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// The API.
 #[derive(Debug)]
 pub(crate) struct Front {
-    paths: matchit::Router<BTreeMap<String, Target>>,
+    /// The paths of each method: as with API Gateway, a path of another method is no match.
+    paths: BTreeMap<String, matchit::Router<Target>>,
     default: Option<Target>,
     runner: Arc<Runner>,
     pub(crate) tokens: Tokens,
@@ -45,7 +46,7 @@ impl Front {
         clock: Clock,
         asks_for_tokens: bool,
     ) -> Result<Self, String> {
-        let mut by_path: BTreeMap<&str, BTreeMap<String, Target>> = BTreeMap::new();
+        let mut paths: BTreeMap<String, matchit::Router<Target>> = BTreeMap::new();
         let mut default = None;
         for function in &template.functions {
             for route in &function.routes {
@@ -54,13 +55,10 @@ impl Front {
                 if route.path == "$default" {
                     default = Some(Target { route_key: "$default".into(), ..target });
                 } else {
-                    by_path.entry(&route.path).or_default().insert(route.method.clone(), target);
+                    let paths = paths.entry(route.method.clone()).or_default();
+                    paths.insert(&route.path, target).map_err(|error| error.to_string())?;
                 }
             }
-        }
-        let mut paths = matchit::Router::new();
-        for (path, methods) in by_path {
-            paths.insert(path, methods).map_err(|error| error.to_string())?;
         }
         Ok(Self { paths, default, runner, tokens: Tokens::new(), clock, asks_for_tokens })
     }
@@ -85,12 +83,10 @@ impl Front {
     }
 
     fn find(&self, method: &Method, path: &str) -> Option<(Target, Map<String, Value>)> {
-        if let Ok(found) = self.paths.at(path)
-            && let Some(target) = found.value.get(method.as_str())
-        {
+        if let Some(Ok(found)) = self.paths.get(method.as_str()).map(|paths| paths.at(path)) {
             let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
             let parameters = found.params.iter().map(|(name, value)| (name.to_owned(), decoded(value).into()));
-            return Some((target.clone(), parameters.collect()));
+            return Some((found.value.clone(), parameters.collect()));
         }
         self.default.clone().map(|target| (target, Map::new()))
     }

@@ -8,7 +8,7 @@ use crate::{
     partners::{self, Partners},
     runner::{NotHandled, Runner},
     spawn,
-    template::{TEMPLATE, Template},
+    template::Template,
 };
 use axum::{
     body::Bytes,
@@ -22,8 +22,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 const STREAM_PAUSE: Duration = Duration::from_millis(20);
 /// How often a queue is looked at when nothing was sent.
 const QUEUE_PAUSE: Duration = Duration::from_millis(200);
-/// How long a batch of changes that failed waits.
-const STUCK_PAUSE: Duration = Duration::from_millis(200);
+/// How long a batch of changes that failed waits at first; it doubles with each failure.
+const FIRST_STUCK_PAUSE: Duration = Duration::from_millis(200);
+/// How long it waits at the most: ten thousand tries take longer than a stream remembers.
+const LONGEST_STUCK_PAUSE: Duration = Duration::from_secs(10);
 /// How often schedules are looked at.
 const SCHEDULE_PAUSE: Duration = Duration::from_millis(200);
 /// How often expired rows are removed.
@@ -77,7 +79,7 @@ impl Platform {
     /// Builds a platform from the template. It needs a Tokio runtime: the partners' stubs listen at once.
     pub async fn new(options: Options) -> Result<Arc<Self>, Failure> {
         // A data file knows how far its clock was advanced; it must be open before there is a clock.
-        let tables = Template::read(TEMPLATE, &BTreeMap::new(), &options.endpoint)?.tables;
+        let tables = Template::own(&BTreeMap::new(), &options.endpoint)?.tables;
         let kept = options.data.as_ref().map(|path| Data::in_file(path, &tables)).transpose()?;
         let offset = kept.as_ref().map(|data| data.journal().clock()).transpose()?.unwrap_or_default();
         let clock = options.clock.unwrap_or_else(|| Clock::running(offset));
@@ -88,7 +90,7 @@ impl Platform {
         let partners = partners::start(&clock).await?;
         let mut parameters = local_parameters(&partners);
         parameters.extend(options.parameters);
-        let template = Template::read(TEMPLATE, &parameters, &options.endpoint)?;
+        let template = Template::own(&parameters, &options.endpoint)?;
         let aws = Arc::new(Aws::new(&template, data, clock.clone(), options.records)?);
         let runner = Arc::new(Runner::new(&template, aws.clone(), clock.clone())?);
         let feedings = Feeding::all(&template, &aws, &runner, &clock)?;
@@ -116,13 +118,19 @@ impl Platform {
         Ok(())
     }
 
-    /// Brings everything that waits in streams and queues to its function, until nothing moves.
+    /// Brings everything that waits in streams and queues to its function, until nothing moves. What is stuck is tried
+    /// once.
     pub async fn settle(&self) {
+        let mut stuck = vec![false; self.feedings.len()];
         loop {
             let mut has_moved = false;
-            for feeding in &self.feedings {
-                while feeding.round().await == Round::Moved {
-                    has_moved = true;
+            for (feeding, is_stuck) in self.feedings.iter().zip(&mut stuck) {
+                while !*is_stuck {
+                    match feeding.round().await {
+                        Round::Moved => has_moved = true,
+                        Round::Stuck => *is_stuck = true,
+                        Round::Idle => break,
+                    }
                 }
             }
             if !has_moved {
@@ -157,10 +165,18 @@ impl Platform {
 
     async fn feed(self: Arc<Self>, place: usize) {
         let feeding = &self.feedings[place];
+        let mut stuck_pause = FIRST_STUCK_PAUSE;
         loop {
-            match feeding.round().await {
+            let round = feeding.round().await;
+            if round != Round::Stuck {
+                stuck_pause = FIRST_STUCK_PAUSE;
+            }
+            match round {
                 Round::Moved => {}
-                Round::Stuck => tokio::time::sleep(STUCK_PAUSE).await,
+                Round::Stuck => {
+                    tokio::time::sleep(stuck_pause).await;
+                    stuck_pause = (stuck_pause * 2).min(LONGEST_STUCK_PAUSE);
+                }
                 Round::Idle if matches!(feeding, Feeding::Stream(_)) => tokio::time::sleep(STREAM_PAUSE).await,
                 Round::Idle => drop(tokio::time::timeout(QUEUE_PAUSE, self.aws.queues.changed.notified()).await),
             }

@@ -102,9 +102,21 @@ async fn aws(State(platform): State<Arc<Platform>>, headers: HeaderMap, body: By
     match platform.aws.call(&Principal::anyone(), target, &body).await {
         Ok((status, body)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
+            let query_error = query_error(target, status, &body).map(|error| [("x-amzn-query-error", error)]);
+            (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], query_error, body).into_response()
         }
         // A body that breaks off takes the connection with it.
         Err(lost) => Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(lost) })).into_response(),
     }
+}
+
+/// The error code of SQS's older protocol, by which its clients still tell errors apart.
+fn query_error(target: &str, status: StatusCode, body: &[u8]) -> Option<String> {
+    let is_refused = target.starts_with("AmazonSQS") && status.is_client_error();
+    let error: serde_json::Value = is_refused.then(|| serde_json::from_slice(body).ok())??;
+    let code = match error["__type"].as_str()? {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        code => code,
+    };
+    Some(format!("{code};Sender"))
 }

@@ -5,9 +5,10 @@ use crate::{
     clock::Clock,
     template::{FunctionSpec, REGION, Template},
 };
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::{SdkConfig, region::Region};
 use edge::{Environment, Function, Handler, Invocation};
 use futures::FutureExt;
 use serde_json::Value;

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
-/// The template that this platform was built with.
-pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+/// The template that this platform was built with, read once for each process.
+static DOCUMENT: LazyLock<Result<Value, String>> =
+    LazyLock::new(|| document(include_str!("../../../template.yaml")).map_err(|error| error.to_string()));
 
 /// The account and region that everything local is in.
 pub const ACCOUNT: &str = "000000000000";
@@ -128,19 +129,13 @@ pub struct RuleSpec {
     pub targets: Vec<(String, Option<String>)>,
 }
 
-/// Why a template cannot be run.
+/// Why a template cannot be run: something is missing, or of the wrong kind.
 #[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// It is not YAML.
-    #[error("the template is not YAML")]
-    Yaml(#[from] serde_norway::Error),
-    /// Something that is needed is missing or of the wrong kind.
-    #[error("{0}")]
-    Unfit(String),
-}
+#[error("{0}")]
+pub struct TemplateError(String);
 
 fn unfit(why: impl Into<String>) -> TemplateError {
-    TemplateError::Unfit(why.into())
+    TemplateError(why.into())
 }
 
 /// The name in an ARN of ours: `arn:aws:sqs:…:Name` is `Name`, `arn:aws:dynamodb:…:table/Name/…` too.
@@ -159,15 +154,18 @@ pub fn queue_url(endpoint: &str, name: &str) -> String {
 }
 
 impl Template {
-    /// Reads a template with these parameters, for AWS services at `endpoint`.
-    pub fn read(yaml: &str, parameters: &BTreeMap<String, String>, endpoint: &str) -> Result<Self, TemplateError> {
-        let document = plain(serde_norway::from_str(yaml)?);
+    /// The platform's own template with these parameters, for AWS services at `endpoint`.
+    pub fn own(parameters: &BTreeMap<String, String>, endpoint: &str) -> Result<Self, TemplateError> {
+        Self::of(DOCUMENT.as_ref().map_err(unfit)?, parameters, endpoint)
+    }
+
+    fn of(document: &Value, parameters: &BTreeMap<String, String>, endpoint: &str) -> Result<Self, TemplateError> {
         let declared = document["Parameters"].as_object().cloned().unwrap_or_default();
         if let Some(unknown) = parameters.keys().find(|name| !declared.contains_key(*name)) {
             let known: Vec<&str> = declared.keys().map(String::as_str).collect();
             return Err(unfit(format!("the template has no parameter {unknown}; it has {}", known.join(", "))));
         }
-        let resolver = Resolver { document: &document, parameters, declared: &declared, endpoint };
+        let resolver = Resolver { document, parameters, declared: &declared, endpoint };
         let mut template = Self {
             functions: Vec::new(),
             tables: Vec::new(),
@@ -194,6 +192,10 @@ impl Template {
     pub fn function(&self, binary: &str) -> Option<&FunctionSpec> {
         self.functions.iter().find(|function| function.binary == binary)
     }
+}
+
+fn document(yaml: &str) -> Result<Value, serde_norway::Error> {
+    serde_norway::from_str(yaml).map(plain)
 }
 
 /// YAML with CloudFormation's short tags as JSON with the long forms: `!Ref X` is `{"Ref": "X"}`.

@@ -127,9 +127,30 @@ impl World {
         self.platform.runner.enable(function, enabled);
     }
 
-    /// The AWS calls since the last time, those that the platform itself made left out.
+    /// The AWS calls that functions made since the last time.
     pub fn take_calls(&self) -> Vec<Call> {
-        self.platform.aws.take_calls().into_iter().filter(|call| !call.function.is_empty()).collect()
+        self.platform.aws.take_calls()
+    }
+
+    /// Sends a message to a queue, as a program outside would.
+    #[expect(clippy::expect_used, reason = "a test names a queue that exists")]
+    pub fn send_message(&self, queue: &str, body: &str) {
+        self.platform.aws.queues.send(queue, body, None).expect("there is such a queue");
+    }
+
+    /// Brings a queue's dead letters back; tells how many.
+    pub fn redrive(&self, queue: &str) -> Option<usize> {
+        self.platform.aws.queues.redrive(queue).ok().flatten()
+    }
+
+    /// The bodies of the messages in a queue, the oldest first.
+    pub fn messages(&self, queue: &str) -> Vec<String> {
+        self.platform.aws.queues.bodies(queue)
+    }
+
+    /// From now on these faults, and no others, befall AWS calls.
+    pub fn inject(&self, rules: impl IntoIterator<Item = crate::aws::faults::Rule>) {
+        self.platform.aws.faults.set(rules);
     }
 
     /// The stub of a partner.
@@ -239,16 +260,20 @@ fn check_documented(method: &Method, path: &str, reply: &Reply) {
         Some(route) => {
             admin::problems(route).get(&reply.status).is_some_and(|all| all.iter().any(|(known, _)| *known == slug))
         }
-        None => [(404, "not-found"), (405, "method-not-allowed"), (413, "body-too-large")]
-            .contains(&(reply.status, slug.as_str())),
+        None => UNROUTED.contains(&(reply.status, slug.as_str())),
     };
     assert!(documented, "{method} {path} answered an undocumented problem: {reply:?}");
     let content_type = reply.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     assert_eq!(content_type, Some("application/problem+json"));
 }
 
+/// What a path that is no route's can be answered.
+const UNROUTED: [(u16, &str); 4] =
+    [(400, "malformed-request"), (404, "not-found"), (405, "method-not-allowed"), (413, "body-too-large")];
+
 fn fits(route: &str, path: &str) -> bool {
     let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
-    route.len() == path.len()
-        && route.iter().zip(path).all(|(expected, part)| expected.starts_with('{') || *expected == part)
+    let fits_part =
+        |expected: &str, part: &str| if expected.starts_with('{') { !part.is_empty() } else { expected == part };
+    route.len() == path.len() && route.iter().zip(path).all(|(expected, part)| fits_part(expected, part))
 }

@@ -19,12 +19,12 @@ pub use item::Item;
 pub use read::{Page, PageRequest};
 pub use transaction::{NotCommitted, Refusal, Transaction, Write};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
 };
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_types::SdkConfig;
 use domain::Timestamp;
 use std::{sync::Arc, time::Duration};
 

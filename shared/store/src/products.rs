@@ -8,7 +8,7 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Fault, ProductId, StoreId, Timestamp, Won,
-    order::Quantity,
+    basket::Quantity,
     product::{MAX_STOCK, Price, Product, ProductStatus},
 };
 use serde::{Deserialize, Serialize};

@@ -4,11 +4,20 @@ use super::{AwsError, Reply};
 use crate::{clock::Clock, template::TableSpec};
 use dynoxide::{
     Database, DynoxideError,
-    actions::{get_records::GetRecordsRequest, get_shard_iterator::GetShardIteratorRequest},
+    actions::{
+        get_records::GetRecordsRequest, get_shard_iterator::GetShardIteratorRequest,
+        transact_write_items::TransactWriteItemsRequest,
+    },
     streams::{shard_id, stream_arn},
 };
 use serde_json::{Value, json};
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// The table in which the platform keeps its own state, in a data file.
 const PLATFORM_TABLE: &str = "jumun-platform";
@@ -17,11 +26,39 @@ const PLATFORM_TABLE: &str = "jumun-platform";
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS stream_by_sequence \
     ON _stream_records(table_name, CAST(sequence_number AS INTEGER))";
 
+/// How long a transaction is known by its token, as with DynamoDB.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
+
 /// The embedded database.
-#[derive(Clone)]
 pub(crate) struct Data {
     db: Database,
     is_kept: bool,
+    tokens: Mutex<Tokens>,
+}
+
+/// Transactions that were committed under a token of late. The embedded database knows tokens too, but looks through all
+/// of them for each transaction, and so slows down with every order.
+#[derive(Default)]
+struct Tokens {
+    committed: HashMap<String, Vec<u8>>,
+    by_age: VecDeque<(Instant, String)>,
+}
+
+impl Tokens {
+    /// The body that was committed under a token.
+    fn committed(&mut self, token: &str) -> Option<&Vec<u8>> {
+        while self.by_age.front().is_some_and(|(at, _)| at.elapsed() > TOKEN_LIFETIME) {
+            if let Some((_, token)) = self.by_age.pop_front() {
+                self.committed.remove(&token);
+            }
+        }
+        self.committed.get(token)
+    }
+
+    fn remember(&mut self, token: String, body: Vec<u8>) {
+        self.by_age.push_back((Instant::now(), token.clone()));
+        self.committed.insert(token, body);
+    }
 }
 
 impl fmt::Debug for Data {
@@ -33,19 +70,22 @@ impl fmt::Debug for Data {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Data {
-    /// A database in memory. Its tables and index are made in a file and loaded: the index cannot be made in memory.
+    /// A database in memory. Its tables and index are made in a file, once for each process, and loaded: the index
+    /// cannot be made in memory.
     pub(crate) fn in_memory(tables: &[TableSpec], clock: Clock) -> Result<Self, Failure> {
+        static PREPARED: OnceLock<Vec<u8>> = OnceLock::new();
         let file = tempfile::NamedTempFile::new()?.into_temp_path();
         let path = file.to_str().ok_or("the temporary folder's name is not text")?;
-        let made = Database::new(path)?;
-        // Nothing is lost if this file is: it need not reach the disk.
-        made.enable_bulk_loading()?;
-        create_tables(&made, tables)?;
-        drop(made);
-        index_streams(&file)?;
+        if let Some(prepared) = PREPARED.get() {
+            std::fs::write(&file, prepared)?;
+        } else {
+            create_tables(&Database::new(path)?, tables)?;
+            index_streams(&file)?;
+            let _ = PREPARED.set(std::fs::read(&file)?);
+        }
         let db = Database::memory_with_clock(Arc::new(clock))?;
         db.restore_from(path)?;
-        Ok(Self { db, is_kept: false })
+        Ok(Self { db, is_kept: false, tokens: Mutex::default() })
     }
 
     /// A database in a file, which a killed process leaves whole.
@@ -56,7 +96,11 @@ impl Data {
         create_tables(&db, tables)?;
         create_tables(&db, &[platform_table()])?;
         index_streams(path)?;
-        Ok(Self { db, is_kept: true })
+        Ok(Self { db, is_kept: true, tokens: Mutex::default() })
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.db
     }
 
     /// Removes the rows that have expired.
@@ -73,10 +117,34 @@ impl Data {
             request["ReturnConsumedCapacity"] = "TOTAL".into();
             request.to_string().into_bytes()
         });
-        match dispatch(&self.db, operation, counted_body.as_deref().unwrap_or(body)) {
+        let body = counted_body.as_deref().unwrap_or(body);
+        let answer =
+            if operation == "TransactWriteItems" { self.transact(body) } else { dispatch(&self.db, operation, body) };
+        match answer {
             Ok(answer) => (200, answer.into_bytes()),
             Err(error) => (error.status_code(), error.to_json().into_bytes()),
         }
+    }
+
+    /// Commits a transaction, unless it was committed under the same token of late.
+    fn transact(&self, body: &[u8]) -> Result<String, DynoxideError> {
+        let mut request: TransactWriteItemsRequest = serde_json::from_slice(body).map_err(unreadable)?;
+        let Some(token) = request.client_request_token.take() else {
+            return serde_json::to_string(&self.db.transact_write_items(request)?).map_err(unreadable);
+        };
+        // Held until the end: the same transaction twice at once is one after the other.
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        match tokens.committed(&token) {
+            Some(committed) if committed == body => return Ok("{}".into()),
+            Some(_) => {
+                let message = "the token was used for another transaction";
+                return Err(DynoxideError::IdempotentParameterMismatchException(message.into()));
+            }
+            None => {}
+        }
+        let answer = serde_json::to_string(&self.db.transact_write_items(request)?).map_err(unreadable)?;
+        tokens.remember(token, body.to_vec());
+        Ok(answer)
     }
 
     /// The stream records of a table after a place, as DynamoDB's JSON.
@@ -130,13 +198,16 @@ fn index_streams(path: &Path) -> Result<(), Failure> {
     Ok(rusqlite::Connection::open(path)?.execute_batch(STREAM_INDEX)?)
 }
 
+fn unreadable(error: serde_json::Error) -> DynoxideError {
+    DynoxideError::SerializationException(error.to_string())
+}
+
 /// Calls the database by the operation's name.
 fn dispatch(db: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     macro_rules! operations {
         ($($name:literal => $method:ident)*) => {
             match operation {
                 $($name => {
-                    let unreadable = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
                     let answer = db.$method(serde_json::from_slice(body).map_err(unreadable)?)?;
                     serde_json::to_string(&answer).map_err(unreadable)
                 })*
@@ -162,7 +233,6 @@ fn dispatch(db: &Database, operation: &str, body: &[u8]) -> Result<String, Dynox
         "Query" => query
         "Scan" => scan
         "TransactGetItems" => transact_get_items
-        "TransactWriteItems" => transact_write_items
         "UpdateItem" => update_item
     }
 }

@@ -139,6 +139,11 @@ impl Aws {
         })
     }
 
+    /// The embedded database itself, past all that stands before it.
+    pub fn database(&self) -> &dynoxide::Database {
+        self.data.database()
+    }
+
     /// From now on, two transactions on one item at the same time conflict, as DynamoDB's do.
     pub fn make_contended(&self) {
         self.contended.store(true, Relaxed);
@@ -185,7 +190,7 @@ impl Aws {
 
     async fn serve(&self, principal: &Principal, service: &str, operation: &str, body: &[u8]) -> Reply {
         if service == "dynamodb" {
-            return self.serve_data(principal, operation, body).await;
+            return self.serve_data(principal, operation, body);
         }
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         self.record(principal, service, operation, &json!({}));
@@ -195,35 +200,28 @@ impl Aws {
         })
     }
 
-    async fn serve_data(&self, principal: &Principal, operation: &str, body: &[u8]) -> Reply {
-        let claimed = if self.contended.load(Relaxed) {
-            match self.claim(operation, body) {
-                Ok(claimed) => {
-                    // The window in which another transaction on these items conflicts.
-                    tokio::task::yield_now().await;
-                    claimed
-                }
-                Err(conflict) => {
-                    self.record(principal, "dynamodb", operation, &json!({}));
-                    return reply(Err(conflict));
-                }
+    fn serve_data(&self, principal: &Principal, operation: &str, body: &[u8]) -> Reply {
+        let claimed = match self.claim(operation, body) {
+            Ok(claimed) => claimed,
+            Err(conflict) => {
+                self.record(principal, "dynamodb", operation, &json!({}));
+                return reply(Err(conflict));
             }
-        } else {
-            Vec::new()
         };
-        let (status, answer) = self.data.answer(operation, body, self.records);
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        in_flight.retain(|key| !claimed.contains(key));
-        drop(in_flight);
-        if self.records {
+        let is_counted = self.counts(principal);
+        let (status, answer) = self.data.answer(operation, body, is_counted);
+        if !claimed.is_empty() {
+            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).retain(|key| !claimed.contains(key));
+        }
+        if is_counted {
             self.record(principal, "dynamodb", operation, &serde_json::from_slice(&answer).unwrap_or_default());
         }
         (status, answer)
     }
 
-    /// Takes the items of a transaction, unless another has one of them.
+    /// Takes the items of a transaction, unless another that is under way has one of them.
     fn claim(&self, operation: &str, body: &[u8]) -> Result<Vec<String>, AwsError> {
-        if operation != "TransactWriteItems" {
+        if operation != "TransactWriteItems" || !self.contended.load(Relaxed) {
             return Ok(Vec::new());
         }
         let keys = data::keys_written(body);
@@ -235,8 +233,13 @@ impl Aws {
         Ok(keys)
     }
 
+    /// Whether calls of this principal are remembered: those of functions alone.
+    fn counts(&self, principal: &Principal) -> bool {
+        self.records && principal.statements.is_some()
+    }
+
     fn record(&self, principal: &Principal, service: &str, operation: &str, answer: &Value) {
-        if !self.records {
+        if !self.counts(principal) {
             return;
         }
         let (read_units, write_units) = data::capacity(operation, answer);

@@ -1,0 +1,163 @@
+//! Baskets: what a customer asks for, before anything is agreed.
+
+use crate::{ProductId, Won};
+use serde::{Deserialize, Serialize};
+
+/// The most products in one order. A hot product may draw on several stock items, and a cart order deletes its lines in
+/// the same transaction: with 30 products, DynamoDB's 100 writes suffice.
+pub const MAX_PRODUCTS: usize = 30;
+
+/// Units of one product in one order: 1 to 9,999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Quantity(u32);
+
+impl Quantity {
+    /// The most units of one product in one order.
+    pub const MAX: i64 = 9_999;
+
+    /// The number of units.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// The number is not a quantity that can be ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a quantity is 1 to {}", Quantity::MAX)]
+pub struct InvalidQuantity;
+
+impl TryFrom<i64> for Quantity {
+    type Error = InvalidQuantity;
+
+    fn try_from(units: i64) -> Result<Self, InvalidQuantity> {
+        let in_range = (1..=Self::MAX).contains(&units);
+        u32::try_from(units).ok().filter(|_| in_range).map(Self).ok_or(InvalidQuantity)
+    }
+}
+
+impl From<Quantity> for i64 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0.into()
+    }
+}
+
+/// What a customer asks for: each product once, in the order in which it was first named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basket(Vec<Wish>);
+
+/// One product of a basket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Which product.
+    pub product_id: ProductId,
+    /// How many units, over all lines that named it.
+    pub quantity: Quantity,
+    /// The price that the customer saw; another one must not be charged.
+    pub expected_price: Option<Won>,
+}
+
+/// Why lines do not make a basket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBasket {
+    /// There are no lines.
+    #[error("an order needs at least one product")]
+    Empty,
+    /// There are more than [`MAX_PRODUCTS`] different products.
+    #[error("an order has at most {MAX_PRODUCTS} products")]
+    TooManyProducts,
+    /// A line's quantity, or a product's sum over all lines, is out of range.
+    #[error("the quantity of product {0} is not 1 to {max}", max = Quantity::MAX)]
+    Quantity(ProductId),
+    /// Two lines of one product state different prices.
+    #[error("the lines of product {0} state different prices")]
+    ContradictoryPrices(ProductId),
+}
+
+impl Basket {
+    /// Sums the lines of each product; every limit counts after that.
+    pub fn of(lines: impl IntoIterator<Item = (ProductId, i64, Option<Won>)>) -> Result<Self, InvalidBasket> {
+        let mut sums: Vec<(ProductId, i64, Option<Won>)> = Vec::new();
+        for (product, units, price) in lines {
+            if units < 1 {
+                return Err(InvalidBasket::Quantity(product));
+            }
+            match sums.iter_mut().find(|(known, ..)| *known == product) {
+                None => sums.push((product, units, price)),
+                Some((_, _, Some(stated))) if price.is_some_and(|price| price != *stated) => {
+                    return Err(InvalidBasket::ContradictoryPrices(product));
+                }
+                Some((_, sum, stated)) => {
+                    *sum = sum.saturating_add(units);
+                    *stated = stated.or(price);
+                }
+            }
+        }
+        if sums.is_empty() {
+            return Err(InvalidBasket::Empty);
+        }
+        if sums.len() > MAX_PRODUCTS {
+            return Err(InvalidBasket::TooManyProducts);
+        }
+        let wish = |(product_id, units, expected_price): (ProductId, i64, _)| match Quantity::try_from(units) {
+            Ok(quantity) => Ok(Wish { product_id, quantity, expected_price }),
+            Err(InvalidQuantity) => Err(InvalidBasket::Quantity(product_id)),
+        };
+        sums.into_iter().map(wish).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What is asked for.
+    pub fn wishes(&self) -> &[Wish] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(id: &str) -> ProductId {
+        ProductId::parse(id).unwrap()
+    }
+
+    fn won(amount: i64) -> Won {
+        Won::new(amount).unwrap()
+    }
+
+    #[test]
+    fn the_lines_of_one_product_are_summed_before_any_limit() {
+        let basket = Basket::of([
+            (product("b"), 2, None),
+            (product("a"), 1, Some(won(5))),
+            (product("b"), 3, Some(won(7))),
+            (product("a"), 1, None),
+        ]);
+        let wishes: Vec<_> = basket
+            .unwrap()
+            .0
+            .into_iter()
+            .map(|wish| (wish.product_id, wish.quantity.get(), wish.expected_price))
+            .collect();
+        assert_eq!(wishes, [(product("b"), 5, Some(won(7))), (product("a"), 2, Some(won(5)))]);
+        let many_lines = (0..100).map(|_| (product("a"), 1, None));
+        assert!(Basket::of(many_lines).is_ok());
+    }
+
+    #[test]
+    fn a_basket_is_neither_empty_nor_boundless() {
+        assert_eq!(Basket::of([]), Err(InvalidBasket::Empty));
+        let products = |count: usize| Basket::of((0..count).map(|n| (product(&format!("p{n}")), 1, None)));
+        assert!(products(MAX_PRODUCTS).is_ok());
+        assert_eq!(products(MAX_PRODUCTS + 1), Err(InvalidBasket::TooManyProducts));
+        for units in [0, -1, i64::MIN, Quantity::MAX + 1, i64::MAX] {
+            let basket = Basket::of([(product("a"), units, None)]);
+            assert_eq!(basket, Err(InvalidBasket::Quantity(product("a"))), "{units}");
+        }
+        let over = Basket::of([(product("a"), Quantity::MAX, None), (product("a"), 1, None)]);
+        assert_eq!(over, Err(InvalidBasket::Quantity(product("a"))));
+        let huge = Basket::of([(product("a"), i64::MAX, None), (product("a"), i64::MAX, None)]);
+        assert_eq!(huge, Err(InvalidBasket::Quantity(product("a"))));
+        let two_prices = Basket::of([(product("a"), 1, Some(won(1))), (product("a"), 1, Some(won(2)))]);
+        assert_eq!(two_prices, Err(InvalidBasket::ContradictoryPrices(product("a"))));
+    }
+}

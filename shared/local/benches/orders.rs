@@ -1,0 +1,217 @@
+//! How fast orders are placed: `cargo bench`.
+//!
+//! All figures are of one run, and those that are compared are taken in turn. An order has three products whose prices
+//! are stated: one transaction of six items.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a benchmark measures, and stops where it cannot"
+)]
+#![expect(clippy::cast_precision_loss, reason = "counts are small")]
+
+use dynoxide::{Database, actions::transact_write_items::TransactWriteItemsRequest};
+use local::{Options, Ports, World, serve};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+const BLOCK: usize = 500;
+const BLOCKS: usize = 8;
+const PILE: usize = 20_000;
+const OVER_HTTP: usize = 4_000;
+const CONNECTIONS: usize = 8;
+const PRODUCTS: [&str; 3] = ["pen", "ink", "pad"];
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(against_bare_transactions());
+    runtime.block_on(as_orders_pile_up());
+    runtime.block_on(over_http());
+}
+
+async fn shop() -> World {
+    let world = World::with(Options { records: false, asks_for_tokens: false, ..World::options() }).await;
+    for product in PRODUCTS {
+        world.stock(product, 1_000, 1_000_000).await;
+    }
+    for _ in 0..20 {
+        world.charge("c1", 10_000_000).await;
+    }
+    world
+}
+
+fn body() -> Value {
+    let item = |product: &str| json!({ "productId": product, "quantity": 1, "expectedPrice": 1_000 });
+    json!({ "customerId": "c1", "items": PRODUCTS.map(item) })
+}
+
+/// Orders through the API in this process, in turn with the same transactions straight on the embedded database.
+async fn against_bare_transactions() {
+    let (shop_with_api, shop_without) = (shop().await, shop().await);
+    let client = shop_with_api.anyone();
+    let (mut through_api, mut bare) = (Vec::new(), Vec::new());
+    for block in 0..BLOCKS {
+        let started = Instant::now();
+        for _ in 0..BLOCK {
+            assert_eq!(client.post("/order", &body()).await.status, 200);
+        }
+        through_api.push(started.elapsed());
+        let requests: Vec<_> = (0..BLOCK).map(|number| transaction(block * BLOCK + number)).collect();
+        bare.push(commit(shop_without.platform.aws.database(), requests));
+    }
+    let ratios: Vec<f64> =
+        through_api.iter().zip(&bare).map(|(api, bare)| bare.as_secs_f64() / api.as_secs_f64()).collect();
+    println!("orders through World      {:>8.0} /s", per_second(&through_api));
+    println!("bare transactions         {:>8.0} /s", per_second(&bare));
+    println!("ratio (median of blocks)  {:>8.2}", median(ratios));
+}
+
+fn commit(database: &Database, requests: Vec<TransactWriteItemsRequest>) -> Duration {
+    let started = Instant::now();
+    for request in requests {
+        database.transact_write_items(request).expect("the transaction commits");
+    }
+    started.elapsed()
+}
+
+/// What placing an order writes, as `place-order` writes it.
+fn transaction(number: usize) -> TransactWriteItemsRequest {
+    let key = |pk: &str, sk: &str| json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+    let take = |product: &str| {
+        json!({ "Update": {
+            "TableName": "ProductsTable", "Key": key(&format!("PRODUCT#{product}"), "STOCK#0"),
+            "UpdateExpression": "SET quantity = quantity - :units",
+            "ConditionExpression": "quantity >= :units AND price = :price AND active = :true AND attribute_not_exists(storeId)",
+            "ExpressionAttributeValues": { ":units": { "N": "1" }, ":price": { "N": "1000" }, ":true": { "BOOL": true } },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        } })
+    };
+    let debit = json!({ "Update": {
+        "TableName": "CustomersTable", "Key": key("CUSTOMER#c1", "POINTS"),
+        "UpdateExpression": "SET balance = if_not_exists(balance, :none) - :points", "ConditionExpression": "balance >= :points",
+        "ExpressionAttributeValues": { ":points": { "N": "3000" }, ":none": { "N": "0" } },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    } });
+    let (order_id, entry_id) = (format!("ord_{number:026}"), format!("ent_{number:026}"));
+    let put = |table: &str, item: Value| {
+        json!({ "Put": {
+            "TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        } })
+    };
+    let at = json!({ "S": "2026-01-05T03:04:05.678Z" });
+    let mut entry = key("CUSTOMER#c1", &format!("LEDGER#{entry_id}"));
+    for (name, value) in [
+        ("entryId", json!({ "S": entry_id })),
+        ("kind", json!({ "S": "USE" })),
+        ("amount", json!({ "N": "-3000" })),
+        ("reference", json!({ "S": order_id })),
+        ("at", at.clone()),
+    ] {
+        entry[name] = value;
+    }
+    let line = |product: &str| {
+        json!({ "M": {
+            "productId": { "S": product }, "quantity": { "N": "1" }, "unitPrice": { "N": "1000" }, "totalPrice": { "N": "1000" },
+        } })
+    };
+    let payment =
+        json!({ "method": { "S": "POINTS" }, "amount": { "N": "3000" }, "status": { "S": "PAID" }, "paidAt": at });
+    let step = json!({ "M": { "status": { "S": "PAID" }, "at": at, "by": { "S": "operator" } } });
+    let mut order = key(&format!("ORDER#{order_id}"), "ORDER");
+    for (name, value) in [
+        ("orderId", json!({ "S": order_id })),
+        ("version", json!({ "N": "1" })),
+        ("status", json!({ "S": "PAID" })),
+        ("customerId", json!({ "S": "c1" })),
+        ("lines", json!({ "L": PRODUCTS.map(line) })),
+        ("originalAmount", json!({ "N": "3000" })),
+        ("discountAmount", json!({ "N": "0" })),
+        ("totalAmount", json!({ "N": "3000" })),
+        ("payment", json!({ "M": payment })),
+        ("ledgerEntry", json!({ "S": entry_id })),
+        ("timeline", json!({ "L": [step] })),
+        ("placedAt", at.clone()),
+        ("updatedAt", at.clone()),
+        ("fingerprint", json!({ "S": "0".repeat(32) })),
+    ] {
+        order[name] = value;
+    }
+    let mut items: Vec<Value> = PRODUCTS.map(take).into();
+    items.extend([debit, put("CustomersTable", entry), put("OrdersTable", order)]);
+    let request = json!({ "TransactItems": items });
+    serde_json::from_value(request).expect("a transaction")
+}
+
+/// The write path must not slow down as orders pile up.
+async fn as_orders_pile_up() {
+    let world = shop().await;
+    let client = world.anyone();
+    let mut times = Vec::with_capacity(PILE);
+    for _ in 0..PILE {
+        let started = Instant::now();
+        assert_eq!(client.post("/order", &body()).await.status, 200);
+        times.push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    let (first, last) = (median(times[..1_000].to_vec()), median(times[PILE - 1_000..].to_vec()));
+    println!("median of the first 1,000 {first:>8.0} µs");
+    println!("of the last of {PILE}     {last:>8.0} µs");
+    println!("ratio                     {:>8.2}", last / first);
+}
+
+/// Orders over sockets, on connections that are kept.
+async fn over_http() {
+    let world = shop().await;
+    let sockets = Ports { api: 0, aws: 0, control: 0 }.take().await.expect("free ports");
+    let port = sockets.ports().expect("ports").api;
+    let serving = tokio::task::spawn(serve(world.platform.clone(), sockets, std::future::pending()));
+    let started = Instant::now();
+    let connections = (0..CONNECTIONS).map(|_| tokio::task::spawn(place_over(port, OVER_HTTP / CONNECTIONS)));
+    futures::future::try_join_all(connections).await.expect("every connection is served");
+    println!(
+        "orders over HTTP          {:>8.0} /s ({CONNECTIONS} connections, events relayed meanwhile)",
+        OVER_HTTP as f64 / started.elapsed().as_secs_f64()
+    );
+    serving.abort();
+}
+
+async fn place_over(port: u16, orders: usize) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let body = body().to_string();
+    let request = format!(
+        "POST /order HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = vec![0; 64 * 1024];
+    for _ in 0..orders {
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut length = 0;
+        while !is_whole(&answer[..length]) {
+            length += stream.read(&mut answer[length..]).await.expect("an answer");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));
+    }
+}
+
+/// Whether an answer has come to its end.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|length| length.parse().ok());
+    length == Some(body.len())
+}
+
+fn per_second(blocks: &[Duration]) -> f64 {
+    BLOCK as f64 / median(blocks.iter().map(Duration::as_secs_f64).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,111 @@
+//! The program that `cargo run` starts, as a process: it keeps what it said it keeps, even when it is killed.
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+struct Jumun {
+    process: Child,
+    api: String,
+    control: String,
+}
+
+impl Jumun {
+    /// Starts the program on free ports and reads from its banner where it is.
+    fn start(data: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_jumun"))
+            .args(["--port", "0", "--aws-port", "0", "--control-port", "0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut address = |name: &str| {
+            let line = lines.find_map(|line| line.ok().filter(|line| line.trim_start().starts_with(name))).unwrap();
+            let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+            url.trim_start_matches("http://").to_owned()
+        };
+        let (api, control) = (address("API"), address("control"));
+        Self { process, api, control }
+    }
+
+    /// As `kill -9` does: no chance to tidy up.
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Jumun {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One request over a connection of its own.
+fn http(address: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json");
+    write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_and_every_event_still_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop.db");
+    let order = json!({ "customerId": "minji", "items": [{ "productId": "espresso", "quantity": 1 }] });
+
+    // One order waits in the queue of a data platform that is down, one in the stream of a relay that is off.
+    let jumun = Jumun::start(&data);
+    http(&jumun.control, "PUT", "/partners/data-platform/behaviour", &json!({ "mode": "down" }));
+    let (status, queued) = http(&jumun.api, "POST", "/order", &order);
+    assert_eq!(status, 200, "{queued}");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null).1["requests"] == json!([]) {
+        assert!(std::time::Instant::now() < deadline, "the order never reached the queue");
+        std::thread::yield_now();
+    }
+    http(&jumun.control, "PUT", "/functions/relay-orders", &json!({ "enabled": false }));
+    let (_, streamed) = http(&jumun.api, "POST", "/order", &order);
+    http(&jumun.control, "POST", "/clock/advance", &json!({ "seconds": 86_400 }));
+    let before = http(&jumun.control, "GET", "/clock", &Value::Null).1;
+    jumun.kill();
+
+    let jumun = Jumun::start(&data);
+    assert_eq!(http(&jumun.control, "GET", "/idle?timeoutSeconds=30", &Value::Null), (200, json!({ "idle": true })));
+    let (_, received) = http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null);
+    let told = received["requests"].to_string();
+    for placed in [&queued, &streamed] {
+        let path = format!("/orders/{}", placed["orderId"].as_str().unwrap());
+        assert_eq!(http(&jumun.api, "GET", &path, &Value::Null), (200, placed.clone()));
+        assert!(told.contains(placed["orderId"].as_str().unwrap()), "{told}");
+    }
+    let (_, points) = http(&jumun.api, "GET", "/points/minji", &Value::Null);
+    assert_eq!(points["balance"], json!(100_000 - 7_000), "the demo shop is opened once");
+    let after = http(&jumun.control, "GET", "/clock", &Value::Null).1;
+    assert!(after["now"].as_str() > before["now"].as_str(), "the clock never goes back: {before} {after}");
+    http(&jumun.control, "POST", "/schedules/audit-books/run", &Value::Null);
+    assert_eq!(http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"], json!(true));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_clearly_and_nothing_starts() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_jumun")).args(["--port", &port]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(error.contains(&port) && error.contains("--port"), "{error}");
+    assert_eq!(output.stdout, b"", "no banner before it can serve");
+}

@@ -1,0 +1,138 @@
+//! The architecture's rules that a machine can check.
+
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+/// Our crates, and which of ours each may use.
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("domain", &[]),
+    ("events", &["domain"]),
+    ("store", &["domain", "events"]),
+    ("edge", &["domain"]),
+    ("partners", &["domain", "events"]),
+    ("points", FOR_FUNCTIONS),
+    ("products", FOR_FUNCTIONS),
+    ("orders", FOR_FUNCTIONS),
+    ("outbound", FOR_FUNCTIONS),
+    ("rankings", FOR_FUNCTIONS),
+    // The API's document is made of the other contexts' routes.
+    ("admin", &["domain", "edge", "events", "store", "points", "products", "orders", "rankings"]),
+    ("local", &["domain", "edge", "partners", "points", "products", "orders", "outbound", "rankings", "admin"]),
+    ("system", &["local", "domain", "edge", "events", "admin"]),
+    ("", &[]),
+];
+
+const FOR_FUNCTIONS: &[&str] = &["domain", "events", "store", "edge", "partners"];
+
+/// Crates of others that only some of ours may use, in what is built of them.
+const RESERVED: [(&str, &[&str]); 12] = [
+    ("aws-sdk-dynamodb", &["store"]),
+    ("aws-sdk-eventbridge", &["orders"]),
+    ("aws-sdk-sqs", &["orders", "outbound"]),
+    ("lambda_runtime", &["edge"]),
+    ("reqwest", &["partners"]),
+    ("hyper", &["local"]),
+    ("axum", &["local"]),
+    ("dynoxide-rs", &["local"]),
+    ("quamina", &["local"]),
+    ("rusqlite", &["local"]),
+    ("jsonwebtoken", &["local"]),
+    ("serde_norway", &["local"]),
+];
+
+fn packages() -> Vec<Package> {
+    MetadataCommand::new().no_deps().other_options(vec!["--offline".into()]).exec().unwrap().packages
+}
+
+/// What a package uses in what is built of it.
+fn uses(package: &Package) -> impl Iterator<Item = &str> {
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
+    assert_eq!(ours, known, "a new crate belongs into the table");
+    for package in &packages {
+        let (_, may_use) = MAY_USE.iter().find(|(name, _)| package.name == *name).unwrap();
+        for used in uses(package) {
+            if ours.contains(used) {
+                assert!(may_use.contains(&used), "{} must not use {used}", package.name);
+            }
+            if let Some((_, users)) = RESERVED.iter().find(|(name, _)| *name == used) {
+                assert!(users.contains(&package.name.as_str()), "{} must not use {used}", package.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_domain_knows_neither_time_nor_chance_nor_any_machine() {
+    let packages = packages();
+    let domain = packages.iter().find(|package| package.name == "domain").unwrap();
+    let used: BTreeSet<&str> = uses(domain).collect();
+    assert_eq!(used, BTreeSet::from(["jiff", "schemars", "serde", "sha2", "thiserror", "ulid"]));
+    for file in sources("shared/domain/src") {
+        let text = fs::read_to_string(&file).unwrap();
+        for banned in ["async ", ".await", "::now()", "std::env", "std::fs", "std::net"] {
+            assert!(!text.contains(banned), "{}: {banned}", file.display());
+        }
+    }
+}
+
+/// Our Rust files in a folder.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut folders, mut files) = (vec![root.join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_can_be_read_in_one_sitting_and_is_finished() {
+    for file in ["shared", "functions", "tests"].into_iter().flat_map(sources) {
+        let (name, text) = (file.display(), fs::read_to_string(&file).unwrap());
+        assert!(text.lines().count() <= 500, "{name} is too long: would two names describe it better than one?");
+        for mark in ["TO", "FIX"].map(|start| format!("{start}{}", if start == "TO" { "DO" } else { "ME" })) {
+            assert!(!text.contains(&mark), "{name} is not finished: {mark}");
+        }
+        assert!(!text.contains(&format!("#[{}", "ignore")), "{name} has a test that is not run");
+        assert!(!text.contains(&format!("#[{}(", "allow")), "{name}: #[expect(…, reason)] says why");
+    }
+}
+
+#[test]
+fn every_crate_says_what_it_must_never_do() {
+    for file in ["shared", "functions"].into_iter().flat_map(sources).filter(|file| file.ends_with("src/lib.rs")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        assert!(head.contains("never") || head.contains("may know"), "{}", file.display());
+    }
+}
+
+#[test]
+fn no_role_in_the_template_may_do_everything_or_reach_everything() {
+    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
+    for function in &template.functions {
+        for statement in &function.statements {
+            let is_tracing = statement.actions.iter().all(|action| action.starts_with("xray:Put"));
+            assert!(statement.actions.iter().all(|action| !action.contains('*')), "{}: {statement:?}", function.binary);
+            assert!(is_tracing || !statement.resources.contains(&"*".to_owned()), "{}: {statement:?}", function.binary);
+        }
+    }
+}

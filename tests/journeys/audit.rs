@@ -1,0 +1,151 @@
+//! The audit finds what somebody planted in the books, and nothing else.
+
+use crate::{order, shop};
+use local::World;
+use serde_json::{Value, json};
+
+/// A customer's row or a product's, changed past all functions.
+async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, value: i64) {
+    let request = json!({
+        "TableName": table, "Key": { "pk": { "S": pk }, "sk": { "S": sk } },
+        "UpdateExpression": "SET #a = :v", "ExpressionAttributeNames": { "#a": attribute },
+        "ExpressionAttributeValues": { ":v": { "N": value.to_string() } },
+    });
+    assert_eq!(world.dynamodb("UpdateItem", request).await, json!({}));
+}
+
+/// The violations of an audit as law, key, expected and actual.
+async fn violations(world: &World) -> Vec<[String; 4]> {
+    let audit = world.audit().await;
+    let violations = audit["violations"].as_array().unwrap();
+    assert_eq!(audit["clean"], json!(violations.is_empty()));
+    let part = |violation: &Value, name: &str| violation[name].as_str().unwrap().to_owned();
+    violations.iter().map(|one| ["law", "key", "expected", "actual"].map(|name| part(one, name))).collect()
+}
+
+fn violation(law: &str, key: &str, expected: &str, actual: &str) -> [String; 4] {
+    [law, key, expected, actual].map(str::to_owned)
+}
+
+/// A shop in which `c1` has ordered two pens: the order's id and its ledger entry's.
+async fn sold() -> (World, String, String) {
+    let world = shop().await;
+    let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 2)])).await.json();
+    let history = world.customer("c1").get("/points/c1/history").await.json();
+    let entry = history["entries"][0]["entryId"].as_str().unwrap().to_owned();
+    (world, placed["orderId"].as_str().unwrap().to_owned(), entry)
+}
+
+#[tokio::test]
+async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
+    let (world, ..) = sold().await;
+    assert_eq!(world.operator().get("/api/v1/admin/audit").await.status, 404, "nothing was audited yet");
+    let audit = world.audit().await;
+    let laws = json!([
+        { "law": "ledger-sums-to-balance", "checked": 1 },
+        { "law": "order-paid-by-one-entry", "checked": 2 },
+        { "law": "stock-is-put-in-less-sold", "checked": 3 },
+        { "law": "nothing-negative", "checked": 4 },
+    ]);
+    assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
+}
+
+#[tokio::test]
+async fn a_balance_that_the_ledger_does_not_explain_is_found() {
+    let (world, ..) = sold().await;
+    set(&world, "CustomersTable", "CUSTOMER#c1", "POINTS", "balance", 98_001).await;
+    assert_eq!(violations(&world).await, [violation("ledger-sums-to-balance", "customer/c1", "98000", "98001")]);
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_paid_is_found() {
+    let (world, order_id, entry) = sold().await;
+    let key = json!({ "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": format!("LEDGER#{entry}") } });
+    world.dynamodb("DeleteItem", json!({ "TableName": "CustomersTable", "Key": key })).await;
+    let expected = [
+        violation("ledger-sums-to-balance", "customer/c1", "100000", "98000"),
+        violation(
+            "order-paid-by-one-entry",
+            &format!("order/{order_id}"),
+            &format!("-2000 for {order_id}"),
+            "no entry",
+        ),
+    ];
+    assert_eq!(violations(&world).await, expected);
+}
+
+#[tokio::test]
+async fn an_order_that_was_paid_with_another_amount_is_found() {
+    let (world, order_id, entry) = sold().await;
+    set(&world, "CustomersTable", "CUSTOMER#c1", &format!("LEDGER#{entry}"), "amount", -1_999).await;
+    let found = violations(&world).await;
+    let wrong = violation(
+        "order-paid-by-one-entry",
+        &format!("order/{order_id}"),
+        &format!("-2000 for {order_id}"),
+        &format!("-1999 for {order_id}"),
+    );
+    assert!(found.contains(&wrong), "{found:?}");
+    assert_eq!(found.len(), 2, "and the ledger no longer sums to the balance");
+}
+
+#[tokio::test]
+async fn an_order_that_was_paid_twice_is_found() {
+    let (world, order_id, entry) = sold().await;
+    let second = json!({
+        "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": "LEDGER#ent_2" }, "entryId": { "S": "ent_2" }, "kind": { "S": "USE" },
+        "amount": { "N": "-2000" }, "reference": { "S": order_id }, "at": { "S": "2026-01-05T00:00:00.000Z" },
+    });
+    world.dynamodb("PutItem", json!({ "TableName": "CustomersTable", "Item": second })).await;
+    set(&world, "CustomersTable", "CUSTOMER#c1", "POINTS", "balance", 96_000).await;
+    let expected = violation(
+        "order-paid-by-one-entry",
+        "entry/c1/ent_2",
+        &format!("the entry of order {order_id}"),
+        &format!("the order names {entry}"),
+    );
+    assert_eq!(violations(&world).await, [expected]);
+}
+
+#[tokio::test]
+async fn a_stock_that_nobody_moved_is_found() {
+    let (world, ..) = sold().await;
+    set(&world, "ProductsTable", "PRODUCT#pen", "STOCK#0", "quantity", 9).await;
+    assert_eq!(violations(&world).await, [violation("stock-is-put-in-less-sold", "product/pen", "8", "9")]);
+}
+
+#[tokio::test]
+async fn what_is_below_zero_is_found() {
+    let (world, ..) = sold().await;
+    set(&world, "ProductsTable", "PRODUCT#ink", "STOCK#0", "quantity", -1).await;
+    set(&world, "CustomersTable", "CUSTOMER#c1", "POINTS", "balance", -5).await;
+    let found = violations(&world).await;
+    for (key, value) in [("customer/c1", "-5"), ("product/ink", "-1")] {
+        let negative = violation("nothing-negative", key, "0 or more", value);
+        assert!(found.contains(&negative), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn books_of_many_pages_are_read_to_the_end_with_little_at_once() {
+    let (world, ..) = sold().await;
+    // More rows than one page has, of one customer and of many, and products too.
+    for number in 0..1_300 {
+        let entry = json!({
+            "pk": { "S": "CUSTOMER#big" }, "sk": { "S": format!("LEDGER#ent_{number:05}") }, "entryId": { "S": format!("ent_{number:05}") },
+            "kind": { "S": "CHARGE" }, "amount": { "N": "1" }, "reference": { "S": "x" }, "at": { "S": "2026-01-05T00:00:00.000Z" },
+        });
+        world.dynamodb("PutItem", json!({ "TableName": "CustomersTable", "Item": entry })).await;
+        let moved = json!({
+            "pk": { "S": "PRODUCT#pad" }, "sk": { "S": format!("MOVE#{number:05}") }, "delta": { "N": "1" },
+            "at": { "S": "2026-01-05T00:00:00.000Z" },
+        });
+        world.dynamodb("PutItem", json!({ "TableName": "ProductsTable", "Item": moved })).await;
+    }
+    set(&world, "CustomersTable", "CUSTOMER#big", "POINTS", "balance", 1_300).await;
+    set(&world, "ProductsTable", "PRODUCT#pad", "STOCK#0", "quantity", 1_310).await;
+    assert_eq!(violations(&world).await, Vec::<[String; 4]>::new());
+    set(&world, "CustomersTable", "CUSTOMER#big", "POINTS", "balance", 1_299).await;
+    set(&world, "ProductsTable", "PRODUCT#pad", "STOCK#0", "quantity", 1_311).await;
+    assert_eq!(violations(&world).await.len(), 2);
+}

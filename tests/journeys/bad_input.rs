@@ -1,0 +1,258 @@
+//! Whatever is sent, the answer is a documented problem, and nothing happens.
+//!
+//! That each problem is documented is checked by `World` itself, for every request of every test.
+
+use crate::shop;
+use axum::http::Method;
+use local::World;
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json};
+
+const TABLES: [&str; 4] = ["CustomersTable", "ProductsTable", "OrdersTable", "ViewsTable"];
+
+/// Everything that is stored.
+async fn everything(world: &World) -> Vec<Value> {
+    let mut all = Vec::new();
+    for table in TABLES {
+        all.push(world.dynamodb("Scan", json!({ "TableName": table })).await);
+    }
+    all
+}
+
+/// Texts that are meant badly.
+fn hostile_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        Just("NaN".into()),
+        Just("-1".into()),
+        Just("c1".into()),
+        Just("../../etc/passwd".into()),
+        Just("a#b".into()),
+        Just("'; DROP TABLE orders; --".into()),
+        Just("x".repeat(70_000)),
+        Just("\u{0}\u{202e}\u{feff}".into()),
+        "\\PC{0,40}",
+        any::<String>(),
+    ]
+}
+
+/// JSON values that are meant badly; numbers are written as text, for many are not numbers to serde.
+fn hostile_json() -> impl Strategy<Value = String> {
+    let number = prop_oneof![
+        Just("-0"),
+        Just("0"),
+        Just("-1"),
+        Just("1.5"),
+        Just("1e3"),
+        Just("1e400"),
+        Just("-1e-400"),
+        Just("9223372036854775807"),
+        Just("9223372036854775808"),
+        Just("-9223372036854775809"),
+        Just("99999999999999999999999999999999"),
+        Just("10000001"),
+        Just("0x10"),
+        Just("NaN"),
+        Just("Infinity"),
+        Just("01"),
+        Just("+1"),
+    ];
+    let leaf = prop_oneof![
+        number.prop_map(str::to_owned),
+        hostile_text().prop_map(|text| json!(text).to_string()),
+        Just("null".into()),
+        Just("true".into()),
+        Just("{}".into()),
+        Just("[]".into()),
+        Just("\"\\ud800\"".into()),
+        Just(String::new()),
+        (1..400usize).prop_map(|depth| "[".repeat(depth) + &"]".repeat(depth)),
+        (1..400usize).prop_map(|depth| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth)),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        let names = prop_oneof![
+            Just("customerId"),
+            Just("amount"),
+            Just("items"),
+            Just("productId"),
+            Just("quantity"),
+            Just("expectedPrice"),
+            Just("delta"),
+            Just("name"),
+            Just("price"),
+            Just("category"),
+            Just("payment"),
+            Just("method"),
+            Just("delivery"),
+            Just("lat"),
+            Just("couponId"),
+        ];
+        let member = (names, inner.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+        prop_oneof![
+            vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))),
+            vec(inner, 0..5).prop_map(|items| format!("[{}]", items.join(","))),
+        ]
+    })
+}
+
+/// A good body in which one value is replaced, so that what is behind it is reached.
+fn nearly_good_body() -> impl Strategy<Value = String> {
+    let order = r#"{"customerId":"c1","items":[{"productId":"pen","quantity":@,"expectedPrice":@}],"payment":{"method":@},"delivery":@}"#;
+    let holes = prop_oneof![
+        Just(r#"{"customerId":@,"amount":5}"#.to_owned()),
+        Just(r#"{"customerId":"c1","amount":@}"#.to_owned()),
+        Just(r#"{"customerId":"c1","items":@}"#.to_owned()),
+        Just(r#"{"customerId":"c1","items":[{"productId":@,"quantity":1}]}"#.to_owned()),
+        Just(r#"{"customerId":"c1","items":[{"productId":"pen","quantity":@}]}"#.to_owned()),
+        Just(r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1}],"delivery":{"address":@,"lat":@,"lng":@,"phone":@}}"#.to_owned()),
+        Just(order.to_owned()),
+        Just(r#"{"delta":@}"#.to_owned()),
+        Just(r#"{"delta":1,"reason":@}"#.to_owned()),
+        Just(r#"{"name":@,"category":@,"price":@,"storeId":@,"status":@}"#.to_owned()),
+        Just(r#"{"name":"n","category":"c","price":@}"#.to_owned()),
+    ];
+    (holes, hostile_json()).prop_map(|(body, value)| body.replace('@', &value))
+}
+
+fn hostile_body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => nearly_good_body().prop_map(String::into_bytes),
+        2 => hostile_json().prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..200),
+        1 => nearly_good_body().prop_map(|body| { let mut bytes = body.into_bytes(); bytes.push(0xff); bytes }),
+        1 => Just(vec![b' '; 70_000]),
+    ]
+}
+
+/// A text as a part of a path or query: every byte that is not harmless is escaped, or every one.
+fn escaped(text: &str) -> String {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .take(2_000)
+        .map(|byte| if harmless(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn hostile_path() -> impl Strategy<Value = (Method, String)> {
+    let route = prop::sample::select(admin::ROUTES);
+    let part = prop_oneof![3 => hostile_text().prop_map(|text| escaped(&text)), 1 => Just("%ff%fe".to_owned()), 3 => Just("pen".to_owned())];
+    let query = prop_oneof![
+        3 => Just(String::new()),
+        1 => hostile_text().prop_map(|text| format!("?limit={}", escaped(&text))),
+        1 => hostile_text().prop_map(|text| format!("?cursor={}", escaped(&text))),
+        1 => (hostile_text(), hostile_text()).prop_map(|(a, b)| format!("?category={}&storeId={}&=&&limit", escaped(&a), escaped(&b))),
+    ];
+    let method = prop_oneof![6 => Just(None), 1 => prop::sample::select(vec![Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH]).prop_map(Some)];
+    (route, part, query, method).prop_map(|(route, part, query, method)| {
+        let path: Vec<&str> =
+            route.path.split('/').map(|piece| if piece.starts_with('{') { part.as_str() } else { piece }).collect();
+        let own = Method::from_bytes(route.method.to_string().as_bytes()).unwrap();
+        (method.unwrap_or(own), path.join("/") + &query)
+    })
+}
+
+fn hostile_header() -> impl Strategy<Value = (String, String)> {
+    let visible = "[ -~]{0,300}";
+    prop_oneof![
+        3 => Just(("x-nothing".to_owned(), "x".to_owned())),
+        1 => visible.prop_map(|value| ("idempotency-key".to_owned(), value)),
+        1 => Just(("idempotency-key".to_owned(), "é".to_owned())),
+        1 => visible.prop_map(|value| ("content-type".to_owned(), value)),
+        1 => visible.prop_map(|value| ("host".to_owned(), value)),
+        1 => visible.prop_map(|value| ("x-forwarded-for".to_owned(), value)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_is_sent_breaks_anything(requests in vec((hostile_path(), hostile_header(), hostile_body()), 40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = shop().await;
+            let mut before = everything(&world).await;
+            for ((method, path), (name, value), body) in requests {
+                let body = if method == Method::GET { Vec::new() } else { body };
+                let reply = world.operator().send(method.clone(), &path, &[(&name, &value)], body.clone()).await;
+                assert!(reply.status < 500, "{method} {path} {name}: {value} {:?}: {reply:?}", String::from_utf8_lossy(&body));
+                let after = everything(&world).await;
+                if reply.status >= 400 || method == Method::GET {
+                    assert_eq!(before, after, "{method} {path} left a trace: {reply:?}");
+                }
+                before = after;
+            }
+            crate::assert_books_are_clean(&world).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_request_names_the_field_that_is_wrong() {
+    let world = shop().await;
+    let customer = world.customer("c1");
+    for (path, body, field) in [
+        ("/order", r#"{"customerId":"c1","items":[{"productId":"pen","quantity":"two"}]}"#, "items[0].quantity"),
+        ("/order", r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1.5}]}"#, "items[0].quantity"),
+        ("/order", r#"{"customerId":"c1","items":[{"quantity":1}]}"#, "items[0]"),
+        ("/order", r#"{"customerId":"c1","items":{}}"#, "items"),
+        ("/order", r#"{"customerId":"c 1","items":[]}"#, "customerId"),
+        ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CARD"}}"#, "payment.method"),
+        ("/points/charge", r#"{"customerId":"c1"}"#, "body"),
+        ("/points/charge", r#"{"customerId":"c1","amount":1e2}"#, "amount"),
+        ("/points/charge", "{", "body"),
+        ("/points/charge", "", "body"),
+        ("/points/charge", "[]", "body"),
+        ("/points/charge", r#"{"customerId":"c1","amount":1} x"#, "body"),
+    ] {
+        let reply = customer.send(Method::POST, path, &[], body.as_bytes().to_vec()).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "malformed-request"), "{body}");
+        assert_eq!(reply.json()["errors"][0]["field"], json!(field), "{body}: {reply:?}");
+    }
+    for (path, field) in [
+        ("/points/c1/history?limit=0", "limit"),
+        ("/points/c1/history?limit=101", "limit"),
+        ("/points/c1/history?limit=x", "limit"),
+        ("/points/c1/history?cursor=!", "cursor"),
+        ("/points/c1/history?cursor=bm90IGFuIGlk", "cursor"),
+    ] {
+        let reply = customer.get(path).await;
+        assert_eq!((reply.status, &reply.json()["errors"][0]["field"]), (400, &json!(field)), "{path}");
+    }
+    let key = customer.post_once("/points/charge", &json!({ "customerId": "c1", "amount": 1 }), &"k".repeat(256)).await;
+    assert_eq!((key.status, &key.json()["errors"][0]["field"]), (400, &json!("Idempotency-Key")));
+}
+
+#[tokio::test]
+async fn a_number_is_an_id_by_its_digits_and_a_huge_amount_is_still_an_amount() {
+    let world = shop().await;
+    let operator = world.operator();
+    let charged =
+        operator.post("/points/charge", &json!({ "customerId": 12_345_678_901_234_567_890_u64, "amount": 5 })).await;
+    assert_eq!(charged.json()["customerId"], json!("12345678901234567890"));
+    for amount in ["99999999999999999999999", "-99999999999999999999999", "0", "-1"] {
+        let body = format!(r#"{{"customerId":"c1","amount":{amount}}}"#).into_bytes();
+        let refused = operator.send(Method::POST, "/points/charge", &[], body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid-amount"), "{amount}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_too_long_or_of_another_kind_is_told_as_such() {
+    let world = shop().await;
+    let customer = world.customer("c1");
+    let long = format!(r#"{{"customerId":"c1","amount":1,"note":"{}"}}"#, "x".repeat(64 * 1024));
+    let refused = customer.send(Method::POST, "/points/charge", &[], long.into_bytes()).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (413, "body-too-large"));
+    let body = br#"{"customerId":"c1","amount":1}"#.to_vec();
+    for (content_type, status) in [
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON", 200),
+    ] {
+        let reply =
+            customer.send(Method::POST, "/points/charge", &[("content-type", content_type)], body.clone()).await;
+        assert_eq!(reply.status, status, "{content_type}");
+    }
+}

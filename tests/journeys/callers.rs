@@ -1,0 +1,119 @@
+//! Every route with every caller.
+
+use crate::{order, shop};
+use edge::{Access, Method, Role, Route};
+use local::world::{Client, Reply};
+use serde_json::{Value, json};
+
+/// A request that a customer `c1` or an operator could make of this route.
+async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
+    let path = route.path.replace("{customerId}", customer).replace("{productId}", "pen").replace("{orderId}", "ord_1");
+    let body = match route.path {
+        "/points/charge" => json!({ "customerId": customer, "amount": 1 }),
+        "/order" => order(customer, &[("pen", 1)]),
+        path if path.ends_with("/stock") => json!({ "delta": 1 }),
+        _ => json!({ "name": "Pen", "category": "desk", "price": 1_000 }),
+    };
+    match route.method {
+        Method::Get => caller.get(&path).await,
+        Method::Post => caller.post(&path, &body).await,
+        Method::Put => caller.put(&path, &body).await,
+        Method::Any => unreachable!("no route of the API has every method"),
+    }
+}
+
+#[tokio::test]
+async fn every_route_lets_in_its_roles_and_nobody_else() {
+    let world = shop().await;
+    for route in admin::ROUTES {
+        let without_token = call(&world.anyone(), route, "c1").await;
+        assert_eq!(without_token.status == 401, route.access != Access::Public, "{route:?}");
+        for role in Role::ALL {
+            let caller = world.caller(role.as_str(), "c1", Some("s1"));
+            let reply = call(&caller, route, "c1").await;
+            let is_let_in = match route.access {
+                Access::Public => true,
+                Access::Roles(roles) => roles.contains(&role),
+            };
+            assert_eq!(reply.problem() != "forbidden", is_let_in, "{role} {route:?} {reply:?}");
+            assert_ne!(reply.status, 401);
+        }
+        for (role, sub, store) in
+            [("admin", "c1", None), ("customer", "not an id", None), ("store", "c1", None), ("rider", "", None)]
+        {
+            let reply = call(&world.caller(role, sub, store), route, "c1").await;
+            assert_eq!(reply.problem() == "forbidden", route.access != Access::Public, "{role} {sub:?} {route:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
+    let world = shop().await;
+    world.charge("c2", 5_000).await;
+    let theirs = world.customer("c2").post("/order", &order("c2", &[("pen", 1)])).await.json();
+    world.take_calls();
+    let customer = world.customer("c1");
+    for refused in [
+        customer.get("/points/c2").await,
+        customer.get("/points/c2/history").await,
+        customer.post("/points/charge", &json!({ "customerId": "c2", "amount": 1 })).await,
+        customer.post("/order", &order("c2", &[("pen", 1)])).await,
+    ] {
+        assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"));
+    }
+    assert_eq!(world.take_calls(), [], "refused before anything is read");
+    let path = format!("/orders/{}", theirs["orderId"].as_str().unwrap());
+    let (hidden, missing) = (customer.get(&path).await, customer.get("/orders/ord_never").await);
+    assert_eq!((hidden.status, hidden.problem().as_str()), (404, "not-found"));
+    let without_request = |reply: &Reply| {
+        let mut body = reply.json();
+        body["instance"] = Value::Null;
+        (reply.status, body)
+    };
+    assert_eq!(without_request(&hidden), without_request(&missing), "nobody can tell one from the other");
+    assert_eq!(world.customer("c2").get(&path).await.json(), theirs);
+    assert_eq!(world.operator().get(&path).await.json(), theirs);
+    assert_eq!(world.caller("rider", "r1", None).get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_operator_orders_for_a_customer_and_the_timeline_says_so() {
+    let world = shop().await;
+    let placed = world.operator().post("/order", &order("c1", &[("pen", 1)])).await.json();
+    assert_eq!((&placed["customerId"], &placed["timeline"][0]["by"]), (&json!("c1"), &json!("operator")));
+}
+
+#[tokio::test]
+async fn a_token_that_is_old_or_not_ours_is_none() {
+    let world = shop().await;
+    let path = "/points/c1";
+    for token in ["", "Bearer", "Bearer x.y.z", "Basic Yzp4", "Bearer eyJhbGciOiJub25lIn0.eyJyb2xlIjoib3BlcmF0b3IifQ."]
+    {
+        let reply = world.anyone().send(axum::http::Method::GET, path, &[("authorization", token)], Vec::new()).await;
+        assert_eq!((reply.status, reply.json()), (401, json!({ "message": "Unauthorized" })), "{token}");
+    }
+    let customer = world.customer("c1");
+    assert_eq!(customer.get(path).await.status, 200);
+    world.advance(std::time::Duration::from_hours(2));
+    assert_eq!(customer.get(path).await.status, 401, "a token lives an hour");
+}
+
+#[tokio::test]
+async fn a_customer_may_be_called_like_a_path() {
+    let world = shop().await;
+    world.charge("charge", 5).await;
+    assert_eq!(world.customer("charge").get("/points/charge").await.json()["balance"], json!(5));
+}
+
+#[tokio::test]
+async fn an_unknown_path_has_nothing_and_a_known_one_tells_its_methods() {
+    let world = shop().await;
+    for client in [world.anyone(), world.customer("c1")] {
+        let missing = client.get("/nothing/here").await;
+        assert_eq!((missing.status, missing.problem().as_str()), (404, "not-found"));
+        let wrong = client.get("/order").await;
+        assert_eq!((wrong.status, wrong.problem().as_str()), (405, "method-not-allowed"));
+        assert_eq!(wrong.headers["allow"], "POST");
+    }
+}

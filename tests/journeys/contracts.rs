@@ -1,0 +1,55 @@
+//! What is promised to other systems stands still: the golden files under `events/contracts/` are only ever added to.
+
+use domain::order::Order;
+use events::{Envelope, order_event};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+
+fn golden(event_type: &str) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../events/contracts/{event_type}.json"));
+    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .unwrap()
+}
+
+/// An order with everything that an order can have.
+fn order() -> Order {
+    serde_json::from_value(json!({
+        "orderId": "ord_5MA3EXAMP1E000000000000000", "version": 1, "status": "PAID", "customerId": "minji", "storeId": "s1",
+        "campaignId": "spring",
+        "lines": [{ "productId": "soup", "quantity": 2, "unitPrice": 9_000, "totalPrice": 18_000 }],
+        "originalAmount": 18_000, "discountAmount": 0, "totalAmount": 18_000,
+        "payment": { "method": "POINTS", "amount": 18_000, "status": "PAID", "paidAt": "2026-01-05T03:04:05.678Z" },
+        "ledgerEntry": "ent_1",
+        "delivery": { "address": "Seoul, Sejong-daero 110", "lat": 37.5665, "lng": 126.978, "phone": "010-1234-5678" },
+        "timeline": [{ "status": "PAID", "at": "2026-01-05T03:04:05.678Z", "by": "customer:minji" }],
+        "placedAt": "2026-01-05T03:04:05.678Z", "updatedAt": "2026-01-05T03:04:05.678Z",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_payment_is_told_as_promised() {
+    assert_eq!(serde_json::to_value(order_event(&order())).unwrap(), golden("order.paid.v1"));
+}
+
+#[test]
+fn a_cancellation_is_told_as_promised() {
+    let mut cancelled = serde_json::to_value(order()).unwrap();
+    cancelled["status"] = json!("CANCELLED");
+    cancelled["version"] = json!(2);
+    cancelled["payment"]["status"] = json!("REFUNDED");
+    cancelled["updatedAt"] = json!("2026-01-05T03:05:00.000Z");
+    let step = json!({ "status": "CANCELLED", "at": "2026-01-05T03:05:00.000Z", "by": "operator" });
+    cancelled["timeline"].as_array_mut().unwrap().push(step);
+    let cancelled: Order = serde_json::from_value(cancelled).unwrap();
+    assert_eq!(serde_json::to_value(order_event(&cancelled)).unwrap(), golden("order.cancelled.v1"));
+}
+
+#[test]
+fn a_reader_of_today_reads_what_was_promised() {
+    for event_type in ["order.paid.v1", "order.cancelled.v1"] {
+        let envelope: Envelope<events::Order> = serde_json::from_value(golden(event_type)).unwrap();
+        assert_eq!(envelope.event_type.as_str(), event_type);
+        assert_eq!(serde_json::to_value(envelope).unwrap(), golden(event_type));
+    }
+}

@@ -1,0 +1,129 @@
+//! Every AWS call fails in every way: whatever happens, a repeat under the same key finds one effect and one answer.
+
+use crate::{assert_books_are_clean, balance, ledger, left, order, shop};
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+    world::Reply,
+};
+use serde_json::{Value, json};
+
+/// Every way in which a call can fail; a transaction of `items` can conflict on each of them.
+fn kinds(items: usize) -> Vec<Kind> {
+    let conflicts = (0..items).map(Kind::Conflict);
+    [Kind::Before, Kind::After, Kind::Throttle, Kind::Internal].into_iter().chain(conflicts).collect()
+}
+
+/// A fault on one call, which the function mends itself, and the same fault until the function gives up.
+fn rules(nth: u64, kind: Kind, operation: &str) -> [Rule; 2] {
+    let operation = Some(operation.to_owned());
+    [Rule::nth(nth, kind), Rule { service: None, operation, kind, every: 1, count: None }]
+}
+
+/// Sends the same request with faults and then without, and checks that the answers agree.
+async fn insist(world: &World, path: &str, body: &Value, rule: Rule) -> Reply {
+    let customer = world.customer("c1");
+    world.inject([rule.clone()]);
+    let first = customer.post_once(path, body, "k").await;
+    world.inject([]);
+    let second = customer.post_once(path, body, "k").await;
+    assert_eq!(second.status, 200, "{rule:?}: {second:?}");
+    match first.status {
+        200 => assert_eq!((&first.body, second.is_replayed()), (&second.body, true), "{rule:?}"),
+        503 => assert_eq!(
+            (first.problem().as_str(), first.headers.contains_key("retry-after")),
+            ("busy", true),
+            "{rule:?}"
+        ),
+        _ => panic!("{rule:?}: {first:?}"),
+    }
+    first
+}
+
+#[tokio::test]
+async fn a_charge_happens_once_whatever_call_fails_how() {
+    let body = json!({ "customerId": "c1", "amount": 500 });
+    for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
+        for kind in kinds(3) {
+            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+                let world = World::new().await;
+                let first = insist(&world, "/points/charge", &body, rule.clone()).await;
+                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                assert_eq!(ledger(&world, "c1").await, [("CHARGE".into(), 500)], "{rule:?}");
+                assert_eq!(balance(&world, "c1").await, 500, "{rule:?}");
+                assert_books_are_clean(&world).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_happens_once_whatever_call_fails_how() {
+    let body = order("c1", &[("pen", 1), ("ink", 2)]);
+    for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
+        for kind in kinds(5) {
+            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+                let world = shop().await;
+                let first = insist(&world, "/order", &body, rule.clone()).await;
+                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                assert_eq!((left(&world, "pen").await, left(&world, "ink").await), (9, 8), "{rule:?}");
+                assert_eq!(
+                    ledger(&world, "c1").await,
+                    [("CHARGE".into(), 100_000), ("USE".into(), -6_000)],
+                    "{rule:?}"
+                );
+                world.settle().await;
+                let delivered = world.partner("data-platform").requests();
+                assert_eq!(delivered.len(), 1, "{rule:?}");
+                assert_books_are_clean(&world).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stock_adjustment_happens_once_whatever_call_fails_how() {
+    for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
+        for kind in kinds(3) {
+            for rule in rules(nth, kind, operation) {
+                let world = shop().await;
+                let (operator, path) = (world.operator(), "/api/v1/admin/products/pen/stock");
+                world.inject([rule.clone()]);
+                operator.post_once(path, &json!({ "delta": 5 }), "k").await;
+                world.inject([]);
+                let second = operator.post_once(path, &json!({ "delta": 5 }), "k").await;
+                assert_eq!(second.json()["quantity"], json!(15), "{rule:?}");
+                assert_eq!(left(&world, "pen").await, 15, "{rule:?}");
+                assert_books_are_clean(&world).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_order_leaves_nothing_whatever_call_fails_how() {
+    for nth in 1..=3 {
+        for kind in kinds(3) {
+            let world = shop().await;
+            world.inject([Rule::nth(nth, kind)]);
+            let refused = world.customer("c1").post_once("/order", &order("c1", &[("pen", 11)]), "k").await;
+            assert!([409, 503].contains(&refused.status), "{refused:?}");
+            world.inject([]);
+            assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
+            assert_books_are_clean(&world).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn conflicts_and_throttling_are_tried_four_times_and_then_told_as_busy() {
+    for kind in [Kind::Conflict(0), Kind::Throttle] {
+        let world = shop().await;
+        world.inject([Rule::all_of("dynamodb", kind)]);
+        let mut body = order("c1", &[("pen", 1)]);
+        body["items"][0]["expectedPrice"] = json!(1_000);
+        let refused = world.customer("c1").post("/order", &body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
+        assert_eq!(world.take_calls().len(), 4, "{kind:?}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Stories of the platform, told through [`local::World`]: each test has a platform of its own, made from the template,
+//! and says in its name what holds.
+
+mod architecture;
+mod audit;
+mod bad_input;
+mod callers;
+mod contention;
+mod contracts;
+mod data_platform;
+mod faults;
+mod ordering;
+mod points;
+mod products;
+mod relay;
+mod samples;
+mod sockets;
+mod top_sellers;
+
+use local::World;
+use serde_json::{Value, json};
+
+/// The body of an order of one customer: products and how many.
+fn order(customer: &str, items: &[(&str, i64)]) -> Value {
+    let items: Vec<Value> =
+        items.iter().map(|(id, quantity)| json!({ "productId": id, "quantity": quantity })).collect();
+    json!({ "customerId": customer, "items": items })
+}
+
+/// A shop with three products and a customer `c1` with 100,000 points.
+async fn shop() -> World {
+    let world = World::new().await;
+    world.stock("pen", 1_000, 10).await;
+    world.stock("ink", 2_500, 10).await;
+    world.stock("pad", 500, 10).await;
+    world.charge("c1", 100_000).await;
+    world.take_calls();
+    world
+}
+
+/// How many units of a product are left.
+async fn left(world: &World, product: &str) -> i64 {
+    world.anyone().get(&format!("/products/{product}")).await.json()["quantity"].as_i64().unwrap()
+}
+
+/// A customer's balance.
+async fn balance(world: &World, customer: &str) -> i64 {
+    world.operator().get(&format!("/points/{customer}")).await.json()["balance"].as_i64().unwrap()
+}
+
+/// The kinds of a customer's ledger entries with their amounts, the oldest first.
+async fn ledger(world: &World, customer: &str) -> Vec<(String, i64)> {
+    let history = world.operator().get(&format!("/points/{customer}/history?limit=100")).await.json();
+    let entry = |entry: &Value| (entry["kind"].as_str().unwrap().to_owned(), entry["amount"].as_i64().unwrap());
+    history["entries"].as_array().unwrap().iter().rev().map(entry).collect()
+}
+
+/// Asserts that the audit finds nothing.
+async fn assert_books_are_clean(world: &World) {
+    let audit = world.audit().await;
+    assert_eq!(audit["clean"], json!(true), "{audit:#}");
+}

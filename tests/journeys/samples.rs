@@ -1,0 +1,101 @@
+//! One sample event for each function under `events/`, and every function under the one name everywhere.
+
+use local::{Demo, Options, World, all_functions};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn sample(function: &str) -> Value {
+    serde_json::from_str(&read(&format!("events/{function}.json"))).unwrap()
+}
+
+#[tokio::test]
+async fn every_function_handles_its_sample_event() {
+    let world = World::with(Options {
+        clock: local::Clock::held_at(local::world::BEGINNING.parse().unwrap()).into(),
+        ..World::options()
+    })
+    .await;
+    Demo::open(&world.platform).await.unwrap();
+    // What a sample looks at must have happened before.
+    let functions = all_functions();
+    let (first, then): (Vec<_>, Vec<_>) = functions
+        .iter()
+        .map(|function| function.name)
+        .partition(|name| *name == "place-order" || *name == "audit-books");
+    for name in first.into_iter().chain(then) {
+        let answer = world.invoke(name, sample(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let expected = match name {
+            "no-such-route" => json!(404),
+            _ if answer.get("statusCode").is_some() => json!(200),
+            _ => Value::Null,
+        };
+        assert_eq!(answer["statusCode"], expected, "{name}: {answer}");
+        assert!(answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty), "{name}: {answer}");
+    }
+    let [received] = &world.partner("data-platform").requests()[..] else {
+        panic!("the sample order is delivered once")
+    };
+    assert_eq!(received.status, 200);
+}
+
+#[test]
+fn every_function_has_its_file_binary_resource_sample_and_readme_row() {
+    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
+    let deployed: BTreeSet<String> = template.functions.iter().map(|spec| spec.binary.clone()).collect();
+    let names: BTreeSet<String> = all_functions().iter().map(|function| function.name.to_owned()).collect();
+    assert_eq!(names, deployed, "the template deploys what exists");
+    let is_sample = |name: &str| name.ends_with(".json").then(|| name.trim_end_matches(".json").to_owned());
+    let files = fs::read_dir(root().join("events")).unwrap();
+    let samples: BTreeSet<String> =
+        files.filter_map(|file| is_sample(file.unwrap().file_name().to_str().unwrap())).collect();
+    assert_eq!(names, samples);
+    let (readme, template) = (read("README.md"), read("template.yaml"));
+    for name in &names {
+        let module = name.replace('-', "_");
+        let holds = |context: &fs::DirEntry| context.path().join(format!("src/{module}.rs")).exists();
+        let contexts = fs::read_dir(root().join("functions")).unwrap().filter_map(Result::ok).filter(holds);
+        let [context] = &contexts.collect::<Vec<_>>()[..] else { panic!("{name} has not one file") };
+        let binary = fs::read_to_string(context.path().join(format!("src/bin/{name}.rs"))).unwrap();
+        let context = context.file_name().into_string().unwrap();
+        assert!(binary.contains(&format!("edge::run(&{context}::{module}::function())")), "{name}: {binary}");
+        assert!(binary.lines().count() <= 5, "{name}: a binary only serves its function");
+        let resource: String = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        assert!(template.contains(&format!("\n  {resource}:\n    Type: AWS::Serverless::Function\n")), "{name}");
+        assert!(
+            readme.contains(&format!("| [`{name}`](functions/{context}/src/{module}.rs) |")),
+            "{name} has no README row"
+        );
+    }
+}
+
+#[test]
+fn the_template_has_the_routes_that_the_functions_declare_for_the_callers_that_they_admit() {
+    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
+    for function in all_functions() {
+        let declared: BTreeSet<_> = function
+            .routes
+            .iter()
+            .map(|route| (route.method.to_string(), route.path.to_owned(), route.access == edge::Access::Public))
+            .collect();
+        let spec = template.function(function.name).unwrap();
+        let deployed: BTreeSet<_> =
+            spec.routes.iter().map(|route| (route.method.clone(), route.path.clone(), route.is_public)).collect();
+        assert_eq!(declared, deployed, "{}", function.name);
+    }
+    let documented: BTreeSet<_> = admin::ROUTES.iter().map(|route| (route.method, route.path)).collect();
+    let declared: BTreeSet<_> = all_functions()
+        .iter()
+        .flat_map(|function| function.routes)
+        .map(|route| (route.method, route.path))
+        .filter(|(_, path)| *path != "$default")
+        .collect();
+    assert_eq!(documented, declared, "the document has every route");
+}
