@@ -21,7 +21,7 @@ pub use transaction::{NotCommitted, Refusal, Transaction, Write};
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    config::{StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig},
 };
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_types::SdkConfig;
@@ -69,6 +69,8 @@ impl Store {
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
             // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.
             .retry_config(RetryConfig::disabled())
+            // Rows are small and calls have a deadline: watching for a stalled stream costs more than it saves.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
             )

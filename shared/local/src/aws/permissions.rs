@@ -2,20 +2,71 @@
 
 use super::{AwsError, Principal};
 use crate::template::{ACCOUNT, FunctionSpec, REGION, Source, Statement};
-use serde_json::Value;
+use serde::{Deserialize, de::IgnoredAny};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
+
+/// The part of a request that says what it reaches; the rest is passed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reach<'a> {
+    #[serde(borrow, default)]
+    table_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    index_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    queue_url: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    event_bus_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    transact_items: Vec<HashMap<Cow<'a, str>, Reach<'a>>>,
+    #[serde(borrow, default)]
+    request_items: HashMap<Cow<'a, str>, IgnoredAny>,
+    #[serde(borrow, default)]
+    entries: Vec<Reach<'a>>,
+}
 
 /// The refusal, if the principal may not make this call.
 pub(crate) fn denied(principal: &Principal, service: &str, operation: &str, body: &[u8]) -> Option<AwsError> {
     let statements = principal.statements.as_ref()?;
-    let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let needed = match service {
-        "dynamodb" => data_needs(operation, &request),
-        "sqs" => vec![(format!("sqs:{}", operation.trim_end_matches("Batch")), queue_arn(&request["QueueUrl"]))],
-        _ => bus_needs(operation, &request),
+    let needed = match serde_json::from_slice::<Reach>(body) {
+        Ok(reach) => needs(service, operation, &reach),
+        Err(error) => return Some(AwsError::new("SerializationException", error.to_string())),
     };
     let (action, resource) = needed.into_iter().find(|(action, resource)| !allows(statements, action, resource))?;
     let message = format!("the role of {} does not allow {action} on {resource}", principal.function);
     Some(AwsError::new("AccessDeniedException", message))
+}
+
+/// What a call needs: actions on resources.
+fn needs(service: &str, operation: &str, reach: &Reach) -> BTreeSet<(String, String)> {
+    let name = |name: &Option<Cow<str>>| name.as_deref().unwrap_or_default().to_owned();
+    let action = |operation: &str| format!("{service}:{operation}");
+    match (service, operation) {
+        ("dynamodb", "TransactWriteItems") => {
+            let write = |(kind, write): (&Cow<str>, &Reach)| {
+                let kind =
+                    if kind == "ConditionCheck" { "ConditionCheckItem".to_owned() } else { format!("{kind}Item") };
+                (action(&kind), table_arn(&name(&write.table_name)))
+            };
+            reach.transact_items.iter().flatten().map(write).collect()
+        }
+        ("dynamodb", "BatchGetItem" | "BatchWriteItem") => {
+            reach.request_items.keys().map(|table| (action(operation), table_arn(table))).collect()
+        }
+        ("dynamodb", _) => {
+            let index = reach.index_name.as_ref().map(|index| format!("/index/{index}")).unwrap_or_default();
+            [(action(operation), table_arn(&name(&reach.table_name)) + &index)].into()
+        }
+        ("sqs", _) => [(action(operation.trim_end_matches("Batch")), queue_arn(&name(&reach.queue_url)))].into(),
+        _ => {
+            let arn =
+                |entry: &Reach| format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{}", name(&entry.event_bus_name));
+            reach.entries.iter().map(|entry| (action(operation), arn(entry))).collect()
+        }
+    }
 }
 
 fn allows(statements: &[Statement], action: &str, resource: &str) -> bool {
@@ -26,45 +77,12 @@ fn allows(statements: &[Statement], action: &str, resource: &str) -> bool {
     statements.iter().any(allows)
 }
 
-fn data_needs(operation: &str, request: &Value) -> Vec<(String, String)> {
-    let action = |operation: &str| format!("dynamodb:{operation}");
-    let table = |name: &Value| table_arn(name.as_str().unwrap_or_default());
-    match operation {
-        "TransactWriteItems" => {
-            let writes =
-                request["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
-            let needs = |(kind, write): (&String, &Value)| {
-                let kind =
-                    if kind == "ConditionCheck" { "ConditionCheckItem".to_owned() } else { format!("{kind}Item") };
-                (action(&kind), table(&write["TableName"]))
-            };
-            writes.map(needs).collect()
-        }
-        "BatchGetItem" | "BatchWriteItem" => {
-            let tables = request["RequestItems"].as_object().into_iter().flatten();
-            tables.map(|(name, _)| (action(operation), table_arn(name))).collect()
-        }
-        _ => {
-            let index = request["IndexName"].as_str().map(|index| format!("/index/{index}")).unwrap_or_default();
-            vec![(action(operation), table(&request["TableName"]) + &index)]
-        }
-    }
-}
-
-fn bus_needs(operation: &str, request: &Value) -> Vec<(String, String)> {
-    let entries = request["Entries"].as_array().into_iter().flatten();
-    let bus = |entry: &Value| entry["EventBusName"].as_str().unwrap_or_default().to_owned();
-    let arn = |entry: &Value| format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{}", bus(entry));
-    entries.map(|entry| (format!("events:{operation}"), arn(entry))).collect()
-}
-
 fn table_arn(name: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
 }
 
-fn queue_arn(url: &Value) -> String {
-    let name = url.as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
-    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+fn queue_arn(url: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", url.rsplit('/').next().unwrap_or_default())
 }
 
 /// What Lambda itself needs of a function's role to feed it, and the role does not allow.
