@@ -1,6 +1,9 @@
 //! Stories of the platform, told through [`local::World`]: each test has a platform of its own, made from the template,
 //! and says in its name what holds.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else than it expects has failed")]
+#![expect(clippy::disallowed_methods, reason = "tests are not functions: their tasks may run beside them")]
+
 mod architecture;
 mod audit;
 mod bad_input;

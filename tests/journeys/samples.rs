@@ -52,7 +52,7 @@ fn every_function_has_its_file_binary_resource_sample_and_readme_row() {
     let deployed: BTreeSet<String> = template.functions.iter().map(|spec| spec.binary.clone()).collect();
     let names: BTreeSet<String> = all_functions().iter().map(|function| function.name.to_owned()).collect();
     assert_eq!(names, deployed, "the template deploys what exists");
-    let is_sample = |name: &str| name.ends_with(".json").then(|| name.trim_end_matches(".json").to_owned());
+    let is_sample = |name: &str| name.strip_suffix(".json").map(str::to_owned);
     let files = fs::read_dir(root().join("events")).unwrap();
     let samples: BTreeSet<String> =
         files.filter_map(|file| is_sample(file.unwrap().file_name().to_str().unwrap())).collect();

@@ -209,9 +209,11 @@ async fn set_faults(
     request: Result<Json<FaultRules>, JsonRejection>,
 ) -> Result<Response, Response> {
     let rule = |FaultRule { service, operation, kind, every, count }| {
-        if !["dynamodb", "sqs", "events"].contains(&service.as_str()) {
-            return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs or events")));
-        }
+        let service = match service.as_str() {
+            "dynamodb" | "sqs" | "events" => service,
+            "eventbridge" => "events".to_owned(),
+            _ => return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs or events"))),
+        };
         let every = every.unwrap_or(1);
         if every == 0 {
             return Err(problem(StatusCode::BAD_REQUEST, "every counts from 1"));

@@ -84,7 +84,7 @@ impl Store {
         })
     }
 
-    /// The same store, whose calls are not begun or repeated when they could end after `deadline`.
+    /// The same store, whose calls are not repeated when they could end after `deadline`.
     #[must_use]
     pub fn until(&self, deadline: Timestamp) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }

@@ -23,6 +23,10 @@ struct Reach<'a> {
     #[serde(borrow, default)]
     transact_items: Vec<HashMap<Cow<'a, str>, Reach<'a>>>,
     #[serde(borrow, default)]
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "only the tables' names matter, and a set is not read from an object"
+    )]
     request_items: HashMap<Cow<'a, str>, IgnoredAny>,
     #[serde(borrow, default)]
     entries: Vec<Reach<'a>>,
