@@ -102,7 +102,7 @@ async fn an_order_that_was_paid_twice_is_found() {
         "order-paid-by-one-entry",
         "entry/c1/ent_2",
         &format!("the entry of order {order_id}"),
-        &format!("the order names {entry}"),
+        &format!("the order names c1/{entry}"),
     );
     assert_eq!(violations(&world).await, [expected]);
 }

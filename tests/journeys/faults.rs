@@ -60,7 +60,7 @@ async fn a_charge_happens_once_whatever_call_fails_how() {
 #[tokio::test]
 async fn an_order_happens_once_whatever_call_fails_how() {
     let body = order("c1", &[("pen", 1), ("ink", 2)]);
-    for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
+    for (nth, operation) in [(1, "TransactGetItems"), (2, "TransactWriteItems")] {
         for kind in kinds(5) {
             for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = shop().await;

@@ -62,7 +62,7 @@ async fn a_cold_function_reads_once_and_a_warm_one_remembers() {
     let world = shop().await;
     world.customer("c1").post("/order", &order("c1", &THREE)).await;
     let operations: Vec<_> = costs(&world).into_iter().map(|(operation, ..)| operation).collect();
-    assert_eq!(operations, ["BatchGetItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["TransactGetItems", "TransactWriteItems"]);
     world.customer("c1").post("/order", &order("c1", &THREE)).await;
     assert_eq!(costs(&world), [("TransactWriteItems".into(), 0, 12)]);
 }

@@ -22,12 +22,12 @@ struct Served {
 
 impl Served {
     async fn new(options: Options) -> Self {
-        let sockets = Ports { api: 0, aws: 0, control: 0 }.take().await.unwrap();
+        let sockets = Ports { api: 0, aws: 0, control: 0 }.take().unwrap();
         let ports = sockets.ports().unwrap();
         let endpoint = format!("http://127.0.0.1:{}", ports.aws);
         let platform = Platform::new(Options { endpoint, ..options }).await.unwrap();
         Demo::open(&platform).await.unwrap();
-        let (stop, stopped) = oneshot::channel();
+        let (sockets, (stop, stopped)) = (sockets.listen().unwrap(), oneshot::channel());
         let serving =
             tokio::spawn(async move { serve(platform, sockets, async { drop(stopped.await) }).await.unwrap() });
         Self { ports, stop, serving }
@@ -201,9 +201,9 @@ async fn with_auth_the_api_asks_for_tokens_and_the_control_port_issues_them() {
 
 #[tokio::test]
 async fn a_taken_port_is_told_clearly() {
-    let taken = Ports { api: 0, aws: 0, control: 0 }.take().await.unwrap();
-    let port = taken.ports().unwrap().api;
-    let error = Ports { api: port, aws: 0, control: 0 }.take().await.unwrap_err().to_string();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let error = Ports { api: port, aws: 0, control: 0 }.take().unwrap_err().to_string();
     assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
 }
 

@@ -2,10 +2,14 @@
 //!
 //! Both services take batches and answer for each entry alone: what failed, and only that, is sent again.
 
-use aws_sdk_eventbridge::{config::retry::RetryConfig, types::PutEventsRequestEntry};
+use aws_sdk_eventbridge::{
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    types::PutEventsRequestEntry,
+};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
+use domain::Timestamp;
 use edge::{Environment, NotStarted};
 use std::{error::Error, time::Duration};
 
@@ -18,6 +22,10 @@ const ATTEMPTS: u32 = 4;
 /// The bound of the first wait; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
+/// How long to wait for a connection, and for an answer, before a call counts as lost.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The event bus and the queues.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
@@ -27,6 +35,7 @@ pub(crate) struct Outbox {
     data_platform_queue: String,
     dead_letter_queue: String,
     sleep: SharedAsyncSleep,
+    env: Environment,
 }
 
 /// What goes onto the bus: the type of an event and its envelope.
@@ -42,9 +51,12 @@ pub(crate) type NotTaken = String;
 impl Outbox {
     pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
         let aws: &SdkConfig = &env.aws;
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
         // Retries are ours: the SDK's would send a whole batch again.
-        let bus = aws_sdk_eventbridge::config::Builder::from(aws).retry_config(RetryConfig::disabled()).build();
-        let queues = aws_sdk_sqs::config::Builder::from(aws).retry_config(RetryConfig::disabled()).build();
+        let bus = aws_sdk_eventbridge::config::Builder::from(aws).retry_config(RetryConfig::disabled());
+        let bus = bus.timeout_config(timeouts.clone()).build();
+        let queues = aws_sdk_sqs::config::Builder::from(aws).retry_config(RetryConfig::disabled());
+        let queues = queues.timeout_config(timeouts).build();
         Ok(Self {
             bus: aws_sdk_eventbridge::Client::from_conf(bus),
             bus_name: env.require("EVENT_BUS")?,
@@ -52,12 +64,13 @@ impl Outbox {
             data_platform_queue: env.require("DATA_PLATFORM_QUEUE")?,
             dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
             sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep")?,
+            env: env.clone(),
         })
     }
 
     /// Puts events onto the bus; tells for each whether it was taken.
-    pub(crate) async fn publish(&self, events: &[BusEvent]) -> Vec<Result<(), NotTaken>> {
-        self.in_batches(events, |batch: Vec<BusEvent>| async move {
+    pub(crate) async fn publish(&self, events: &[BusEvent], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
+        self.in_batches(events, BATCH, deadline, |batch: Vec<BusEvent>| async move {
             let entry = |event: BusEvent| {
                 let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
                 entry.detail_type(event.detail_type).detail(event.detail).build()
@@ -74,17 +87,28 @@ impl Outbox {
     }
 
     /// Sends events to the queue of the data platform; tells for each whether it was taken.
-    pub(crate) async fn send_to_data_platform(&self, events: &[String]) -> Vec<Result<(), NotTaken>> {
-        self.send(&self.data_platform_queue, events).await
+    pub(crate) async fn send_to_data_platform(
+        &self,
+        events: &[String],
+        deadline: Timestamp,
+    ) -> Vec<Result<(), NotTaken>> {
+        self.send(&self.data_platform_queue, events, BATCH, deadline).await
     }
 
-    /// Lays records aside that cannot be relayed; tells for each whether it was taken.
-    pub(crate) async fn lay_aside(&self, records: &[String]) -> Vec<Result<(), NotTaken>> {
-        self.send(&self.dead_letter_queue, records).await
+    /// Lays records aside that cannot be relayed, one at a time, for a few may be too large together; tells for each
+    /// whether it was taken.
+    pub(crate) async fn lay_aside(&self, records: &[String], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
+        self.send(&self.dead_letter_queue, records, 1, deadline).await
     }
 
-    async fn send(&self, queue: &str, bodies: &[String]) -> Vec<Result<(), NotTaken>> {
-        self.in_batches(bodies, |batch: Vec<String>| async move {
+    async fn send(
+        &self,
+        queue: &str,
+        bodies: &[String],
+        batch_size: usize,
+        deadline: Timestamp,
+    ) -> Vec<Result<(), NotTaken>> {
+        self.in_batches(bodies, batch_size, deadline, |batch: Vec<String>| async move {
             let entry = |(place, body): (usize, String)| {
                 SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build()
             };
@@ -103,8 +127,15 @@ impl Outbox {
         .await
     }
 
-    /// Sends entries ten at a time, and those that failed again, with full jitter between.
-    async fn in_batches<T, Fut>(&self, entries: &[T], send: impl Fn(Vec<T>) -> Fut) -> Vec<Result<(), NotTaken>>
+    /// Sends entries in batches, and those that failed again, with full jitter between. No call is begun that could end
+    /// after the deadline: what was not sent by then is told as such.
+    async fn in_batches<T, Fut>(
+        &self,
+        entries: &[T],
+        batch_size: usize,
+        deadline: Timestamp,
+        send: impl Fn(Vec<T>) -> Fut,
+    ) -> Vec<Result<(), NotTaken>>
     where
         T: Clone,
         Fut: Future<Output = Result<Vec<Result<(), NotTaken>>, Box<dyn Error + Send + Sync>>>,
@@ -118,7 +149,10 @@ impl Outbox {
             if attempt > 0 {
                 self.sleep.sleep((FIRST_WAIT * 2u32.pow(attempt - 1)).mul_f64(rand::random())).await;
             }
-            for places in left.chunks(BATCH) {
+            for places in left.chunks(batch_size) {
+                if self.env.now().plus(CONNECT_TIMEOUT + READ_TIMEOUT) > deadline {
+                    return outcomes;
+                }
                 let batch = places.iter().map(|place| entries[*place].clone()).collect();
                 match send(batch).await {
                     Ok(answers) => places.iter().zip(answers).for_each(|(place, answer)| outcomes[*place] = answer),

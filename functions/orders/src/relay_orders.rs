@@ -16,12 +16,12 @@ pub fn function() -> Function {
     Function::stream("relay-orders", Outbox::open, handle)
 }
 
-async fn handle(outbox: Outbox, changes: Vec<Change>, _deadline: Timestamp) -> Vec<Failed> {
+async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {
     let mut failed = BTreeMap::new();
     let (told, unreadable) = read(changes);
     let bus_events: Vec<BusEvent> = told.iter().map(|told| told.event.clone()).collect();
     let mut paid = Vec::new();
-    for (told, published) in told.into_iter().zip(outbox.publish(&bus_events).await) {
+    for (told, published) in told.into_iter().zip(outbox.publish(&bus_events, deadline).await) {
         match published {
             // The data platform hears of what the bus has taken: while the bus is down, it is not told again and again.
             Ok(()) if told.event_type == EventType::Paid => paid.push(told),
@@ -30,10 +30,10 @@ async fn handle(outbox: Outbox, changes: Vec<Change>, _deadline: Timestamp) -> V
         }
     }
     let paid_events: Vec<String> = paid.iter().map(|told| told.event.detail.clone()).collect();
-    let sent = outbox.send_to_data_platform(&paid_events).await;
+    let sent = outbox.send_to_data_platform(&paid_events, deadline).await;
     failed.extend(paid.into_iter().zip(sent).filter_map(|(told, sent)| Some((told.place, sent.err()?))));
     let records: Vec<String> = unreadable.iter().map(|(_, record)| record.clone()).collect();
-    let laid_aside = outbox.lay_aside(&records).await;
+    let laid_aside = outbox.lay_aside(&records, deadline).await;
     failed.extend(
         unreadable.into_iter().zip(laid_aside).filter_map(|((place, _), outcome)| Some((place, outcome.err()?))),
     );

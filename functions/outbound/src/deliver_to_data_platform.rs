@@ -3,7 +3,7 @@
 //! What the data platform will never take goes straight to the dead-letter queue. Everything else stays in the queue and
 //! is tried again, after a pause that doubles up to [`LONGEST_PAUSE`]: an outage of days loses nothing.
 
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
 use edge::{Environment, Function, Message, NotStarted};
 use partners::{DataPlatform, Undelivered, webhook::Secret};
 use serde::Deserialize;
@@ -14,6 +14,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// How long a call of the queue may wait for a connection or an answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The function.
 pub fn function() -> Function {
@@ -30,10 +33,12 @@ struct Courier {
 
 impl Courier {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
+        let queues = aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build();
         let secret = Secret::parse(&env.require("DATA_PLATFORM_SECRET")?)?;
         Ok(Self {
             data_platform: DataPlatform::new(&env.require("DATA_PLATFORM_URL")?, secret)?,
-            queues: Client::new(&env.aws),
+            queues: Client::from_conf(queues),
             queue: env.require("DATA_PLATFORM_QUEUE")?,
             dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
         })

@@ -21,7 +21,7 @@ use store::{
 const GRACE: Duration = Duration::from_mins(10);
 
 /// Notes that one count works off; the rest waits for the next.
-const MOST_NOTES: usize = 10_000;
+const MOST_NOTES: usize = 1_000;
 
 /// The function.
 pub fn function() -> Function {

@@ -238,10 +238,19 @@ impl OrderRequest {
     /// not part of the meaning.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
-        let mut wishes: Vec<_> = self.basket.wishes().iter().map(|wish| (&wish.product_id, wish.quantity)).collect();
+        let Self { customer_id, basket, coupon_id, campaign_id, delivery } = self;
+        let mut wishes: Vec<_> =
+            basket.wishes().iter().map(|wish| format!("{}*{}", wish.product_id, wish.quantity.get())).collect();
         wishes.sort_unstable();
-        let Self { customer_id, basket: _, coupon_id, campaign_id, delivery } = self;
-        let meaning = format!("{customer_id:?} {wishes:?} {coupon_id:?} {campaign_id:?} {delivery:?}");
+        let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
+        let (coupon, campaign) =
+            (id(coupon_id.as_ref().map(CouponId::as_str)), id(campaign_id.as_ref().map(CampaignId::as_str)));
+        let delivery =
+            delivery.as_ref().map(|Delivery { address, lat, lng, phone }| format!("{lat},{lng},{phone},{address}"));
+        // Kept as long as the order: this form stands, and another one gets another number. No id has a space, and the
+        // address, which may have anything, comes last.
+        let meaning =
+            format!("1 {customer_id} {} {coupon} {campaign} {}", wishes.join(","), delivery.unwrap_or_default());
         let mut digest = [0; 16];
         digest.copy_from_slice(&Sha256::digest(meaning)[..16]);
         format!("{:032x}", u128::from_be_bytes(digest))

@@ -168,9 +168,13 @@ async fn as_orders_pile_up() {
 /// Orders over sockets, on connections that are kept.
 async fn over_http() {
     let world = shop().await;
-    let sockets = Ports { api: 0, aws: 0, control: 0 }.take().await.expect("free ports");
+    let sockets = Ports { api: 0, aws: 0, control: 0 }.take().expect("free ports");
     let port = sockets.ports().expect("ports").api;
-    let serving = tokio::task::spawn(serve(world.platform.clone(), sockets, std::future::pending()));
+    let serving = tokio::task::spawn(serve(
+        world.platform.clone(),
+        sockets.listen().expect("it listens"),
+        std::future::pending(),
+    ));
     let started = Instant::now();
     let connections = (0..CONNECTIONS).map(|_| tokio::task::spawn(place_over(port, OVER_HTTP / CONNECTIONS)));
     futures::future::try_join_all(connections).await.expect("every connection is served");

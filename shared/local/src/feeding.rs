@@ -7,6 +7,7 @@ use crate::{
     runner::{NotHandled, Runner},
     template::{FunctionSpec, QueueSpec, REGION, Source, Template},
 };
+use domain::Timestamp;
 use quamina::Quamina;
 use serde_json::{Value, json};
 use std::{
@@ -165,8 +166,9 @@ impl std::fmt::Debug for StreamFeeding {
 struct Progress {
     /// The sequence number of the last change that is done.
     place: Option<String>,
-    /// How often the change after it failed.
+    /// How often the change after it failed, and since when.
     failures: u32,
+    failing_since: Option<Timestamp>,
     /// How many changes are brought at once: halved when a batch fails as a whole.
     batch_size: usize,
 }
@@ -179,7 +181,7 @@ impl StreamFeeding {
             filter.add_pattern(place, pattern).map_err(invalid)?;
         }
         let place = common.aws.data.journal().place(&table)?;
-        let progress = Mutex::new(Progress { place, failures: 0, batch_size: limits.batch_size });
+        let progress = Mutex::new(Progress { place, failures: 0, failing_since: None, batch_size: limits.batch_size });
         Ok(Self { common, table, patterns: filter, limits, clock, progress })
     }
 
@@ -222,7 +224,8 @@ impl StreamFeeding {
     /// Everything up to here is done.
     fn done_up_to(&self, place: String) -> Result<Round, AwsError> {
         self.common.aws.data.journal().keep_place(&self.table, &place)?;
-        *self.progress() = Progress { place: Some(place), failures: 0, batch_size: self.limits.batch_size };
+        *self.progress() =
+            Progress { place: Some(place), failures: 0, failing_since: None, batch_size: self.limits.batch_size };
         Ok(Round::Moved)
     }
 
@@ -232,16 +235,14 @@ impl StreamFeeding {
         if let Some(before) = first.checked_sub(1) {
             self.done_up_to(sequence_number(&changes[before]))?;
         }
-        let failures = {
+        let now = self.clock.now();
+        let (failures, failing_since) = {
             let mut progress = self.progress();
             progress.failures += 1;
-            progress.failures
+            (progress.failures, *progress.failing_since.get_or_insert(now))
         };
-        let created = changes[first]["dynamodb"]["ApproximateCreationDateTime"]
-            .as_f64()
-            .map_or(0, |time| format!("{time:.0}").parse().unwrap_or(0));
-        let is_too_old =
-            self.clock.now().seconds() - created > i64::try_from(self.limits.most_age.as_secs()).unwrap_or(i64::MAX);
+        // By the platform's own clock, from the first failure: the record's time is the machine's.
+        let is_too_old = failing_since.until(now) > self.limits.most_age;
         if failures <= self.limits.retries && !is_too_old {
             return Ok(if first > 0 { Round::Moved } else { Round::Stuck });
         }

@@ -57,7 +57,7 @@ fn fail(error: &Failure) -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let ports = Ports { api: arguments.port, aws: arguments.aws_port, control: arguments.control_port };
-    let sockets = ports.take().await?;
+    let sockets = ports.take()?;
     let ports = sockets.ports()?;
     let platform = Platform::new(Options {
         data: arguments.data.clone(),
@@ -70,12 +70,22 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.no_demo {
         Demo::open(&platform).await?;
     }
+    let listeners = sockets.listen()?;
     print!("{}", banner(&arguments, ports));
-    serve(platform, sockets, async {
+    let served = serve(platform, listeners, async {
         let _ = tokio::signal::ctrl_c().await;
-        println!("\nClosing; requests under way are finished.");
-    })
-    .await
+        println!("\nClosing; requests under way are finished. Ctrl-C again does not wait for them.");
+    });
+    tokio::select! {
+        served = served => served,
+        () = twice_interrupted() => Ok(()),
+    }
+}
+
+async fn twice_interrupted() {
+    for _ in 0..2 {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// What a newcomer sees first: where everything is, and what to try.

@@ -12,7 +12,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Where the platform listens; 0 lets the system choose.
 #[derive(Debug, Clone, Copy)]
@@ -31,42 +34,67 @@ impl Default for Ports {
     }
 }
 
-/// Sockets that are taken, before anything is served on them.
+/// Sockets that are taken, and do not listen before there is something to serve.
 #[derive(Debug)]
 pub struct Sockets {
-    api: TcpListener,
-    aws: TcpListener,
-    control: TcpListener,
+    api: TcpSocket,
+    aws: TcpSocket,
+    control: TcpSocket,
 }
 
 impl Sockets {
     /// The ports that were taken.
     pub fn ports(&self) -> Result<Ports, Failure> {
-        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+        let port = |socket: &TcpSocket| socket.local_addr().map(|address| address.port());
         Ok(Ports { api: port(&self.api)?, aws: port(&self.aws)?, control: port(&self.control)? })
     }
+
+    /// Lets callers connect; from now on the platform must be served.
+    pub fn listen(self) -> Result<Listeners, Failure> {
+        Ok(Listeners { api: listen(self.api)?, aws: listen(self.aws)?, control: listen(self.control)? })
+    }
+}
+
+/// Sockets to which callers connect.
+#[derive(Debug)]
+pub struct Listeners {
+    api: TcpListener,
+    aws: TcpListener,
+    control: TcpListener,
 }
 
 impl Ports {
     /// Takes the ports, all or none.
-    pub async fn take(self) -> Result<Sockets, Failure> {
+    pub fn take(self) -> Result<Sockets, Failure> {
         Ok(Sockets {
-            api: listen(self.api, "--port").await?,
-            aws: listen(self.aws, "--aws-port").await?,
-            control: listen(self.control, "--control-port").await?,
+            api: take(self.api, "--port")?,
+            aws: take(self.aws, "--aws-port")?,
+            control: take(self.control, "--control-port")?,
         })
     }
 }
 
-async fn listen(port: u16, option: &str) -> Result<TcpListener, Failure> {
+fn take(port: u16, option: &str) -> Result<TcpSocket, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address} ({error}); choose another port with {option}").into())
+    let taken = |error| format!("cannot listen on {address} ({error}); choose another port with {option}");
+    let socket = TcpSocket::new_v4()?;
+    // Without it, a port stays taken for a minute after the process that had it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).map_err(taken)?;
+    Ok(socket)
+}
+
+fn listen(socket: TcpSocket) -> Result<TcpListener, Failure> {
+    let address = socket.local_addr()?;
+    socket.listen(BACKLOG).map_err(|error| format!("cannot listen on {address} ({error}); choose another port").into())
 }
 
 /// Serves a platform until `end`, then lets the requests under way finish.
-pub async fn serve(platform: Arc<Platform>, sockets: Sockets, end: impl Future<Output = ()>) -> Result<(), Failure> {
+pub async fn serve(
+    platform: Arc<Platform>,
+    listeners: Listeners,
+    end: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let (ended, is_ended) = tokio::sync::watch::channel(false);
     let until_ended = || {
         let mut is_ended = is_ended.clone();
@@ -74,10 +102,11 @@ pub async fn serve(platform: Arc<Platform>, sockets: Sockets, end: impl Future<O
     };
     let api = Router::new().fallback(api).with_state(platform.clone());
     let aws = Router::new().fallback(aws).layer(DefaultBodyLimit::max(16 * 1024 * 1024)).with_state(platform.clone());
-    let api = axum::serve(sockets.api, api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+    let api = axum::serve(listeners.api, api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .with_graceful_shutdown(until_ended());
-    let aws = axum::serve(sockets.aws, aws).with_graceful_shutdown(until_ended());
-    let control = axum::serve(sockets.control, control::router(platform.clone())).with_graceful_shutdown(until_ended());
+    let aws = axum::serve(listeners.aws, aws).with_graceful_shutdown(until_ended());
+    let control =
+        axum::serve(listeners.control, control::router(platform.clone())).with_graceful_shutdown(until_ended());
     platform.run();
     let stop = async {
         end.await;

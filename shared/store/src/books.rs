@@ -114,8 +114,11 @@ impl Store {
         orders.iter().map(|order| found.take(&key(order)).map(read).transpose()).collect()
     }
 
-    /// The ledger entry by which each of these orders says it was paid, in the same order.
-    pub async fn ledger_entries_named_by(&self, orders: &[OrderId]) -> Result<Vec<Option<EntryId>>, Fault> {
+    /// By whose ledger entry each of these orders says it was paid, in the same order.
+    pub async fn ledger_entries_named_by(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<Vec<Option<(CustomerId, EntryId)>>, Fault> {
         let table = self.tables.orders.as_str();
         let mut wanted = orders.to_vec();
         wanted.sort_unstable();
@@ -124,7 +127,7 @@ impl Store {
         let mut named = std::collections::HashMap::new();
         for id in wanted {
             let order = found.take(&keys::order(&id)).map(PlacedOrder::of).transpose()?;
-            named.insert(id, order.map(|placed| placed.order.ledger_entry));
+            named.insert(id, order.map(|placed| (placed.order.customer_id, placed.order.ledger_entry)));
         }
         Ok(orders.iter().map(|id| named.get(id).cloned().flatten()).collect())
     }

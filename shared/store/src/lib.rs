@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 
 /// How long to wait for a connection, and for an answer, before the call counts as lost.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The platform's tables, and how to call them.
 #[derive(Debug, Clone)]

@@ -44,7 +44,8 @@ pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
 }
 
 impl Store {
-    /// Everything that decides whether an order can be placed, as it is now, in one call.
+    /// Everything that decides whether an order can be placed, as of one moment, in one call: an order that is placed
+    /// meanwhile shows itself and its effects, or neither.
     pub async fn before_order<'a>(
         &self,
         customer: &CustomerId,
@@ -54,7 +55,7 @@ impl Store {
         let (points, order) = (keys::points(customer), keys::order(order));
         let stocks = products.clone().map(|id| (self.tables.products.as_str(), keys::stock(id)));
         let others = [(self.tables.customers.as_str(), points.clone()), (self.tables.orders.as_str(), order.clone())];
-        let mut found = self.batch_get(stocks.chain(others)).await?;
+        let mut found = self.snapshot(stocks.chain(others)).await?;
         let stocks = products.filter_map(|id| Some((id.clone(), found.take(&keys::stock(id))?)));
         Ok(BeforeOrder {
             stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,

@@ -1,7 +1,17 @@
 //! Reads: one row, many rows by key, a page of a partition or of a table.
 
-use crate::{Item, Store, item::text, keys::Key, retry::ATTEMPTS};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use crate::{
+    Item, Store,
+    item::text,
+    keys::Key,
+    retry::{self, ATTEMPTS, Outlook},
+};
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::SdkError,
+    operation::transact_get_items::TransactGetItemsError,
+    types::{Get, KeysAndAttributes, TransactGetItem},
+};
 use domain::Fault;
 use std::collections::HashMap;
 
@@ -63,6 +73,21 @@ impl Store {
         Ok(Found(found))
     }
 
+    /// Up to a hundred rows as they were at one moment, between transactions and not amid one.
+    pub(crate) async fn snapshot(&self, keys: impl IntoIterator<Item = (&str, Key)>) -> Result<Found, Fault> {
+        let keys: Vec<(&str, Key)> = keys.into_iter().collect();
+        let get = |(table, key): &(&str, Key)| {
+            let get = Get::builder().table_name(*table).set_key(Some(key.item())).build();
+            get.map(|get| TransactGetItem::builder().get(get).build()).map_err(Fault::broken)
+        };
+        let gets: Vec<TransactGetItem> = keys.iter().map(get).collect::<Result<_, _>>()?;
+        let call = || self.client.transact_get_items().set_transact_items(Some(gets.clone())).send();
+        let answer = self.persist(call, snapshot_outlook).await?.map_err(Fault::broken)?;
+        let rows = answer.responses.unwrap_or_default().into_iter().map(|response| response.item);
+        let found = keys.into_iter().zip(rows).filter_map(|((_, Key { pk, sk }), row)| Some(((pk, sk), row?)));
+        Ok(Found(found.collect()))
+    }
+
     /// DynamoDB may leave a part of a batch unprocessed: it is asked for again.
     async fn batch_get_all(
         &self,
@@ -103,6 +128,16 @@ impl Store {
             answer.last_evaluated_key.map(|key| crate::item::string(&key, "sk").map(str::to_owned)).transpose()?;
         Ok(Page { entries: answer.items.unwrap_or_default(), next })
     }
+}
+
+/// A transaction on one of the rows passes.
+fn snapshot_outlook(error: &SdkError<TransactGetItemsError, HttpResponse>) -> Outlook {
+    let reasons = match error.as_service_error() {
+        Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        _ => &[],
+    };
+    let passes = reasons.iter().any(|reason| reason.code().is_some_and(retry::is_passing_code));
+    if passes { Outlook::Passing } else { retry::outlook(error) }
 }
 
 /// Rows of one partition.

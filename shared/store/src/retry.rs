@@ -1,7 +1,7 @@
 //! The one policy by which every call is repeated: what may pass is tried up to [`ATTEMPTS`] times, with full jitter
 //! between (each wait is random between nothing and a bound that doubles), and never past the deadline.
 
-use crate::Store;
+use crate::{CONNECT_TIMEOUT, READ_TIMEOUT, Store};
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
@@ -16,8 +16,8 @@ pub(crate) const ATTEMPTS: u32 = 4;
 /// The bound of the first wait; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
-/// The time that one more attempt is given before the deadline.
-const ATTEMPT_TIME: Duration = Duration::from_millis(100);
+/// The longest that one attempt takes: without as much time before the deadline, none is begun.
+const ATTEMPT_TIME: Duration = CONNECT_TIMEOUT.saturating_add(READ_TIMEOUT);
 
 /// Whether an error may pass by itself.
 pub(crate) enum Outlook {

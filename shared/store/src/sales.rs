@@ -20,7 +20,8 @@ use std::time::Duration;
 /// How long sales, totals and notes are kept: well beyond the window that reads them.
 const KEPT: Duration = Duration::from_hours(8 * 24);
 
-/// Products in one row of an hour's totals: some 64 + 15 bytes each, so a row stays below DynamoDB's 400 KB.
+/// Products in one row of an hour's totals: some 64 + 15 bytes each, so a row stays below DynamoDB's 400 KB, and an hour
+/// of 48,000 different products within the 4 MB of one transaction.
 const PRODUCTS_IN_PART: usize = 4_000;
 
 /// The top sellers as last counted.
@@ -113,19 +114,26 @@ impl Store {
         let pk = keys::sales(hour);
         let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::TOTAL, newest_first: false };
         let mut page = PageRequest { limit: 100, after: None };
-        let (mut sum, mut wanted) = (None, usize::MAX);
+        let mut parts: Vec<Part> = Vec::new();
         loop {
             let rows = self.query(&query, &page).await?;
-            for item in rows.entries.into_iter().take(wanted) {
-                let part: Part = read(item)?;
-                wanted = if wanted == usize::MAX { part.parts } else { wanted } - 1;
-                domain::sales::tally(sum.get_or_insert_default(), &part.sold);
+            for item in rows.entries {
+                parts.push(read(item)?);
             }
             page.after = rows.next;
-            if page.after.is_none() || wanted == 0 {
-                return Ok(sum);
+            if page.after.is_none() {
+                break;
             }
         }
+        // Parts beyond the first's count are left over from a larger sum.
+        let count = parts.first().map(|first| first.parts);
+        let sum = |count| {
+            parts.iter().take(count).fold(Sold::new(), |mut sum, part| {
+                domain::sales::tally(&mut sum, &part.sold);
+                sum
+            })
+        };
+        Ok(count.map(sum))
     }
 
     /// Keeps the totals of a closed hour, all parts at once, unless a sum begun later is already there; tells whether it did.

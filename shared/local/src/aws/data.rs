@@ -10,6 +10,7 @@ use dynoxide::{
     },
     streams::{shard_id, stream_arn},
 };
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
@@ -40,24 +41,25 @@ pub(crate) struct Data {
 /// of them for each transaction, and so slows down with every order.
 #[derive(Default)]
 struct Tokens {
-    committed: HashMap<String, Vec<u8>>,
+    /// A digest of each transaction.
+    committed: HashMap<String, [u8; 16]>,
     by_age: VecDeque<(Instant, String)>,
 }
 
 impl Tokens {
-    /// The body that was committed under a token.
-    fn committed(&mut self, token: &str) -> Option<&Vec<u8>> {
+    /// The digest of the transaction that was committed under a token.
+    fn committed(&mut self, token: &str) -> Option<[u8; 16]> {
         while self.by_age.front().is_some_and(|(at, _)| at.elapsed() > TOKEN_LIFETIME) {
             if let Some((_, token)) = self.by_age.pop_front() {
                 self.committed.remove(&token);
             }
         }
-        self.committed.get(token)
+        self.committed.get(token).copied()
     }
 
-    fn remember(&mut self, token: String, body: Vec<u8>) {
+    fn remember(&mut self, token: String, digest: [u8; 16]) {
         self.by_age.push_back((Instant::now(), token.clone()));
-        self.committed.insert(token, body);
+        self.committed.insert(token, digest);
     }
 }
 
@@ -132,10 +134,11 @@ impl Data {
         let Some(token) = request.client_request_token.take() else {
             return serde_json::to_string(&self.db.transact_write_items(request)?).map_err(unreadable);
         };
+        let digest: [u8; 16] = Md5::digest(body).into();
         // Held until the end: the same transaction twice at once is one after the other.
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         match tokens.committed(&token) {
-            Some(committed) if committed == body => return Ok("{}".into()),
+            Some(committed) if committed == digest => return Ok("{}".into()),
             Some(_) => {
                 let message = "the token was used for another transaction";
                 return Err(DynoxideError::IdempotentParameterMismatchException(message.into()));
@@ -143,7 +146,7 @@ impl Data {
             None => {}
         }
         let answer = serde_json::to_string(&self.db.transact_write_items(request)?).map_err(unreadable)?;
-        tokens.remember(token, body.to_vec());
+        tokens.remember(token, digest);
         Ok(answer)
     }
 

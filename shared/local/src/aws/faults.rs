@@ -89,7 +89,7 @@ impl Faults {
 /// A fault as the service words it.
 pub(crate) fn error(kind: Kind, operation: &str, body: &[u8]) -> AwsError {
     match kind {
-        Kind::Conflict(item) if operation == "TransactWriteItems" => {
+        Kind::Conflict(item) if operation.starts_with("Transact") => {
             let request: Value = serde_json::from_slice(body).unwrap_or_default();
             let items = request["TransactItems"].as_array().map_or(0, Vec::len);
             let mut reasons = vec![json!({ "Code": "None" }); items];

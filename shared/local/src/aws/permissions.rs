@@ -49,13 +49,13 @@ fn needs(service: &str, operation: &str, reach: &Reach) -> BTreeSet<(String, Str
     let name = |name: &Option<Cow<str>>| name.as_deref().unwrap_or_default().to_owned();
     let action = |operation: &str| format!("{service}:{operation}");
     match (service, operation) {
-        ("dynamodb", "TransactWriteItems") => {
-            let write = |(kind, write): (&Cow<str>, &Reach)| {
+        ("dynamodb", "TransactGetItems" | "TransactWriteItems") => {
+            let item = |(kind, item): (&Cow<str>, &Reach)| {
                 let kind =
                     if kind == "ConditionCheck" { "ConditionCheckItem".to_owned() } else { format!("{kind}Item") };
-                (action(&kind), table_arn(&name(&write.table_name)))
+                (action(&kind), table_arn(&name(&item.table_name)))
             };
-            reach.transact_items.iter().flatten().map(write).collect()
+            reach.transact_items.iter().flatten().map(item).collect()
         }
         ("dynamodb", "BatchGetItem" | "BatchWriteItem") => {
             reach.request_items.keys().map(|table| (action(operation), table_arn(table))).collect()
