@@ -20,18 +20,18 @@ use tokio::{
     net::TcpStream,
 };
 
-const BLOCK: usize = 500;
-const BLOCKS: usize = 8;
+const ORDERS: usize = 4_000;
 const PILE: usize = 20_000;
 const OVER_HTTP: usize = 4_000;
 const CONNECTIONS: usize = 8;
 const PRODUCTS: [&str; 3] = ["pen", "ink", "pad"];
 
 fn main() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(against_bare_transactions());
-    runtime.block_on(as_orders_pile_up());
-    runtime.block_on(over_http());
+    // In this process as tests run, on one thread; over sockets as the program runs, on all.
+    let one_thread = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    one_thread.block_on(against_bare_transactions());
+    one_thread.block_on(as_orders_pile_up());
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(over_http());
 }
 
 async fn shop() -> World {
@@ -50,28 +50,42 @@ fn body() -> Value {
     json!({ "customerId": "c1", "items": PRODUCTS.map(item) })
 }
 
-/// Orders through the API in this process, in turn with the same transactions straight on the embedded database.
+/// Orders through the API in this process and the same transactions straight on the embedded database, which gets them
+/// as DynamoDB's JSON: with the token that `place-order` sends too, and without one; in blocks, each of which has the
+/// processor's caches for itself, and in turn one by one.
 async fn against_bare_transactions() {
-    let (shop_with_api, shop_without) = (shop().await, shop().await);
-    let client = shop_with_api.anyone();
-    let (mut through_api, mut bare) = (Vec::new(), Vec::new());
-    for block in 0..BLOCKS {
-        let started = Instant::now();
-        for _ in 0..BLOCK {
-            assert_eq!(client.post("/order", &body()).await.status, 200);
+    for (block, has_token) in [(500, true), (1, true), (500, false), (1, false)] {
+        let (shop_with_api, shop_without) = (shop().await, shop().await);
+        let client = shop_with_api.anyone();
+        let (mut through_api, mut bare) = (Vec::new(), Vec::new());
+        for first in (0..ORDERS).step_by(block) {
+            let started = Instant::now();
+            for _ in 0..block {
+                assert_eq!(client.post("/order", &body()).await.status, 200);
+            }
+            through_api.push(started.elapsed().as_secs_f64());
+            let requests = (first..first + block).map(|number| {
+                let mut request = transaction(number);
+                if has_token {
+                    request["ClientRequestToken"] = format!("{number:032}").into();
+                }
+                request.to_string()
+            });
+            let requests: Vec<String> = requests.collect();
+            bare.push(commit(shop_without.platform.aws.database(), requests).as_secs_f64());
         }
-        through_api.push(started.elapsed());
-        let requests: Vec<_> = (0..BLOCK).map(|number| transaction(block * BLOCK + number).to_string()).collect();
-        bare.push(commit(shop_without.platform.aws.database(), requests));
+        let (through_api, bare) = (median(through_api) / block as f64, median(bare) / block as f64);
+        let token = if has_token { "with the token" } else { "without a token" };
+        println!(
+            "in turn by {block:>3}, {token:<15}: orders through World {:>5.0} /s, bare transactions {:>5.0} /s, ratio {:.2}",
+            1.0 / through_api,
+            1.0 / bare,
+            bare / through_api
+        );
     }
-    let ratios: Vec<f64> =
-        through_api.iter().zip(&bare).map(|(api, bare)| bare.as_secs_f64() / api.as_secs_f64()).collect();
-    println!("orders through World      {:>8.0} /s", per_second(&through_api));
-    println!("bare transactions         {:>8.0} /s", per_second(&bare));
-    println!("ratio (median of blocks)  {:>8.2}", median(ratios));
 }
 
-/// Commits requests as the database takes them: as DynamoDB's JSON.
+/// Commits requests as the database takes them.
 fn commit(database: &Database, requests: Vec<String>) -> Duration {
     let started = Instant::now();
     for request in requests {
@@ -210,10 +224,6 @@ fn is_whole(answer: &[u8]) -> bool {
     let length =
         head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|length| length.parse().ok());
     length == Some(body.len())
-}
-
-fn per_second(blocks: &[Duration]) -> f64 {
-    BLOCK as f64 / median(blocks.iter().map(Duration::as_secs_f64).collect())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -25,6 +25,10 @@ pub use runner::all_functions;
 pub use token::TokenRequest;
 pub use world::World;
 
+/// A platform is many small pieces of JSON, made and dropped: this allocator takes half the time of the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Something that keeps the platform from working.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -39,6 +39,7 @@ pub fn all_functions() -> Vec<Function> {
 pub(crate) struct Runner {
     aws: Arc<Aws>,
     clock: Clock,
+    endpoint: String,
     functions: BTreeMap<&'static str, (Function, FunctionSpec)>,
     state: Mutex<State>,
 }
@@ -88,7 +89,7 @@ impl Runner {
         }
         match specs.keys().next() {
             Some(unknown) => Err(format!("the template has a function {unknown} that does not exist")),
-            None => Ok(Self { aws, clock, functions, state: Mutex::default() }),
+            None => Ok(Self { aws, clock, endpoint: template.endpoint.clone(), functions, state: Mutex::default() }),
         }
     }
 
@@ -163,6 +164,7 @@ impl Runner {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
+            .endpoint_url(&self.endpoint)
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "local", "local", None, None, "local",
             )))

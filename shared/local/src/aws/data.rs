@@ -10,11 +10,11 @@ use dynoxide::{
     },
     streams::{shard_id, stream_arn},
 };
-use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    hash::{DefaultHasher, Hasher},
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -42,13 +42,13 @@ pub(crate) struct Data {
 #[derive(Default)]
 struct Tokens {
     /// A digest of each transaction.
-    committed: HashMap<String, [u8; 16]>,
+    committed: HashMap<String, u64>,
     by_age: VecDeque<(Instant, String)>,
 }
 
 impl Tokens {
     /// The digest of the transaction that was committed under a token.
-    fn committed(&mut self, token: &str) -> Option<[u8; 16]> {
+    fn committed(&mut self, token: &str) -> Option<u64> {
         while self.by_age.front().is_some_and(|(at, _)| at.elapsed() > TOKEN_LIFETIME) {
             if let Some((_, token)) = self.by_age.pop_front() {
                 self.committed.remove(&token);
@@ -57,7 +57,7 @@ impl Tokens {
         self.committed.get(token).copied()
     }
 
-    fn remember(&mut self, token: String, digest: [u8; 16]) {
+    fn remember(&mut self, token: String, digest: u64) {
         self.by_age.push_back((Instant::now(), token.clone()));
         self.committed.insert(token, digest);
     }
@@ -134,7 +134,9 @@ impl Data {
         let Some(token) = request.client_request_token.take() else {
             return serde_json::to_string(&self.db.transact_write_items(request)?).map_err(unreadable);
         };
-        let digest: [u8; 16] = Md5::digest(body).into();
+        let mut digest = DefaultHasher::new();
+        digest.write(body);
+        let digest = digest.finish();
         // Held until the end: the same transaction twice at once is one after the other.
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         match tokens.committed(&token) {
