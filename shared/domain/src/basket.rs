@@ -106,6 +106,11 @@ impl Basket {
         sums.into_iter().map(wish).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Nothing: what is left of a cart that was ordered. No order can be made of it.
+    pub const fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
     /// What is asked for.
     pub fn wishes(&self) -> &[Wish] {
         &self.0

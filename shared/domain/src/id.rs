@@ -113,8 +113,10 @@ ids! {
     RiderId
     /// A marketing campaign, named by the marketing platform.
     CampaignId
-    /// A coupon of one customer.
+    /// A coupon of one customer: `cpn_` and 26 characters.
     CouponId
+    /// A source of coupons, named by the merchant.
+    CouponSourceId
 }
 
 impl OrderId {
@@ -124,9 +126,25 @@ impl OrderId {
         Self(format!("ord_{}", Ulid::from_bytes(key.digest(customer.as_str()))))
     }
 
+    /// The order that this customer makes of the cart under this key: another one than without the cart, for a key
+    /// belongs to one route.
+    pub fn of_cart_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self(format!("ord_{}", Ulid::from_bytes(key.digest(&format!("{customer}/cart")))))
+    }
+
     /// A new order's id.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("ord_{ulid}"))
+    }
+}
+
+impl CouponId {
+    /// The coupon of this customer from this source: always the same, so that nobody draws two.
+    pub fn of(source: &CouponSourceId, customer: &CustomerId) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(format!("{source} {customer}"))[..16]);
+        Self(format!("cpn_{}", Ulid::from_bytes(digest)))
     }
 }
 

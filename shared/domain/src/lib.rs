@@ -3,20 +3,28 @@
 //! This crate must never await, read a clock, hold a float, draw a random number or know AWS. Times and random bits
 //! are passed in; constructors refuse what is not valid, so a value of these types is always a good one.
 
+pub mod actor;
 pub mod basket;
+pub mod circuit;
+pub mod coupon;
 pub mod delivery;
+pub mod effects;
 pub mod fault;
 pub mod id;
 pub mod idempotency;
 pub mod money;
 pub mod order;
+pub mod payment;
 pub mod points;
 pub mod product;
+pub mod request;
 pub mod sales;
 pub mod time;
 
 pub use fault::Fault;
-pub use id::{CampaignId, CouponId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId, StoreId};
+pub use id::{
+    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId, StoreId,
+};
 pub use idempotency::IdempotencyKey;
 pub use money::Won;
 pub use time::Timestamp;

@@ -38,6 +38,16 @@ impl Won {
     pub fn times(self, count: u32) -> Result<Self, AmountTooLarge> {
         self.0.checked_mul(i64::from(count)).ok_or(AmountTooLarge).and_then(Self::new)
     }
+
+    /// What is left when something is taken off.
+    pub fn less(self, other: Self) -> Self {
+        Self((self.0 - other.0).clamp(-Self::MAX.0, Self::MAX.0))
+    }
+
+    /// So many percent, rounded down to the won.
+    pub const fn percent(self, percent: u8) -> Self {
+        Self((self.0 * percent as i64).div_euclid(100))
+    }
 }
 
 impl std::ops::Neg for Won {

@@ -1,7 +1,10 @@
 //! The one envelope of every event, on the bus and over HTTP.
 
 use crate::Order;
-use domain::{Timestamp, order::Status};
+use domain::{
+    Timestamp,
+    order::{Change, Status},
+};
 use serde::{Deserialize, Serialize};
 
 /// A CloudEvents 1.0 JSON object. `timestamp` (equal to `time`) is an extension attribute, so that the same bytes are a
@@ -30,12 +33,13 @@ pub struct Envelope<T> {
 }
 
 macro_rules! event_types {
-    ($($status:ident = $wire:literal)*) => {
-        /// What can happen to an order: one type for each status that it can take.
+    (status $($status:ident = $wire:literal)* ; turn $($turn:ident = $turn_wire:literal)*) => {
+        /// What can happen to an order: one type for each status that it can take, and for each turn of its payment alone.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[expect(missing_docs, reason = "each is named by the status that the order took")]
+        #[expect(missing_docs, reason = "each is named by the change of the order")]
         pub enum EventType {
             $(#[serde(rename = $wire)] $status,)*
+            $(#[serde(rename = $turn_wire)] $turn,)*
         }
 
         impl EventType {
@@ -43,14 +47,16 @@ macro_rules! event_types {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$status => $wire,)*
+                    $(Self::$turn => $turn_wire,)*
                 }
             }
         }
 
-        impl From<Status> for EventType {
-            fn from(status: Status) -> Self {
-                match status {
-                    $(Status::$status => Self::$status,)*
+        impl From<Change> for EventType {
+            fn from(change: Change) -> Self {
+                match change {
+                    $(Change::Status(Status::$status) => Self::$status,)*
+                    $(Change::$turn => Self::$turn,)*
                 }
             }
         }
@@ -58,6 +64,7 @@ macro_rules! event_types {
 }
 
 event_types! {
+    status
     StockAllocated = "order.stock-allocated.v1"
     Paid = "order.paid.v1"
     Accepted = "order.accepted.v1"
@@ -69,6 +76,11 @@ event_types! {
     Cancelled = "order.cancelled.v1"
     Rejected = "order.rejected.v1"
     Expired = "order.expired.v1"
+    ;
+    turn
+    PaymentFailed = "order.payment-failed.v1"
+    RefundStarted = "order.refund-started.v1"
+    Refunded = "order.refunded.v1"
 }
 
 /// The event that an order's latest change is.
@@ -77,7 +89,7 @@ pub fn order_event(order: &domain::order::Order) -> Envelope<Order> {
         specversion: "1.0".into(),
         id: format!("{}#{}", order.order_id, order.version),
         source: "/orders".into(),
-        event_type: order.status.into(),
+        event_type: order.last_change.into(),
         time: order.updated_at,
         subject: order.order_id.to_string(),
         datacontenttype: "application/json".into(),

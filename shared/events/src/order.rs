@@ -1,10 +1,11 @@
 //! The order as others see it: in the API's answers and in every event.
 
 use domain::{
-    CampaignId, CouponId, CustomerId, OrderId, ProductId, StoreId, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
     basket::Quantity,
     delivery::Delivery,
-    order::{self, PaymentMethod, PaymentStatus, Status},
+    order::{self, Handover, State, Status},
+    payment::{PaymentMethod, PaymentStatus},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Order {
     /// The store whose products it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_id: Option<StoreId>,
+    /// The rider who has it, or had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rider_id: Option<RiderId>,
     /// The campaign that brought the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<CampaignId>,
@@ -40,6 +44,9 @@ pub struct Order {
     pub coupon_id: Option<CouponId>,
     /// How it is paid.
     pub payment: OrderPayment,
+    /// Until when it can be paid, while it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_by: Option<Timestamp>,
     /// Where it goes, for an order of a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
@@ -101,24 +108,39 @@ impl From<&order::Order> for Order {
             total_price: line.total_price,
         };
         let step = |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
+        let rider_id = match &order.state {
+            State::PickedUp { rider_id } | State::Completed(Handover::Rider { rider_id }) => Some(rider_id.clone()),
+            State::StockAllocated
+            | State::Paid
+            | State::Accepted
+            | State::Cooking
+            | State::Cooked
+            | State::Shipped(_)
+            | State::Completed(Handover::Carrier(_))
+            | State::Cancelled { .. }
+            | State::Rejected { .. }
+            | State::Expired => None,
+        };
         Self {
             order_id: order.order_id.clone(),
             version: order.version,
-            status: order.status,
+            status: order.status(),
             customer_id: order.customer_id.clone(),
             store_id: order.store_id.clone(),
+            rider_id,
             campaign_id: order.campaign_id.clone(),
             items: order.lines.iter().map(item).collect(),
             original_amount: order.original_amount,
             discount_amount: order.discount_amount,
             total_amount: order.total_amount,
-            coupon_id: None,
+            coupon_id: order.coupon_id.clone(),
             payment: OrderPayment {
                 method: order.payment.method,
                 amount: order.payment.amount,
                 status: order.payment.status,
                 paid_at: order.payment.paid_at,
             },
+            pay_by: order.pay_by.filter(|_| order.status() == Status::StockAllocated),
             delivery: order.delivery.clone(),
             timeline: order.timeline.iter().map(step).collect(),
             placed_at: order.placed_at,

@@ -1,0 +1,152 @@
+//! Circuit breakers: when to stop calling another company's system, and when to try it again.
+//!
+//! A circuit is closed (calls go through) or open (they do not). Once the time of an open one is over, one caller at a time
+//! may probe: if the probe goes well the circuit closes, if not it stays open for another while.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How far back calls count.
+pub const WINDOW: Duration = Duration::from_secs(30);
+
+/// The unit in which calls are counted.
+pub const SLOT: Duration = Duration::from_secs(10);
+
+/// Fewer calls in the window than these say nothing.
+pub const LEAST_CALLS: u64 = 5;
+
+/// The share of bad calls, in percent, from which on a circuit opens.
+pub const MOST_BAD_PERCENT: u64 = 50;
+
+/// A call that took longer is bad, whatever came of it.
+pub const SLOW_CALL: Duration = Duration::from_secs(3);
+
+/// How long a circuit stays open before it is probed.
+pub const OPEN_FOR: Duration = Duration::from_secs(10);
+
+/// How long a probe may take before another caller may try: longer than any call.
+pub const PROBE_FOR: Duration = Duration::from_secs(15);
+
+/// A circuit as everybody shares it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Circuit {
+    /// One more with each change; calls are counted anew for each, so that what opened a circuit does not open it again.
+    pub version: u32,
+    /// Until when it is open; nothing if it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_until: Option<Timestamp>,
+    /// Until when somebody probes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probed_until: Option<Timestamp>,
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Call.
+    Call,
+    /// Call, if this becomes the circuit: then the caller is the one who probes.
+    Probe(Circuit),
+    /// Do not call; come back after so long.
+    Wait(Duration),
+}
+
+/// Calls that were made, and how many of them failed or were slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls {
+    /// All.
+    pub all: u64,
+    /// Those that failed or were slow.
+    pub bad: u64,
+}
+
+impl Calls {
+    /// One call, and how it went.
+    pub fn one(succeeded: bool, took: Duration) -> Self {
+        Self { all: 1, bad: u64::from(!succeeded || took > SLOW_CALL) }
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { all: self.all + other.all, bad: self.bad + other.bad }
+    }
+
+    /// Whether so many are bad that nobody should call for a while.
+    pub const fn are_too_bad(self) -> bool {
+        self.all >= LEAST_CALLS && self.bad * 100 >= self.all * MOST_BAD_PERCENT
+    }
+}
+
+/// The slot of a moment.
+pub fn slot(now: Timestamp) -> i64 {
+    now.millis().div_euclid(i64::try_from(SLOT.as_millis()).unwrap_or(1))
+}
+
+/// How many slots a window has.
+pub const SLOTS_IN_WINDOW: i64 = 3;
+
+impl Circuit {
+    /// What a caller may do now.
+    pub fn admission(&self, now: Timestamp) -> Admission {
+        let Some(open_until) = self.open_until else { return Admission::Call };
+        match self.probed_until {
+            _ if now < open_until => Admission::Wait(now.until(open_until)),
+            Some(probed_until) if now < probed_until => Admission::Wait(now.until(probed_until)),
+            _ => Admission::Probe(Self {
+                version: self.version + 1,
+                probed_until: Some(now.plus(PROBE_FOR)),
+                ..self.clone()
+            }),
+        }
+    }
+
+    /// Open from now on.
+    #[must_use]
+    pub fn opened(&self, now: Timestamp) -> Self {
+        Self { version: self.version + 1, open_until: Some(now.plus(OPEN_FOR)), probed_until: None }
+    }
+
+    /// Closed from now on.
+    #[must_use]
+    pub const fn closed(&self) -> Self {
+        Self { version: self.version + 1, open_until: None, probed_until: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn a_circuit_opens_by_the_share_of_bad_calls_and_not_by_a_few() {
+        assert!(!Calls { all: 4, bad: 4 }.are_too_bad());
+        assert!(Calls { all: 5, bad: 3 }.are_too_bad());
+        assert!(!Calls { all: 1_000, bad: 499 }.are_too_bad());
+        assert!(Calls { all: 1_000, bad: 500 }.are_too_bad());
+        assert_eq!(Calls::one(true, SLOW_CALL), Calls { all: 1, bad: 0 });
+        assert_eq!(Calls::one(true, SLOW_CALL + Duration::from_millis(1)), Calls { all: 1, bad: 1 });
+        assert_eq!(Calls::one(false, Duration::ZERO).and(Calls::one(true, Duration::ZERO)), Calls { all: 2, bad: 1 });
+        assert_eq!(SLOT * u32::try_from(SLOTS_IN_WINDOW).unwrap(), WINDOW);
+    }
+
+    #[test]
+    fn an_open_circuit_lets_one_probe_through_at_a_time() {
+        let circuit = Circuit::default();
+        assert_eq!(circuit.admission(at(0)), Admission::Call);
+        let open = circuit.opened(at(0));
+        assert_eq!(open.admission(at(4)), Admission::Wait(Duration::from_secs(6)));
+        let Admission::Probe(probed) = open.admission(at(10)) else { unreachable!("its time is over") };
+        assert_eq!(probed.admission(at(11)), Admission::Wait(Duration::from_secs(14)));
+        assert!(matches!(probed.admission(at(25)), Admission::Probe(_)), "a prober that died is replaced");
+        assert_eq!(probed.closed().admission(at(11)), Admission::Call);
+        assert_eq!(probed.opened(at(12)).admission(at(13)), Admission::Wait(Duration::from_secs(9)));
+        assert!(probed.closed().version > open.version, "calls are counted anew");
+    }
+}

@@ -1,0 +1,259 @@
+//! The state machine of orders: every state with every command, and what random lives conserve.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else than it expects has failed")]
+
+use domain::{
+    CouponId, CustomerId, EntryId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
+    actor::Actor,
+    basket::Basket,
+    effects::{Effects, effects},
+    order::{Command, Means, Order, Shipment, Status},
+    payment::{PAYMENT_WINDOW, PaymentStatus},
+    points::EntryKind,
+    request::{OrderRequest, Origin, PaymentChoice, Terms},
+};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+
+const START: Timestamp = Timestamp::from_millis(1_767_582_245_000);
+
+fn won(amount: i64) -> Won {
+    Won::new(amount).unwrap()
+}
+
+fn entry(number: usize) -> EntryId {
+    EntryId::parse(&format!("ent_{number}")).unwrap()
+}
+
+/// An order of three for 3,000 less 500.
+fn placed(by_card: bool, of_store: bool) -> Order {
+    let request = OrderRequest {
+        customer_id: CustomerId::parse("c1").unwrap(),
+        basket: Basket::of([(ProductId::parse("pen").unwrap(), 3, None)]).unwrap(),
+        origin: Origin::Request,
+        coupon_id: CouponId::parse("cpn_1").ok(),
+        campaign_id: None,
+        payment: if by_card { PaymentChoice::Card("key".parse().unwrap()) } else { PaymentChoice::Points },
+        delivery: None,
+    };
+    let store_id = of_store.then(|| StoreId::parse("s1").unwrap());
+    let terms = Terms { unit_prices: vec![won(1_000)], store_id, discount: won(500) };
+    request.placed(OrderId::parse("ord_1").unwrap(), entry(0), &terms, Actor::System, START).unwrap()
+}
+
+fn command(number: usize) -> Command {
+    let shipment = Shipment { carrier: "CJ".into(), tracking_number: "1".into() };
+    let reason = None;
+    match number {
+        0 => Command::Pay(Means::Card(1)),
+        1 => Command::Pay(Means::Points(entry(1))),
+        2 => Command::FailPayment,
+        3 => Command::Expire,
+        4 => Command::Cancel { reason, refund: entry(2) },
+        5 => Command::Reject { reason, refund: entry(3) },
+        6 => Command::Accept,
+        7 => Command::StartCooking,
+        8 => Command::FinishCooking,
+        9 => Command::PickUp(RiderId::parse("r1").unwrap()),
+        10 => Command::Ship(shipment),
+        11 => Command::ConfirmDelivery,
+        12 => Command::RefundLate { attempt: 1 },
+        _ => Command::FinishRefund,
+    }
+}
+
+const COMMANDS: [&str; 14] = [
+    "pay by card",
+    "pay with points",
+    "fail payment",
+    "expire",
+    "cancel",
+    "reject",
+    "accept",
+    "start cooking",
+    "finish cooking",
+    "pick up",
+    "ship",
+    "confirm delivery",
+    "refund late",
+    "finish refund",
+];
+
+fn act(order: &Order, number: usize, now: Timestamp) -> Option<Order> {
+    let event = order.decide(command(number), Actor::System, now).ok()?;
+    Some(order.clone().apply(&event))
+}
+
+fn after(order: Order, commands: &[usize]) -> Order {
+    let late = START.plus(PAYMENT_WINDOW);
+    commands.iter().fold(order, |order, number| act(&order, *number, late).unwrap())
+}
+
+fn told(order: &Order) -> String {
+    format!("{:?}/{:?}", order.status(), order.payment.status)
+}
+
+/// Every place where an order can stand, and how it gets there.
+fn places() -> Vec<(&'static str, Order)> {
+    let (meal, parcel) = (|| placed(true, true), || placed(true, false));
+    vec![
+        ("meal", meal()),
+        ("meal", after(meal(), &[2])),
+        ("meal", after(meal(), &[0])),
+        ("meal with points", placed(false, true)),
+        ("meal", after(meal(), &[0, 6])),
+        ("meal", after(meal(), &[0, 6, 7])),
+        ("meal", after(meal(), &[0, 6, 7, 8])),
+        ("meal", after(meal(), &[0, 6, 7, 8, 9])),
+        ("meal", after(meal(), &[0, 6, 7, 8, 9, 11])),
+        ("meal", after(meal(), &[4])),
+        ("meal", after(meal(), &[4, 12])),
+        ("meal", after(meal(), &[0, 4])),
+        ("meal", after(meal(), &[0, 4, 13])),
+        ("meal with points", after(placed(false, true), &[4])),
+        ("meal", after(meal(), &[0, 5])),
+        ("meal", after(meal(), &[3])),
+        ("meal", after(meal(), &[3, 12])),
+        ("parcel", after(parcel(), &[0])),
+        ("parcel", after(parcel(), &[0, 10])),
+        ("parcel", after(parcel(), &[0, 10, 11])),
+    ]
+}
+
+/// The whole of the state machine as text: a change of it is a change of this file, for a reviewer to see.
+#[test]
+fn every_state_with_every_command_is_as_reviewed() {
+    let mut matrix = String::new();
+    for (kind, order) in places() {
+        writeln!(matrix, "{kind} {}", told(&order)).unwrap();
+        for (number, name) in COMMANDS.iter().enumerate() {
+            let outcome = order.decide(command(number), Actor::System, START.plus(PAYMENT_WINDOW));
+            match outcome {
+                Ok(event) => writeln!(matrix, "  {name:<16} -> {}", told(&order.clone().apply(&event))).unwrap(),
+                Err(refused) => {
+                    writeln!(matrix, "  {name:<16}    refused, expected {:?}", refused.expected).unwrap();
+                }
+            }
+        }
+    }
+    let reviewed = include_str!("lifecycle.txt");
+    assert!(matrix == reviewed, "the lifecycle is not as reviewed in lifecycle.txt; it is:\n{matrix}");
+}
+
+#[test]
+fn an_order_that_is_still_in_time_does_not_expire() {
+    let order = placed(true, false);
+    let end = order.pay_by.unwrap();
+    assert!(order.may_be_paid(START).is_ok());
+    assert!(order.decide(Command::Expire, Actor::System, end.minus(std::time::Duration::from_millis(1))).is_err());
+    assert!(order.decide(Command::Expire, Actor::System, end).is_ok());
+    assert!(order.may_be_paid(end).is_err(), "no attempt begins after the end");
+    assert!(order.decide(Command::Pay(Means::Card(1)), Actor::System, end).is_ok(), "one that was begun before counts");
+}
+
+#[test]
+fn an_order_is_read_back_as_it_was_written() {
+    for (_, order) in places() {
+        let json = serde_json::to_value(&order).unwrap();
+        assert_eq!(serde_json::from_value::<Order>(json.clone()).unwrap(), order, "{json}");
+    }
+}
+
+#[test]
+fn the_first_answer_can_be_told_again_whatever_happened_since() {
+    for by_card in [true, false] {
+        let first = placed(by_card, true);
+        let lives: [&[usize]; 3] = if by_card { [&[0, 6, 7], &[2, 1, 4], &[3, 12, 13]] } else { [&[6], &[4], &[5]] };
+        for life in lives {
+            let later = after(first.clone(), life);
+            let told = later.as_placed();
+            let facts = |order: &Order| {
+                let Order { version, state, timeline, updated_at, payment, pay_by, .. } = order.clone();
+                (version, state, timeline, updated_at, (payment.method, payment.status, payment.paid_at), pay_by)
+            };
+            assert_eq!(facts(&told), facts(&first), "{life:?}");
+        }
+    }
+    let paid = after(placed(true, true), &[0]);
+    for life in [&[6, 7, 8][..], &[4, 13], &[5]] {
+        let told = after(paid.clone(), life).as_paid();
+        assert_eq!((told.version, &told.state, &told.timeline), (2, &paid.state, &paid.timeline));
+        assert_eq!((told.updated_at, told.payment.paid_at), (paid.updated_at, paid.payment.paid_at));
+    }
+}
+
+/// What exists besides the order, to be held against it.
+#[derive(Debug)]
+struct Books {
+    stock: i64,
+    points: i64,
+    coupon_is_used: bool,
+    charged: i64,
+}
+
+impl Books {
+    fn take(&mut self, order: &Order, Effects { gives_back, points, refunds_attempt: _ }: &Effects) {
+        if *gives_back {
+            self.stock += order.lines.iter().map(|line| i64::from(line.quantity)).sum::<i64>();
+            assert!(self.coupon_is_used, "a coupon comes back once");
+            self.coupon_is_used = false;
+        }
+        if let Some((_, kind, amount)) = points {
+            assert_eq!(amount.get() < 0, *kind == EntryKind::Use);
+            self.points += amount.get();
+        }
+    }
+
+    /// What the order says must be what the books have.
+    fn fit(&self, order: &Order) {
+        let held = if order.status().is_called_off() { 0 } else { 3 };
+        assert_eq!((self.stock + held, self.coupon_is_used), (10, !order.status().is_called_off()), "{}", told(order));
+        let by_points = order.payment.ledger_entry.is_some() && order.payment.status == PaymentStatus::Paid;
+        let spent = if by_points { order.total_amount.get() } else { 0 };
+        assert_eq!(self.points + spent, 10_000, "{}", told(order));
+        let by_card = order.payment.attempt.is_some()
+            && matches!(order.payment.status, PaymentStatus::Paid | PaymentStatus::Refunding);
+        assert_eq!(self.charged, if by_card { order.total_amount.get() } else { 0 }, "{}", told(order));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_money_and_stock_are_conserved_and_ends_are_final(
+        by_card: bool, of_store: bool, commands in prop::collection::vec((0..COMMANDS.len(), 0..10u64), 0..40),
+    ) {
+        let mut order = placed(by_card, of_store);
+        let total = order.total_amount.get();
+        prop_assert_eq!(order.original_amount.get() - order.discount_amount.get(), total);
+        let points = if by_card { 10_000 } else { 10_000 - total };
+        let mut books = Books { stock: 7, points, coupon_is_used: true, charged: 0 };
+        books.fit(&order);
+        let mut now = START;
+        for (number, minutes) in commands {
+            now = now.plus(std::time::Duration::from_mins(minutes));
+            let Some(next) = act(&order, number, now) else { continue };
+            match command(number) {
+                Command::Pay(Means::Card(_)) | Command::RefundLate { .. } => books.charged += total,
+                Command::FinishRefund => books.charged -= total,
+                Command::Pay(Means::Points(_)) | Command::FailPayment | Command::Expire | Command::Cancel { .. }
+                | Command::Reject { .. } | Command::Accept | Command::StartCooking | Command::FinishCooking
+                | Command::PickUp(_) | Command::Ship(_) | Command::ConfirmDelivery => {}
+            }
+            let moved = effects(&order, &next);
+            books.take(&order, &moved);
+            books.fit(&next);
+            prop_assert_eq!(next.version, order.version + 1);
+            let is_end = |status: Status| status.is_called_off() || status == Status::Completed;
+            if is_end(order.status()) {
+                prop_assert_eq!(next.status(), order.status(), "an end is final");
+                prop_assert_eq!(&next.timeline, &order.timeline);
+            } else if next.status() != order.status() {
+                prop_assert_eq!(next.timeline.len(), order.timeline.len() + 1);
+            }
+            if moved.refunds_attempt.is_some() {
+                prop_assert_eq!(next.payment.status, PaymentStatus::Refunding);
+            }
+            order = next;
+        }
+    }
+}
