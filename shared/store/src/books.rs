@@ -1,25 +1,46 @@
 //! The books as an auditor reads them: every row, a page at a time, and the last audit's report.
 
 use crate::{
-    Item, NotCommitted, PageRequest, Store, Transaction, Write,
+    Item, NotCommitted, Store, Transaction, Write,
+    attempts::attempt_in,
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
     read::Query,
 };
-use domain::{CustomerId, EntryId, Fault, OrderId, ProductId, Timestamp, order::Order, points::Entry};
+use domain::{
+    CouponId, CustomerId, EntryId, Fault, OrderId, ProductId, Timestamp,
+    coupon::{Coupon, CouponSource},
+    order::Order,
+    payment::Attempt,
+    points::Entry,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
 
 /// Rows read at once.
 const PAGE: i32 = 500;
 
-/// A row of the customers table, as far as the books go.
+/// A row of the customers table, as far as the books go. Each customer's rows come together, the balance last.
 #[derive(Debug)]
-pub enum AccountRow {
-    /// The balance: the last row of each customer.
-    Balance(i64),
+pub enum CustomerRow {
+    /// A balance.
+    Balance(CustomerId, i64),
     /// A ledger entry.
-    Entry(Entry),
+    Entry(CustomerId, Entry),
+    /// A coupon.
+    Coupon(CustomerId, Coupon),
+    /// A source of coupons.
+    Source(CouponSource),
+}
+
+/// A row of the orders table, as far as the books go. Each order's attempts come after it.
+#[derive(Debug)]
+pub enum OrderRow {
+    /// An order.
+    Order(Order),
+    /// An attempt to pay it.
+    Attempt(Attempt),
 }
 
 /// A row of the products table, as far as the books go.
@@ -60,7 +81,8 @@ pub struct Law {
 pub struct Violation {
     /// The law's name.
     pub law: String,
-    /// What breaks it: `customer/<id>`, `order/<id>`, `entry/<customer>/<id>` or `product/<id>`.
+    /// What breaks it: `customer/<id>`, `order/<id>`, `entry/<customer>/<id>`, `product/<id>`, `coupon/<id>`,
+    /// `coupon-source/<id>` or `attempt/<order>/<n>`.
     pub key: String,
     /// What should be.
     pub expected: String,
@@ -69,13 +91,10 @@ pub struct Violation {
 }
 
 impl Store {
-    /// A page of accounts, each customer's rows together and the balance last, and where the next page begins.
-    pub async fn scan_accounts(
-        &self,
-        from: Option<Place>,
-    ) -> Result<(Vec<(CustomerId, AccountRow)>, Option<Place>), Fault> {
+    /// A page of the customers table, and where the next page begins.
+    pub async fn scan_customers(&self, from: Option<Place>) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
         let (items, next) = self.scan(&self.tables.customers, from).await?;
-        let rows = items.into_iter().filter_map(|item| account_row(item).transpose());
+        let rows = items.into_iter().filter_map(|item| customer_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
@@ -86,10 +105,11 @@ impl Store {
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
-    /// A page of orders, and where the next page begins.
-    pub async fn scan_orders(&self, from: Option<Place>) -> Result<(Vec<Order>, Option<Place>), Fault> {
+    /// A page of the orders table, and where the next page begins.
+    pub async fn scan_orders(&self, from: Option<Place>) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
         let (items, next) = self.scan(&self.tables.orders, from).await?;
-        Ok((items.into_iter().map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?, next))
+        let rows = items.into_iter().filter_map(|item| order_row(item).transpose());
+        Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
     /// The balance as it stands and the sum of the whole ledger.
@@ -106,30 +126,52 @@ impl Store {
         Ok((quantity, self.sum(&self.tables.products, &keys::product(product), keys::MOVE, "delta").await?))
     }
 
-    /// The ledger entries by which these orders say they were paid, in the same order.
-    pub async fn entries_of(&self, orders: &[Order]) -> Result<Vec<Option<Entry>>, Fault> {
-        let table = self.tables.customers.as_str();
-        let key = |order: &Order| keys::ledger(&order.customer_id, &order.ledger_entry);
-        let mut found = self.batch_get(orders.iter().map(|order| (table, key(order)))).await?;
-        orders.iter().map(|order| found.take(&key(order)).map(read).transpose()).collect()
+    /// Ledger entries, in the same order; those that do not exist are none.
+    pub async fn entries(&self, of: &[(CustomerId, EntryId)]) -> Result<Vec<Option<Entry>>, Fault> {
+        self.rows(&self.tables.customers, of.iter().map(|(customer, entry)| keys::ledger(customer, entry)), read).await
     }
 
-    /// By whose ledger entry each of these orders says it was paid, in the same order.
-    pub async fn ledger_entries_named_by(
+    /// Coupons, in the same order; those that do not exist are none.
+    pub async fn coupons(&self, of: &[(CustomerId, CouponId)]) -> Result<Vec<Option<Coupon>>, Fault> {
+        self.rows(&self.tables.customers, of.iter().map(|(customer, coupon)| keys::coupon(customer, coupon)), read)
+            .await
+    }
+
+    /// Orders, in the same order; those that do not exist are none.
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
+        let order = |item| Ok(PlacedOrder::of(item)?.order);
+        self.rows(&self.tables.orders, ids.iter().map(keys::order), order).await
+    }
+
+    /// Rows in the order of their keys, of which one may be named more than once.
+    async fn rows<T: Clone>(
         &self,
-        orders: &[OrderId],
-    ) -> Result<Vec<Option<(CustomerId, EntryId)>>, Fault> {
-        let table = self.tables.orders.as_str();
-        let mut wanted = orders.to_vec();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut found = self.batch_get(wanted.iter().map(|id| (table, keys::order(id)))).await?;
-        let mut named = std::collections::HashMap::new();
-        for id in wanted {
-            let order = found.take(&keys::order(&id)).map(PlacedOrder::of).transpose()?;
-            named.insert(id, order.map(|placed| (placed.order.customer_id, placed.order.ledger_entry)));
+        table: &str,
+        keys: impl Iterator<Item = Key>,
+        read: impl Fn(Item) -> Result<T, Fault>,
+    ) -> Result<Vec<Option<T>>, Fault> {
+        let keys: Vec<(String, String)> = keys.map(|Key { pk, sk }| (pk, sk)).collect();
+        let wanted: BTreeSet<&(String, String)> = keys.iter().collect();
+        let key = |(pk, sk): &(String, String)| Key { pk: pk.clone(), sk: sk.clone() };
+        let mut found = self.batch_get(wanted.iter().map(|wanted| (table, key(wanted)))).await?;
+        let mut rows = HashMap::new();
+        for wanted in wanted {
+            rows.insert(wanted, found.take(&key(wanted)).map(&read).transpose()?);
         }
-        Ok(orders.iter().map(|id| named.get(id).cloned().flatten()).collect())
+        Ok(keys.iter().map(|key| rows.get(key).cloned().flatten()).collect())
+    }
+
+    /// A coupon and an order as they were at one moment.
+    pub async fn coupon_and_order(
+        &self,
+        (customer, coupon): (&CustomerId, &CouponId),
+        order: &OrderId,
+    ) -> Result<(Option<Coupon>, Option<Order>), Fault> {
+        let (coupon, order) = (keys::coupon(customer, coupon), keys::order(order));
+        let wanted = [(self.tables.customers.as_str(), coupon.clone()), (self.tables.orders.as_str(), order.clone())];
+        let mut found = self.snapshot(wanted).await?;
+        let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
+        Ok((found.take(&coupon).map(read).transpose()?, order))
     }
 
     /// The last audit.
@@ -159,28 +201,42 @@ impl Store {
     /// The sum of one attribute over the rows of a partition.
     async fn sum(&self, table: &str, pk: &str, prefix: &str, attribute: &str) -> Result<i64, Fault> {
         let query = Query { table, pk, prefix, newest_first: false };
-        let mut page = PageRequest { limit: 1000, after: None };
         let mut sum = 0;
-        loop {
-            let rows = self.query(&query, &page).await?;
-            for item in &rows.entries {
-                sum += whole(item, attribute)?;
-            }
-            page.after = rows.next;
-            if page.after.is_none() {
-                return Ok(sum);
-            }
-        }
+        self.query_each(&query, |item| {
+            sum += whole(&item, attribute)?;
+            Ok(())
+        })
+        .await?;
+        Ok(sum)
     }
 }
 
-fn account_row(item: Item) -> Result<Option<(CustomerId, AccountRow)>, Fault> {
+fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
     let Key { pk, sk } = key_of(&item)?;
-    let customer = || CustomerId::parse(pk.trim_start_matches("CUSTOMER#")).map_err(Fault::broken);
-    if sk == "POINTS" {
-        return Ok(Some((customer()?, AccountRow::Balance(whole(&item, "balance")?))));
+    if sk == "SOURCE" {
+        return Ok(Some(CustomerRow::Source(read(item)?)));
     }
-    if sk.starts_with(keys::LEDGER) { Ok(Some((customer()?, AccountRow::Entry(read(item)?)))) } else { Ok(None) }
+    let customer = || CustomerId::parse(pk.trim_start_matches("CUSTOMER#")).map_err(Fault::broken);
+    Ok(if sk == "POINTS" {
+        Some(CustomerRow::Balance(customer()?, whole(&item, "balance")?))
+    } else if sk.starts_with(keys::LEDGER) {
+        Some(CustomerRow::Entry(customer()?, read(item)?))
+    } else if sk.starts_with(keys::COUPON) {
+        Some(CustomerRow::Coupon(customer()?, read(item)?))
+    } else {
+        None
+    })
+}
+
+fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
+    let Key { sk, .. } = key_of(&item)?;
+    Ok(if sk == "ORDER" {
+        Some(OrderRow::Order(PlacedOrder::of(item)?.order))
+    } else if sk.starts_with(keys::ATTEMPT) {
+        Some(OrderRow::Attempt(attempt_in(item)?))
+    } else {
+        None
+    })
 }
 
 fn stock_row(item: &Item) -> Result<Option<(ProductId, StockRow)>, Fault> {

@@ -3,16 +3,21 @@
 //! | table | pk | sk |
 //! |---|---|---|
 //! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
+//! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` |
+//! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
-//! | orders | `ORDER#<id>` | `ORDER` |
+//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `REPLY#<key hash>` |
+//! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
 //! | views | `LATE-SALES` | `<hour>#<order>` |
+//! | views | `CIRCUIT#<name>` | `STATE` · `CALLS#<version>#<slot>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //!
-//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store.
+//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store. The orders table
+//! has one, on the orders alone that wait to be paid, by the time until which they do.
 
 use crate::item::{Item, text};
-use domain::{CustomerId, EntryId, OrderId, ProductId, sales::Hour};
+use domain::{CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, Timestamp, sales::Hour};
 
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,16 @@ impl Key {
 pub(crate) const LEDGER: &str = "LEDGER#";
 /// The prefix of a stock movement's sort key.
 pub(crate) const MOVE: &str = "MOVE#";
+/// The prefix of the sort keys of a cart: of its lines, and of the cart itself.
+pub(crate) const CART: &str = "CART";
+/// The prefix of a coupon's sort key.
+pub(crate) const COUPON: &str = "COUPON#";
+/// The prefix of a payment attempt's sort key.
+pub const ATTEMPT: &str = "PAYMENT#";
+/// The prefix of the sort key of a reply that is kept.
+pub(crate) const REPLY: &str = "REPLY#";
+/// The prefix of the sort key of an order in the list of its customer's.
+pub(crate) const LISTED: &str = "ORDER#";
 /// The prefix of a sale's sort key.
 pub(crate) const SALE: &str = "ORDER#";
 /// The prefix of a sort key of an hour's totals.
@@ -61,6 +76,26 @@ pub fn ledger(id: &CustomerId, entry: &EntryId) -> Key {
 /// A charge already made under an idempotency key.
 pub fn charge(id: &CustomerId, key_hash: &str) -> Key {
     Key::new(customer(id), format!("CHARGE#{key_hash}"))
+}
+
+/// A customer's cart as a whole: how often it was changed.
+pub fn cart(id: &CustomerId) -> Key {
+    Key::new(customer(id), CART)
+}
+
+/// A line of a customer's cart.
+pub fn cart_line(id: &CustomerId, product: &ProductId) -> Key {
+    Key::new(customer(id), format!("{CART}#{product}"))
+}
+
+/// A customer's coupon.
+pub fn coupon(id: &CustomerId, coupon: &CouponId) -> Key {
+    Key::new(customer(id), format!("{COUPON}{coupon}"))
+}
+
+/// A source of coupons.
+pub fn coupon_source(id: &CouponSourceId) -> Key {
+    Key::new(format!("COUPON-SOURCE#{id}"), "SOURCE")
 }
 
 /// A product's rows.
@@ -90,7 +125,37 @@ pub fn adjustment(id: &ProductId, key_hash: &str) -> Key {
 
 /// An order.
 pub fn order(id: &OrderId) -> Key {
-    Key::new(format!("ORDER#{id}"), "ORDER")
+    Key::new(order_rows(id), "ORDER")
+}
+
+/// An order's rows.
+pub fn order_rows(id: &OrderId) -> String {
+    format!("ORDER#{id}")
+}
+
+/// An attempt to pay an order.
+pub fn attempt(id: &OrderId, attempt: u32) -> Key {
+    Key::new(order_rows(id), format!("{ATTEMPT}{attempt:03}"))
+}
+
+/// What a request about an order was answered under its idempotency key.
+pub fn reply(id: &OrderId, key_hash: &str) -> Key {
+    Key::new(order_rows(id), format!("{REPLY}{key_hash}"))
+}
+
+/// An order in the list of its customer's.
+pub fn listed_order(customer_id: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Key {
+    Key::new(customer(customer_id), format!("{LISTED}{placed_at}#{order}"))
+}
+
+/// A circuit's state.
+pub fn circuit(name: &str) -> Key {
+    Key::new(format!("CIRCUIT#{name}"), "STATE")
+}
+
+/// The calls of a slot of time, since a circuit's last change.
+pub fn circuit_calls(name: &str, version: u32, slot: i64) -> Key {
+    Key::new(format!("CIRCUIT#{name}"), format!("CALLS#{version}#{slot}"))
 }
 
 /// The sales of an hour.

@@ -4,7 +4,12 @@
 //! means ([`Transaction`]); each noun has one module that builds its reads and writes. This crate must never know HTTP,
 //! Lambda or an event bus.
 
+pub mod attempts;
 pub mod books;
+pub mod carts;
+pub mod changes;
+pub mod circuits;
+pub mod coupons;
 pub mod item;
 pub mod keys;
 pub mod orders;
@@ -90,7 +95,8 @@ impl Store {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time by the clock of the AWS configuration.
+    pub fn now(&self) -> Timestamp {
         let since_epoch = self.time.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }

@@ -1,14 +1,25 @@
 //! Orders. An order's row is at once the payment record, the idempotency record and the outbox.
 
 use crate::{
-    Item, Store, Write,
+    Item, Page, PageRequest, Store, Write,
+    attempts::attempt_in,
     item::{read, row, string, text},
     keys,
     points::balance_in,
     products::Stock,
+    read::Query,
 };
-use domain::{CustomerId, Fault, OrderId, ProductId, Won, order::Order};
+use domain::{
+    CouponId, CustomerId, Fault, OrderId, ProductId, Timestamp, Won,
+    coupon::Coupon,
+    order::{Order, Status},
+    payment::Attempt,
+};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// In how many parts the index of unpaid orders is kept, so that no part is hot.
+pub const UNPAID_SHARDS: u8 = 8;
 
 /// An order and what only its row has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +28,62 @@ pub struct PlacedOrder {
     pub order: Order,
     /// What the request that placed it meant.
     pub fingerprint: String,
+    /// What that request was answered.
+    pub answered: Answered,
+}
+
+/// What the request that placed an order was answered: a repeat of it is answered the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Answered {
+    /// The order as it was placed.
+    #[default]
+    Placed,
+    /// The order as its card payment left it.
+    Paid,
+    /// That the gateway declined.
+    PaymentFailed,
+}
+
+/// The attributes of an order's row that the order itself does not have.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RowOnly {
+    fingerprint: String,
+    #[serde(default, skip_serializing_if = "is_placed")]
+    answered: Answered,
+    /// The part of the index of unpaid orders in which it is, while it waits to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unpaid_shard: Option<String>,
+}
+
+fn is_placed(answered: &Answered) -> bool {
+    *answered == Answered::Placed
 }
 
 impl PlacedOrder {
     /// Reads an order's row.
     pub fn of(item: Item) -> Result<Self, Fault> {
-        let fingerprint = string(&item, "fingerprint")?.to_owned();
-        Ok(Self { order: read(item)?, fingerprint })
+        let RowOnly { fingerprint, answered, unpaid_shard: _ } = read(item.clone())?;
+        Ok(Self { order: read(item)?, fingerprint, answered })
     }
+
+    fn item(&self) -> Result<Item, Fault> {
+        let Self { order, fingerprint, answered } = self;
+        let mut item = row(&keys::order(&order.order_id), order)?;
+        let shard = || {
+            let sum = order.order_id.as_str().bytes().fold(0u8, u8::wrapping_add);
+            shard_name(sum % UNPAID_SHARDS)
+        };
+        let unpaid_shard = (order.status() == Status::StockAllocated).then(shard);
+        let row_only = RowOnly { fingerprint: fingerprint.clone(), answered: *answered, unpaid_shard };
+        item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
+        Ok(item)
+    }
+}
+
+fn shard_name(shard: u8) -> String {
+    format!("UNPAID#{shard}")
 }
 
 /// What an order that is about to be placed must know.
@@ -34,8 +93,32 @@ pub struct BeforeOrder {
     pub stocks: HashMap<ProductId, Stock>,
     /// The customer's balance.
     pub balance: Won,
+    /// The coupon that is to be used, if the customer has it.
+    pub coupon: Option<Coupon>,
     /// The order already placed under the same key.
     pub placed: Option<PlacedOrder>,
+}
+
+/// Everything that is known of an order.
+#[derive(Debug, Clone)]
+pub struct OrderFile {
+    /// The order.
+    pub placed: PlacedOrder,
+    /// Every attempt to pay it at the gateway, the first first.
+    pub attempts: Vec<Attempt>,
+    /// What requests about it were answered, by the hash of their keys.
+    pub replies: HashMap<String, Reply>,
+}
+
+/// What a request was answered under its idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// What the request meant.
+    pub fingerprint: String,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
 }
 
 /// The order that an image of the stream holds, in DynamoDB's JSON or in `serde_dynamo`'s items.
@@ -50,16 +133,20 @@ impl Store {
         &self,
         customer: &CustomerId,
         products: impl Iterator<Item = &'a ProductId> + Clone,
+        coupon: Option<&CouponId>,
         order: &OrderId,
     ) -> Result<BeforeOrder, Fault> {
         let (points, order) = (keys::points(customer), keys::order(order));
+        let coupon = coupon.map(|coupon| keys::coupon(customer, coupon));
         let stocks = products.clone().map(|id| (self.tables.products.as_str(), keys::stock(id)));
         let others = [(self.tables.customers.as_str(), points.clone()), (self.tables.orders.as_str(), order.clone())];
-        let mut found = self.snapshot(stocks.chain(others)).await?;
+        let coupons = coupon.clone().map(|key| (self.tables.customers.as_str(), key));
+        let mut found = self.snapshot(stocks.chain(others).chain(coupons)).await?;
         let stocks = products.filter_map(|id| Some((id.clone(), found.take(&keys::stock(id))?)));
         Ok(BeforeOrder {
             stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,
             balance: balance_in(found.take(&points).as_ref())?,
+            coupon: coupon.and_then(|key| found.take(&key)).map(read).transpose()?,
             placed: found.take(&order).map(PlacedOrder::of).transpose()?,
         })
     }
@@ -69,10 +156,86 @@ impl Store {
         self.get(&self.tables.orders, &keys::order(id)).await?.map(PlacedOrder::of).transpose()
     }
 
+    /// Everything that is known of an order, in one call.
+    pub async fn order_file(&self, id: &OrderId) -> Result<Option<OrderFile>, Fault> {
+        let pk = keys::order_rows(id);
+        let query = Query { table: &self.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let (mut placed, mut attempts, mut replies) = (None, Vec::new(), HashMap::new());
+        for item in self.query_all(&query).await? {
+            let sk = string(&item, "sk")?;
+            if let Some(hash) = sk.strip_prefix(keys::REPLY) {
+                replies.insert(hash.to_owned(), read(item)?);
+            } else if sk.starts_with(keys::ATTEMPT) {
+                attempts.push(attempt_in(item)?);
+            } else {
+                placed = Some(PlacedOrder::of(item)?);
+            }
+        }
+        Ok(placed.map(|placed| OrderFile { placed, attempts, replies }))
+    }
+
     /// Writes a new order.
     pub fn put_order(&self, placed: &PlacedOrder) -> Result<Write, Fault> {
-        let mut item = row(&keys::order(&placed.order.order_id), &placed.order)?;
-        item.insert("fingerprint".into(), text(&placed.fingerprint));
-        Ok(Write::put(&self.tables.orders, item).when_new())
+        Ok(Write::put(&self.tables.orders, placed.item()?).when_new())
+    }
+
+    /// Writes an order anew, if it is still at the version that was seen.
+    pub(crate) fn replace_order(&self, placed: &PlacedOrder, seen_version: u32) -> Result<Write, Fault> {
+        let put = Write::put(&self.tables.orders, placed.item()?).when("version = :seen");
+        Ok(put.value(":seen", crate::item::number(seen_version.into())))
+    }
+
+    /// Asserts that an order is still at the version that was seen.
+    pub fn check_order(&self, seen: &Order) -> Write {
+        Write::check(&self.tables.orders, keys::order(&seen.order_id), "version = :seen")
+            .value(":seen", crate::item::number(seen.version.into()))
+    }
+
+    /// Keeps what a request about an order is answered under its key.
+    pub fn put_reply(&self, order: &OrderId, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.orders, row(&keys::reply(order, key_hash), reply)?))
+    }
+
+    /// Forgets it: the request was refused after all, and a repeat is tried afresh.
+    pub fn forget_reply(&self, order: &OrderId, key_hash: &str) -> Write {
+        Write::delete(&self.tables.orders, keys::reply(order, key_hash))
+    }
+
+    /// Orders of one part of the index that wait to be paid although their time was over at `now`, the longest overdue
+    /// first. The index follows the orders by a moment: who acts on one must assert that it still waits.
+    pub async fn overdue_orders(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<OrderId>, Fault> {
+        let table = self.tables.orders.as_str();
+        let call = || {
+            let request = self.client.query().table_name(table).index_name("unpaid");
+            let request = request.key_condition_expression("unpaidShard = :shard AND payBy <= :now");
+            let request = request.expression_attribute_values(":shard", text(shard_name(shard)));
+            request.expression_attribute_values(":now", text(now)).limit(i32::from(limit)).send()
+        };
+        let items = self.ask(call).await?.items.unwrap_or_default();
+        let id = |item: &Item| string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")));
+        items.iter().map(|item| id(item)?.map_err(Fault::broken)).collect()
+    }
+
+    /// Lists an order among its customer's, if it is not yet.
+    pub fn list_order(&self, customer: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Write {
+        Write::put(&self.tables.views, keys::listed_order(customer, placed_at, order).item()).when_new()
+    }
+
+    /// A customer's orders as they stand, the newest first. A page's `next` is the place of its last order.
+    pub async fn orders_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+        let pk = keys::customer(customer);
+        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
+        let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
+        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let id = |item: &Item| {
+            let id = string(item, "sk")?.rsplit('#').next().unwrap_or_default();
+            OrderId::parse(id).map_err(Fault::broken)
+        };
+        let ids: Vec<OrderId> = rows.entries.iter().map(id).collect::<Result<_, _>>()?;
+        let table = self.tables.orders.as_str();
+        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
+        let orders = ids.iter().filter_map(|id| found.take(&keys::order(id)));
+        let entries = orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
+        Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned()) })
     }
 }

@@ -71,6 +71,16 @@ impl Store {
         .value(":none", number(0))
     }
 
+    /// Gives points, if the balance has room for them.
+    pub fn credit(&self, customer: &CustomerId, points: Won) -> Write {
+        let expression = "SET balance = if_not_exists(balance, :none) + :points";
+        Write::update(&self.tables.customers, keys::points(customer), expression)
+            .when("attribute_not_exists(balance) OR balance <= :room")
+            .value(":points", number(points.get()))
+            .value(":none", number(0))
+            .value(":room", number(Won::MAX.less(points).get()))
+    }
+
     /// Writes an entry into a customer's ledger.
     pub fn enter(&self, customer: &CustomerId, entry: &Entry) -> Result<Write, Fault> {
         Ok(Write::put(&self.tables.customers, row(&keys::ledger(customer, &entry.entry_id), entry)?).when_new())

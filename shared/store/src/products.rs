@@ -97,13 +97,7 @@ const CATALOGUE: &str = "ALL";
 impl Store {
     /// A product and its stock at this moment, in one call.
     pub async fn product(&self, id: &ProductId) -> Result<Option<Stocked>, Fault> {
-        let (info, stock) = (keys::info(id), keys::stock(id));
-        let table = self.tables.products.as_str();
-        let mut found = self.batch_get([(table, info.clone()), (table, stock.clone())]).await?;
-        match (found.take(&info), found.take(&stock)) {
-            (Some(info), Some(stock)) => stocked(info, stock).map(Some),
-            _ => Ok(None),
-        }
+        Ok(self.stocked_products(std::slice::from_ref(id)).await?.into_iter().next().flatten())
     }
 
     /// What is known of some products; those unknown are left out.
@@ -182,6 +176,25 @@ impl Store {
             Some(store) => write.when(format!("{asserted} storeId = :store")).value(":store", text(store)),
             None => write.when(format!("{asserted} attribute_not_exists(storeId)")),
         }
+    }
+
+    /// Puts the units of an order back. The limit of a stock does not keep them out: they are there.
+    pub fn put_back(&self, product: &ProductId, quantity: Quantity) -> Write {
+        Write::update(&self.tables.products, keys::stock(product), "SET quantity = quantity + :units")
+            .when("attribute_exists(pk)")
+            .value(":units", number(quantity.into()))
+    }
+
+    /// Products with their stock, in the same order; those unknown are none. One call for each fifty.
+    pub async fn stocked_products(&self, ids: &[ProductId]) -> Result<Vec<Option<Stocked>>, Fault> {
+        let table = self.tables.products.as_str();
+        let keys = ids.iter().flat_map(|id| [keys::info(id), keys::stock(id)]).map(|key| (table, key));
+        let mut found = self.batch_get(keys).await?;
+        let mut stocked_one = |id: &ProductId| match (found.take(&keys::info(id)), found.take(&keys::stock(id))) {
+            (Some(info), Some(stock)) => stocked(info, stock).map(Some),
+            _ => Ok(None),
+        };
+        ids.iter().map(&mut stocked_one).collect()
     }
 
     /// What an adjustment must know: the stock, and the adjustment already made under the key whose hash is given.

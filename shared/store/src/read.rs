@@ -109,17 +109,47 @@ impl Store {
         Err(Fault::busy("the store left a part of a batch unread"))
     }
 
-    /// A page of a partition's rows whose sort key begins with `prefix`, and the sort key after which the next begins.
+    /// Calls `each` for every row of a query, a page at a time.
+    pub(crate) async fn query_each(
+        &self,
+        query: &Query<'_>,
+        mut each: impl FnMut(Item) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut page = PageRequest { limit: 1000, after: None };
+        loop {
+            let part = self.query(query, &page).await?;
+            part.entries.into_iter().try_for_each(&mut each)?;
+            page.after = part.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// All rows of a query that has few.
+    pub(crate) async fn query_all(&self, query: &Query<'_>) -> Result<Vec<Item>, Fault> {
+        let mut rows = Vec::new();
+        self.query_each(query, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// A page of a partition's rows whose sort key begins with the query's prefix, and the sort key after which the next begins.
     pub(crate) async fn query(&self, query: &Query<'_>, page: &PageRequest) -> Result<Page<Item>, Fault> {
         let start = page.after.as_ref().map(|sk| Key { pk: query.pk.to_owned(), sk: sk.clone() }.item());
         let call = || {
-            let request = self
-                .client
-                .query()
-                .table_name(query.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
+            let request = self.client.query().table_name(query.table);
             let request = request.expression_attribute_values(":pk", text(query.pk));
-            let request = request.expression_attribute_values(":prefix", text(query.prefix));
+            // DynamoDB takes no empty text for a part of a key.
+            let request = if query.prefix.is_empty() {
+                request.key_condition_expression("pk = :pk")
+            } else {
+                let request = request.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
+                request.expression_attribute_values(":prefix", text(query.prefix))
+            };
             let request = request.scan_index_forward(!query.newest_first).consistent_read(true);
             request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
         };

@@ -96,35 +96,23 @@ impl Store {
     pub async fn each_sale(&self, hour: Hour, mut each: impl FnMut(&Sale)) -> Result<(), Fault> {
         let pk = keys::sales(hour);
         let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::SALE, newest_first: false };
-        let mut page = PageRequest { limit: 1000, after: None };
-        loop {
-            let rows = self.query(&query, &page).await?;
-            for item in rows.entries {
-                each(&read(item)?);
-            }
-            page.after = rows.next;
-            if page.after.is_none() {
-                return Ok(());
-            }
-        }
+        self.query_each(&query, |item| {
+            each(&read(item)?);
+            Ok(())
+        })
+        .await
     }
 
     /// The totals of a closed hour, if they were summed.
     pub async fn totals(&self, hour: Hour) -> Result<Option<Sold>, Fault> {
         let pk = keys::sales(hour);
         let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::TOTAL, newest_first: false };
-        let mut page = PageRequest { limit: 100, after: None };
         let mut parts: Vec<Part> = Vec::new();
-        loop {
-            let rows = self.query(&query, &page).await?;
-            for item in rows.entries {
-                parts.push(read(item)?);
-            }
-            page.after = rows.next;
-            if page.after.is_none() {
-                break;
-            }
-        }
+        self.query_each(&query, |item| {
+            parts.push(read(item)?);
+            Ok(())
+        })
+        .await?;
         // Parts beyond the first's count are left over from a larger sum.
         let count = parts.first().map(|first| first.parts);
         let sum = |count| {

@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+        AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
     },
 };
 use domain::Fault;
@@ -25,6 +26,7 @@ pub struct Write {
     table: String,
     what: What,
     condition: Option<String>,
+    names: HashMap<String, String>,
     values: Item,
 }
 
@@ -33,6 +35,7 @@ enum What {
     Put(Item),
     Update(Key, String),
     Delete(Key),
+    Check(Key),
 }
 
 impl Write {
@@ -51,8 +54,13 @@ impl Write {
         Self::new(table, What::Delete(key))
     }
 
+    /// Writes nothing: the other writes happen only if the condition holds of this row.
+    pub(crate) fn check(table: &str, key: Key, condition: &str) -> Self {
+        Self::new(table, What::Check(key)).when(condition)
+    }
+
     fn new(table: &str, what: What) -> Self {
-        Self { table: table.to_owned(), what, condition: None, values: HashMap::new() }
+        Self { table: table.to_owned(), what, condition: None, names: HashMap::new(), values: HashMap::new() }
     }
 
     /// The write happens only if this holds.
@@ -66,6 +74,12 @@ impl Write {
         self.when("attribute_not_exists(pk)")
     }
 
+    /// Stands for an attribute whose name is a word of DynamoDB's.
+    pub(crate) fn name(mut self, placeholder: &str, name: &str) -> Self {
+        self.names.insert(placeholder.to_owned(), name.to_owned());
+        self
+    }
+
     /// Stands for a value.
     pub(crate) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
@@ -73,6 +87,7 @@ impl Write {
     }
 
     fn build(self) -> Result<TransactWriteItem, BuildError> {
+        let names = Some(self.names).filter(|names| !names.is_empty());
         let values = Some(self.values).filter(|values| !values.is_empty());
         let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
         let item = TransactWriteItem::builder();
@@ -82,6 +97,7 @@ impl Write {
                     .table_name(self.table)
                     .set_item(Some(row))
                     .set_condition_expression(self.condition)
+                    .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
                     .return_values_on_condition_check_failure(all_old)
                     .build()?,
@@ -92,6 +108,7 @@ impl Write {
                     .set_key(Some(key.item()))
                     .update_expression(expression)
                     .set_condition_expression(self.condition)
+                    .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
                     .return_values_on_condition_check_failure(all_old)
                     .build()?,
@@ -101,6 +118,17 @@ impl Write {
                     .table_name(self.table)
                     .set_key(Some(key.item()))
                     .set_condition_expression(self.condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(all_old)
+                    .build()?,
+            ),
+            What::Check(key) => item.condition_check(
+                ConditionCheck::builder()
+                    .table_name(self.table)
+                    .set_key(Some(key.item()))
+                    .set_condition_expression(self.condition)
+                    .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
                     .return_values_on_condition_check_failure(all_old)
                     .build()?,
@@ -145,6 +173,13 @@ impl<R> Transaction<R> {
     #[must_use]
     pub fn with(mut self, write: Write, refusal: R) -> Self {
         self.writes.push((write, refusal));
+        self
+    }
+
+    /// Adds the writes of another.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.writes.extend(other.writes);
         self
     }
 

@@ -1,0 +1,78 @@
+//! Attempts to pay orders at the gateway: one row each. An attempt that is not at its end is in the stream until it is.
+
+use crate::{
+    Item, Store, Write,
+    item::{read, row, text},
+    keys,
+};
+use domain::{
+    Fault, OrderId, Timestamp,
+    payment::{Attempt, AttemptStatus},
+};
+
+/// Reads an attempt's row.
+pub(crate) fn attempt_in(item: Item) -> Result<Attempt, Fault> {
+    read(item)
+}
+
+/// The attempt that an image of the stream holds.
+pub fn attempt_in_image(image: serde_dynamo::Item) -> Result<Attempt, Fault> {
+    serde_dynamo::from_item(image).map_err(Fault::broken)
+}
+
+/// Whether a row of the orders table is an attempt's, by its sort key.
+pub fn is_attempt(sk: &str) -> bool {
+    sk.starts_with(keys::ATTEMPT)
+}
+
+fn status_text(status: AttemptStatus) -> &'static str {
+    match status {
+        AttemptStatus::Asked => "ASKED",
+        AttemptStatus::Lost => "LOST",
+        AttemptStatus::Paid => "PAID",
+        AttemptStatus::Declined => "DECLINED",
+        AttemptStatus::Refunding => "REFUNDING",
+        AttemptStatus::Refunded => "REFUNDED",
+    }
+}
+
+impl Store {
+    fn attempt_row(&self, attempt: &Attempt) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.orders, row(&keys::attempt(&attempt.order_id, attempt.attempt), attempt)?))
+    }
+
+    /// Writes an attempt that is about to be made.
+    pub fn put_attempt(&self, attempt: &Attempt) -> Result<Write, Fault> {
+        Ok(self.attempt_row(attempt)?.when_new())
+    }
+
+    /// Writes an attempt anew, if it still stands where it was seen.
+    pub fn move_attempt(&self, attempt: &Attempt, seen: AttemptStatus) -> Result<Write, Fault> {
+        let put = self.attempt_row(attempt)?.when("#status = :seen").name("#status", "status");
+        Ok(put.value(":seen", text(status_text(seen))))
+    }
+
+    /// Marks the attempt that paid an order as one whose charge goes back.
+    pub(crate) fn refund_attempt(&self, order: &OrderId, attempt: u32, now: Timestamp) -> Write {
+        let expression = "SET #status = :refunding, updatedAt = :now";
+        Write::update(&self.tables.orders, keys::attempt(order, attempt), expression)
+            .when("#status = :paid")
+            .name("#status", "status")
+            .value(":paid", text(status_text(AttemptStatus::Paid)))
+            .value(":refunding", text(status_text(AttemptStatus::Refunding)))
+            .value(":now", text(now))
+    }
+
+    /// Asserts that an order's attempt still stands where it was seen.
+    pub fn check_attempt(&self, seen: &Attempt) -> Write {
+        let key = keys::attempt(&seen.order_id, seen.attempt);
+        Write::check(&self.tables.orders, key, "#status = :seen")
+            .name("#status", "status")
+            .value(":seen", text(status_text(seen.status)))
+    }
+
+    /// Asserts that there is no such attempt yet.
+    pub fn check_no_attempt(&self, order: &OrderId, attempt: u32) -> Write {
+        Write::check(&self.tables.orders, keys::attempt(order, attempt), "attribute_not_exists(pk)")
+    }
+}

@@ -1,0 +1,202 @@
+//! Circuit breakers, shared by every environment: the circuit is one row, the calls are counted in one row for each ten
+//! seconds. A breaker guards calls of other companies' systems; never DynamoDB's, without which it knows nothing.
+//!
+//! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
+
+use crate::{
+    Item, NotCommitted, Store, Transaction, Write,
+    item::{number, read, row, whole},
+    keys,
+};
+use domain::{
+    Fault, Timestamp,
+    circuit::{Admission, Calls, Circuit, SLOTS_IN_WINDOW, WINDOW, slot},
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How long what was read of a circuit counts, and how long good calls may wait to be counted.
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+
+/// How long to wait where the circuit does not say.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+
+/// The breaker of one system, as one environment remembers it.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    name: &'static str,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    circuit: Circuit,
+    read_at: Option<Timestamp>,
+    /// Calls that are not counted yet, and when others last were.
+    uncounted: Calls,
+    counted_at: Option<Timestamp>,
+}
+
+/// Leave to make one call; how it went must be told to [`Breaker::tell`].
+#[derive(Debug)]
+#[must_use]
+pub struct Pass {
+    begun_at: Timestamp,
+    /// The circuit, if this call probes it.
+    probes: Option<Circuit>,
+}
+
+/// The system is not to be called for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its circuit is open for another {0:?}")]
+pub struct Open(pub Duration);
+
+impl Breaker {
+    /// The breaker of a system.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, memory: Arc::default() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leave to make a call, unless the circuit is open.
+    pub async fn admit(&self, store: &Store) -> Result<Pass, Open> {
+        let now = store.now();
+        let is_old = self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
+        if is_old {
+            match store.circuit(self.name).await {
+                Ok(circuit) => self.remember(circuit, now),
+                Err(fault) => tracing::warn!(%fault, circuit = self.name, "a circuit could not be read"),
+            }
+        }
+        let circuit = self.memory().circuit.clone();
+        match circuit.admission(now) {
+            Admission::Call => Ok(Pass { begun_at: now, probes: None }),
+            Admission::Wait(wait) => Err(Open(wait)),
+            Admission::Probe(probed) => {
+                if self.change(store, &circuit, &probed).await {
+                    Ok(Pass { begun_at: now, probes: Some(probed) })
+                } else {
+                    Err(Open(SHORT_WAIT))
+                }
+            }
+        }
+    }
+
+    /// Counts a call that was made; may open or close the circuit.
+    pub async fn tell(&self, store: &Store, pass: Pass, succeeded: bool) {
+        let now = store.now();
+        let call = Calls::one(succeeded, pass.begun_at.until(now));
+        if let Some(probed) = pass.probes {
+            let next = if call.bad == 0 { probed.closed() } else { probed.opened(now) };
+            tracing::info!(circuit = self.name, closed = next.open_until.is_none(), "a circuit was probed");
+            self.change(store, &probed, &next).await;
+            return;
+        }
+        let (circuit, calls) = {
+            let mut memory = self.memory();
+            memory.uncounted = memory.uncounted.and(call);
+            let may_wait = memory.counted_at.is_some_and(|at| now < at.plus(REMEMBERED_FOR));
+            if call.bad == 0 && may_wait {
+                return;
+            }
+            memory.counted_at = Some(now);
+            (memory.circuit.clone(), std::mem::take(&mut memory.uncounted))
+        };
+        if let Err(fault) = self.count(store, &circuit, calls, now).await {
+            tracing::warn!(%fault, circuit = self.name, "calls could not be counted");
+        }
+    }
+
+    async fn count(&self, store: &Store, circuit: &Circuit, calls: Calls, now: Timestamp) -> Result<(), Fault> {
+        store.count_calls(self.name, circuit.version, calls, now).await?;
+        if calls.bad == 0 || circuit.open_until.is_some() {
+            return Ok(());
+        }
+        let counted = store.calls(self.name, circuit.version, now).await?;
+        if counted.are_too_bad() {
+            tracing::error!(circuit = self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
+            self.change(store, circuit, &circuit.opened(now)).await;
+        }
+        Ok(())
+    }
+
+    fn remember(&self, circuit: Circuit, now: Timestamp) {
+        let mut memory = self.memory();
+        (memory.circuit, memory.read_at) = (circuit, Some(now));
+    }
+
+    /// Changes the circuit, unless somebody else did since it was seen; tells whether it did.
+    async fn change(&self, store: &Store, seen: &Circuit, next: &Circuit) -> bool {
+        match store.put_circuit(self.name, seen, next).await {
+            Ok(true) => {
+                self.remember(next.clone(), store.now());
+                true
+            }
+            Ok(false) => {
+                self.memory().read_at = None;
+                false
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, circuit = self.name, "a circuit could not be changed");
+                false
+            }
+        }
+    }
+}
+
+impl Store {
+    /// A circuit as everybody shares it.
+    async fn circuit(&self, name: &str) -> Result<Circuit, Fault> {
+        let row = self.get(&self.tables.views, &keys::circuit(name)).await?;
+        row.map(read).transpose().map(Option::unwrap_or_default)
+    }
+
+    async fn put_circuit(&self, name: &str, seen: &Circuit, next: &Circuit) -> Result<bool, Fault> {
+        let put = Write::put(&self.tables.views, row(&keys::circuit(name), next)?);
+        let put = match seen.version {
+            0 => put.when_new(),
+            version => put.when("version = :seen").value(":seen", number(version.into())),
+        };
+        match Transaction::default().with(put, ()).commit(self).await {
+            Ok(()) => Ok(true),
+            Err(NotCommitted::Refused(_)) => Ok(false),
+            Err(NotCommitted::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Adds calls to those of the slot. A repeat after a lost answer counts them twice, which a share bears.
+    async fn count_calls(&self, name: &str, version: u32, calls: Calls, now: Timestamp) -> Result<(), Fault> {
+        let table = self.tables.views.as_str();
+        let key = keys::circuit_calls(name, version, slot(now)).item();
+        let count = |calls: u64| number(i64::try_from(calls).unwrap_or(i64::MAX));
+        let call = || {
+            let request = self.client.update_item().table_name(table).set_key(Some(key.clone()));
+            let request = request.update_expression("ADD allCalls :all, badCalls :bad SET expiresAt = :expiry");
+            let request = request.expression_attribute_values(":all", count(calls.all));
+            let request = request.expression_attribute_values(":bad", count(calls.bad));
+            request.expression_attribute_values(":expiry", number(now.plus(WINDOW * 10).seconds())).send()
+        };
+        self.ask(call).await.map(drop)
+    }
+
+    /// The calls of the window that ends now.
+    async fn calls(&self, name: &str, version: u32, now: Timestamp) -> Result<Calls, Fault> {
+        let table = self.tables.views.as_str();
+        let keys: Vec<_> =
+            (0..SLOTS_IN_WINDOW).map(|back| keys::circuit_calls(name, version, slot(now) - back)).collect();
+        let mut found = self.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
+        let in_row = |row: Item| -> Result<Calls, Fault> {
+            let count = |attribute| whole(&row, attribute).map(|count| u64::try_from(count).unwrap_or_default());
+            Ok(Calls { all: count("allCalls")?, bad: count("badCalls")? })
+        };
+        keys.iter()
+            .filter_map(|key| found.take(key))
+            .map(in_row)
+            .try_fold(Calls::default(), |sum, calls| Ok(sum.and(calls?)))
+    }
+}

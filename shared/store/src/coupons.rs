@@ -1,0 +1,116 @@
+//! Coupons and the sources that they are drawn from.
+
+use crate::{
+    Item, Page, PageRequest, Store, Write,
+    item::{number, read, row, text, whole},
+    keys,
+    read::Query,
+};
+use domain::{
+    CouponId, CouponSourceId, CustomerId, Fault, OrderId, Timestamp,
+    coupon::{Coupon, CouponSource},
+};
+
+/// A source, and how often its terms were put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutSource {
+    /// The source.
+    pub source: CouponSource,
+    /// 1 when it was put first, one more with each.
+    pub version: i64,
+}
+
+/// A coupon, and the hash of the key under which it was drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnCoupon {
+    /// The coupon.
+    pub coupon: Coupon,
+    /// The hash, if there was a key.
+    pub key_hash: Option<String>,
+}
+
+fn drawn(item: Item) -> Result<DrawnCoupon, Fault> {
+    let key_hash = item.get("keyHash").and_then(|hash| hash.as_s().ok()).cloned();
+    Ok(DrawnCoupon { coupon: read(item)?, key_hash })
+}
+
+impl Store {
+    /// A source of coupons.
+    pub async fn coupon_source(&self, id: &CouponSourceId) -> Result<Option<PutSource>, Fault> {
+        let row = self.get(&self.tables.customers, &keys::coupon_source(id)).await?;
+        row.map(|row| Ok(PutSource { version: whole(&row, "version")?, source: read(row)? })).transpose()
+    }
+
+    /// Puts the terms of a source, if nobody put them since `seen_version` (0: if nobody ever did) and no coupon was issued
+    /// meanwhile.
+    pub fn put_coupon_source(&self, source: &CouponSource, seen_version: i64) -> Result<Write, Fault> {
+        let mut item = row(&keys::coupon_source(&source.source_id), source)?;
+        item.insert("version".into(), number(seen_version + 1));
+        let put = Write::put(&self.tables.customers, item);
+        Ok(match seen_version {
+            0 => put.when_new(),
+            seen => put
+                .when("version = :seen AND issued = :issued")
+                .value(":seen", number(seen))
+                .value(":issued", number(source.issued)),
+        })
+    }
+
+    /// What drawing a coupon must know, in one call: the source, and the coupon that the customer has from it already.
+    pub async fn before_issue(
+        &self,
+        source: &CouponSourceId,
+        customer: &CustomerId,
+    ) -> Result<(Option<PutSource>, Option<DrawnCoupon>), Fault> {
+        let table = self.tables.customers.as_str();
+        let keys = (keys::coupon_source(source), keys::coupon(customer, &CouponId::of(source, customer)));
+        let mut found = self.batch_get([(table, keys.0.clone()), (table, keys.1.clone())]).await?;
+        let source = found
+            .take(&keys.0)
+            .map(|row| -> Result<_, Fault> { Ok(PutSource { version: whole(&row, "version")?, source: read(row)? }) });
+        Ok((source.transpose()?, found.take(&keys.1).map(drawn).transpose()?))
+    }
+
+    /// Counts one more coupon of a source, if there are any left on the terms that were seen.
+    pub fn count_coupon(&self, seen: &PutSource) -> Write {
+        let key = keys::coupon_source(&seen.source.source_id);
+        Write::update(&self.tables.customers, key, "SET issued = issued + :one")
+            .when("version = :seen AND issued < quantity")
+            .value(":one", number(1))
+            .value(":seen", number(seen.version))
+    }
+
+    /// Writes a customer's coupon, if it is the first from its source.
+    pub fn put_coupon(&self, customer: &CustomerId, drawn: &DrawnCoupon) -> Result<Write, Fault> {
+        let mut item = row(&keys::coupon(customer, &drawn.coupon.coupon_id), &drawn.coupon)?;
+        if let Some(hash) = &drawn.key_hash {
+            item.insert("keyHash".into(), text(hash));
+        }
+        Ok(Write::put(&self.tables.customers, item).when_new())
+    }
+
+    /// Uses a coupon for an order, if it is not used and its time is not over.
+    pub fn use_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId, now: Timestamp) -> Write {
+        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "SET usedBy = :order")
+            .when("attribute_exists(pk) AND attribute_not_exists(usedBy) AND expiresAt > :now")
+            .value(":order", text(order))
+            .value(":now", text(now))
+    }
+
+    /// Gives a coupon back that an order used. If its time is over by then, it is an expired one.
+    pub(crate) fn return_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId) -> Write {
+        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "REMOVE usedBy")
+            .when("usedBy = :order")
+            .value(":order", text(order))
+    }
+
+    /// A page of a customer's coupons, by coupon id. A page's `next` is the id of its last coupon.
+    pub async fn coupons_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Coupon>, Fault> {
+        let pk = keys::customer(customer);
+        let query = Query { table: &self.tables.customers, pk: &pk, prefix: keys::COUPON, newest_first: false };
+        let after = page.after.as_ref().map(|coupon| format!("{}{coupon}", keys::COUPON));
+        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let next = rows.next.map(|sk| sk.trim_start_matches(keys::COUPON).to_owned());
+        Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
+    }
+}
