@@ -4,7 +4,7 @@
 //! is tried again, after a pause that doubles up to [`LONGEST_PAUSE`]: an outage of days loses nothing.
 
 use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
-use edge::{Environment, Function, Message, NotStarted};
+use edge::{Environment, Function, Message, NotStarted, Pacer};
 use partners::{DataPlatform, Undelivered, webhook::Secret};
 use serde::Deserialize;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
-/// How long a call of the queue may wait for a connection or an answer.
+/// How long a call of the dead-letter queue may wait for a connection or an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The function.
@@ -26,8 +26,8 @@ pub fn function() -> Function {
 #[derive(Clone)]
 struct Courier {
     data_platform: DataPlatform,
+    pacer: Pacer,
     queues: Client,
-    queue: String,
     dead_letter_queue: String,
 }
 
@@ -38,8 +38,8 @@ impl Courier {
         let secret = Secret::parse(&env.require("DATA_PLATFORM_SECRET")?)?;
         Ok(Self {
             data_platform: DataPlatform::new(&env.require("DATA_PLATFORM_URL")?, secret)?,
+            pacer: Pacer::open(env, "DATA_PLATFORM_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
             queues: Client::from_conf(queues),
-            queue: env.require("DATA_PLATFORM_QUEUE")?,
             dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
         })
     }
@@ -75,8 +75,7 @@ async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> 
         Ok(()) => Ok(()),
         Err(refused @ Undelivered::Refused(_)) => courier.lay_aside(&message, &refused.to_string()).await,
         Err(source @ (Undelivered::NotNow(_) | Undelivered::Unreachable(_))) => {
-            let pause = pause_after(message.receive_count);
-            courier.hide(&message, pause).await;
+            let pause = courier.pacer.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })
         }
     }
@@ -88,33 +87,5 @@ impl Courier {
         tracing::error!(reason, "a message goes to the dead-letter queue");
         let request = self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(&message.body);
         request.send().await.map(drop).map_err(|error| NotDelivered::NotLaidAside(error.into()))
-    }
-
-    /// Keeps a failed message hidden for a while. Where that fails, the queue's own timeout does.
-    async fn hide(&self, message: &Message, pause: Duration) {
-        let request = self.queues.change_message_visibility().queue_url(&self.queue);
-        let request = request.receipt_handle(&message.receipt_handle);
-        let seconds = i32::try_from(pause.as_secs()).unwrap_or(i32::MAX);
-        if let Err(error) = request.visibility_timeout(seconds).send().await {
-            tracing::warn!(%error, "a failed message comes back at the queue's own pace");
-        }
-    }
-}
-
-/// The pause after so many deliveries.
-fn pause_after(receive_count: u32) -> Duration {
-    let doublings = receive_count.saturating_sub(1).min(16);
-    FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_up_to_a_quarter_of_an_hour() {
-        let pauses: Vec<u64> = (1..=12).map(|count| pause_after(count).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
-        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 }

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// A successful answer.
 #[derive(Debug, Clone)]
@@ -20,6 +21,21 @@ impl Answer {
     /// 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Self {
         Self::text("application/json", serde_json::to_string(body).unwrap_or_default())
+    }
+
+    /// 202 with a JSON body: what was asked for is on its way.
+    pub fn accepted(body: &impl Serialize) -> Self {
+        Self { status: 202, ..Self::ok(body) }
+    }
+
+    /// 204: there is nothing to tell.
+    pub fn no_content() -> Self {
+        Self { status: 204, ..Self::text("application/json", "") }
+    }
+
+    /// What was answered before under the same key.
+    pub fn again(status: u16, body: impl Into<String>) -> Self {
+        Self { status, ..Self::text("application/json", body) }.replayed()
     }
 
     /// 200 with a body of another type.
@@ -37,6 +53,18 @@ impl Answer {
     pub fn replayed(mut self) -> Self {
         self.headers.push(("idempotent-replayed", "true".into()));
         self
+    }
+
+    /// Says after how long to come back.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.headers.push(("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string()));
+        self
+    }
+
+    /// The status and the body.
+    pub fn status_and_body(&self) -> (u16, &str) {
+        (self.status, &self.body)
     }
 
     pub(crate) fn into_event(self, request_id: &str) -> Value {

@@ -1,7 +1,7 @@
 //! Who calls: the claims of the token that API Gateway's authorizer has verified.
 
 use crate::Rejected;
-use domain::{CustomerId, RiderId, StoreId, order::Actor};
+use domain::{CustomerId, RiderId, StoreId, actor::Actor};
 use serde_json::Value;
 use std::fmt;
 

@@ -1,13 +1,55 @@
 //! What a queue brings: batches of messages, of which each succeeds or fails alone.
 
-use crate::{Environment, Error, Invocation, problem};
+use crate::{Environment, Error, Invocation, NotStarted, problem};
+use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
 use domain::Timestamp;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Messages of a batch that are worked on side by side.
 const SIDE_BY_SIDE: usize = 10;
+
+/// How long a call of the queue may wait for a connection or an answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Paces the deliveries of messages that fail: each comes back after a pause that doubles, up to a longest one.
+#[derive(Debug, Clone)]
+pub struct Pacer {
+    queues: Client,
+    queue: String,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Pacer {
+    /// Paces the queue whose URL is in a variable.
+    pub fn open(env: &Environment, variable: &str, first: Duration, longest: Duration) -> Result<Self, NotStarted> {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
+        let queues = Client::from_conf(aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build());
+        Ok(Self { queues, queue: env.require(variable)?, first, longest })
+    }
+
+    /// Keeps a message that fails hidden for its pause, or for longer if it is known to be in vain until then; tells for
+    /// how long. Where that fails, the queue's own timeout does.
+    pub async fn hide(&self, message: &Message, at_least: Duration) -> Duration {
+        let pause = pause_after(message.receive_count, self.first, self.longest).max(at_least);
+        let request = self.queues.change_message_visibility().queue_url(&self.queue);
+        let request = request.receipt_handle(&message.receipt_handle);
+        let seconds = i32::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        if let Err(error) = request.visibility_timeout(seconds).send().await {
+            tracing::warn!(%error, "a failed message comes back at the queue's own pace");
+        }
+        pause
+    }
+}
+
+/// The pause after so many deliveries.
+fn pause_after(receive_count: u32, first: Duration, longest: Duration) -> Duration {
+    let doublings = receive_count.saturating_sub(1).min(16);
+    first.saturating_mul(1 << doublings).min(longest)
+}
 
 /// A message of a queue.
 #[derive(Debug, Clone)]
@@ -74,4 +116,17 @@ where
         .collect()
         .await;
     Ok(json!({ "batchItemFailures": failures }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_the_longest() {
+        let (first, longest) = (Duration::from_secs(1), Duration::from_mins(15));
+        let pauses: Vec<u64> = (1..=12).map(|count| pause_after(count, first, longest).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+        assert_eq!(pause_after(u32::MAX, first, longest), longest);
+    }
 }

@@ -122,6 +122,11 @@ impl Request {
         Ok(read)
     }
 
+    /// The body, which must be JSON of this shape, or nothing.
+    pub fn json_or_nothing<T: DeserializeOwned + Default>(&self) -> Result<T, Rejected> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+    }
+
     /// The caller's name for this intention, if there is one.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Rejected> {
         let header = self.header("idempotency-key");

@@ -12,6 +12,7 @@ pub enum Method {
     Get,
     Post,
     Put,
+    Delete,
     Any,
 }
 
@@ -21,6 +22,7 @@ impl fmt::Display for Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Delete => "DELETE",
             Self::Any => "ANY",
         })
     }
@@ -70,6 +72,8 @@ pub struct Route {
     pub takes: Option<Schema>,
     /// The schema of its answer.
     pub answers: Option<Schema>,
+    /// The statuses of its success, with what each means.
+    pub successes: &'static [(u16, &'static str)],
     /// The problems of its own.
     pub problems: &'static [ProblemDoc],
 }
@@ -86,6 +90,7 @@ impl Route {
             is_idempotent_by_key: false,
             takes: None,
             answers: None,
+            successes: &[(200, "Done")],
             problems: &[],
         }
     }
@@ -118,10 +123,39 @@ impl Route {
         self
     }
 
+    /// The statuses of success, where they are not just 200.
+    #[must_use]
+    pub const fn succeeds(mut self, successes: &'static [(u16, &'static str)]) -> Self {
+        self.successes = successes;
+        self
+    }
+
     /// The problems of its own.
     #[must_use]
     pub const fn problems(mut self, problems: &'static [ProblemDoc]) -> Self {
         self.problems = problems;
         self
+    }
+
+    /// Whether a path is one of this route's.
+    pub fn fits(&self, path: &str) -> bool {
+        let fits = |(expected, part): (&str, &str)| {
+            if expected.starts_with('{') { !part.is_empty() } else { expected == part }
+        };
+        self.path.split('/').count() == path.split('/').count() && self.path.split('/').zip(path.split('/')).all(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_fits_a_route_part_by_part() {
+        let fits = |route, path| Route::new(Method::Get, route, Access::Public, "").fits(path);
+        assert!(fits("/points/{customerId}", "/points/c1"));
+        assert!(!fits("/points/{customerId}", "/points/"));
+        assert!(!fits("/points/{customerId}", "/points/c1/history"));
+        assert!(!fits("/order", "/orders"));
     }
 }
