@@ -3,6 +3,8 @@
 //! The only crate with an HTTP client. It must never know a database, Lambda, or what an event means to us.
 
 mod data_platform;
+pub mod payment_gateway;
 pub mod webhook;
 
 pub use data_platform::{DataPlatform, Undelivered};
+pub use payment_gateway::PaymentGateway;

@@ -1,0 +1,229 @@
+//! The payment gateway (결제 대행): Toss Payments' core API, version 2022-11-16 (<https://docs.tosspayments.com/reference>).
+//!
+//! What matters most about an answer is whether the card was charged. An answer that does not say so, or that never came,
+//! is [`Confirmed::Unknown`]: whoever gets it must ask again, by [`PaymentGateway::find`].
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{
+    OrderId, Won,
+    payment::{InvalidPaymentKey, PaymentKey},
+};
+use reqwest::{
+    Client, RequestBuilder, Response, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderValue},
+    redirect::Policy,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use std::{error::Error, fmt, time::Duration};
+
+/// How long one call may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Names a POST: the gateway answers a repeat as it answered the first, for 15 days, and does nothing again.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The gateway, as one merchant.
+#[derive(Clone)]
+pub struct PaymentGateway {
+    client: Client,
+    base: Url,
+    authorization: HeaderValue,
+}
+
+impl fmt::Debug for PaymentGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaymentGateway").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What came of asking the gateway to charge.
+#[derive(Debug)]
+pub enum Confirmed {
+    /// The card was charged.
+    Charged,
+    /// It was not, and will not be: the gateway's code says why.
+    Declined(String),
+    /// Nobody knows yet.
+    Unknown(Unanswered),
+}
+
+/// What the gateway knows of an order's payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The card was charged under this key.
+    Charged(PaymentKey, Won),
+    /// The card was not charged: it was declined, or nothing ever came in, or it was charged and that was taken back. The
+    /// gateway's code or status says which.
+    NotCharged(String),
+}
+
+/// Why the gateway did not answer as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// It answered with an error that says nothing about the payment.
+    #[error("the payment gateway answered {status} {code}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The gateway's code, if it gave one.
+        code: String,
+    },
+    /// It could not be reached, or not in time, or what it said is not to be understood.
+    #[error("the payment gateway could not be reached")]
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl Unanswered {
+    /// Whether the gateway itself is in trouble, as distinct from refusing what it was asked.
+    pub fn is_trouble(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
+            Self::Unreachable(_) => true,
+        }
+    }
+}
+
+/// A payment, as far as we read it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment {
+    payment_key: String,
+    status: String,
+    total_amount: i64,
+}
+
+/// An error, as the gateway words it.
+#[derive(Debug, Default, Deserialize)]
+struct GatewayError {
+    #[serde(default)]
+    code: String,
+}
+
+/// Codes of 4xx answers that do not say that the card will not be charged: the payment was made already, or is being made,
+/// or the card company is out of order, or it is our own key that is refused.
+const INCONCLUSIVE: [&str; 6] = [
+    "ALREADY_PROCESSED_PAYMENT",
+    "DUPLICATED_ORDER_ID",
+    "IDEMPOTENT_REQUEST_PROCESSING",
+    "PROVIDER_ERROR",
+    "UNAUTHORIZED_KEY",
+    "INVALID_API_KEY",
+];
+
+impl PaymentGateway {
+    /// The gateway at a base URL, to which we are known by a secret key.
+    pub fn new(base_url: &str, secret_key: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let base = Url::parse(&format!("{}/", base_url.trim_end_matches('/')))?;
+        let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).user_agent("jumun").build()?;
+        // The secret key is the user, and the password is empty.
+        let mut authorization = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{secret_key}:"))))?;
+        authorization.set_sensitive(true);
+        Ok(Self { client, base, authorization })
+    }
+
+    /// Charges what the customer has authorised under `key`. Asking again under the same `idempotency_key` charges nothing.
+    pub async fn confirm(&self, key: &PaymentKey, order: &OrderId, amount: Won, idempotency_key: &str) -> Confirmed {
+        let body = json!({ "paymentKey": key.as_str(), "orderId": order, "amount": amount });
+        match self.post("v1/payments/confirm", idempotency_key, &body.to_string()).await {
+            Ok(Ok(payment)) if payment.status == "DONE" => Confirmed::Charged,
+            Ok(Ok(payment)) => Confirmed::Unknown(Unanswered::Status { status: 200, code: payment.status }),
+            Ok(Err((status, code))) if is_final(status, &code) => Confirmed::Declined(code),
+            Ok(Err((status, code))) => Confirmed::Unknown(Unanswered::Status { status: status.as_u16(), code }),
+            Err(unanswered) => Confirmed::Unknown(unanswered),
+        }
+    }
+
+    /// What the gateway knows of an order's payment.
+    pub async fn find(&self, order: &OrderId) -> Result<Found, Unanswered> {
+        let url = self.url(&format!("v1/payments/orders/{order}"))?;
+        match answer::<Payment>(self.client.get(url).header(AUTHORIZATION, &self.authorization)).await? {
+            Ok(Payment { payment_key, status, total_amount }) if status == "DONE" => {
+                let unreadable = |error: Box<dyn Error + Send + Sync>| Unanswered::Unreachable(error);
+                let key = payment_key.parse().map_err(|error: InvalidPaymentKey| unreadable(error.into()))?;
+                Ok(Found::Charged(key, Won::new(total_amount).map_err(|error| unreadable(error.into()))?))
+            }
+            Ok(payment) => Ok(Found::NotCharged(payment.status)),
+            // Another 404 is not the gateway's: the URL leads elsewhere.
+            Err((StatusCode::NOT_FOUND, code)) if code.starts_with("NOT_FOUND") => Ok(Found::NotCharged(code)),
+            Err((status, code)) => Err(Unanswered::Status { status: status.as_u16(), code }),
+        }
+    }
+
+    /// Takes a charge back, all of it. It is done when this says so, also if it was done before.
+    pub async fn cancel(&self, key: &PaymentKey, reason: &str, idempotency_key: &str) -> Result<(), Unanswered> {
+        let path = format!("v1/payments/{}/cancel", key.as_str());
+        let body = json!({ "cancelReason": reason });
+        match self.post(&path, idempotency_key, &body.to_string()).await? {
+            Ok(payment) if payment.status == "CANCELED" => Ok(()),
+            Ok(payment) => Err(Unanswered::Status { status: 200, code: payment.status }),
+            Err((_, code)) if code == "ALREADY_CANCELED_PAYMENT" => Ok(()),
+            Err((status, code)) => Err(Unanswered::Status { status: status.as_u16(), code }),
+        }
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Unanswered> {
+        self.base.join(path).map_err(|error| Unanswered::Unreachable(error.into()))
+    }
+
+    async fn post(&self, path: &str, idempotency_key: &str, body: &str) -> Result<Answered<Payment>, Unanswered> {
+        let request = self.client.post(self.url(path)?).header(AUTHORIZATION, &self.authorization);
+        let request = request.header(IDEMPOTENCY_KEY, idempotency_key).header("content-type", "application/json");
+        answer(request.body(body.to_owned())).await
+    }
+}
+
+/// Whether an error says that the card will not be charged.
+fn is_final(status: StatusCode, code: &str) -> bool {
+    let may_pass =
+        [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
+    let is_of_gateway = !code.is_empty();
+    is_of_gateway && status.is_client_error() && !may_pass.contains(&status) && !INCONCLUSIVE.contains(&code)
+}
+
+/// What was asked for, or the status and code of an error.
+type Answered<T> = Result<T, (StatusCode, String)>;
+
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<Answered<T>, Unanswered> {
+    let unreachable = |error: reqwest::Error| Unanswered::Unreachable(error.without_url().into());
+    let response: Response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(unreachable)?;
+    if status == StatusCode::OK {
+        let read = serde_json::from_slice(&body);
+        return read.map(Ok).map_err(|error| Unanswered::Unreachable(error.into()));
+    }
+    let GatewayError { code } = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(Err((status, code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_about_the_payment_is_final() {
+        for (status, code, expected) in [
+            (403, "REJECT_CARD_PAYMENT", true),
+            (400, "INVALID_CARD_EXPIRATION", true),
+            (404, "NOT_FOUND_PAYMENT_SESSION", true),
+            (403, "", false),
+            (400, "ALREADY_PROCESSED_PAYMENT", false),
+            (400, "PROVIDER_ERROR", false),
+            (401, "UNAUTHORIZED_KEY", false),
+            (409, "IDEMPOTENT_REQUEST_PROCESSING", false),
+            (429, "", false),
+            (500, "FAILED_INTERNAL_SYSTEM_PROCESSING", false),
+            (302, "", false),
+        ] {
+            assert_eq!(is_final(StatusCode::from_u16(status).unwrap(), code), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn the_secret_key_is_not_shown() {
+        let gateway = PaymentGateway::new("https://api.tosspayments.com", "test_sk_secret").unwrap();
+        assert!(!format!("{gateway:?}").contains("secret"));
+        assert_eq!(gateway.authorization.to_str().unwrap(), "Basic dGVzdF9za19zZWNyZXQ6");
+    }
+}
