@@ -33,6 +33,7 @@ pub(crate) struct Outbox {
     bus_name: String,
     queues: aws_sdk_sqs::Client,
     data_platform_queue: String,
+    settle_payments_queue: String,
     dead_letter_queue: String,
     sleep: SharedAsyncSleep,
     env: Environment,
@@ -62,6 +63,7 @@ impl Outbox {
             bus_name: env.require("EVENT_BUS")?,
             queues: aws_sdk_sqs::Client::from_conf(queues),
             data_platform_queue: env.require("DATA_PLATFORM_QUEUE")?,
+            settle_payments_queue: env.require("SETTLE_PAYMENTS_QUEUE")?,
             dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
             sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep")?,
             env: env.clone(),
@@ -92,25 +94,39 @@ impl Outbox {
         events: &[String],
         deadline: Timestamp,
     ) -> Vec<Result<(), NotTaken>> {
-        self.send(&self.data_platform_queue, events, BATCH, deadline).await
+        let at_once: Vec<_> = events.iter().map(|event| (event.clone(), Duration::ZERO)).collect();
+        self.send(&self.data_platform_queue, &at_once, BATCH, deadline).await
+    }
+
+    /// Sends what is to be settled to its queue, each to be seen after its delay (at most a quarter of an hour); tells for
+    /// each whether it was taken.
+    pub(crate) async fn send_to_settle(
+        &self,
+        due: &[(String, Duration)],
+        deadline: Timestamp,
+    ) -> Vec<Result<(), NotTaken>> {
+        self.send(&self.settle_payments_queue, due, BATCH, deadline).await
     }
 
     /// Lays records aside that cannot be relayed, one at a time, for a few may be too large together; tells for each
     /// whether it was taken.
     pub(crate) async fn lay_aside(&self, records: &[String], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
-        self.send(&self.dead_letter_queue, records, 1, deadline).await
+        let at_once: Vec<_> = records.iter().map(|record| (record.clone(), Duration::ZERO)).collect();
+        self.send(&self.dead_letter_queue, &at_once, 1, deadline).await
     }
 
     async fn send(
         &self,
         queue: &str,
-        bodies: &[String],
+        bodies: &[(String, Duration)],
         batch_size: usize,
         deadline: Timestamp,
     ) -> Vec<Result<(), NotTaken>> {
-        self.in_batches(bodies, batch_size, deadline, |batch: Vec<String>| async move {
-            let entry = |(place, body): (usize, String)| {
-                SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build()
+        self.in_batches(bodies, batch_size, deadline, |batch: Vec<(String, Duration)>| async move {
+            let entry = |(place, (body, delay)): (usize, (String, Duration))| {
+                let seconds = i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
+                let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body);
+                entry.set_delay_seconds(seconds).build()
             };
             let size = batch.len();
             let entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@
 use domain::{
     ProductId, StoreId, Won,
     basket::{Basket, Wish},
-    order::OrderRequest,
+    request::{OrderRequest, Terms},
 };
 use std::{
     collections::HashMap,
@@ -22,13 +22,6 @@ pub(crate) struct Offer {
     pub(crate) store_id: Option<StoreId>,
 }
 
-/// On which terms an order is placed: the price of each wish, and the store if the products are a store's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub(crate) unit_prices: Vec<Won>,
-    pub(crate) store_id: Option<StoreId>,
-}
-
 /// The offers that this environment has seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prices(Arc<Mutex<HashMap<ProductId, Offer>>>);
@@ -37,6 +30,10 @@ impl Prices {
     /// The terms as far as they are known: from the prices that the customer stated, else from memory. None if a price
     /// is not known, or if the stores do not add up to an order: then the truth must be read.
     pub(crate) fn guess(&self, request: &OrderRequest) -> Option<Terms> {
+        // What a coupon takes off is known to its row alone.
+        if request.coupon_id.is_some() {
+            return None;
+        }
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let offer = |wish: &Wish| match (memory.get(&wish.product_id), wish.expected_price) {
             (Some(known), stated) => Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() }),
@@ -48,7 +45,8 @@ impl Prices {
         let store_id = offers.first()?.store_id.clone();
         let adds_up =
             offers.iter().all(|offer| offer.store_id == store_id) && (store_id.is_none() || request.delivery.is_some());
-        adds_up.then(|| Terms { unit_prices: offers.into_iter().map(|offer| offer.price).collect(), store_id })
+        let unit_prices = offers.into_iter().map(|offer| offer.price).collect();
+        adds_up.then_some(Terms { unit_prices, store_id, discount: Won::ZERO })
     }
 
     /// Remembers the terms on which a basket was sold.

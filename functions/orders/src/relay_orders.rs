@@ -1,44 +1,77 @@
 //! `relay-orders` reads the stream of the orders table and tells the world: every change goes onto the event bus, every
 //! payment then to the data platform's queue.
 //!
+//! An attempt to pay that is not at its end goes to the queue of `settle-payments`, to be looked at when it is due.
+//!
 //! Lambda delivers a change until it is reported as done, so each reaches the bus at least once, under an id that repeats
 //! share. A record that is not an order can never be told: it is laid aside in the dead-letter queue, and the rest goes on.
 
-use crate::outbox::{BusEvent, Outbox};
-use domain::Timestamp;
+use crate::outbox::{BusEvent, NotTaken, Outbox};
+use domain::{OrderId, Timestamp, payment::Attempt};
 use edge::{Change, Failed, Function};
 use events::{Envelope, EventType};
-use std::collections::BTreeMap;
-use store::orders::order_in_image;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+use store::{
+    attempts::{attempt_in_image, is_attempt},
+    orders::order_in_image,
+};
 
 /// The function.
 pub fn function() -> Function {
     Function::stream("relay-orders", Outbox::open, handle)
 }
 
+/// What `settle-payments` is told: an attempt that is not at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DueAttempt {
+    pub(crate) order_id: OrderId,
+    pub(crate) attempt: u32,
+}
+
 async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {
     let mut failed = BTreeMap::new();
-    let (told, unreadable) = read(changes);
+    let Read { told, due, unreadable } = read(changes);
     let bus_events: Vec<BusEvent> = told.iter().map(|told| told.event.clone()).collect();
     let mut paid = Vec::new();
     for (told, published) in told.into_iter().zip(outbox.publish(&bus_events, deadline).await) {
         match published {
             // The data platform hears of what the bus has taken: while the bus is down, it is not told again and again.
-            Ok(()) if told.event_type == EventType::Paid => paid.push(told),
+            Ok(()) if told.event_type == EventType::Paid => paid.push((told.place, told.event.detail)),
             Ok(()) => {}
             Err(error) => drop(failed.insert(told.place, error)),
         }
     }
-    let paid_events: Vec<String> = paid.iter().map(|told| told.event.detail.clone()).collect();
-    let sent = outbox.send_to_data_platform(&paid_events, deadline).await;
-    failed.extend(paid.into_iter().zip(sent).filter_map(|(told, sent)| Some((told.place, sent.err()?))));
-    let records: Vec<String> = unreadable.iter().map(|(_, record)| record.clone()).collect();
-    let laid_aside = outbox.lay_aside(&records, deadline).await;
-    failed.extend(
-        unreadable.into_iter().zip(laid_aside).filter_map(|((place, _), outcome)| Some((place, outcome.err()?))),
-    );
+    let (places, events) = unzip(paid);
+    failed.extend(failures(places, outbox.send_to_data_platform(&events, deadline).await));
+    let (places, due) = unzip(due);
+    failed.extend(failures(places, outbox.send_to_settle(&due, deadline).await));
+    let (places, records) = unzip(unreadable);
+    failed.extend(failures(places, outbox.lay_aside(&records, deadline).await));
     // In the order of the stream: Lambda goes on from the first.
     failed.into_iter().map(|(sequence_number, error)| Failed { sequence_number, error }).collect()
+}
+
+fn unzip<T>(entries: Vec<(String, T)>) -> (Vec<String>, Vec<T>) {
+    entries.into_iter().unzip()
+}
+
+/// The places of those that failed, and why.
+fn failures(places: Vec<String>, outcomes: Vec<Result<(), NotTaken>>) -> impl Iterator<Item = (String, NotTaken)> {
+    places.into_iter().zip(outcomes).filter_map(|(place, outcome)| Some((place, outcome.err()?)))
+}
+
+/// What the changes of a batch tell, each with its place in the stream.
+#[derive(Default)]
+struct Read {
+    /// Events of orders.
+    told: Vec<Told>,
+    /// Attempts that are to be looked at: what `settle-payments` is told, and after how long.
+    due: Vec<(String, (String, Duration))>,
+    /// Records that are neither.
+    unreadable: Vec<(String, String)>,
 }
 
 /// A change that is an order's event, and its place in the stream.
@@ -48,25 +81,36 @@ struct Told {
     event: BusEvent,
 }
 
-/// What each change tells, and the records that tell nothing, each with its place.
-fn read(changes: Vec<Change>) -> (Vec<Told>, Vec<(String, String)>) {
-    let (mut told, mut unreadable) = (Vec::new(), Vec::new());
+fn read(changes: Vec<Change>) -> Read {
+    let mut read = Read::default();
     for Change { sequence_number: place, image, record } in changes {
-        match image.and_then(|image| envelope(image).map_err(|error| error.to_string())) {
-            Ok((event_type, detail)) => {
+        let sk = record.pointer("/dynamodb/Keys/sk/S").and_then(Value::as_str).unwrap_or_default();
+        let outcome = if is_attempt(sk) {
+            image.and_then(|image| due(image).map_err(|error| error.to_string())).map(|due| {
+                read.due.extend(due.map(|due| (place.clone(), due)));
+            })
+        } else {
+            image.and_then(|image| envelope(image).map_err(|error| error.to_string())).map(|(event_type, detail)| {
                 let event = BusEvent { detail_type: event_type.as_str(), detail };
-                told.push(Told { place, event_type, event });
-            }
-            Err(error) => {
-                tracing::error!(sequence_number = place, error, "a record is not an order: laid aside");
-                unreadable.push((place, record.to_string()));
-            }
+                read.told.push(Told { place: place.clone(), event_type, event });
+            })
+        };
+        if let Err(error) = outcome {
+            tracing::error!(sequence_number = place, error, "a record is neither an order nor an attempt: laid aside");
+            read.unreadable.push((place, record.to_string()));
         }
     }
-    (told, unreadable)
+    read
 }
 
 fn envelope(image: serde_dynamo::Item) -> Result<(EventType, String), Box<dyn std::error::Error>> {
     let envelope: Envelope<events::Order> = events::order_event(&order_in_image(image)?);
     Ok((envelope.event_type, serde_json::to_string(&envelope)?))
+}
+
+/// What is to be told of an attempt, if it is not at its end.
+fn due(image: serde_dynamo::Item) -> Result<Option<(String, Duration)>, Box<dyn std::error::Error>> {
+    let Attempt { order_id, attempt, status, .. } = attempt_in_image(image)?;
+    let message = serde_json::to_string(&DueAttempt { order_id, attempt })?;
+    Ok(status.due_after().map(|delay| (message, delay)))
 }

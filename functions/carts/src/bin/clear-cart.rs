@@ -1,0 +1,5 @@
+//! The Lambda function `clear-cart`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&carts::clear_cart::function())
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `order-cart`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&carts::order_cart::function())
+}

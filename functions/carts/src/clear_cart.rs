@@ -1,0 +1,29 @@
+//! `DELETE /carts/{customerId}` empties a cart, whether or not anything was in it.
+
+use domain::{CustomerId, ProductId};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Delete,
+    "/carts/{customerId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Empties a cart (장바구니 비우기)",
+)
+.succeeds(&[(204, "It is empty")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("clear-cart", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let customer: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer)?;
+    let store = store.until(request.deadline);
+    let lines = store.cart(&customer, request.now).await?.lines;
+    let products: Vec<ProductId> = lines.into_iter().map(|line| line.product_id).collect();
+    store.remove_cart_lines(&customer, &products).await?;
+    Ok(Answer::no_content())
+}

@@ -1,0 +1,26 @@
+//! `DELETE /carts/{customerId}/items/{productId}` takes a product out of a cart, whether or not it was there.
+
+use domain::{CustomerId, ProductId};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Delete,
+    "/carts/{customerId}/items/{productId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Takes a product out of a cart (장바구니 빼기)",
+)
+.succeeds(&[(204, "It is not there, or not any more")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("remove-cart-item", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let (customer, product): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
+    request.caller.must_be(&customer)?;
+    store.until(request.deadline).remove_cart_lines(&customer, &[product]).await?;
+    Ok(Answer::no_content())
+}

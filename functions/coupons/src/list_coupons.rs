@@ -1,0 +1,59 @@
+//! `GET /customers/{customerId}/coupons` lists a customer's coupons (쿠폰함).
+
+use domain::{CouponId, CustomerId, coupon::CouponStatus};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{PageRequest, Store};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/customers/{customerId}/coupons",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Lists a customer's coupons (쿠폰함)",
+)
+.query(&[
+    ("status", "ISSUED, USED or EXPIRED; all if left out"),
+    ("limit", "how many at the most, 1 to 100 (20)"),
+    ("cursor", "the `nextCursor` of the page before"),
+])
+.answers::<CouponList>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-coupons", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// A page of coupons.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CouponList {
+    /// The coupons, by id.
+    coupons: Vec<crate::Coupon>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let customer: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer)?;
+    let status: Option<CouponStatus> = request.query("status")?;
+    let (limit, after) = request.page::<CouponId>()?;
+    let store = store.until(request.deadline);
+    let mut page = PageRequest { limit, after: after.map(|coupon| coupon.to_string()) };
+    let mut coupons = Vec::new();
+    loop {
+        // The status of some follows from the time, so it is asked here and not of the store.
+        page.limit = limit - u16::try_from(coupons.len()).unwrap_or(limit);
+        let part = store.coupons_of(&customer, &page).await?;
+        let fitting =
+            part.entries.into_iter().filter(|coupon| status.is_none_or(|status| coupon.status(request.now) == status));
+        coupons.extend(fitting.map(|coupon| crate::Coupon::shown(coupon, request.now)));
+        page.after = part.next;
+        if page.after.is_none() || coupons.len() >= usize::from(limit) {
+            return Ok(Answer::ok(&CouponList { coupons, next_cursor: Answer::cursor(page.after.as_deref()) }));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `PUT /api/v1/admin/coupon-sources/{sourceId}` opens a source of coupons or changes its terms (쿠폰 발행 등록).
+//!
+//! A coupon keeps the terms on which it was issued: a change is for those that are issued from then on.
+
+use domain::{
+    CouponSourceId, Fault, Timestamp, Won,
+    coupon::{CouponSource, Discount, MAX_COUPONS, MAX_VALID_DAYS, Percent},
+};
+use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::{NotCommitted, Store, Transaction};
+
+/// How often the source is read anew when it changed in between.
+const ROUNDS: usize = 8;
+
+const MAX_NAME: usize = 100;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Put,
+    "/api/v1/admin/coupon-sources/{sourceId}",
+    Access::Roles(&[Role::Operator]),
+    "Opens a source of coupons, or changes its terms (쿠폰 발행 등록)",
+)
+.takes::<PutCouponSource>()
+.answers::<CouponSource>()
+.problems(&[(409, "quantity-below-issued", "more coupons were issued already")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("put-coupon-source", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// The terms of a source: either `discountAmount`, or `discountRate` with `maxDiscountAmount`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PutCouponSource {
+    /// The name customers read, 1 to 100 characters.
+    name: String,
+    /// The fixed amount that is taken off, 1 to 10^12 won.
+    discount_amount: Option<WholeNumber>,
+    /// The share that is taken off, 1 to 100 %, rounded down to the won.
+    discount_rate: Option<WholeNumber>,
+    /// The most that the share takes off, 1 to 10^12 won.
+    max_discount_amount: Option<WholeNumber>,
+    /// The least that an order must cost before the discount; nothing if left out.
+    minimum_order_amount: Option<WholeNumber>,
+    /// How many coupons there are, 1 to 10,000,000.
+    quantity: WholeNumber,
+    /// From when on they are issued.
+    issue_from: Timestamp,
+    /// Until when they are issued.
+    issue_until: Timestamp,
+    /// How long each is valid from its issue: 1 to 3,650 days.
+    valid_days: WholeNumber,
+}
+
+/// Why a source is not put.
+#[derive(Debug, thiserror::Error)]
+pub enum PutSourceRefusal {
+    /// There would be fewer than were issued.
+    #[error("{0} coupons were issued already.")]
+    BelowIssued(i64),
+    /// The request is not acceptable.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Problem for PutSourceRefusal {
+    fn details(&self) -> Details {
+        match self {
+            Self::BelowIssued(issued) => Details::new(409, "quantity-below-issued").with("issued", issued),
+            Self::Rejected(rejected) => rejected.details(),
+            Self::Fault(fault) => fault.details(),
+        }
+    }
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, PutSourceRefusal> {
+    let source_id: CouponSourceId = request.path("sourceId")?;
+    let terms = request.json::<PutCouponSource>()?.into_source(source_id)?;
+    let store = store.until(request.deadline);
+    for _ in 0..ROUNDS {
+        let known = store.coupon_source(&terms.source_id).await?;
+        let (version, issued) = known.map_or((0, 0), |known| (known.version, known.source.issued));
+        if terms.quantity < issued {
+            return Err(PutSourceRefusal::BelowIssued(issued));
+        }
+        let source = CouponSource { issued, ..terms.clone() };
+        match Transaction::default().with(store.put_coupon_source(&source, version)?, ()).commit(&store).await {
+            Ok(()) => return Ok(Answer::ok(&source)),
+            // Somebody else put it, or a coupon was issued: look again.
+            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(Fault::busy("coupons are issued faster than their source can be changed").into())
+}
+
+impl PutCouponSource {
+    fn into_source(self, source_id: CouponSourceId) -> Result<CouponSource, Rejected> {
+        let discount = self.discount()?;
+        if !(1..=MAX_NAME).contains(&self.name.chars().count()) {
+            return Err(Rejected::field("name", format!("must be 1 to {MAX_NAME} characters")));
+        }
+        if self.issue_until <= self.issue_from {
+            return Err(Rejected::field("issueUntil", "must be after issueFrom"));
+        }
+        let minimum = self.minimum_order_amount.map(|minimum| within("minimumOrderAmount", minimum, 0, Won::MAX.get()));
+        let valid_days = within("validDays", self.valid_days, 1, MAX_VALID_DAYS)?;
+        Ok(CouponSource {
+            source_id,
+            name: self.name,
+            discount,
+            minimum_order_amount: won("minimumOrderAmount", minimum.transpose()?.unwrap_or_default())?,
+            quantity: within("quantity", self.quantity, 1, MAX_COUPONS)?,
+            issued: 0,
+            issue_from: self.issue_from,
+            issue_until: self.issue_until,
+            valid_days: u32::try_from(valid_days).unwrap_or_default(),
+        })
+    }
+
+    fn discount(&self) -> Result<Discount, Rejected> {
+        match (self.discount_amount, self.discount_rate, self.max_discount_amount) {
+            (Some(amount), None, None) => {
+                let amount = within("discountAmount", amount, 1, Won::MAX.get())?;
+                Ok(Discount::Amount { discount_amount: won("discountAmount", amount)? })
+            }
+            (None, Some(rate), Some(max)) => {
+                let max = within("maxDiscountAmount", max, 1, Won::MAX.get())?;
+                let rate = Percent::try_from(rate.0).map_err(|error| Rejected::field("discountRate", error))?;
+                Ok(Discount::Rate { discount_rate: rate, max_discount_amount: won("maxDiscountAmount", max)? })
+            }
+            (None, Some(_), None) => Err(Rejected::field("maxDiscountAmount", "is needed with discountRate")),
+            _ => Err(Rejected::field(
+                "discountAmount",
+                "must be there alone, or discountRate with maxDiscountAmount instead",
+            )),
+        }
+    }
+}
+
+fn within(field: &str, number: WholeNumber, least: i64, most: i64) -> Result<i64, Rejected> {
+    let is_within = (least..=most).contains(&number.0);
+    if is_within { Ok(number.0) } else { Err(Rejected::field(field, format!("must be {least} to {most}"))) }
+}
+
+fn won(field: &str, amount: i64) -> Result<Won, Rejected> {
+    Won::new(amount).map_err(|error| Rejected::field(field, error))
+}

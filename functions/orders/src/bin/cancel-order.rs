@@ -1,0 +1,5 @@
+//! The Lambda function `cancel-order`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&orders::cancel_order::function())
+}

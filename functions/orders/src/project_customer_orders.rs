@@ -1,0 +1,37 @@
+//! `project-customer-orders` lists each new order among those of its customer.
+//!
+//! The list says which orders there are, and is written once for each; how they stand is read from the orders themselves.
+//! So late, repeated and reordered events change nothing.
+
+use domain::Fault;
+use edge::{Function, Message};
+use events::{Envelope, Order};
+use store::{NotCommitted, Store, Transaction};
+
+/// The function.
+pub fn function() -> Function {
+    let open = |env: &edge::Environment| Ok(Store::open(&env.aws, |name| env.variable(name))?);
+    Function::queue("project-customer-orders", open, handle)
+}
+
+/// Why a message stays in the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum NotListed {
+    /// It is not an order's event: it will end in the dead-letter queue.
+    #[error("it is not an order's event")]
+    Unreadable(#[from] serde_json::Error),
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+async fn handle(store: Store, message: Message) -> Result<(), NotListed> {
+    let Envelope { data: order, .. } = serde_json::from_str::<Envelope<Order>>(&message.body)?;
+    let store = store.until(message.deadline);
+    let list = store.list_order(&order.customer_id, order.placed_at, &order.order_id);
+    match Transaction::default().with(list, ()).commit(&store).await {
+        // Refused: it is listed already.
+        Ok(()) | Err(NotCommitted::Refused(_)) => Ok(()),
+        Err(NotCommitted::Fault(fault)) => Err(fault.into()),
+    }
+}
