@@ -4,7 +4,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Our crates, and which of ours each may use.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("events", &["domain"]),
     ("store", &["domain", "events"]),
@@ -13,11 +13,20 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("points", FOR_FUNCTIONS),
     ("products", FOR_FUNCTIONS),
     ("orders", FOR_FUNCTIONS),
+    // A cart's order is an order: it is placed as every other.
+    ("carts", &["domain", "events", "store", "edge", "orders"]),
+    ("coupons", FOR_FUNCTIONS),
     ("outbound", FOR_FUNCTIONS),
     ("rankings", FOR_FUNCTIONS),
     // The API's document is made of the other contexts' routes.
-    ("admin", &["domain", "edge", "events", "store", "points", "products", "orders", "rankings"]),
-    ("local", &["domain", "edge", "partners", "points", "products", "orders", "outbound", "rankings", "admin"]),
+    ("admin", &["domain", "edge", "events", "store", "points", "products", "orders", "carts", "coupons", "rankings"]),
+    (
+        "local",
+        &[
+            "domain", "edge", "partners", "points", "products", "orders", "carts", "coupons", "outbound", "rankings",
+            "admin",
+        ],
+    ),
     ("system", &["local", "domain", "edge", "events", "admin"]),
     ("", &[]),
 ];
@@ -28,7 +37,7 @@ const FOR_FUNCTIONS: &[&str] = &["domain", "events", "store", "edge", "partners"
 const RESERVED: [(&str, &[&str]); 12] = [
     ("aws-sdk-dynamodb", &["store"]),
     ("aws-sdk-eventbridge", &["orders"]),
-    ("aws-sdk-sqs", &["orders", "outbound"]),
+    ("aws-sdk-sqs", &["edge", "orders", "outbound"]),
     ("lambda_runtime", &["edge"]),
     ("reqwest", &["partners"]),
     ("hyper", &["local"]),

@@ -44,8 +44,12 @@ async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
     let laws = json!([
         { "law": "ledger-sums-to-balance", "checked": 1 },
         { "law": "order-paid-by-one-entry", "checked": 2 },
+        { "law": "order-charged-by-one-attempt", "checked": 1 },
+        { "law": "attempt-settled-in-a-day", "checked": 0 },
         { "law": "stock-is-put-in-less-sold", "checked": 3 },
         { "law": "nothing-negative", "checked": 4 },
+        { "law": "coupons-issued-as-counted", "checked": 0 },
+        { "law": "coupon-used-by-one-order", "checked": 0 },
     ]);
     assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
 }

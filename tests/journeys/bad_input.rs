@@ -86,6 +86,9 @@ fn hostile_json() -> impl Strategy<Value = String> {
             Just("delivery"),
             Just("lat"),
             Just("couponId"),
+            Just("paymentKey"),
+            Just("discountRate"),
+            Just("validDays"),
         ];
         let member = (names, inner.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
         prop_oneof![
@@ -107,6 +110,12 @@ fn nearly_good_body() -> impl Strategy<Value = String> {
         Just(r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1}],"delivery":{"address":@,"lat":@,"lng":@,"phone":@}}"#.to_owned()),
         Just(order.to_owned()),
         Just(r#"{"delta":@}"#.to_owned()),
+        Just(r#"{"method":@,"paymentKey":@}"#.to_owned()),
+        Just(r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1}],"couponId":@,"payment":{"method":"CARD","paymentKey":@}}"#.to_owned()),
+        Just(r#"{"quantity":@}"#.to_owned()),
+        Just(r#"{"customerId":@}"#.to_owned()),
+        Just(r#"{"couponId":@,"campaignId":@,"payment":@,"delivery":@}"#.to_owned()),
+        Just(r#"{"name":"n","discountRate":@,"maxDiscountAmount":@,"quantity":1,"issueFrom":@,"issueUntil":"2026-02-01T00:00:00Z","validDays":@}"#.to_owned()),
         Just(r#"{"delta":1,"reason":@}"#.to_owned()),
         Just(r#"{"name":@,"category":@,"price":@,"storeId":@,"status":@}"#.to_owned()),
         Just(r#"{"name":"n","category":"c","price":@}"#.to_owned()),
@@ -197,7 +206,17 @@ async fn a_malformed_request_names_the_field_that_is_wrong() {
         ("/order", r#"{"customerId":"c1","items":[{"quantity":1}]}"#, "items[0]"),
         ("/order", r#"{"customerId":"c1","items":{}}"#, "items"),
         ("/order", r#"{"customerId":"c 1","items":[]}"#, "customerId"),
-        ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CARD"}}"#, "payment.method"),
+        ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CARD"}}"#, "payment.paymentKey"),
+        ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CASH"}}"#, "payment.method"),
+        (
+            "/order",
+            r#"{"customerId":"c1","items":[],"payment":{"method":"CARD","paymentKey":"a/b"}}"#,
+            "payment.paymentKey",
+        ),
+        ("/orders/ord_1/pay", r#"{"method":"CARD"}"#, "paymentKey"),
+        ("/orders/ord_1/pay", "{}", "body"),
+        ("/orders/ord_1/cancel", r#"{"reason":1}"#, "reason"),
+        ("/coupons/spring/issue", "{}", "body"),
         ("/points/charge", r#"{"customerId":"c1"}"#, "body"),
         ("/points/charge", r#"{"customerId":"c1","amount":1e2}"#, "amount"),
         ("/points/charge", "{", "body"),
@@ -215,6 +234,9 @@ async fn a_malformed_request_names_the_field_that_is_wrong() {
         ("/points/c1/history?limit=x", "limit"),
         ("/points/c1/history?cursor=!", "cursor"),
         ("/points/c1/history?cursor=bm90IGFuIGlk", "cursor"),
+        ("/orders", "customerId"),
+        ("/orders?customerId=c1&cursor=bm90IGFuIGlk", "cursor"),
+        ("/customers/c1/coupons?status=NEW", "status"),
     ] {
         let reply = customer.get(path).await;
         assert_eq!((reply.status, &reply.json()["errors"][0]["field"]), (400, &json!(field)), "{path}");

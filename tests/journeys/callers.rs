@@ -7,17 +7,27 @@ use serde_json::{Value, json};
 
 /// A request that a customer `c1` or an operator could make of this route.
 async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
-    let path = route.path.replace("{customerId}", customer).replace("{productId}", "pen").replace("{orderId}", "ord_1");
+    let query = if route.path == "/orders" { format!("?customerId={customer}") } else { String::new() };
+    let path = (route.path.to_owned() + &query)
+        .replace("{customerId}", customer)
+        .replace("{productId}", "pen")
+        .replace("{orderId}", "ord_1")
+        .replace("{sourceId}", "spring");
     let body = match route.path {
         "/points/charge" => json!({ "customerId": customer, "amount": 1 }),
         "/order" => order(customer, &[("pen", 1)]),
         path if path.ends_with("/stock") => json!({ "delta": 1 }),
+        path if path.ends_with("/pay") => json!({ "method": "POINTS" }),
+        path if path.ends_with("/issue") => json!({ "customerId": customer }),
+        path if path.starts_with("/carts") => json!({ "quantity": 1 }),
+        path if path.contains("/coupon-sources/") => crate::coupon_source(1),
         _ => json!({ "name": "Pen", "category": "desk", "price": 1_000 }),
     };
     match route.method {
         Method::Get => caller.get(&path).await,
         Method::Post => caller.post(&path, &body).await,
         Method::Put => caller.put(&path, &body).await,
+        Method::Delete => caller.delete(&path).await,
         Method::Any => unreachable!("no route of the API has every method"),
     }
 }

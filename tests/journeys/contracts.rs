@@ -19,7 +19,7 @@ fn order() -> Order {
         "lines": [{ "productId": "soup", "quantity": 2, "unitPrice": 9_000, "totalPrice": 18_000 }],
         "originalAmount": 18_000, "discountAmount": 0, "totalAmount": 18_000,
         "payment": { "method": "POINTS", "amount": 18_000, "status": "PAID", "paidAt": "2026-01-05T03:04:05.678Z" },
-        "ledgerEntry": "ent_1",
+        "lastChange": "PAID",
         "delivery": { "address": "Seoul, Sejong-daero 110", "lat": 37.5665, "lng": 126.978, "phone": "010-1234-5678" },
         "timeline": [{ "status": "PAID", "at": "2026-01-05T03:04:05.678Z", "by": "customer:minji" }],
         "placedAt": "2026-01-05T03:04:05.678Z", "updatedAt": "2026-01-05T03:04:05.678Z",
@@ -36,6 +36,7 @@ fn a_payment_is_told_as_promised() {
 fn a_cancellation_is_told_as_promised() {
     let mut cancelled = serde_json::to_value(order()).unwrap();
     cancelled["status"] = json!("CANCELLED");
+    cancelled["lastChange"] = json!("CANCELLED");
     cancelled["version"] = json!(2);
     cancelled["payment"]["status"] = json!("REFUNDED");
     cancelled["updatedAt"] = json!("2026-01-05T03:05:00.000Z");

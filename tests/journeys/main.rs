@@ -30,6 +30,14 @@ fn order(customer: &str, items: &[(&str, i64)]) -> Value {
     json!({ "customerId": customer, "items": items })
 }
 
+/// The body of a source of so many coupons of 10 %, at most 3,000 won.
+fn coupon_source(quantity: i64) -> Value {
+    json!({
+        "name": "Spring", "discountRate": 10, "maxDiscountAmount": 3_000, "quantity": quantity,
+        "issueFrom": "2026-01-01T00:00:00Z", "issueUntil": "2026-02-01T00:00:00Z", "validDays": 7,
+    })
+}
+
 /// A shop with three products and a customer `c1` with 100,000 points.
 async fn shop() -> World {
     let world = World::new().await;

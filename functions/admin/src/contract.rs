@@ -90,13 +90,13 @@ fn parameters(route: &Route) -> Vec<Value> {
 
 fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
-    let success = match route.answers {
-        Some(schema) => {
-            json!({ "description": "Done", "content": { "application/json": { "schema": schema(schemas) } } })
+    for (status, meaning) in route.successes {
+        let mut response = json!({ "description": meaning });
+        if let Some(schema) = route.answers {
+            response["content"] = json!({ "application/json": { "schema": schema(schemas) } });
         }
-        None => json!({ "description": "Done" }),
-    };
-    responses.insert("200".into(), success);
+        responses.insert(status.to_string(), response);
+    }
     for (status, problems) in problems(route) {
         let meaning = problems.iter().map(|(slug, when)| format!("`{slug}`: {when}")).collect::<Vec<_>>().join("; ");
         let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });

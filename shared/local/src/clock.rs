@@ -45,6 +45,11 @@ impl Clock {
         })
     }
 
+    /// Whether time passes by itself.
+    pub fn runs(&self) -> bool {
+        self.0.runs
+    }
+
     /// Moves forward.
     pub fn advance(&self, by: Duration) {
         self.0.millis.fetch_add(as_millis(by), SeqCst);

@@ -157,6 +157,7 @@ async fn partner(State(platform): Shared, Path(name): Path<String>) -> Result<Re
     let partner = find(&platform, &name)?;
     Ok(done(json!({
         "baseUrl": partner.base_url, "secret": partner.secret, "behaviour": partner.behaviour(), "modes": Partner::MODES,
+        "books": partner.books(),
     })))
 }
 

@@ -87,7 +87,7 @@ impl Platform {
             Some(data) => data,
             None => Data::in_memory(&tables, clock.clone())?,
         };
-        let partners = partners::start(&clock).await?;
+        let partners = partners::start(&clock, data.journal()).await?;
         let mut parameters = local_parameters(&partners);
         parameters.extend(options.parameters);
         let template = Template::own(&parameters, &options.endpoint)?;
@@ -212,9 +212,14 @@ fn local_parameters(partners: &Partners) -> BTreeMap<String, String> {
         ("JwtIssuer".to_owned(), "https://jumun.localhost".to_owned()),
         ("JwtAudience".to_owned(), "jumun".to_owned()),
     ]);
-    if let Some(data_platform) = partners.get("data-platform") {
-        parameters.insert("DataPlatformUrl".into(), data_platform.base_url.clone());
-        parameters.insert("DataPlatformSecret".into(), data_platform.secret.clone());
+    for (partner, url, secret) in [
+        ("data-platform", "DataPlatformUrl", "DataPlatformSecret"),
+        ("payment-gateway", "PaymentGatewayUrl", "PaymentGatewaySecretKey"),
+    ] {
+        if let Some(partner) = partners.get(partner) {
+            parameters.insert(url.into(), partner.base_url.clone());
+            parameters.insert(secret.into(), partner.secret.clone());
+        }
     }
     parameters
 }

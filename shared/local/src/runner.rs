@@ -25,6 +25,8 @@ pub fn all_functions() -> Vec<Function> {
         points::functions(),
         products::functions(),
         orders::functions(),
+        carts::functions(),
+        coupons::functions(),
         outbound::functions(),
         rankings::functions(),
         admin::functions(),

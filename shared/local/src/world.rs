@@ -202,6 +202,11 @@ impl Client<'_> {
         self.send(Method::GET, path, &[], Vec::new()).await
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, &[], Vec::new()).await
+    }
+
     /// PUT with a JSON body.
     pub async fn put(&self, path: &str, body: &Value) -> Reply {
         self.send(Method::PUT, path, &[], body.to_string().into_bytes()).await
@@ -253,7 +258,7 @@ fn check_documented(method: &Method, path: &str, reply: &Reply) {
         return;
     }
     let slug = reply.problem();
-    let is_of = |route: &&edge::Route| route.method.to_string() == method.as_str() && fits(route.path, path);
+    let is_of = |route: &&edge::Route| route.method.to_string() == method.as_str() && route.fits(path);
     let route = admin::ROUTES.iter().find(is_of);
     let documented = match route {
         Some(route) => {
@@ -269,10 +274,3 @@ fn check_documented(method: &Method, path: &str, reply: &Reply) {
 /// What a path that is no route's can be answered.
 const UNROUTED: [(u16, &str); 4] =
     [(400, "malformed-request"), (404, "not-found"), (405, "method-not-allowed"), (413, "body-too-large")];
-
-fn fits(route: &str, path: &str) -> bool {
-    let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
-    let fits_part =
-        |expected: &str, part: &str| if expected.starts_with('{') { !part.is_empty() } else { expected == part };
-    route.len() == path.len() && route.iter().zip(path).all(|(expected, part)| fits_part(expected, part))
-}

@@ -299,7 +299,28 @@ impl Journal {
 
     /// Every message that is kept.
     pub(crate) fn messages(&self) -> Result<Vec<KeptMessage>, AwsError> {
-        let mut messages = Vec::new();
+        let whole = |value: &Value| value["N"].as_str().and_then(|digits| digits.parse().ok());
+        let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
+        let message = |item: &Value| {
+            let number = whole(&item["number"]).and_then(|number| u64::try_from(number).ok())?;
+            Some((number, text(&item["queue"]), text(&item["body"]), whole(&item["sentAt"]).unwrap_or(0)))
+        };
+        Ok(self.rows()?.iter().filter_map(message).collect())
+    }
+
+    /// Keeps what the payment gateway has on its books.
+    pub(crate) fn keep_payment(&self, key: &str, payment: &Value) -> Result<(), AwsError> {
+        self.put(&format!("PAYMENT#{key}"), &json!({ "payment": { "S": payment.to_string() } }))
+    }
+
+    /// What the payment gateway had on its books.
+    pub(crate) fn payments(&self) -> Result<Vec<Value>, AwsError> {
+        let payment = |item: &Value| serde_json::from_str(item["payment"]["S"].as_str()?).ok();
+        Ok(self.rows()?.iter().filter_map(payment).collect())
+    }
+
+    fn rows(&self) -> Result<Vec<Value>, AwsError> {
+        let mut rows = Vec::new();
         let mut start = Value::Null;
         loop {
             let mut request = json!({});
@@ -307,21 +328,10 @@ impl Journal {
                 request["ExclusiveStartKey"] = start;
             }
             let mut answer = self.call("Scan", &request)?;
-            let whole = |value: &Value| value["N"].as_str().and_then(|digits| digits.parse().ok());
-            let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
-            for item in answer["Items"].as_array().into_iter().flatten() {
-                if let Some(number) = whole(&item["number"]).and_then(|number| u64::try_from(number).ok()) {
-                    messages.push((
-                        number,
-                        text(&item["queue"]),
-                        text(&item["body"]),
-                        whole(&item["sentAt"]).unwrap_or(0),
-                    ));
-                }
-            }
+            rows.extend(answer["Items"].as_array_mut().into_iter().flat_map(std::mem::take));
             start = answer["LastEvaluatedKey"].take();
             if start.is_null() {
-                return Ok(messages);
+                return Ok(rows);
             }
         }
     }

@@ -1,6 +1,10 @@
-//! Other companies' systems, as stubs on loopback: they check what they are sent, remember it, and behave as they are told.
+//! Other companies' systems, as stubs on loopback: they check what they are sent, do what it asks, remember it, and behave
+//! as they are told.
 
-use crate::clock::Clock;
+mod data_platform;
+mod payment_gateway;
+
+use crate::{aws::data::Journal, clock::Clock};
 use domain::Timestamp;
 use hyper::{
     Request, Response, StatusCode,
@@ -8,8 +12,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use partners::webhook::{self, Secret};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
     future::poll_fn,
@@ -26,6 +30,9 @@ const MOST_REQUESTS: usize = 10_000;
 /// How long a slow partner takes, if nobody says otherwise: longer than callers wait.
 const SLOW: Duration = Duration::from_secs(8);
 
+/// How long callers wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The partners of a platform, by name.
 pub(crate) type Partners = BTreeMap<&'static str, Partner>;
 
@@ -36,8 +43,46 @@ pub struct Partner {
     pub base_url: String,
     /// The secret shared with it.
     pub secret: String,
+    system: Arc<dyn System>,
     state: Arc<Mutex<State>>,
 }
+
+/// What a partner's system does.
+trait System: std::fmt::Debug + Send + Sync {
+    /// Does what is asked, and answers.
+    fn answer(&self, asked: &Asked<'_>) -> Said;
+
+    /// Refuses what is asked, as it refuses what it will never do.
+    fn decline(&self, asked: &Asked<'_>) -> Said;
+
+    /// Says that it is out of order.
+    fn error(&self) -> Said {
+        (500, Value::Null)
+    }
+
+    /// What it has on its books; nothing if it keeps none.
+    fn books(&self) -> Value {
+        Value::Null
+    }
+}
+
+/// A request as a system reads it.
+struct Asked<'a> {
+    method: &'a str,
+    path: &'a str,
+    headers: &'a BTreeMap<String, String>,
+    body: &'a str,
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What a system says: a status, and a JSON body if there is one.
+type Said = (u16, Value);
 
 #[derive(Debug, Default)]
 struct State {
@@ -82,6 +127,8 @@ pub enum Mode {
     Slow,
     /// Not at all: the connection is closed.
     Down,
+    /// It does what it is asked, but the connection is closed before it answers.
+    Lost,
     /// 422, or the given status: it will never take this.
     Decline,
 }
@@ -103,19 +150,34 @@ pub struct Received {
     pub status: u16,
 }
 
-/// Starts every partner.
-pub(crate) async fn start(clock: &Clock) -> std::io::Result<Partners> {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let base_url = format!("http://{}", listener.local_addr()?);
-    let secret = format!("whsec_{}", aws_smithy_types::base64::encode(rand::random::<[u8; 32]>()));
-    let partner = Partner { base_url, secret, state: Arc::default() };
-    crate::spawn(serve(listener, partner.clone(), clock.clone()));
-    Ok(BTreeMap::from([("data-platform", partner)]))
+/// Starts every partner; what a partner keeps on its books, the journal keeps for it.
+pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, crate::Failure> {
+    let webhook_secret = || format!("whsec_{}", aws_smithy_types::base64::encode(rand::random::<[u8; 32]>()));
+    let secret = webhook_secret();
+    let data_platform = Arc::new(data_platform::DataPlatform::new(&secret));
+    let data_platform = Partner::start(data_platform, secret, clock).await?;
+    let secret = format!("test_sk_{:032x}", rand::random::<u128>());
+    let gateway = Arc::new(payment_gateway::PaymentGateway::new(&secret, journal)?);
+    let gateway = Partner::start(gateway, secret, clock).await?;
+    Ok(BTreeMap::from([("data-platform", data_platform), ("payment-gateway", gateway)]))
 }
 
 impl Partner {
     /// What a partner can be told to be.
-    pub(crate) const MODES: [&str; 5] = ["ok", "error", "slow", "down", "decline"];
+    pub(crate) const MODES: [&str; 6] = ["ok", "error", "slow", "down", "lost", "decline"];
+
+    async fn start(system: Arc<dyn System>, secret: String, clock: &Clock) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let partner = Self { base_url, secret, system, state: Arc::default() };
+        crate::spawn(serve(listener, partner.clone(), clock.clone()));
+        Ok(partner)
+    }
+
+    /// What it has on its books.
+    pub fn books(&self) -> Value {
+        self.system.books()
+    }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -195,37 +257,38 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<axum::body::Body>, Down> {
     let (parts, body) = request.into_parts();
-    let body = read(body).await.unwrap_or_default();
-    let behaviour = partner.next();
-    let delay = behaviour.delay_ms.map(Duration::from_millis);
-    let delay = if behaviour.mode == Mode::Slow { Some(delay.unwrap_or(SLOW)) } else { delay };
-    if let Some(delay) = delay {
-        tokio::time::sleep(delay).await;
-    }
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let status = match behaviour.mode {
-        Mode::Down => 0,
-        Mode::Error => behaviour.status.unwrap_or(500),
-        Mode::Decline => behaviour.status.unwrap_or(422),
-        Mode::Ok | Mode::Slow if is_signed(&partner.secret, clock, &header, &body) => behaviour.status.unwrap_or(200),
-        Mode::Ok | Mode::Slow => 401,
-    };
+    let body = String::from_utf8_lossy(&read(body).await.unwrap_or_default()).into_owned();
     let text = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    partner.remember(Received {
-        at: clock.now(),
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        headers: parts.headers.iter().map(text).collect(),
-        body,
-        status,
-    });
-    if status == 0 {
+    let headers: BTreeMap<String, String> = parts.headers.iter().map(text).collect();
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    let asked = Asked { method: &method, path: &path, headers: &headers, body: &body, now: clock.now() };
+    let Behaviour { mode, status, delay_ms, share: _ } = partner.next();
+    let (usual, said) = match mode {
+        Mode::Ok | Mode::Slow | Mode::Lost => partner.system.answer(&asked),
+        Mode::Error => partner.system.error(),
+        Mode::Decline => partner.system.decline(&asked),
+        Mode::Down => (0, Value::Null),
+    };
+    let delay = delay_ms.map(Duration::from_millis).or((mode == Mode::Slow).then_some(SLOW)).unwrap_or_default();
+    // Where time is held it passes at once, and who waited too long has hung up.
+    let is_too_late = !clock.runs() && delay > PATIENCE;
+    if clock.runs() {
+        tokio::time::sleep(delay).await;
+    } else {
+        clock.advance(delay.min(PATIENCE));
+    }
+    let is_silent = matches!(mode, Mode::Down | Mode::Lost) || is_too_late;
+    let status = if is_silent { 0 } else { status.unwrap_or(usual) };
+    partner.remember(Received { at: clock.now(), method, path, headers, body, status });
+    if is_silent {
         return Err(Down);
     }
-    let mut response = Response::new(axum::body::Body::empty());
+    let body = if said.is_null() { String::new() } else { said.to_string() };
+    let mut response = Response::new(axum::body::Body::from(body));
+    let json = hyper::header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(response)
 }
@@ -240,14 +303,4 @@ async fn read(body: Incoming) -> Result<Vec<u8>, hyper::Error> {
         }
     }
     Ok(bytes)
-}
-
-/// Whether a message is signed with our secret, within five minutes of now (Standard Webhooks).
-fn is_signed<'a>(secret: &str, clock: &Clock, header: &impl Fn(&str) -> &'a str, body: &str) -> bool {
-    let Ok(secret) = Secret::parse(secret) else { return false };
-    let Ok(seconds) = header(webhook::TIMESTAMP_HEADER).parse::<i64>() else { return false };
-    let at = Timestamp::from_millis(seconds * 1000);
-    let is_recent = (clock.now().seconds() - seconds).abs() <= 300;
-    let expected = secret.sign(header(webhook::ID_HEADER), at, body);
-    is_recent && expected.is_ok_and(|expected| header(webhook::SIGNATURE_HEADER).split(' ').any(|one| one == expected))
 }

@@ -1,0 +1,195 @@
+//! Customers' rows: balances, ledger entries, coupons; and the sources of coupons.
+
+use super::{Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, leave};
+use domain::{
+    CouponSourceId, CustomerId, Fault, OrderId,
+    coupon::Coupon,
+    order::Order,
+    points::{Entry, EntryKind},
+};
+use std::collections::BTreeMap;
+use store::{Store, books::CustomerRow};
+
+/// Holds every balance against its ledger, every entry and every used coupon against its order, and every source against
+/// its coupons.
+pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), Fault> {
+    let mut current: Option<Account> = None;
+    let mut sources: BTreeMap<CouponSourceId, u64> = BTreeMap::new();
+    let mut place = None;
+    loop {
+        let (rows, next) = store.scan_customers(place).await?;
+        let (mut used, mut used_coupons) = (Vec::new(), Vec::new());
+        for row in rows {
+            let (customer, row) = match row {
+                CustomerRow::Source(source) => {
+                    sources.entry(source.source_id).or_default();
+                    continue;
+                }
+                CustomerRow::Coupon(customer, coupon) => {
+                    *sources.entry(coupon.source_id.clone()).or_default() += 1;
+                    used_coupons.extend(coupon.used_by.clone().map(|order| (customer, coupon, order)));
+                    continue;
+                }
+                CustomerRow::Balance(customer, balance) => (customer, Ok(balance)),
+                CustomerRow::Entry(customer, entry) => (customer, Err(entry)),
+            };
+            if current.as_ref().is_some_and(|account| account.customer != customer) {
+                close(store, current.take(), findings).await?;
+            }
+            let account = current.get_or_insert_with(|| Account { customer: customer.clone(), sum: 0, balance: 0 });
+            match row {
+                Ok(balance) => account.balance = balance,
+                Err(entry) => {
+                    account.sum += entry.amount.get();
+                    if entry.kind != EntryKind::Charge {
+                        used.push((customer, entry));
+                    }
+                }
+            }
+        }
+        audit_entries(store, &used, findings).await?;
+        audit_used(store, &used_coupons, findings).await?;
+        place = next;
+        if place.is_none() {
+            close(store, current, findings).await?;
+            return audit_sources(store, sources, findings).await;
+        }
+    }
+}
+
+/// A customer's rows as far as they are read.
+struct Account {
+    customer: CustomerId,
+    sum: i64,
+    balance: i64,
+}
+
+/// All rows of a customer are read: do they fit?
+async fn close(store: &Store, account: Option<Account>, findings: &mut Findings) -> Result<(), Fault> {
+    let Some(Account { customer, sum, balance }) = account else { return Ok(()) };
+    findings.not_negative(|| format!("customer/{customer}"), balance);
+    if sum == balance {
+        findings.checked(LEDGER);
+        return Ok(());
+    }
+    for _ in 0..LOOKS {
+        let looks = [store.account(&customer).await?, store.account(&customer).await?];
+        let [(balance, sum), _] = looks;
+        if sum == balance || looks[0] == looks[1] {
+            findings.checked(LEDGER);
+            if sum != balance {
+                findings.violation(LEDGER, format!("customer/{customer}"), sum, balance);
+            }
+            return Ok(());
+        }
+    }
+    leave(LEDGER, customer);
+    Ok(())
+}
+
+/// Holds ledger entries for orders against the orders: each must be the one that its order names.
+async fn audit_entries(store: &Store, used: &[(CustomerId, Entry)], findings: &mut Findings) -> Result<(), Fault> {
+    let ids: Vec<Option<OrderId>> = used.iter().map(|(_, entry)| OrderId::parse(&entry.reference).ok()).collect();
+    let known: Vec<OrderId> = ids.iter().flatten().cloned().collect();
+    let mut orders = store.orders(&known).await?.into_iter();
+    for ((customer, entry), id) in used.iter().zip(&ids) {
+        findings.checked(PAID_ONCE);
+        let order = id.as_ref().and_then(|_| orders.next().flatten());
+        let named = order.map(|Order { customer_id, payment, .. }| {
+            let named = if entry.kind == EntryKind::Refund { payment.refund_entry } else { payment.ledger_entry };
+            (customer_id, named)
+        });
+        if named.as_ref() != Some(&(customer.clone(), Some(entry.entry_id.clone()))) {
+            let key = format!("entry/{customer}/{}", entry.entry_id);
+            let actual = match named {
+                None => "no such order".to_owned(),
+                Some((_, None)) => "the order names none".to_owned(),
+                Some((of, Some(named))) => format!("the order names {of}/{named}"),
+            };
+            findings.violation(PAID_ONCE, key, format!("the entry of order {}", entry.reference), actual);
+        }
+    }
+    Ok(())
+}
+
+/// Holds used coupons against the orders that use them.
+async fn audit_used(
+    store: &Store,
+    used: &[(CustomerId, Coupon, OrderId)],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    let ids: Vec<OrderId> = used.iter().map(|(.., order)| order.clone()).collect();
+    for ((customer, coupon, order_id), order) in used.iter().zip(store.orders(&ids).await?) {
+        findings.checked(USED_ONCE);
+        if !order.is_some_and(|order| uses(&order, coupon)) {
+            // An order that was called off between the two readings has given it back: ask for both at one moment.
+            let (now, order) = store.coupon_and_order((customer, &coupon.coupon_id), order_id).await?;
+            let still_used = now.filter(|now| now.used_by.as_ref() == Some(order_id));
+            if still_used.is_some_and(|now| !order.is_some_and(|order| uses(&order, &now))) {
+                let (key, expected) = (format!("coupon/{}", coupon.coupon_id), format!("order {order_id} uses it"));
+                findings.violation(USED_ONCE, key, expected, "it does not");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an order uses a coupon, or would if it had not been called off.
+fn uses(order: &Order, coupon: &Coupon) -> bool {
+    order.coupon_id.as_ref() == Some(&coupon.coupon_id) && !order.status().is_called_off()
+}
+
+/// Holds sources against the coupons that were counted. Coupons are issued meanwhile, and never removed.
+async fn audit_sources(
+    store: &Store,
+    mut suspects: BTreeMap<CouponSourceId, u64>,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    for look in 0..=LOOKS {
+        let mut moving = BTreeMap::new();
+        for (source_id, counted) in suspects {
+            let source = store.coupon_source(&source_id).await?.map(|put| put.source);
+            let (issued, quantity) = source.map_or((0, 0), |source| (source.issued, source.quantity));
+            let is_as_counted = u64::try_from(issued) == Ok(counted);
+            if is_as_counted || look == LOOKS || i64::try_from(counted).is_ok_and(|counted| counted > issued) {
+                findings.checked(ISSUED);
+                let key = || format!("coupon-source/{source_id}");
+                if !is_as_counted {
+                    findings.violation(ISSUED, key(), issued, counted);
+                }
+                if issued > quantity {
+                    findings.violation(ISSUED, key(), format!("at most {quantity}"), issued);
+                }
+            } else {
+                moving.insert(source_id, 0);
+            }
+        }
+        if moving.is_empty() {
+            return Ok(());
+        }
+        suspects = count_coupons(store, moving).await?;
+    }
+    Ok(())
+}
+
+/// Counts the coupons of some sources anew.
+async fn count_coupons(
+    store: &Store,
+    mut counts: BTreeMap<CouponSourceId, u64>,
+) -> Result<BTreeMap<CouponSourceId, u64>, Fault> {
+    let mut place = None;
+    loop {
+        let (rows, next) = store.scan_customers(place).await?;
+        for row in rows {
+            if let CustomerRow::Coupon(_, coupon) = row
+                && let Some(count) = counts.get_mut(&coupon.source_id)
+            {
+                *count += 1;
+            }
+        }
+        place = next;
+        if place.is_none() {
+            return Ok(counts);
+        }
+    }
+}

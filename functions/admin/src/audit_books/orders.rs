@@ -1,0 +1,174 @@
+//! Orders, and the attempts to pay them.
+
+use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, leave};
+use domain::{
+    CouponId, CustomerId, Fault, Timestamp, Won,
+    order::Order,
+    payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
+};
+use std::time::Duration;
+use store::{Store, books::OrderRow};
+
+/// How long an attempt may take to come to its end.
+const SETTLED_WITHIN: Duration = Duration::from_hours(24);
+
+/// Holds every order against what paid it, and against its coupon.
+pub(super) async fn audit(store: &Store, findings: &mut Findings, now: Timestamp) -> Result<(), Fault> {
+    let mut current: Option<(Order, Vec<Attempt>)> = None;
+    let mut place = None;
+    loop {
+        let (rows, next) = store.scan_orders(place).await?;
+        let mut whole = Vec::new();
+        for row in rows {
+            match row {
+                OrderRow::Order(order) => whole.extend(current.replace((order, Vec::new()))),
+                OrderRow::Attempt(attempt) => match &mut current {
+                    Some((order, attempts)) if order.order_id == attempt.order_id => attempts.push(attempt),
+                    _ => findings.violation(SETTLED, key_of(&attempt), "an order", "none"),
+                },
+            }
+        }
+        place = next;
+        if place.is_none() {
+            whole.extend(current.take());
+        }
+        audit_entries(store, &whole, findings).await?;
+        audit_coupons(store, &whole, findings).await?;
+        for (order, attempts) in whole {
+            audit_attempts(store, order, attempts, findings, now).await?;
+        }
+        if place.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Holds orders against the ledger entries that they name. An order and its entries are written together, and entries
+/// never change.
+async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings: &mut Findings) -> Result<(), Fault> {
+    let mut named = Vec::new();
+    for (order, _) in orders {
+        let Order { customer_id, total_amount, payment, .. } = order;
+        if let Some(entry) = &payment.ledger_entry {
+            named.push((order, (customer_id.clone(), entry.clone()), -*total_amount));
+        }
+        if let Some(entry) = &payment.refund_entry {
+            named.push((order, (customer_id.clone(), entry.clone()), *total_amount));
+        }
+        let is_paid_with_points = payment.method == PaymentMethod::Points && payment.status != PaymentStatus::Pending;
+        let lacks_refund = order.status().is_called_off() && payment.refund_entry.is_none();
+        if is_paid_with_points && (payment.ledger_entry.is_none() || lacks_refund) {
+            let key = format!("order/{}", order.order_id);
+            findings.violation(PAID_ONCE, key, "entries for what was paid and given back", "not all are named");
+        }
+    }
+    let keys: Vec<_> = named.iter().map(|(_, key, _)| key.clone()).collect();
+    for ((order, _, amount), entry) in named.iter().zip(store.entries(&keys).await?) {
+        findings.checked(PAID_ONCE);
+        let expected = (amount.get(), order.order_id.as_str());
+        let actual = entry.as_ref().map(|entry| (entry.amount.get(), entry.reference.as_str()));
+        if actual != Some(expected) {
+            let told = |(amount, reference): (i64, &str)| format!("{amount} for {reference}");
+            let actual = actual.map_or_else(|| "no entry".to_owned(), told);
+            findings.violation(PAID_ONCE, format!("order/{}", order.order_id), told(expected), actual);
+        }
+    }
+    Ok(())
+}
+
+/// Holds orders against the coupons that they use.
+async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings: &mut Findings) -> Result<(), Fault> {
+    let using: Vec<(&Order, (CustomerId, CouponId))> = orders
+        .iter()
+        .filter(|(order, _)| !order.status().is_called_off())
+        .filter_map(|(order, _)| Some((order, (order.customer_id.clone(), order.coupon_id.clone()?))))
+        .collect();
+    let keys: Vec<_> = using.iter().map(|(_, key)| key.clone()).collect();
+    for ((order, (customer, coupon_id)), coupon) in using.iter().zip(store.coupons(&keys).await?) {
+        findings.checked(USED_ONCE);
+        let order_id = &order.order_id;
+        if coupon.and_then(|coupon| coupon.used_by).as_ref() == Some(order_id) {
+            continue;
+        }
+        // Perhaps it was called off between the two readings: ask for both at one moment.
+        let (coupon, now) = store.coupon_and_order((customer, coupon_id), order_id).await?;
+        let used_by = coupon.and_then(|coupon| coupon.used_by);
+        if now.is_some_and(|now| !now.status().is_called_off()) && used_by.as_ref() != Some(order_id) {
+            let actual = used_by.map_or_else(|| "nobody uses it".to_owned(), |other| format!("order {other} uses it"));
+            let expected = format!("coupon {coupon_id} is used by it");
+            findings.violation(USED_ONCE, format!("order/{order_id}"), expected, actual);
+        }
+    }
+    Ok(())
+}
+
+fn key_of(attempt: &Attempt) -> String {
+    format!("attempt/{}/{}", attempt.order_id, attempt.attempt)
+}
+
+/// Holds an order against the attempts to pay it.
+async fn audit_attempts(
+    store: &Store,
+    mut order: Order,
+    mut attempts: Vec<Attempt>,
+    findings: &mut Findings,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    for attempt in &attempts {
+        findings.checked(SETTLED);
+        let is_overdue = attempt.status.due_after().is_some() && attempt.updated_at.plus(SETTLED_WITHIN) < now;
+        if is_overdue {
+            let actual = format!("{:?} since {}", attempt.status, attempt.updated_at);
+            findings.violation(SETTLED, key_of(attempt), "at its end within a day", actual);
+        }
+    }
+    let key = format!("order/{}", order.order_id);
+    for _ in 0..LOOKS {
+        let Err((expected, actual)) = charged_once(&order, &attempts) else {
+            findings.checked(CHARGED_ONCE);
+            return Ok(());
+        };
+        // Rows that belong together are not always read together.
+        let Some(file) = store.order_file(&order.order_id).await? else { return Ok(()) };
+        if (&file.placed.order, &file.attempts) == (&order, &attempts) {
+            findings.checked(CHARGED_ONCE);
+            findings.violation(CHARGED_ONCE, key, expected, actual);
+            return Ok(());
+        }
+        (order, attempts) = (file.placed.order, file.attempts);
+    }
+    leave(CHARGED_ONCE, key);
+    Ok(())
+}
+
+/// Whether what an order says of its payment is what its attempts say; if not, what should be and what is.
+fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, String)> {
+    let payment = &order.payment;
+    let expected = match (payment.method, payment.status, payment.attempt) {
+        (PaymentMethod::Card, PaymentStatus::Paid, Some(attempt)) => Some((attempt, AttemptStatus::Paid)),
+        (PaymentMethod::Card, PaymentStatus::Refunding, Some(attempt)) => Some((attempt, AttemptStatus::Refunding)),
+        (PaymentMethod::Card, PaymentStatus::Refunded, Some(attempt)) => Some((attempt, AttemptStatus::Refunded)),
+        (PaymentMethod::Card, PaymentStatus::Paid, None) if order.total_amount > Won::ZERO => {
+            return Err(("an attempt that charged".into(), "none is named".into()));
+        }
+        (PaymentMethod::Card, PaymentStatus::Paid | PaymentStatus::Refunded, None)
+        | (PaymentMethod::Card, PaymentStatus::Refunding, None)
+        | (PaymentMethod::Card, PaymentStatus::Pending | PaymentStatus::Failed, _)
+        | (PaymentMethod::Points, _, _) => None,
+    };
+    let stands =
+        |attempt: &Attempt| format!("attempt {} is {:?} with {}", attempt.attempt, attempt.status, attempt.amount);
+    let others_charged = |attempt: &&Attempt| {
+        attempt.status == AttemptStatus::Paid && expected.is_none_or(|(named, _)| named != attempt.attempt)
+    };
+    if let Some(other) = attempts.iter().find(others_charged) {
+        return Err(("no other attempt that charged".into(), stands(other)));
+    }
+    let Some((named, status)) = expected else { return Ok(()) };
+    let found = attempts.iter().find(|attempt| attempt.attempt == named);
+    if found.is_some_and(|found| found.status == status && found.amount == order.total_amount) {
+        return Ok(());
+    }
+    let expected = format!("attempt {named} is {status:?} with {}", order.total_amount);
+    Err((expected, found.map_or_else(|| "there is no such attempt".into(), stands)))
+}

@@ -1,0 +1,229 @@
+//! The payment gateway: Toss Payments' core API (<https://docs.tosspayments.com/reference>, version 2022-11-16), as far as a
+//! merchant's server uses it: confirm, query, cancel.
+//!
+//! Nobody goes through the payment window here, so every payment key counts as authorised, and a card that was declined may
+//! be tried again. What it charged it has on its books.
+
+use super::{Asked, Said, System};
+use crate::aws::data::Journal;
+use aws_smithy_types::base64;
+use domain::Timestamp;
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The least that a card is charged, in won.
+const LEAST: i64 = 100;
+
+/// The longest idempotency key, in characters.
+const MAX_KEY: usize = 300;
+
+#[derive(Debug)]
+pub(super) struct PaymentGateway {
+    authorization: String,
+    journal: Journal,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// Every payment, in the order in which they were first confirmed.
+    payments: Vec<Value>,
+    /// What was answered under an idempotency key, for each path.
+    answered: HashMap<(String, String), Said>,
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Said {
+    (status, json!({ "code": code, "message": message }))
+}
+
+/// Korean time, as the gateway writes it.
+fn kst(time: Timestamp) -> String {
+    let local = time.plus(Duration::from_hours(9)).to_string();
+    format!("{}+09:00", local.get(..19).unwrap_or_default())
+}
+
+impl PaymentGateway {
+    pub(super) fn new(secret_key: &str, journal: Journal) -> Result<Self, crate::Failure> {
+        let authorization = format!("Basic {}", base64::encode(format!("{secret_key}:")));
+        let books = Books { payments: journal.payments()?, ..Books::default() };
+        Ok(Self { authorization, journal, books: Mutex::new(books) })
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a POST as it was answered before under its idempotency key, or else does it.
+    fn once(&self, asked: &Asked<'_>, act: impl FnOnce(&mut Books, &Value) -> Said) -> Said {
+        let key = asked.header("idempotency-key");
+        if key.chars().count() > MAX_KEY {
+            return refusal(400, "INVALID_IDEMPOTENCY_KEY", "멱등키는 300자 이하여야 합니다.");
+        }
+        let Ok(body) = serde_json::from_str::<Value>(asked.body) else {
+            return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
+        };
+        let mut books = self.books();
+        let place = (asked.path.to_owned(), key.to_owned());
+        if let Some(said) = books.answered.get(&place) {
+            return said.clone();
+        }
+        let said = act(&mut books, &body);
+        if !key.is_empty() {
+            books.answered.insert(place, said.clone());
+        }
+        said
+    }
+
+    fn keep(&self, payment: &Value) {
+        let key = payment["paymentKey"].as_str().unwrap_or_default();
+        if let Err(error) = self.journal.keep_payment(key, payment) {
+            tracing::error!(%error, "a payment could not be kept");
+        }
+    }
+
+    fn confirm(&self, books: &mut Books, body: &Value, now: Timestamp, is_declined: bool) -> Said {
+        let (key, order) = (body["paymentKey"].as_str(), body["orderId"].as_str());
+        let (Some(key), Some(order), Some(amount)) = (key, order, body["amount"].as_i64()) else {
+            return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_=".contains(c);
+        if !(6..=64).contains(&order.len()) || !order.chars().all(fits) {
+            return refusal(400, "INVALID_ORDER_ID", "orderId는 영문 대소문자, 숫자, 특수문자(-, _) 만 허용합니다.");
+        }
+        if amount < LEAST {
+            return refusal(400, "BELOW_MINIMUM_AMOUNT", "신용카드는 결제금액이 100원 이상이어야 결제가 가능합니다.");
+        }
+        let was_made = |payment: &Value| payment["status"] != "ABORTED";
+        if books.payments.iter().any(|payment| payment["paymentKey"] == key && was_made(payment)) {
+            return refusal(400, "ALREADY_PROCESSED_PAYMENT", "이미 처리된 결제 입니다.");
+        }
+        if books.payments.iter().any(|payment| payment["orderId"] == order && was_made(payment)) {
+            return refusal(400, "DUPLICATED_ORDER_ID", "이미 승인 및 취소가 진행된 중복된 주문번호 입니다.");
+        }
+        let payment = payment(key, order, amount, now, is_declined);
+        books.payments.retain(|known| known["paymentKey"] != key);
+        books.payments.push(payment.clone());
+        self.keep(&payment);
+        if is_declined { (403, payment["failure"].clone()) } else { (200, payment) }
+    }
+
+    fn cancel(&self, books: &mut Books, key: &str, body: &Value, now: Timestamp) -> Said {
+        let reason = body["cancelReason"].as_str().unwrap_or_default();
+        if !(1..=200).contains(&reason.chars().count()) {
+            return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
+        }
+        let Some(payment) = books.payments.iter_mut().find(|payment| payment["paymentKey"] == key) else {
+            return not_found();
+        };
+        if payment["status"] == "CANCELED" {
+            return refusal(400, "ALREADY_CANCELED_PAYMENT", "이미 취소된 결제 입니다.");
+        }
+        let balance = payment["balanceAmount"].as_i64().unwrap_or_default();
+        if payment["status"] == "ABORTED" || balance == 0 {
+            return refusal(403, "NOT_CANCELABLE_PAYMENT", "취소 할 수 없는 결제 입니다.");
+        }
+        let amount = body["cancelAmount"].as_i64().unwrap_or(balance);
+        if !(1..=balance).contains(&amount) {
+            return refusal(403, "NOT_CANCELABLE_AMOUNT", "취소 할 수 없는 금액 입니다.");
+        }
+        let transaction = format!("{:032X}", rand::random::<u128>());
+        let cancel = json!({
+            "transactionKey": transaction, "cancelReason": reason, "cancelAmount": amount, "taxFreeAmount": 0,
+            "taxExemptionAmount": 0, "refundableAmount": balance - amount, "easyPayDiscountAmount": 0,
+            "canceledAt": kst(now), "receiptKey": null, "cancelStatus": "DONE", "cancelRequestId": null,
+        });
+        match payment["cancels"].as_array_mut() {
+            Some(cancels) => cancels.push(cancel),
+            None => payment["cancels"] = json!([cancel]),
+        }
+        let is_whole = payment["totalAmount"] == amount;
+        payment["status"] = if is_whole { "CANCELED" } else { "PARTIAL_CANCELED" }.into();
+        payment["balanceAmount"] = (balance - amount).into();
+        payment["lastTransactionKey"] = transaction.into();
+        self.keep(payment);
+        (200, payment.clone())
+    }
+
+    fn find(&self, fits: impl Fn(&Value) -> bool) -> Said {
+        let books = self.books();
+        let made = |payment: &&Value| payment["status"] != "ABORTED";
+        let found = books.payments.iter().filter(|payment| fits(payment));
+        // Of several for one order, the one that came to something.
+        let found = found.clone().find(made).or_else(|| found.last());
+        found.map_or_else(not_found, |payment| (200, payment.clone()))
+    }
+}
+
+fn not_found() -> Said {
+    refusal(404, "NOT_FOUND_PAYMENT", "존재하지 않는 결제 정보 입니다.")
+}
+
+fn payment(key: &str, order: &str, amount: i64, now: Timestamp, is_declined: bool) -> Value {
+    let failure =
+        json!({ "code": "REJECT_CARD_PAYMENT", "message": "한도초과 혹은 잔액부족으로 결제에 실패했습니다." });
+    let vat = (amount + 5) / 11;
+    json!({
+        "mId": "tosspayments", "version": "2022-11-16", "paymentKey": key, "orderId": order, "orderName": "jumun",
+        "type": "NORMAL", "method": "카드", "currency": "KRW", "country": "KR",
+        "status": if is_declined { "ABORTED" } else { "DONE" },
+        "lastTransactionKey": format!("{:032X}", rand::random::<u128>()),
+        "requestedAt": kst(now), "approvedAt": if is_declined { Value::Null } else { kst(now).into() },
+        "totalAmount": amount, "balanceAmount": if is_declined { 0 } else { amount },
+        "suppliedAmount": amount - vat, "vat": vat, "taxFreeAmount": 0, "taxExemptionAmount": 0,
+        "useEscrow": false, "cultureExpense": false, "isPartialCancelable": true,
+        "card": {
+            "issuerCode": "71", "acquirerCode": "71", "number": "12345678****000*", "installmentPlanMonths": 0,
+            "isInterestFree": false, "interestPayer": null, "approveNo": "00000000", "useCardPoint": false,
+            "cardType": "신용", "ownerType": "개인", "acquireStatus": "READY", "amount": amount,
+        },
+        "virtualAccount": null, "transfer": null, "mobilePhone": null, "giftCertificate": null, "easyPay": null,
+        "cashReceipt": null, "cashReceipts": null, "discount": null, "cancels": null, "secret": null, "metadata": null,
+        "failure": if is_declined { failure } else { Value::Null },
+    })
+}
+
+impl System for PaymentGateway {
+    fn answer(&self, asked: &Asked<'_>) -> Said {
+        if asked.header("authorization") != self.authorization {
+            return refusal(401, "UNAUTHORIZED_KEY", "인증되지 않은 시크릿 키 혹은 클라이언트 키 입니다.");
+        }
+        let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
+        match (asked.method, parts.as_slice()) {
+            ("POST", ["v1", "payments", "confirm"]) => {
+                self.once(asked, |books, body| self.confirm(books, body, asked.now, false))
+            }
+            ("POST", ["v1", "payments", key, "cancel"]) => {
+                self.once(asked, |books, body| self.cancel(books, key, body, asked.now))
+            }
+            ("GET", ["v1", "payments", "orders", order]) => self.find(|payment| payment["orderId"] == *order),
+            ("GET", ["v1", "payments", key]) => self.find(|payment| payment["paymentKey"] == *key),
+            _ => refusal(404, "NOT_FOUND", "존재하지 않는 정보 입니다."),
+        }
+    }
+
+    /// Declines cards; what is asked about payments, and what is taken back, it answers as ever.
+    fn decline(&self, asked: &Asked<'_>) -> Said {
+        let is_authorized = asked.header("authorization") == self.authorization;
+        if is_authorized && asked.method == "POST" && asked.path == "/v1/payments/confirm" {
+            self.once(asked, |books, body| self.confirm(books, body, asked.now, true))
+        } else {
+            self.answer(asked)
+        }
+    }
+
+    fn error(&self) -> Said {
+        refusal(
+            500,
+            "FAILED_INTERNAL_SYSTEM_PROCESSING",
+            "내부 시스템 처리 작업이 실패했습니다. 잠시 후 다시 시도해주세요.",
+        )
+    }
+
+    fn books(&self) -> Value {
+        json!({ "payments": Self::books(self).payments })
+    }
+}
