@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "admin",
         ],
     ),
-    ("system", &["local", "domain", "edge", "events", "admin"]),
+    ("system", &["local", "domain", "edge", "events", "partners", "admin"]),
     ("", &[]),
 ];
 

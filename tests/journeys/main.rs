@@ -8,11 +8,19 @@ mod architecture;
 mod audit;
 mod bad_input;
 mod callers;
+mod cancelling;
+mod cards;
+mod carts;
+mod circuits;
 mod contention;
 mod contracts;
+mod coupons;
 mod data_platform;
+mod expiry;
 mod faults;
+mod listing;
 mod ordering;
+mod payment_faults;
 mod points;
 mod products;
 mod relay;
@@ -36,6 +44,66 @@ fn coupon_source(quantity: i64) -> Value {
         "name": "Spring", "discountRate": 10, "maxDiscountAmount": 3_000, "quantity": quantity,
         "issueFrom": "2026-01-01T00:00:00Z", "issueUntil": "2026-02-01T00:00:00Z", "validDays": 7,
     })
+}
+
+/// The same order, paid by card under this payment key.
+fn by_card(mut order: Value, payment_key: &str) -> Value {
+    order["payment"] = json!({ "method": "CARD", "paymentKey": payment_key });
+    order
+}
+
+/// A text of a JSON object that must be there.
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value:#}")).to_owned()
+}
+
+/// What the payment gateway has on its books: payment key, status and what it still has of the money.
+fn charges(world: &World) -> Vec<(String, String, i64)> {
+    let books = world.partner("payment-gateway").books();
+    let charge = |payment: &Value| {
+        (text(payment, "paymentKey"), text(payment, "status"), payment["balanceAmount"].as_i64().unwrap())
+    };
+    books["payments"].as_array().unwrap().iter().map(charge).collect()
+}
+
+/// An order as it stands.
+async fn shown(world: &World, order_id: &str) -> Value {
+    world.operator().get(&format!("/orders/{order_id}")).await.json()
+}
+
+/// An order's status and its payment's.
+async fn stands(world: &World, order_id: &str) -> (String, String) {
+    let order = shown(world, order_id).await;
+    (text(&order, "status"), text(&order["payment"], "status"))
+}
+
+/// Status and payment status, to compare with [`stands`].
+fn at(status: &str, payment: &str) -> (String, String) {
+    (status.to_owned(), payment.to_owned())
+}
+
+/// Lets so much time pass, and then everything that is due take effect.
+async fn pass(world: &World, time: std::time::Duration) {
+    world.settle().await;
+    world.advance(time);
+    world.settle().await;
+}
+
+/// Lambda's event for messages of a queue.
+fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
+    let attributes = json!({ "ApproximateReceiveCount": "1" });
+    let records = bodies.iter().enumerate().map(|(place, body)| {
+        let (id, body) = (place.to_string(), body.as_ref());
+        json!({ "messageId": id, "receiptHandle": "r", "body": body, "attributes": attributes })
+    });
+    json!({ "Records": records.collect::<Vec<_>>() })
+}
+
+/// Draws a coupon of 10 %, at most 3,000 won, for a customer, from a source of so many.
+async fn coupon(world: &World, customer: &str, quantity: i64) -> String {
+    world.operator().put("/api/v1/admin/coupon-sources/spring", &coupon_source(quantity)).await;
+    let issued = world.customer(customer).post("/coupons/spring/issue", &json!({ "customerId": customer })).await;
+    text(&issued.json(), "couponId")
 }
 
 /// A shop with three products and a customer `c1` with 100,000 points.

@@ -1,6 +1,6 @@
 //! From the stream of the orders table to the bus and the queues.
 
-use crate::{order, shop};
+use crate::{order, shop, sqs_event};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -135,12 +135,6 @@ async fn duplicated_and_reordered_deliveries_count_once_and_keep_their_ids() {
     let ids: BTreeSet<String> =
         world.partner("data-platform").requests().iter().map(|request| request.headers["webhook-id"].clone()).collect();
     assert_eq!(ids.len(), 4);
-}
-
-/// Lambda's event for messages of a queue.
-fn sqs_event(bodies: &[&String]) -> Value {
-    let record = |(place, body): (usize, &&String)| json!({ "messageId": place.to_string(), "receiptHandle": "r", "body": body, "attributes": { "ApproximateReceiveCount": "1" } });
-    json!({ "Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
 #[tokio::test]

@@ -41,9 +41,10 @@ fn message(told: &Told, version: u32) -> String {
 
 /// Tells `record-sales`, which must take every message.
 async fn tell(world: &World, bodies: &[String]) {
-    let record = |(place, body): (usize, &String)| json!({ "messageId": place.to_string(), "receiptHandle": "r", "body": body, "attributes": { "ApproximateReceiveCount": "1" } });
-    let event = json!({ "Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>() });
-    assert_eq!(world.invoke("record-sales", event).await.unwrap(), json!({ "batchItemFailures": [] }));
+    assert_eq!(
+        world.invoke("record-sales", crate::sqs_event(bodies)).await.unwrap(),
+        json!({ "batchItemFailures": [] })
+    );
 }
 
 async fn top(world: &World) -> Value {

@@ -93,10 +93,9 @@ async fn settle(desk: &Desk, message: &Message) -> Result<(), NotSettled> {
     let attempt = file.attempts.iter().find(|attempt| attempt.attempt == number).cloned();
     let attempt = attempt.ok_or(NotSettled::Unknown)?;
     match attempt.status {
-        AttemptStatus::Asked => find_out(desk, &store, file, attempt, message).await,
         // A late repeat of the message that lost it: the one that looks again comes when it is due.
         AttemptStatus::Lost if message.now < due(&attempt) => Ok(()),
-        AttemptStatus::Lost => find_out(desk, &store, file, attempt, message).await,
+        AttemptStatus::Asked | AttemptStatus::Lost => find_out(desk, &store, file, attempt, message).await,
         AttemptStatus::Refunding => take_back(desk, &store, file, attempt, message).await,
         AttemptStatus::Paid | AttemptStatus::Declined | AttemptStatus::Refunded => Ok(()),
     }

@@ -4,6 +4,8 @@
 //! [`Order::apply`] makes it so. What that moves (points, stock, a coupon, an attempt at the gateway) follows from the two
 //! orders before and after: [`crate::effects`].
 
+#![expect(clippy::disallowed_types, reason = "what serde makes of a flattened field could hold any number")]
+
 use crate::{
     CampaignId, CouponId, CustomerId, EntryId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
     actor::Actor,
@@ -339,11 +341,12 @@ impl Order {
         let what = match (command, &self.state) {
             (Command::Pay(means), State::StockAllocated) => What::Paid(means),
             (Command::FailPayment, State::StockAllocated) => What::PaymentFailed,
-            (Command::Pay(_) | Command::FailPayment, _) => return Err(self.not(&[Status::StockAllocated])),
             (Command::Expire, State::StockAllocated) if self.pay_by.is_some_and(|pay_by| pay_by <= now) => {
                 What::Moved(State::Expired)
             }
-            (Command::Expire, _) => return Err(self.not(&[Status::StockAllocated])),
+            (Command::Pay(_) | Command::FailPayment | Command::Expire, _) => {
+                return Err(self.not(&[Status::StockAllocated]));
+            }
             (Command::Cancel { reason, refund }, State::StockAllocated | State::Paid | State::Accepted) => {
                 self.called_off(State::Cancelled { reason }, refund)
             }

@@ -195,7 +195,7 @@ mod tests {
             assert!(!seen.contains(&other.fingerprint()), "{other:?}");
             seen.push(other.fingerprint());
         }
-        let cart = |lines: &[(&str, i64)]| OrderRequest { origin: Origin::Cart, ..request(lines, None, points()) };
-        assert_eq!(cart(&[("a", 1)]).fingerprint(), cart(&[("b", 5)]).fingerprint());
+        let of_cart = |lines: &[(&str, i64)]| OrderRequest { origin: Origin::Cart, ..request(lines, None, points()) };
+        assert_eq!(of_cart(&[("a", 1)]).fingerprint(), of_cart(&[("b", 5)]).fingerprint());
     }
 }

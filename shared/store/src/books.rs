@@ -38,7 +38,7 @@ pub enum CustomerRow {
 #[derive(Debug)]
 pub enum OrderRow {
     /// An order.
-    Order(Order),
+    Order(Box<Order>),
     /// An attempt to pay it.
     Attempt(Attempt),
 }
@@ -231,7 +231,7 @@ fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
 fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
     let Key { sk, .. } = key_of(&item)?;
     Ok(if sk == "ORDER" {
-        Some(OrderRow::Order(PlacedOrder::of(item)?.order))
+        Some(OrderRow::Order(Box::new(PlacedOrder::of(item)?.order)))
     } else if sk.starts_with(keys::ATTEMPT) {
         Some(OrderRow::Attempt(attempt_in(item)?))
     } else {

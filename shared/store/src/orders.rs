@@ -50,22 +50,19 @@ pub enum Answered {
 #[serde(rename_all = "camelCase")]
 struct RowOnly {
     fingerprint: String,
-    #[serde(default, skip_serializing_if = "is_placed")]
-    answered: Answered,
+    /// Nothing where it was answered as most are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answered: Option<Answered>,
     /// The part of the index of unpaid orders in which it is, while it waits to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unpaid_shard: Option<String>,
-}
-
-fn is_placed(answered: &Answered) -> bool {
-    *answered == Answered::Placed
 }
 
 impl PlacedOrder {
     /// Reads an order's row.
     pub fn of(item: Item) -> Result<Self, Fault> {
         let RowOnly { fingerprint, answered, unpaid_shard: _ } = read(item.clone())?;
-        Ok(Self { order: read(item)?, fingerprint, answered })
+        Ok(Self { order: read(item)?, fingerprint, answered: answered.unwrap_or_default() })
     }
 
     fn item(&self) -> Result<Item, Fault> {
@@ -76,7 +73,8 @@ impl PlacedOrder {
             shard_name(sum % UNPAID_SHARDS)
         };
         let unpaid_shard = (order.status() == Status::StockAllocated).then(shard);
-        let row_only = RowOnly { fingerprint: fingerprint.clone(), answered: *answered, unpaid_shard };
+        let answered = Some(*answered).filter(|answered| *answered != Answered::Placed);
+        let row_only = RowOnly { fingerprint: fingerprint.clone(), answered, unpaid_shard };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }

@@ -21,7 +21,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings, now: Timestamp
         let mut whole = Vec::new();
         for row in rows {
             match row {
-                OrderRow::Order(order) => whole.extend(current.replace((order, Vec::new()))),
+                OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
                 OrderRow::Attempt(attempt) => match &mut current {
                     Some((order, attempts)) if order.order_id == attempt.order_id => attempts.push(attempt),
                     _ => findings.violation(SETTLED, key_of(&attempt), "an order", "none"),
@@ -144,18 +144,17 @@ async fn audit_attempts(
 /// Whether what an order says of its payment is what its attempts say; if not, what should be and what is.
 fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, String)> {
     let payment = &order.payment;
-    let expected = match (payment.method, payment.status, payment.attempt) {
-        (PaymentMethod::Card, PaymentStatus::Paid, Some(attempt)) => Some((attempt, AttemptStatus::Paid)),
-        (PaymentMethod::Card, PaymentStatus::Refunding, Some(attempt)) => Some((attempt, AttemptStatus::Refunding)),
-        (PaymentMethod::Card, PaymentStatus::Refunded, Some(attempt)) => Some((attempt, AttemptStatus::Refunded)),
-        (PaymentMethod::Card, PaymentStatus::Paid, None) if order.total_amount > Won::ZERO => {
-            return Err(("an attempt that charged".into(), "none is named".into()));
-        }
-        (PaymentMethod::Card, PaymentStatus::Paid | PaymentStatus::Refunded, None)
-        | (PaymentMethod::Card, PaymentStatus::Refunding, None)
-        | (PaymentMethod::Card, PaymentStatus::Pending | PaymentStatus::Failed, _)
-        | (PaymentMethod::Points, _, _) => None,
+    let status = match payment.status {
+        PaymentStatus::Paid => Some(AttemptStatus::Paid),
+        PaymentStatus::Refunding => Some(AttemptStatus::Refunding),
+        PaymentStatus::Refunded => Some(AttemptStatus::Refunded),
+        PaymentStatus::Pending | PaymentStatus::Failed => None,
     };
+    let status = status.filter(|_| payment.method == PaymentMethod::Card && order.total_amount > Won::ZERO);
+    if status.is_some() && payment.attempt.is_none() {
+        return Err(("an attempt that charged".into(), "none is named".into()));
+    }
+    let expected = payment.attempt.zip(status);
     let stands =
         |attempt: &Attempt| format!("attempt {} is {:?} with {}", attempt.attempt, attempt.status, attempt.amount);
     let others_charged = |attempt: &&Attempt| {

@@ -83,7 +83,7 @@ async fn sold(store: &Store, products: &HashMap<ProductId, Stock>) -> Result<Has
     loop {
         let (rows, next) = store.scan_orders(place).await?;
         let orders = rows.into_iter().filter_map(|row| match row {
-            OrderRow::Order(order) => Some(order),
+            OrderRow::Order(order) => Some(*order),
             OrderRow::Attempt(_) => None,
         });
         for Order { lines, .. } in orders.filter(|order| !order.status().is_called_off()) {

@@ -1,0 +1,172 @@
+//! Calling orders off: everything is back, once.
+
+use crate::{
+    assert_books_are_clean, at, balance, by_card, charges, ledger, left, order, pass, shop, shown, stands, text,
+};
+use local::{World, partners::Mode};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+async fn placed(world: &World, body: &Value) -> String {
+    let reply = world.customer("c1").post("/order", body).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    text(&reply.json(), "orderId")
+}
+
+#[tokio::test]
+async fn a_cancelled_order_gives_back_stock_and_points_in_one_transaction() {
+    let world = shop().await;
+    let id = placed(&world, &order("c1", &[("pen", 1), ("ink", 2)])).await;
+    world.take_calls();
+    let cancelled =
+        world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({ "reason": "ordered twice" })).await;
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+    assert_eq!(calls, [("Query".into(), 0), ("TransactWriteItems".into(), 10)], "two stocks, balance, entry, order");
+    let cancelled = cancelled.json();
+    assert_eq!((&cancelled["status"], &cancelled["version"]), (&json!("CANCELLED"), &json!(2)));
+    assert_eq!(cancelled["payment"]["status"], json!("REFUNDED"));
+    assert_eq!(
+        cancelled["timeline"][1],
+        json!({ "status": "CANCELLED", "at": cancelled["updatedAt"], "by": "customer:c1" })
+    );
+    assert_eq!(shown(&world, &id).await, cancelled);
+    assert_eq!((left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await), (10, 10, 100_000));
+    assert_eq!(
+        ledger(&world, "c1").await,
+        [("CHARGE".into(), 100_000), ("USE".into(), -6_000), ("REFUND".into(), 6_000)]
+    );
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_cancellation_needs_no_body_and_what_is_cancelled_is_not_cancelled_again() {
+    let world = shop().await;
+    let id = placed(&world, &order("c1", &[("pen", 1)])).await;
+    let path = format!("/orders/{id}/cancel");
+    let bare = world.customer("c1").send(axum::http::Method::POST, &path, &[], Vec::new()).await;
+    assert_eq!(bare.status, 200, "{bare:?}");
+    let again = world.customer("c1").post(&path, &json!({})).await;
+    assert_eq!((again.status, again.problem().as_str()), (409, "not-cancellable"));
+    assert_eq!(again.json()["orderStatus"], json!("CANCELLED"));
+    assert_eq!(balance(&world, "c1").await, 100_000);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_cancellation_under_its_key_is_the_first_answer() {
+    let world = shop().await;
+    let id = placed(&world, &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    let path = format!("/orders/{id}/cancel");
+    let first = world.customer("c1").post_once(&path, &json!({}), "k").await;
+    assert_eq!(first.json()["payment"]["status"], json!("REFUNDING"));
+    pass(&world, Duration::ZERO).await;
+    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    let again = world.customer("c1").post_once(&path, &json!({}), "k").await;
+    assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
+    let other = world.customer("c1").post_once(&path, &json!({ "reason": "another" }), "k").await;
+    assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn the_first_answer_of_an_order_is_told_again_after_it_was_cancelled() {
+    let world = shop().await;
+    for (body, key) in [(order("c1", &[("pen", 1)]), "a"), (by_card(order("c1", &[("pen", 1)]), "card-1"), "b")] {
+        let first = world.customer("c1").post_once("/order", &body, key).await;
+        world.customer("c1").post(&format!("/orders/{}/cancel", text(&first.json(), "orderId")), &json!({})).await;
+        pass(&world, Duration::ZERO).await;
+        for is_cold in [false, true] {
+            if is_cold {
+                world.cool_down();
+            }
+            let again = world.customer("c1").post_once("/order", &body, key).await;
+            assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_cancellations_at_once_one_has_an_effect() {
+    let world = Arc::new(shop().await);
+    for body in [order("c1", &[("pen", 2)]), by_card(order("c1", &[("pen", 2)]), "card-1")] {
+        let id = placed(&world, &body).await;
+        let cancelling = (0..16).map(|_| {
+            let (world, path) = (world.clone(), format!("/orders/{id}/cancel"));
+            tokio::spawn(async move { world.customer("c1").post(&path, &json!({})).await.status })
+        });
+        let mut statuses = futures::future::try_join_all(cancelling).await.unwrap();
+        statuses.sort_unstable();
+        let (done, refused) = statuses.split_at(1);
+        assert_eq!(done, [200]);
+        assert!(refused.iter().all(|status| *status == 409 || *status == 503), "{refused:?}");
+        world.settle().await;
+        assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    }
+    assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
+    assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_refund_by_card_is_tried_until_the_gateway_has_done_it() {
+    let world = shop().await;
+    let id = placed(&world, &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
+    assert_eq!(left(&world, "pen").await, 10, "the goods are back at once");
+    for mode in [Mode::Error, Mode::Down, Mode::Lost] {
+        world.partner("payment-gateway").be(mode);
+        for _ in 0..3 {
+            pass(&world, Duration::from_mins(15)).await;
+            assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDING"), "{mode:?}");
+        }
+    }
+    world.partner("payment-gateway").be(Mode::Ok);
+    pass(&world, Duration::from_mins(16)).await;
+    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(
+        charges(&world),
+        [("card-1".into(), "CANCELED".into(), 0)],
+        "taken back once, though the answer was lost"
+    );
+    assert_eq!(shown(&world, &id).await["version"], json!(4), "held, paid, cancelled, refunded");
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn what_was_sold_by_a_cancelled_order_does_not_count() {
+    let world = shop().await;
+    let id = placed(&world, &order("c1", &[("pen", 2)])).await;
+    placed(&world, &order("c1", &[("pen", 1)])).await;
+    world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
+    world.settle().await;
+    world.fire("aggregate-top-sellers").await.unwrap();
+    let top = world.anyone().get("/products/top-sellers").await.json();
+    assert_eq!(top["products"][0]["soldQuantity"], json!(1));
+}
+
+#[tokio::test]
+async fn points_that_find_no_room_are_not_given_back_half_way() {
+    let world = shop().await;
+    let id = placed(&world, &order("c1", &[("pen", 1)])).await;
+    let request = json!({
+        "TableName": "CustomersTable", "Key": { "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": "POINTS" } },
+        "UpdateExpression": "SET balance = :v", "ExpressionAttributeValues": { ":v": { "N": "1000000000000" } },
+    });
+    world.dynamodb("UpdateItem", request).await;
+    let refused = world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "balance-limit"));
+    assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("PAID", "PAID"), 9));
+}
+
+#[tokio::test]
+async fn an_order_of_nothing_is_paid_and_cancelled_without_the_gateway() {
+    let world = shop().await;
+    world.stock("leaflet", 0, 5).await;
+    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("leaflet", 1)]), "card-1")).await;
+    assert_eq!((placed.status, &placed.json()["status"]), (200, &json!("PAID")));
+    let path = format!("/orders/{}/cancel", text(&placed.json(), "orderId"));
+    assert_eq!(world.customer("c1").post(&path, &json!({})).await.json()["payment"]["status"], json!("REFUNDED"));
+    assert_eq!((charges(&world), left(&world, "leaflet").await), (vec![], 5));
+    assert_books_are_clean(&world).await;
+}

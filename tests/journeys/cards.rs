@@ -1,0 +1,419 @@
+//! Paying by card: charged once, never forgotten, whatever the gateway does.
+
+use crate::{
+    assert_books_are_clean, at, balance, by_card, charges, coupon, ledger, left, order, pass, shop, shown, stands, text,
+};
+use domain::{CustomerId, IdempotencyKey, OrderId, Won};
+use local::{
+    World,
+    partners::{Behaviour, Mode},
+    world::Reply,
+};
+use partners::PaymentGateway;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// Half a minute: by then, it is looked into what became of a payment.
+const LOOKED_INTO: Duration = Duration::from_secs(30);
+
+fn body(key: &str) -> Value {
+    by_card(order("c1", &[("pen", 1), ("ink", 2)]), key)
+}
+
+fn gateway(world: &World) -> &local::partners::Partner {
+    world.partner("payment-gateway")
+}
+
+async fn pay(world: &World, id: &str, key: &str) -> Reply {
+    let choice = json!({ "method": "CARD", "paymentKey": key });
+    world.customer("c1").post(&format!("/orders/{id}/pay"), &choice).await
+}
+
+/// How often the gateway was asked to charge.
+fn confirmations(world: &World) -> usize {
+    gateway(world).requests().iter().filter(|request| request.path == "/v1/payments/confirm").count()
+}
+
+#[tokio::test]
+async fn an_order_by_card_is_held_charged_and_paid() {
+    let world = shop().await;
+    let placed = world.customer("c1").post("/order", &body("card-1")).await;
+    assert_eq!(placed.status, 200, "{placed:?}");
+    let placed = placed.json();
+    assert_eq!((&placed["status"], &placed["version"], placed.get("payBy")), (&json!("PAID"), &json!(2), None));
+    let payment = &placed["payment"];
+    assert_eq!(
+        (&payment["method"], &payment["status"], &payment["amount"]),
+        (&json!("CARD"), &json!("PAID"), &json!(6_000))
+    );
+    let steps: Vec<_> = placed["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
+    assert_eq!(steps, ["STOCK_ALLOCATED", "PAID"]);
+    assert_eq!(shown(&world, &text(&placed, "orderId")).await, placed);
+    assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)]);
+    let [asked] = &gateway(&world).requests()[..] else { panic!("one request") };
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v1/payments/confirm"));
+    let expected = json!({ "paymentKey": "card-1", "orderId": placed["orderId"], "amount": 6_000 });
+    assert_eq!(serde_json::from_str::<Value>(&asked.body).unwrap(), expected);
+    assert_eq!(asked.headers["idempotency-key"], format!("{}-1", text(&placed, "orderId")));
+    assert_eq!((balance(&world, "c1").await, ledger(&world, "c1").await.len()), (100_000, 1), "no points are touched");
+    world.settle().await;
+    assert_eq!(world.partner("data-platform").requests().len(), 1, "told once, of the payment");
+    world.advance(LOOKED_INTO);
+    world.settle().await;
+    assert_eq!(gateway(&world).requests().len(), 1, "what is known is not asked");
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn an_order_by_card_is_two_transactions_around_the_gateway() {
+    let world = shop().await;
+    let mut body = body("card-1");
+    for (item, price) in body["items"].as_array_mut().unwrap().iter_mut().zip([1_000, 2_500]) {
+        item["expectedPrice"] = json!(price);
+    }
+    for first in [true, false] {
+        body["payment"]["paymentKey"] = json!(format!("card-{first}"));
+        world.customer("c1").post("/order", &body).await;
+        let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+        // Two stocks, the order, the attempt; then the order and the attempt; each with its place in the index of the unpaid.
+        let (hold, conclude) = (("TransactWriteItems".into(), 9), ("TransactWriteItems".into(), 5));
+        let (circuit, count) = (("GetItem".into(), 0), ("UpdateItem".into(), 1));
+        let expected = if first { vec![circuit, hold, count, conclude] } else { vec![hold, conclude] };
+        assert_eq!(calls, expected, "the circuit is looked at once a second");
+    }
+}
+
+#[tokio::test]
+async fn a_declined_order_waits_with_its_stock_and_another_card_pays_it() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let failed = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
+    assert_eq!((failed.status, failed.problem().as_str()), (500, "payment-failed"), "{failed:?}");
+    let id = text(&failed.json(), "orderId");
+    let waiting = shown(&world, &id).await;
+    assert_eq!(waiting["payBy"], failed.json()["payBy"]);
+    assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("STOCK_ALLOCATED", "FAILED"), 9));
+    assert_eq!(pay(&world, &id, "card-2").await.problem(), "payment-failed");
+    gateway(&world).be(Mode::Ok);
+    let paid = pay(&world, &id, "card-3").await;
+    assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")));
+    let keys: Vec<_> = charges(&world).into_iter().map(|(key, status, _)| (key, status)).collect();
+    let charge = |key: &str, status: &str| (key.to_owned(), status.to_owned());
+    assert_eq!(keys, [charge("card-1", "ABORTED"), charge("card-2", "ABORTED"), charge("card-3", "DONE")]);
+    let again = pay(&world, &id, "card-4").await;
+    assert_eq!((again.problem().as_str(), &again.json()["orderStatus"]), ("not-payable", &json!("PAID")));
+    let repeat = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
+    assert_eq!(
+        (repeat.problem().as_str(), &repeat.json()["orderId"]),
+        ("payment-failed", &json!(id)),
+        "what it said, it says"
+    );
+    assert_eq!(left(&world, "pen").await, 9);
+    pass(&world, Duration::from_mins(20)).await;
+    assert_eq!(confirmations(&world), 3);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn the_world_hears_of_each_turn_of_a_payment_under_its_own_name() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let failed = world.customer("c1").post("/order", &body("card-1")).await;
+    let id = text(&failed.json(), "orderId");
+    gateway(&world).be(Mode::Ok);
+    pay(&world, &id, "card-2").await;
+    world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
+    world.enable("settle-payments", false);
+    world.settle().await;
+    let order = world
+        .dynamodb(
+            "Query",
+            json!({
+                "TableName": "OrdersTable", "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": { ":pk": { "S": format!("ORDER#{id}") } },
+            }),
+        )
+        .await;
+    let rows = order["Items"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "the order, and a row for each attempt");
+    assert_eq!(rows[0]["lastChange"]["S"], json!("CANCELLED"));
+    let attempts: Vec<_> = rows[1..].iter().map(|row| text(&row["status"], "S")).collect();
+    assert_eq!(attempts, ["DECLINED", "REFUNDING"]);
+    assert_eq!(rows[1]["declineCode"]["S"], json!("REJECT_CARD_PAYMENT"));
+    world.enable("settle-payments", true);
+    world.settle().await;
+    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(shown(&world, &id).await["version"], json!(5), "held, failed, paid, cancelled, refunded");
+}
+
+#[tokio::test]
+async fn an_order_that_was_declined_can_be_paid_with_points() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let failed = world.customer("c1").post("/order", &by_card(order("c1", &[("ink", 2)]), "card-1")).await;
+    let path = format!("/orders/{}/pay", text(&failed.json(), "orderId"));
+    let points = json!({ "method": "POINTS" });
+    world.customer("c1").post("/order", &order("c1", &[("pen", 10)])).await;
+    world.stock("gold", 86_000, 1).await;
+    world.customer("c1").post("/order", &order("c1", &[("gold", 1)])).await;
+    let poor = world.customer("c1").post(&path, &points).await;
+    assert_eq!((poor.status, poor.problem().as_str()), (409, "insufficient-points"));
+    assert_eq!((&poor.json()["required"], &poor.json()["balance"]), (&json!(5_000), &json!(4_000)));
+    world.charge("c1", 6_000).await;
+    let first = world.customer("c1").post_once(&path, &points, "k").await;
+    assert_eq!((first.status, &first.json()["payment"]["method"]), (200, &json!("POINTS")));
+    let again = world.customer("c1").post_once(&path, &points, "k").await;
+    assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
+    let other = world.customer("c1").post_once(&path, &json!({ "method": "CARD", "paymentKey": "card-2" }), "k").await;
+    assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
+    assert_eq!(balance(&world, "c1").await, 5_000);
+    assert_eq!(confirmations(&world), 1);
+    let cancelled = world.customer("c1").post(&path.replace("/pay", "/cancel"), &json!({})).await;
+    assert_eq!(cancelled.json()["payment"]["status"], json!("REFUNDED"));
+    assert_eq!(balance(&world, "c1").await, 10_000);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_payment_whose_answer_was_lost_is_found_and_charged_once() {
+    for slow in [false, true] {
+        let world = shop().await;
+        gateway(&world).be(if slow { Mode::Slow } else { Mode::Lost });
+        let first = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
+        assert_eq!((first.status, &first.json()["status"]), (202, &json!("STOCK_ALLOCATED")), "{first:?}");
+        assert!(!first.headers.contains_key("retry-after"), "there is nothing to be paid again");
+        let id = text(&first.json(), "orderId");
+        let meanwhile = pay(&world, &id, "card-2").await;
+        assert_eq!((meanwhile.status, confirmations(&world)), (202, 1), "nothing else is charged until it is known");
+        gateway(&world).be(Mode::Ok);
+        pass(&world, LOOKED_INTO).await;
+        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+        let again = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
+        assert_eq!(
+            (again.status, again.is_replayed(), &again.body),
+            (202, true, &first.body),
+            "the first answer, as it was"
+        );
+        assert_eq!((charges(&world), confirmations(&world)), (vec![("card-1".into(), "DONE".into(), 6_000)], 1));
+        world.settle().await;
+        assert_eq!(world.partner("data-platform").requests().len(), 1);
+        assert_books_are_clean(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_never_came_in_leaves_the_order_to_be_paid_again() {
+    for mode in [Mode::Down, Mode::Error] {
+        let world = shop().await;
+        gateway(&world).be(mode);
+        let placed = world.customer("c1").post("/order", &body("card-1")).await;
+        assert_eq!(placed.status, 202, "{placed:?}");
+        let id = text(&placed.json(), "orderId");
+        pass(&world, LOOKED_INTO).await;
+        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"), "the gateway did not say");
+        gateway(&world).be(Mode::Ok);
+        pass(&world, LOOKED_INTO).await;
+        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
+        let paid = pay(&world, &id, "card-2").await;
+        assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")));
+        pass(&world, Duration::from_mins(16)).await;
+        assert_eq!(charges(&world), [("card-2".into(), "DONE".into(), 6_000)]);
+        assert_books_are_clean(&world).await;
+    }
+}
+
+/// What was asked arrives at the gateway when nobody waits for it any more, and after it was looked for.
+async fn arrive_late(world: &World, id: &str, key: &str) {
+    let client = PaymentGateway::new(&gateway(world).base_url, &gateway(world).secret).unwrap();
+    let (order, amount) = (OrderId::parse(id).unwrap(), Won::new(6_000).unwrap());
+    client.confirm(&key.parse().unwrap(), &order, amount, &format!("{id}-1")).await;
+}
+
+#[tokio::test]
+async fn a_charge_that_came_in_after_it_was_looked_for_is_not_forgotten() {
+    // The order expired unpaid; it was paid with points; another card was tried.
+    for meanwhile in ["nothing", "points", "card"] {
+        let world = shop().await;
+        gateway(&world).be(Mode::Down);
+        let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+        gateway(&world).be(Mode::Ok);
+        pass(&world, LOOKED_INTO).await;
+        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
+        arrive_late(&world, &id, "card-1").await;
+        match meanwhile {
+            "points" => {
+                let paid =
+                    world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
+                assert_eq!(paid.status, 200, "{paid:?}");
+            }
+            "card" => {
+                let unclear = pay(&world, &id, "card-2").await;
+                assert_eq!(unclear.status, 202, "the gateway charges an order once: {unclear:?}");
+                pass(&world, LOOKED_INTO).await;
+            }
+            _ => {
+                world.advance(Duration::from_mins(15));
+                world.fire("expire-orders").await.unwrap();
+            }
+        }
+        pass(&world, Duration::from_mins(16)).await;
+        pass(&world, Duration::from_mins(16)).await;
+        let (expected, kept) = match meanwhile {
+            "points" => (at("PAID", "PAID"), 0),
+            "card" => (at("PAID", "PAID"), 6_000),
+            _ => (at("EXPIRED", "REFUNDED"), 0),
+        };
+        assert_eq!(stands(&world, &id).await, expected, "{meanwhile}");
+        let charged: i64 = charges(&world).iter().map(|(_, _, balance)| balance).sum();
+        assert_eq!(charged, kept, "{meanwhile}: {:?}", charges(&world));
+        assert_books_are_clean(&world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_paid_by_many_cards_at_once_is_charged_once() {
+    let world = Arc::new(shop().await);
+    gateway(&world).be(Mode::Decline);
+    let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
+    gateway(&world).be(Mode::Ok);
+    let paying = (1..=12).map(|number| {
+        let (world, id) = (world.clone(), id.clone());
+        tokio::spawn(async move {
+            let reply = pay(&world, &id, &format!("card-{number}")).await;
+            assert!([200, 202, 409, 503].contains(&reply.status), "{reply:?}");
+            reply.status
+        })
+    });
+    let statuses = futures::future::try_join_all(paying).await.unwrap();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(charges(&world).iter().filter(|(_, status, _)| status == "DONE").count(), 1);
+    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_cancelled_while_the_card_is_charged_is_refunded() {
+    let world = Arc::new(shop().await);
+    let key = IdempotencyKey::parse("k").unwrap();
+    let id = OrderId::of_key(&CustomerId::parse("c1").unwrap(), &key).to_string();
+    let placing = {
+        let world = world.clone();
+        tokio::spawn(async move { world.customer("c1").post_once("/order", &body("card-1"), "k").await })
+    };
+    let cancelling = {
+        let (world, path) = (world.clone(), format!("/orders/{id}/cancel"));
+        tokio::spawn(async move {
+            while world.customer("c1").post(&path, &json!({})).await.status != 200 {
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let (placed, cancelled) = tokio::join!(placing, cancelling);
+    cancelled.unwrap();
+    let placed = placed.unwrap();
+    // It was cancelled before the answer of the gateway was there, or just after.
+    let expected = if placed.status == 200 { "PAID" } else { "CANCELLED" };
+    let told =
+        if placed.status == 200 { placed.json()["status"].clone() } else { placed.json()["orderStatus"].clone() };
+    assert_eq!(told, json!(expected), "{placed:?}");
+    pass(&world, LOOKED_INTO).await;
+    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
+    assert_eq!(left(&world, "pen").await, 10);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_payment_under_its_key_is_the_first_answer_and_a_declined_one_is_tried_afresh() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
+    let (path, choice) = (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    assert_eq!(world.customer("c1").post_once(&path, &choice, "k").await.problem(), "payment-failed");
+    gateway(&world).be(Mode::Lost);
+    let unclear = world.customer("c1").post_once(&path, &choice, "k").await;
+    assert_eq!(unclear.status, 202, "{unclear:?}");
+    gateway(&world).be(Mode::Ok);
+    pass(&world, LOOKED_INTO).await;
+    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    let again = world.customer("c1").post_once(&path, &choice, "k").await;
+    assert_eq!((again.status, again.is_replayed(), &again.body), (202, true, &unclear.body));
+    assert_eq!(confirmations(&world), 3);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_card_is_not_tried_without_end() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+    for number in 2..=20 {
+        assert_eq!(pay(&world, &id, &format!("card-{number}")).await.problem(), "payment-failed");
+    }
+    let refused = pay(&world, &id, "card-21").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "too-many-attempts"));
+    assert_eq!(confirmations(&world), 20);
+}
+
+#[tokio::test]
+async fn a_total_that_the_gateway_takes_for_too_little_is_declined() {
+    let world = shop().await;
+    world.stock("clip", 50, 5).await;
+    let refused = world.customer("c1").post("/order", &by_card(order("c1", &[("clip", 1)]), "card-1")).await;
+    assert_eq!(refused.problem(), "payment-failed");
+}
+
+#[tokio::test]
+async fn a_coupon_is_held_with_the_stock_and_the_rest_is_charged() {
+    let world = shop().await;
+    let mut body = body("card-1");
+    body["couponId"] = json!(coupon(&world, "c1", 1).await);
+    let placed = world.customer("c1").post("/order", &body).await.json();
+    assert_eq!((&placed["discountAmount"], &placed["totalAmount"]), (&json!(600), &json!(5_400)));
+    assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 5_400)]);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn nobody_pays_or_cancels_anothers_order_or_learns_that_it_exists() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+    for (action, body) in [("pay", json!({ "method": "POINTS" })), ("cancel", json!({}))] {
+        for (customer, order) in [("c2", id.as_str()), ("c1", "ord_never")] {
+            let reply = world.customer(customer).post(&format!("/orders/{order}/{action}"), &body).await;
+            assert_eq!((reply.status, reply.problem().as_str()), (404, "not-found"));
+        }
+    }
+    let paid = world.operator().post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
+    assert_eq!(paid.json()["timeline"][1]["by"], json!("operator"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_know_us_charges_nobody_and_loses_nothing() {
+    let options = local::Options {
+        parameters: [("PaymentGatewaySecretKey".to_owned(), "wrong".to_owned())].into(),
+        clock: Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap())),
+        ..World::options()
+    };
+    let world = World::with(options).await;
+    world.stock("pen", 1_000, 10).await;
+    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    assert_eq!(placed.status, 202, "it is not the customer's fault: {placed:?}");
+    assert_eq!(charges(&world), []);
+    world.advance(Duration::from_mins(15));
+    world.fire("expire-orders").await.unwrap();
+    assert_eq!(left(&world, "pen").await, 10);
+}
+
+#[tokio::test]
+async fn a_charge_of_another_amount_is_left_for_somebody_to_look_at() {
+    let world = shop().await;
+    gateway(&world).behave(Behaviour { mode: Mode::Down, ..Behaviour::default() });
+    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    let id = text(&placed.json(), "orderId");
+    gateway(&world).be(Mode::Ok);
+    arrive_late(&world, &id, "card-1").await;
+    pass(&world, LOOKED_INTO).await;
+    assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"), "6,000 were charged for 1,000");
+}

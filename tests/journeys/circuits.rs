@@ -1,0 +1,197 @@
+//! The circuit breaker around the payment gateway: customers are asked to pay a moment later instead of being lost.
+
+use crate::{assert_books_are_clean, at, by_card, charges, left, order, pass, shop, stands, text};
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+    partners::{Behaviour, Mode},
+    world::Reply,
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+async fn order_by_card(world: &World, key: &str) -> Reply {
+    world.customer("c1").post("/order", &by_card(order("c1", &[("pad", 1)]), key)).await
+}
+
+/// How many requests came to the gateway.
+fn asked(world: &World) -> usize {
+    world.partner("payment-gateway").requests().len()
+}
+
+/// Whether an order was placed without asking the gateway.
+fn is_deferred(reply: &Reply) -> bool {
+    reply.status == 202 && reply.headers.contains_key("retry-after")
+}
+
+/// A shop whose gateway is so that it opened the circuit: five orders that nobody knows the payment of.
+async fn overloaded(mode: Mode) -> World {
+    let world = shop().await;
+    world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 90 })).await;
+    world.partner("payment-gateway").be(mode);
+    for number in 0..5 {
+        let reply = order_by_card(&world, &format!("bad-{number}")).await;
+        assert_eq!((reply.status, is_deferred(&reply)), (202, false), "{reply:?}");
+    }
+    world
+}
+
+#[tokio::test]
+async fn while_the_gateway_is_in_trouble_orders_are_placed_with_their_stock_and_paid_later() {
+    for mode in [Mode::Error, Mode::Down, Mode::Slow] {
+        let world = overloaded(mode).await;
+        let before = asked(&world);
+        let deferred = order_by_card(&world, "card-1").await;
+        assert!(is_deferred(&deferred), "{mode:?}: {deferred:?}");
+        let wait: u64 = deferred.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=10).contains(&wait));
+        assert_eq!(
+            (asked(&world), left(&world, "pad").await),
+            (before, 94),
+            "the gateway is left alone, the stock is held"
+        );
+        let id = text(&deferred.json(), "orderId");
+        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"));
+        let still = world
+            .customer("c1")
+            .post(&format!("/orders/{id}/pay"), &json!({ "method": "CARD", "paymentKey": "card-1" }))
+            .await;
+        assert!(is_deferred(&still), "all functions share the circuit: {still:?}");
+        assert_eq!(asked(&world), before);
+        let points = world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
+        assert_eq!(points.status, 200, "whoever pays with points does not notice");
+        world.partner("payment-gateway").be(Mode::Ok);
+        world.advance(Duration::from_secs(wait));
+        let paid = world
+            .customer("c1")
+            .post(&format!("/orders/{id}/pay"), &json!({ "method": "CARD", "paymentKey": "card-1" }))
+            .await;
+        assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")), "{paid:?}");
+        world.advance(Duration::from_secs(1));
+        assert_eq!(order_by_card(&world, "card-2").await.status, 200, "the probe went well: the circuit is closed");
+        pass(&world, Duration::from_secs(30)).await;
+        pass(&world, Duration::from_mins(16)).await;
+        assert_books_are_clean(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_of_an_order_that_was_deferred_is_the_first_answer() {
+    let world = overloaded(Mode::Error).await;
+    let body = by_card(order("c1", &[("pad", 1)]), "card-1");
+    let first = world.customer("c1").post_once("/order", &body, "k").await;
+    world.partner("payment-gateway").be(Mode::Ok);
+    world.advance(Duration::from_secs(30));
+    let again = world.customer("c1").post_once("/order", &body, "k").await;
+    assert_eq!((again.status, again.is_replayed(), &again.body), (202, true, &first.body));
+    assert_eq!(charges(&world), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_calls() {
+    let world = Arc::new(overloaded(Mode::Error).await);
+    for _ in 0..3 {
+        let before = asked(&world);
+        world.advance(Duration::from_secs(11));
+        let ordering = (0..10).map(|number| {
+            let world = world.clone();
+            tokio::spawn(async move { order_by_card(&world, &format!("card-{number}")).await })
+        });
+        let replies = futures::future::try_join_all(ordering).await.unwrap();
+        assert_eq!(asked(&world), before + 1, "one probe");
+        assert_eq!(replies.iter().filter(|reply| is_deferred(reply)).count(), 9);
+    }
+    world.partner("payment-gateway").be(Mode::Ok);
+    pass(&world, Duration::from_mins(16)).await;
+    world.fire("expire-orders").await.unwrap();
+    pass(&world, Duration::from_mins(16)).await;
+    assert_eq!(left(&world, "pad").await, 100);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_prober_that_never_comes_back_is_replaced() {
+    let world = overloaded(Mode::Error).await;
+    world.advance(Duration::from_secs(11));
+    // It takes the lease, and what it found can never be told.
+    let rule = Rule {
+        service: Some("dynamodb".into()),
+        operation: Some("TransactWriteItems".into()),
+        kind: Kind::Internal,
+        every: 1,
+        count: None,
+    };
+    world.inject([Rule { every: 2, count: Some(100), ..rule }]);
+    order_by_card(&world, "card-1").await;
+    world.inject([]);
+    world.partner("payment-gateway").be(Mode::Ok);
+    world.advance(Duration::from_secs(16));
+    assert_eq!(order_by_card(&world, "card-2").await.status, 200);
+}
+
+#[tokio::test]
+async fn slow_answers_open_the_circuit_though_they_are_good() {
+    let world = shop().await;
+    let slow = Behaviour { mode: Mode::Slow, delay_ms: Some(4_000), ..Behaviour::default() };
+    world.partner("payment-gateway").behave(slow);
+    for number in 0..5 {
+        assert_eq!(order_by_card(&world, &format!("card-{number}")).await.status, 200);
+    }
+    assert!(is_deferred(&order_by_card(&world, "card-5").await));
+}
+
+#[tokio::test]
+async fn a_few_bad_answers_among_good_ones_and_declined_cards_do_not_open_it() {
+    let world = shop().await;
+    world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 90 })).await;
+    let some = Behaviour { mode: Mode::Error, share: Some(0.4), ..Behaviour::default() };
+    world.partner("payment-gateway").behave(some);
+    for number in 0..20 {
+        assert!(!is_deferred(&order_by_card(&world, &format!("card-{number}")).await), "{number}");
+    }
+    world.partner("payment-gateway").be(Mode::Decline);
+    for number in 20..40 {
+        assert_eq!(order_by_card(&world, &format!("card-{number}")).await.problem(), "payment-failed");
+    }
+}
+
+#[tokio::test]
+async fn what_was_bad_long_ago_does_not_count() {
+    let world = shop().await;
+    for number in 0..8 {
+        world.partner("payment-gateway").be(Mode::Error);
+        assert!(!is_deferred(&order_by_card(&world, &format!("card-{number}")).await), "{number}");
+        world.advance(Duration::from_secs(11));
+    }
+}
+
+#[tokio::test]
+async fn the_breaker_is_never_in_the_way_when_it_cannot_read_or_write() {
+    for kind in [Kind::Before, Kind::Throttle, Kind::Internal] {
+        for operation in ["GetItem", "UpdateItem", "BatchGetItem"] {
+            let world = shop().await;
+            let operation = Some(operation.to_owned());
+            world.inject([Rule { service: None, operation, kind, every: 1, count: None }]);
+            assert_eq!(order_by_card(&world, "card-1").await.status, 200, "{kind:?}");
+            world.partner("payment-gateway").be(Mode::Error);
+            assert_eq!(order_by_card(&world, "card-2").await.status, 202, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_settled_later_leaves_the_gateway_alone_too() {
+    let world = overloaded(Mode::Error).await;
+    let before = asked(&world);
+    world.settle().await;
+    world.advance(Duration::from_secs(30));
+    world.settle().await;
+    assert_eq!(asked(&world), before + 1, "five payments are to be looked into, and one of them probes");
+    world.partner("payment-gateway").be(Mode::Ok);
+    for _ in 0..6 {
+        pass(&world, Duration::from_mins(3)).await;
+    }
+    let orders = world.dynamodb("Scan", json!({ "TableName": "OrdersTable" })).await;
+    let open = orders["Items"].as_array().unwrap().iter().filter(|row| row["status"]["S"] == json!("ASKED")).count();
+    assert_eq!(open, 0, "and all are settled when it is well again");
+}
