@@ -1,17 +1,16 @@
 //! The data platform (데이터 플랫폼): receives every paid order, one to a request.
 
-use crate::webhook::{self, Secret};
+use crate::{
+    http,
+    webhook::{self, Secret},
+};
 use domain::Timestamp;
-use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect::Policy};
-use std::{error::Error, time::Duration};
-
-/// How long one attempt may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use reqwest::{StatusCode, Url, header::CONTENT_TYPE};
+use std::error::Error;
 
 /// The data platform's order statistics.
 #[derive(Debug, Clone)]
 pub struct DataPlatform {
-    client: Client,
     url: Url,
     secret: Secret,
 }
@@ -34,16 +33,15 @@ impl DataPlatform {
     /// The data platform at a base URL, which knows us by `secret`.
     pub fn new(base_url: &str, secret: Secret) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let url = Url::parse(&format!("{}/order/statistics", base_url.trim_end_matches('/')))?;
-        let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).user_agent("jumun").build()?;
-        Ok(Self { client, url, secret })
+        Ok(Self { url, secret })
     }
 
     /// Sends one event, as it is, under its id.
     pub async fn deliver(&self, id: &str, event: &str, attempted_at: Timestamp) -> Result<(), Undelivered> {
         let unreachable = |error: Box<dyn Error + Send + Sync>| Undelivered::Unreachable(error);
         let signature = self.secret.sign(id, attempted_at, event).map_err(|error| unreachable(error.into()))?;
-        let request = self
-            .client
+        let request = http::client()
+            .map_err(unreachable)?
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/cloudevents+json")
             .header(webhook::ID_HEADER, id)

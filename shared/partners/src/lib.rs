@@ -3,6 +3,7 @@
 //! The only crate with an HTTP client. It must never know a database, Lambda, or what an event means to us.
 
 mod data_platform;
+mod http;
 pub mod payment_gateway;
 pub mod webhook;
 

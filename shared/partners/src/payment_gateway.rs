@@ -3,22 +3,19 @@
 //! What matters most about an answer is whether the card was charged. An answer that does not say so, or that never came,
 //! is [`Confirmed::Unknown`]: whoever gets it must ask again, by [`PaymentGateway::find`].
 
+use crate::http;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     OrderId, Won,
     payment::{InvalidPaymentKey, PaymentKey},
 };
 use reqwest::{
-    Client, RequestBuilder, Response, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderValue},
-    redirect::Policy,
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
-use std::{error::Error, fmt, time::Duration};
-
-/// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use std::{error::Error, fmt};
 
 /// Names a POST: the gateway answers a repeat as it answered the first, for 15 days, and does nothing again.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -26,7 +23,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The gateway, as one merchant.
 #[derive(Clone)]
 pub struct PaymentGateway {
-    client: Client,
     base: Url,
     authorization: HeaderValue,
 }
@@ -115,11 +111,10 @@ impl PaymentGateway {
     /// The gateway at a base URL, to which we are known by a secret key.
     pub fn new(base_url: &str, secret_key: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let base = Url::parse(&format!("{}/", base_url.trim_end_matches('/')))?;
-        let client = Client::builder().timeout(TIMEOUT).redirect(Policy::none()).user_agent("jumun").build()?;
         // The secret key is the user, and the password is empty.
         let mut authorization = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{secret_key}:"))))?;
         authorization.set_sensitive(true);
-        Ok(Self { client, base, authorization })
+        Ok(Self { base, authorization })
     }
 
     /// Charges what the customer has authorised under `key`. Asking again under the same `idempotency_key` charges nothing.
@@ -136,8 +131,7 @@ impl PaymentGateway {
 
     /// What the gateway knows of an order's payment.
     pub async fn find(&self, order: &OrderId) -> Result<Found, Unanswered> {
-        let url = self.url(&format!("v1/payments/orders/{order}"))?;
-        match answer::<Payment>(self.client.get(url).header(AUTHORIZATION, &self.authorization)).await? {
+        match answer::<Payment>(self.request(Method::GET, &format!("v1/payments/orders/{order}"))?).await? {
             Ok(Payment { payment_key, status, total_amount }) if status == "DONE" => {
                 let unreadable = |error: Box<dyn Error + Send + Sync>| Unanswered::Unreachable(error);
                 let key = payment_key.parse().map_err(|error: InvalidPaymentKey| unreadable(error.into()))?;
@@ -162,14 +156,15 @@ impl PaymentGateway {
         }
     }
 
-    fn url(&self, path: &str) -> Result<Url, Unanswered> {
-        self.base.join(path).map_err(|error| Unanswered::Unreachable(error.into()))
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Unanswered> {
+        let url = self.base.join(path).map_err(|error| Unanswered::Unreachable(error.into()))?;
+        let client = http::client().map_err(Unanswered::Unreachable)?;
+        Ok(client.request(method, url).header(AUTHORIZATION, &self.authorization))
     }
 
     async fn post(&self, path: &str, idempotency_key: &str, body: &str) -> Result<Answered<Payment>, Unanswered> {
-        let request = self.client.post(self.url(path)?).header(AUTHORIZATION, &self.authorization);
-        let request = request.header(IDEMPOTENCY_KEY, idempotency_key).header("content-type", "application/json");
-        answer(request.body(body.to_owned())).await
+        let request = self.request(Method::POST, path)?.header(IDEMPOTENCY_KEY, idempotency_key);
+        answer(request.header(CONTENT_TYPE, "application/json").body(body.to_owned())).await
     }
 }
 
