@@ -15,7 +15,7 @@ async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, va
 }
 
 /// The violations of an audit as law, key, expected and actual.
-async fn violations(world: &World) -> Vec<[String; 4]> {
+pub(crate) async fn violations(world: &World) -> Vec<[String; 4]> {
     let audit = world.audit().await;
     let violations = audit["violations"].as_array().unwrap();
     assert_eq!(audit["clean"], json!(violations.is_empty()));
@@ -23,7 +23,7 @@ async fn violations(world: &World) -> Vec<[String; 4]> {
     violations.iter().map(|one| ["law", "key", "expected", "actual"].map(|name| part(one, name))).collect()
 }
 
-fn violation(law: &str, key: &str, expected: &str, actual: &str) -> [String; 4] {
+pub(crate) fn violation(law: &str, key: &str, expected: &str, actual: &str) -> [String; 4] {
     [law, key, expected, actual].map(str::to_owned)
 }
 

@@ -69,6 +69,14 @@ async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
         customer.get("/points/c2/history").await,
         customer.post("/points/charge", &json!({ "customerId": "c2", "amount": 1 })).await,
         customer.post("/order", &order("c2", &[("pen", 1)])).await,
+        customer.get("/orders?customerId=c2").await,
+        customer.get("/carts/c2").await,
+        customer.put("/carts/c2/items/pen", &json!({ "quantity": 1 })).await,
+        customer.delete("/carts/c2/items/pen").await,
+        customer.delete("/carts/c2").await,
+        customer.post("/carts/c2/order", &json!({})).await,
+        customer.post("/coupons/spring/issue", &json!({ "customerId": "c2" })).await,
+        customer.get("/customers/c2/coupons").await,
     ] {
         assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"));
     }

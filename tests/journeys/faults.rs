@@ -115,6 +115,83 @@ async fn a_refused_order_leaves_nothing_whatever_call_fails_how() {
     }
 }
 
+/// Without a key nothing tells a repeat from a second request, so the function itself must not make two of one.
+#[tokio::test]
+async fn what_has_no_key_still_happens_once_when_the_answer_is_lost() {
+    let lost = || Rule {
+        service: None,
+        operation: Some("TransactWriteItems".into()),
+        kind: Kind::After,
+        every: 1,
+        count: Some(1),
+    };
+    let world = shop().await;
+    world.inject([lost()]);
+    let charged = world.customer("c1").post("/points/charge", &json!({ "customerId": "c1", "amount": 500 })).await;
+    assert_eq!((charged.status, &charged.json()["balance"], charged.is_replayed()), (200, &json!(100_500), false));
+    world.inject([lost()]);
+    let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await;
+    assert_eq!((placed.status, placed.is_replayed()), (200, false), "{placed:?}");
+    world.inject([lost()]);
+    let adjusted = world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 5 })).await;
+    assert_eq!(adjusted.json()["quantity"], json!(14));
+    assert_eq!((balance(&world, "c1").await, left(&world, "pen").await), (99_500, 14));
+    assert_books_are_clean(&world).await;
+}
+
+/// The prices are remembered, so nothing is read before: the transaction alone knows that the points are gone.
+#[tokio::test]
+async fn points_are_not_spent_twice_by_orders_that_read_nothing() {
+    let world = shop().await;
+    world.charge("c2", 1_500).await;
+    world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await;
+    for expected in [200, 409] {
+        let reply = world.customer("c2").post("/order", &order("c2", &[("pen", 1)])).await;
+        assert_eq!(reply.status, expected, "{reply:?}");
+    }
+    assert_eq!((balance(&world, "c2").await, left(&world, "pen").await), (500, 8));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_cart_is_ordered_once_whatever_call_fails_how() {
+    for (nth, operation) in [(1, "Query"), (2, "TransactGetItems"), (3, "TransactWriteItems")] {
+        for kind in kinds(2) {
+            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+                let world = shop().await;
+                for product in ["pen", "ink"] {
+                    let path = format!("/carts/c1/items/{product}");
+                    world.customer("c1").put(&path, &json!({ "quantity": 1 })).await;
+                }
+                let first = insist(&world, "/carts/c1/order", &json!({}), rule.clone()).await;
+                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (9, 96_500), "{rule:?}");
+                assert_eq!(world.operator().get("/carts/c1").await.json()["items"], json!([]), "{rule:?}");
+                assert_books_are_clean(&world).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_coupon_is_issued_once_whatever_call_fails_how() {
+    for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
+        for kind in kinds(2) {
+            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+                let world = shop().await;
+                let source = "/api/v1/admin/coupon-sources/spring";
+                world.operator().put(source, &crate::coupon_source(5)).await;
+                let body = json!({ "customerId": "c1" });
+                let first = insist(&world, "/coupons/spring/issue", &body, rule.clone()).await;
+                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                let put = world.operator().put(source, &crate::coupon_source(5)).await;
+                assert_eq!(put.json()["issued"], json!(1), "{rule:?}");
+                assert_books_are_clean(&world).await;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn conflicts_and_throttling_are_tried_four_times_and_then_told_as_busy() {
     for kind in [Kind::Conflict(0), Kind::Throttle] {

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod audit;
+mod audit_payments;
 mod bad_input;
 mod callers;
 mod cancelling;

@@ -28,6 +28,9 @@ pub const OPEN_FOR: Duration = Duration::from_secs(10);
 /// How long a probe may take before another caller may try: longer than any call.
 pub const PROBE_FOR: Duration = Duration::from_secs(15);
 
+/// How long others wait for what a probe finds: it seldom takes as long as it may.
+pub const PROBE_WAIT: Duration = Duration::from_secs(2);
+
 /// A circuit as everybody shares it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,7 +97,7 @@ impl Circuit {
         let Some(open_until) = self.open_until else { return Admission::Call };
         match self.probed_until {
             _ if now < open_until => Admission::Wait(now.until(open_until)),
-            Some(probed_until) if now < probed_until => Admission::Wait(now.until(probed_until)),
+            Some(probed_until) if now < probed_until => Admission::Wait(now.until(probed_until).min(PROBE_WAIT)),
             _ => Admission::Probe(Self {
                 version: self.version + 1,
                 probed_until: Some(now.plus(PROBE_FOR)),
@@ -143,7 +146,7 @@ mod tests {
         let open = circuit.opened(at(0));
         assert_eq!(open.admission(at(4)), Admission::Wait(Duration::from_secs(6)));
         let Admission::Probe(probed) = open.admission(at(10)) else { unreachable!("its time is over") };
-        assert_eq!(probed.admission(at(11)), Admission::Wait(Duration::from_secs(14)));
+        assert_eq!(probed.admission(at(11)), Admission::Wait(PROBE_WAIT));
         assert!(matches!(probed.admission(at(25)), Admission::Probe(_)), "a prober that died is replaced");
         assert_eq!(probed.closed().admission(at(11)), Admission::Call);
         assert_eq!(probed.opened(at(12)).admission(at(13)), Admission::Wait(Duration::from_secs(9)));

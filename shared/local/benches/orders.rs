@@ -31,6 +31,7 @@ fn main() {
     let one_thread = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     one_thread.block_on(against_bare_transactions());
     one_thread.block_on(as_orders_pile_up());
+    one_thread.block_on(other_ways_to_order());
     tokio::runtime::Runtime::new().expect("a runtime").block_on(over_http());
 }
 
@@ -136,8 +137,10 @@ fn transaction(number: usize) -> Value {
             "productId": { "S": product }, "quantity": { "N": "1" }, "unitPrice": { "N": "1000" }, "totalPrice": { "N": "1000" },
         } })
     };
-    let payment =
-        json!({ "method": { "S": "POINTS" }, "amount": { "N": "3000" }, "status": { "S": "PAID" }, "paidAt": at });
+    let payment = json!({
+        "method": { "S": "POINTS" }, "amount": { "N": "3000" }, "status": { "S": "PAID" }, "paidAt": at,
+        "ledgerEntry": { "S": entry_id },
+    });
     let step = json!({ "M": { "status": { "S": "PAID" }, "at": at, "by": { "S": "operator" } } });
     let mut order = key(&format!("ORDER#{order_id}"), "ORDER");
     for (name, value) in [
@@ -150,7 +153,7 @@ fn transaction(number: usize) -> Value {
         ("discountAmount", json!({ "N": "0" })),
         ("totalAmount", json!({ "N": "3000" })),
         ("payment", json!({ "M": payment })),
-        ("ledgerEntry", json!({ "S": entry_id })),
+        ("lastChange", json!({ "S": "PAID" })),
         ("timeline", json!({ "L": [step] })),
         ("placedAt", at.clone()),
         ("updatedAt", at.clone()),
@@ -177,6 +180,52 @@ async fn as_orders_pile_up() {
     println!("median of the first 1,000 {first:>8.0} µs");
     println!("of the last of {PILE}     {last:>8.0} µs");
     println!("ratio                     {:>8.2}", last / first);
+}
+
+/// What else happens to orders, in turn with plain ones: with a coupon, from a cart, by card (the gateway is a stub on
+/// loopback), and called off.
+async fn other_ways_to_order() {
+    const ROUNDS: usize = 500;
+    let world = shop().await;
+    let (client, card) = (world.anyone(), json!({ "method": "CARD", "paymentKey": "" }));
+    let mut times: [Vec<f64>; 5] = std::array::from_fn(|_| Vec::with_capacity(ROUNDS));
+    for round in 0..ROUNDS {
+        let source = json!({
+            "name": "One", "discountAmount": 100, "quantity": 1, "issueFrom": "2020-01-01T00:00:00Z",
+            "issueUntil": "2099-01-01T00:00:00Z", "validDays": 1,
+        });
+        client.put(&format!("/api/v1/admin/coupon-sources/s{round}"), &source).await;
+        let issued = client.post(&format!("/coupons/s{round}/issue"), &json!({ "customerId": "c1" })).await.json();
+        for product in PRODUCTS {
+            client.put(&format!("/carts/c1/items/{product}"), &json!({ "quantity": 1 })).await;
+        }
+        let (mut with_coupon, mut by_card) = (body(), body());
+        with_coupon["couponId"] = issued["couponId"].clone();
+        by_card["payment"] = card.clone();
+        by_card["payment"]["paymentKey"] = format!("card-{round}").into();
+        let mut order_id = Value::Null;
+        for (place, (path, body)) in
+            [("/order", body()), ("/order", with_coupon), ("/carts/c1/order", json!({})), ("/order", by_card)]
+                .into_iter()
+                .enumerate()
+        {
+            let started = Instant::now();
+            let reply = client.post(path, &body).await;
+            times[place].push(started.elapsed().as_secs_f64() * 1e6);
+            assert_eq!(reply.status, 200, "{reply:?}");
+            order_id = reply.json()["orderId"].clone();
+        }
+        let path = format!("/orders/{}/cancel", order_id.as_str().expect("an order"));
+        let started = Instant::now();
+        assert_eq!(client.post(&path, &json!({})).await.status, 200);
+        times[4].push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    let [plain, coupon, cart, card, cancelled] = times.map(median);
+    println!("median of a plain order   {plain:>8.0} µs; against it:");
+    for (name, time) in [("with a coupon", coupon), ("from a cart", cart), ("by card", card), ("called off", cancelled)]
+    {
+        println!("  {name:<23} {time:>8.0} µs, ratio {:.2}", time / plain);
+    }
 }
 
 /// Orders over sockets, on connections that are kept.
