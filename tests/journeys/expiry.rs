@@ -34,7 +34,7 @@ async fn an_order_that_is_not_paid_in_fifteen_minutes_gives_back_stock_and_coupo
     let id = text(&failed.json(), "orderId");
     let waiting = shown(&world, &id).await;
     assert_eq!((&waiting["totalAmount"], &waiting["payBy"]), (&json!(3_600), &failed.json()["payBy"]));
-    world.advance(Duration::from_secs(14 * 60));
+    world.advance(Duration::from_mins(14));
     world.fire("expire-orders").await.unwrap();
     assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("STOCK_ALLOCATED", "FAILED"), 6));
     world.advance(Duration::from_mins(1));
@@ -155,7 +155,7 @@ async fn an_order_that_is_paid_while_it_expires_is_one_or_the_other() {
         let id = held(&world, "card-1").await;
         world.partner("payment-gateway").be(Mode::Ok);
         // The clock of a world moves with each look: the payment begins in time, the schedule a moment later.
-        world.advance(Duration::from_secs(15 * 60 - 1) - Duration::from_millis(200 - round * 10));
+        world.advance(Duration::from_millis(899_000 - 200 + round * 10));
         let path = format!("/orders/{id}/pay");
         let paying = {
             let world = world.clone();

@@ -220,9 +220,10 @@ async fn other_ways_to_order() {
         assert_eq!(client.post(&path, &json!({})).await.status, 200);
         times[4].push(started.elapsed().as_secs_f64() * 1e6);
     }
-    let [plain, coupon, cart, card, cancelled] = times.map(median);
+    let [plain, with_coupon, of_cart, by_card, cancelled] = times.map(median);
     println!("median of a plain order   {plain:>8.0} µs; against it:");
-    for (name, time) in [("with a coupon", coupon), ("from a cart", cart), ("by card", card), ("called off", cancelled)]
+    for (name, time) in
+        [("with a coupon", with_coupon), ("from a cart", of_cart), ("by card", by_card), ("called off", cancelled)]
     {
         println!("  {name:<23} {time:>8.0} µs, ratio {:.2}", time / plain);
     }
