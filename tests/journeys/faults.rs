@@ -193,6 +193,21 @@ async fn a_coupon_is_issued_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
+async fn nothing_is_tried_again_that_could_end_after_the_deadline() {
+    let world = shop().await;
+    world.inject([Rule::all_of("dynamodb", Kind::Conflict(0))]);
+    let mut body = order("c1", &[("pen", 1)]);
+    body["items"][0]["expectedPrice"] = json!(1_000);
+    let customer = world.customer("c1");
+    // The first try is made; while the function waits for the second, its time runs out.
+    let (refused, ()) = tokio::join!(customer.post("/order", &body), async {
+        world.advance(std::time::Duration::from_secs(18));
+    });
+    assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
+    assert_eq!(world.take_calls().len(), 2);
+}
+
+#[tokio::test]
 async fn conflicts_and_throttling_are_tried_four_times_and_then_told_as_busy() {
     for kind in [Kind::Conflict(0), Kind::Throttle] {
         let world = shop().await;

@@ -220,3 +220,17 @@ async fn one_count_costs_the_same_however_old_the_shop_is() {
     assert_eq!(costs[4], costs[9], "{costs:?}");
     assert!(costs[9].0 <= 80, "one call for each hour and a few more: {costs:?}");
 }
+
+/// Totals of many products are kept in parts. When a late cancellation leaves fewer, what was in the others must not count.
+#[tokio::test]
+async fn an_hour_whose_totals_shrink_to_fewer_parts_counts_only_those() {
+    let world = world().await;
+    let paid_at = world.now();
+    let large = Told { id: 0, paid_at, items: (0..4_500).map(|product| (product, 9)).collect() };
+    let small = Told { id: 1, paid_at, items: vec![(3, 1)] };
+    tell(&world, &[message(&large, 1), message(&small, 1)]).await;
+    world.advance(Duration::from_hours(2));
+    assert_eq!(ranked(&top(&world).await)[0], ("p3".into(), 10));
+    tell(&world, &[message(&large, 2)]).await;
+    assert_eq!(ranked(&top(&world).await), [("p3".into(), 1)]);
+}

@@ -84,6 +84,8 @@ impl Cashier {
         let confirmed = self.gateway.confirm(payment_key, order_id, *amount, &attempt.idempotency_key()).await;
         let is_well = !matches!(&confirmed, Confirmed::Unknown(why) if why.is_trouble());
         self.breaker.tell(store, pass, is_well).await;
+        // The charge is of the moment at which the gateway answered.
+        let payer = Payer { now: store.now(), ..payer };
         let outcome = match confirmed {
             Confirmed::Charged => Outcome::Charged(payment_key.clone()),
             Confirmed::Declined(code) => Outcome::Declined(code),

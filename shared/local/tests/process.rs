@@ -102,6 +102,43 @@ fn what_was_acknowledged_survives_a_kill_and_every_event_still_arrives() {
 }
 
 #[test]
+fn a_charge_whose_answer_was_lost_is_found_after_a_kill_and_goes_back_after_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop.db");
+    let jumun = Jumun::start(&data);
+    http(&jumun.control, "PUT", "/partners/payment-gateway/behaviour", &json!({ "mode": "lost" }));
+    let order = json!({
+        "customerId": "minji", "items": [{ "productId": "espresso", "quantity": 1 }],
+        "payment": { "method": "CARD", "paymentKey": "card-1" },
+    });
+    let (status, held) = http(&jumun.api, "POST", "/order", &order);
+    assert_eq!((status, &held["status"]), (202, &json!("STOCK_ALLOCATED")));
+    let path = format!("/orders/{}", held["orderId"].as_str().unwrap());
+    jumun.kill();
+
+    let comes_to = |jumun: &Jumun, expected: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while http(&jumun.api, "GET", &path, &Value::Null).1["payment"]["status"] != json!(expected) {
+            assert!(std::time::Instant::now() < deadline, "the payment never was {expected}");
+            http(&jumun.control, "POST", "/clock/advance", &json!({ "seconds": 31 }));
+            http(&jumun.control, "GET", "/idle?timeoutSeconds=5", &Value::Null);
+        }
+    };
+    let jumun = Jumun::start(&data);
+    comes_to(&jumun, "PAID");
+    assert_eq!(http(&jumun.api, "POST", &format!("{path}/cancel"), &json!({})).0, 200);
+    jumun.kill();
+
+    let jumun = Jumun::start(&data);
+    comes_to(&jumun, "REFUNDED");
+    let (_, gateway) = http(&jumun.control, "GET", "/partners/payment-gateway", &Value::Null);
+    let payments = gateway["books"]["payments"].as_array().unwrap();
+    assert_eq!((payments.len(), &payments[0]["status"]), (1, &json!("CANCELED")), "{gateway}");
+    http(&jumun.control, "POST", "/schedules/audit-books/run", &Value::Null);
+    assert_eq!(http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"], json!(true));
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_clearly_and_nothing_starts() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
