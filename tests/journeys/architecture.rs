@@ -37,7 +37,7 @@ const FOR_FUNCTIONS: &[&str] = &["domain", "events", "store", "edge", "partners"
 const RESERVED: [(&str, &[&str]); 12] = [
     ("aws-sdk-dynamodb", &["store"]),
     ("aws-sdk-eventbridge", &["orders"]),
-    ("aws-sdk-sqs", &["edge", "orders", "outbound"]),
+    ("aws-sdk-sqs", &["edge", "orders"]),
     ("lambda_runtime", &["edge"]),
     ("reqwest", &["partners"]),
     ("hyper", &["local"]),

@@ -49,7 +49,7 @@ async fn an_order_that_was_charged_twice_is_found() {
     let (world, id) = charged().await;
     let second = json!({
         "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "PAYMENT#002" }, "orderId": { "S": id }, "attempt": { "N": "2" },
-        "status": { "S": "PAID" }, "paymentKey": { "S": "card-2" }, "amount": { "N": "2000" },
+        "status": { "S": "PAID" }, "paymentKey": { "S": "card-2" }, "amount": { "N": "2000" }, "asks": { "N": "1" },
         "askedAt": { "S": "2026-01-05T00:00:00.000Z" }, "updatedAt": { "S": "2026-01-05T00:00:00.000Z" },
     });
     world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": second })).await;
@@ -86,6 +86,22 @@ async fn a_charge_that_did_not_go_back_with_its_order_is_found() {
     );
     // Whichever is seen first: an attempt that charged and is not named, or the named one that does not go back.
     assert!(found.iter().any(|one| one[0] == kept[0] && one[1] == kept[1] && one[3] == kept[3]), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_order_that_does_not_stand_where_its_payment_does_is_found() {
+    for (status, payment) in
+        [("CANCELLED", "PAID"), ("PAID", "PENDING"), ("STOCK_ALLOCATED", "PAID"), ("PAID", "REFUNDED")]
+    {
+        let (world, id) = charged().await;
+        world.settle().await;
+        let row = ("OrdersTable", format!("ORDER#{id}"), "ORDER");
+        let values = json!({ ":s": { "S": status }, ":p": { "S": payment } });
+        update(&world, (row.0, &row.1, row.2), "SET #status = :s, payment.#status = :p", values).await;
+        let found = violations(&world).await;
+        let law = ("order-charged-by-one-attempt", format!("order/{id}"));
+        assert!(found.iter().any(|one| (one[0].as_str(), &one[1]) == (law.0, &law.1)), "{status} {payment}: {found:?}");
+    }
 }
 
 #[tokio::test]

@@ -130,6 +130,10 @@ async fn a_refund_by_card_is_tried_until_the_gateway_has_done_it() {
         "taken back once, though the answer was lost"
     );
     assert_eq!(shown(&world, &id).await["version"], json!(4), "held, paid, cancelled, refunded");
+    let requests = world.partner("payment-gateway").requests();
+    let keys: Vec<&String> = requests.iter().map(|request| &request.headers["idempotency-key"]).collect();
+    let asked = std::collections::BTreeSet::from_iter(&keys).len();
+    assert_eq!(asked, keys.len(), "a refusal under a key would be repeated: each asking has its own");
     assert_books_are_clean(&world).await;
 }
 

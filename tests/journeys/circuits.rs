@@ -110,6 +110,17 @@ async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_ca
 }
 
 #[tokio::test]
+async fn who_may_probe_and_does_not_call_after_all_lets_the_next_one() {
+    let world = overloaded(Mode::Error).await;
+    world.partner("payment-gateway").be(Mode::Ok);
+    world.advance(Duration::from_secs(11));
+    let mut too_many = by_card(order("c1", &[("pad", 9_000)]), "card-1");
+    too_many["items"][0]["expectedPrice"] = json!(500);
+    assert_eq!(world.customer("c1").post("/order", &too_many).await.problem(), "out-of-stock");
+    assert_eq!(order_by_card(&world, "card-2").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_prober_that_never_comes_back_is_replaced() {
     let world = overloaded(Mode::Error).await;
     world.advance(Duration::from_secs(11));

@@ -1,7 +1,10 @@
 //! Coupons: never too many, one to each, used once, and back when the order is called off.
 
 use crate::{assert_books_are_clean, balance, coupon, coupon_source, left, order, shop, text};
-use local::World;
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -209,6 +212,67 @@ async fn coupons_are_listed_by_status_and_page_by_page() {
     }
     let issued: Vec<String> = ids.iter().filter(|id| **id != ids[2]).cloned().collect();
     assert_eq!(seen, issued);
+}
+
+/// The first try of a transaction does not arrive, and while the function waits to try again another comes first.
+fn first_try_fails() -> Rule {
+    let (service, operation) = (None, Some("TransactWriteItems".into()));
+    Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
+}
+
+#[tokio::test]
+async fn of_two_orders_that_use_a_coupon_at_once_one_gets_it() {
+    let world = shop().await;
+    let coupon_id = coupon(&world, "c1", 1).await;
+    world.inject([first_try_fails()]);
+    let (held_up, quick) = (world.customer("c1"), world.customer("c1"));
+    let (pens, inks) =
+        (with_coupon(order("c1", &[("pen", 2)]), &coupon_id), with_coupon(order("c1", &[("ink", 2)]), &coupon_id));
+    let (second, first) = tokio::join!(held_up.post("/order", &pens), quick.post("/order", &inks));
+    assert_eq!((first.status, second.problem().as_str()), (200, "coupon-unusable"), "{second:?}");
+    assert_eq!(second.json()["reason"], json!("used"));
+    assert_eq!((left(&world, "pen").await, left(&world, "ink").await), (10, 8));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_customer_who_draws_twice_at_once_gets_one() {
+    let world = shop().await;
+    world.operator().put(SOURCE, &coupon_source(10)).await;
+    world.inject([first_try_fails()]);
+    let (held_up, quick, body) = (world.customer("c1"), world.customer("c1"), json!({ "customerId": "c1" }));
+    let (second, first) =
+        tokio::join!(held_up.post("/coupons/spring/issue", &body), quick.post("/coupons/spring/issue", &body));
+    assert_eq!((first.status, second.problem().as_str()), (200, "coupon-already-issued"), "{second:?}");
+    assert_eq!(world.operator().put(SOURCE, &coupon_source(10)).await.json()["issued"], json!(1));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_does_not_cry_out_while_coupons_are_drawn_and_their_source_is_changed() {
+    let world = Arc::new(World::new().await);
+    world.operator().put(SOURCE, &coupon_source(10_000)).await;
+    let drawing = (0..4).map(|row| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            for number in 0..60 {
+                let id = format!("c{row}-{number}");
+                let issued = world.customer(&id).post("/coupons/spring/issue", &json!({ "customerId": id })).await;
+                assert_eq!(issued.status, 200, "{issued:?}");
+                if number % 10 == 0 {
+                    let put = world.operator().put(SOURCE, &coupon_source(10_000 + number)).await;
+                    assert_eq!(put.status, 200, "a source is changed also amid a rush: {put:?}");
+                }
+            }
+        })
+    });
+    let drawing: Vec<_> = drawing.collect();
+    while !drawing.iter().all(tokio::task::JoinHandle::is_finished) {
+        let audit = world.audit().await;
+        assert_eq!(audit["clean"], json!(true), "{audit:#}");
+    }
+    futures::future::try_join_all(drawing).await.unwrap();
+    assert_books_are_clean(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are not functions: their tasks may run beside them")]
 
 mod architecture;
+mod attempts;
 mod audit;
 mod audit_payments;
 mod bad_input;

@@ -93,12 +93,12 @@ async fn handle(store: Store, request: Request) -> Result<Answer, PutSourceRefus
         let source = CouponSource { issued, ..terms.clone() };
         match Transaction::default().with(store.put_coupon_source(&source, version)?, ()).commit(&store).await {
             Ok(()) => return Ok(Answer::ok(&source)),
-            // Somebody else put it, or a coupon was issued: look again.
+            // Somebody else put it, or more were issued by now: look again.
             Err(NotCommitted::Refused(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
         }
     }
-    Err(Fault::busy("coupons are issued faster than their source can be changed").into())
+    Err(Fault::busy("the source is changed by others faster than by this request").into())
 }
 
 impl PutCouponSource {

@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/cancel` calls an order off before it is cooked (주문 취소): stock, coupon and points are back
 //! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
 
-use crate::paying::reply;
+use crate::{KeyReused, paying::reply};
 use domain::{
     EntryId, Fault, OrderId,
     order::{Command, Status},
@@ -59,8 +59,8 @@ pub enum CancelRefusal {
     #[error("The balance has no room for the points that come back.")]
     BalanceLimit,
     /// The key stands for another cancellation.
-    #[error("This Idempotency-Key was used for another cancellation.")]
-    KeyReused,
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The request is not acceptable.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -74,7 +74,7 @@ impl Problem for CancelRefusal {
         match self {
             Self::NotCancellable(status) => Details::new(409, "not-cancellable").with("orderStatus", status),
             Self::BalanceLimit => Details::new(409, "balance-limit"),
-            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
+            Self::KeyReused(_) => Details::new(422, "idempotency-key-reused"),
             Self::Rejected(rejected) => rejected.details(),
             Self::Fault(fault) => fault.details(),
         }
@@ -92,9 +92,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, CancelRefusal>
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
         let file = crate::file_of::<CancelRefusal>(&store, &order_id, &request.caller).await?;
-        if let Some(reply) = key_hash.as_ref().and_then(|hash| file.replies.get(hash)) {
-            let is_same = reply.fingerprint == fingerprint;
-            return if is_same { Ok(Answer::again(reply.status, &reply.body)) } else { Err(CancelRefusal::KeyReused) };
+        if let Some(answer) = crate::again(&file, key_hash.as_ref(), &fingerprint) {
+            return Ok(answer?);
         }
         let before = file.placed;
         let command = Command::Cancel { reason: reason.clone(), refund: EntryId::from_ulid(request.ulid()) };
@@ -110,8 +109,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, CancelRefusal>
             Ok(()) => return Ok(Answer::ok(&events::Order::from(&after.order))),
             Err(NotChanged::Stale) => {}
             Err(NotChanged::BalanceFull) => return Err(CancelRefusal::BalanceLimit),
-            Err(NotChanged::Fault(fault)) => return Err(fault.into()),
-            Err(other @ NotChanged::PointsShort) => return Err(Fault::broken(other).into()),
+            Err(other) => return Err(other.into_fault().into()),
         }
     }
     Err(Fault::busy("the order changes faster than it can be cancelled").into())

@@ -7,15 +7,12 @@
 use domain::{Fault, OrderId, Timestamp, actor::Actor, order::Command};
 use edge::{Function, Tick};
 use futures::{StreamExt, stream};
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 use store::{
     Store,
     changes::NotChanged,
     orders::{PlacedOrder, UNPAID_SHARDS},
 };
-
-/// Orders that are read from the index at once.
-const PAGE: u16 = 100;
 
 /// Orders that are ended side by side.
 const SIDE_BY_SIDE: usize = 10;
@@ -31,19 +28,25 @@ pub fn function() -> Function {
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
     let mut failure = None;
+    // Neither an order that cannot be ended nor a part of the index that cannot be read keeps the others waiting.
     for shard in 0..UNPAID_SHARDS {
-        // The index may still tell of what was ended a moment ago.
-        let mut seen: HashSet<OrderId> = HashSet::new();
-        loop {
-            let overdue = store.overdue_orders(shard, tick.now, PAGE).await?;
-            let fresh: Vec<OrderId> = overdue.into_iter().filter(|order| seen.insert(order.clone())).collect();
-            if fresh.is_empty() || store.now().plus(CLOSING_TIME) > tick.deadline {
-                break;
-            }
-            let outcomes = stream::iter(fresh).map(|order| expire(store.clone(), order, tick.now));
-            let outcomes: Vec<_> = outcomes.buffer_unordered(SIDE_BY_SIDE).collect().await;
-            // One order that cannot be ended does not keep the others waiting.
-            failure = outcomes.into_iter().find_map(Result::err).or(failure);
+        if let Err(fault) = expire_shard(&store, shard, tick).await {
+            failure = Some(fault);
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+async fn expire_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault> {
+    let (mut failure, mut place) = (None, None);
+    while store.now().plus(CLOSING_TIME) < tick.deadline {
+        let (overdue, next) = store.overdue_orders(shard, tick.now, place).await?;
+        let outcomes = stream::iter(overdue).map(|order| expire(store.clone(), order, tick.now));
+        let outcomes: Vec<_> = outcomes.buffer_unordered(SIDE_BY_SIDE).collect().await;
+        failure = outcomes.into_iter().find_map(Result::err).or(failure);
+        place = next;
+        if place.is_none() {
+            break;
         }
     }
     failure.map_or(Ok(()), Err)
@@ -56,7 +59,6 @@ async fn expire(store: Store, order_id: OrderId, now: Timestamp) -> Result<(), F
     match store.commit_change(store.change(&before.order, &after)?).await {
         // Paid or called off a moment ago: so much the better.
         Ok(()) | Err(NotChanged::Stale) => Ok(()),
-        Err(NotChanged::Fault(fault)) => Err(fault),
-        Err(other @ (NotChanged::PointsShort | NotChanged::BalanceFull)) => Err(Fault::broken(other)),
+        Err(other) => Err(other.into_fault()),
     }
 }

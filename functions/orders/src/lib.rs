@@ -18,7 +18,7 @@ pub mod relay_orders;
 pub mod settle_payments;
 
 use domain::{Fault, OrderId};
-use edge::{Caller, Function, Rejected};
+use edge::{Answer, Caller, Function, Rejected};
 use store::{Store, orders::OrderFile};
 
 /// The functions of this context.
@@ -35,6 +35,18 @@ pub fn functions() -> Vec<Function> {
         relay_orders::function(),
     ]
 }
+
+/// The first answer again, if this is a repeat of the request under its key; or nothing, or that the key means another.
+fn again(file: &OrderFile, key_hash: Option<&String>, fingerprint: &str) -> Option<Result<Answer, KeyReused>> {
+    let reply = file.replies.get(key_hash?)?;
+    let is_same = reply.fingerprint == fingerprint;
+    Some(if is_same { Ok(Answer::again(reply.status, &reply.body)) } else { Err(KeyReused) })
+}
+
+/// The idempotency key stands for another request.
+#[derive(Debug, thiserror::Error)]
+#[error("This Idempotency-Key was used for another request about this order.")]
+pub struct KeyReused;
 
 /// Everything that is known of an order of the caller's; another's does not exist.
 async fn file_of<E: From<Rejected> + From<Fault>>(

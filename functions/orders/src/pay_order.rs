@@ -60,39 +60,52 @@ impl Desk {
 }
 
 async fn handle(desk: Desk, request: Request) -> Result<Answer, PayRefusal> {
+    let store = desk.store.until(request.deadline);
+    let mut pass = None;
+    let paid = pay(&store, &desk.cashier, &mut pass, &request).await;
+    if let Some(pass) = pass {
+        desk.cashier.breaker.release(&store, pass).await;
+    }
+    paid
+}
+
+async fn pay(
+    store: &Store,
+    cashier: &Cashier,
+    pass: &mut Option<Pass>,
+    request: &Request,
+) -> Result<Answer, PayRefusal> {
     let order_id: OrderId = request.path("orderId")?;
     let choice = PaymentRequest::choice(Some(request.json()?), "")?;
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{order_id}/pay")));
-    let store = desk.store.until(request.deadline);
     let fingerprint = match &choice {
         PaymentChoice::Points => "POINTS".to_owned(),
         PaymentChoice::Card(key) => format!("CARD {}", key.as_str()),
     };
     let kept_under = key_hash.as_deref().map(|hash| (hash, fingerprint.as_str()));
-    let mut pass = None;
     for _ in 0..ROUNDS {
-        let file = crate::file_of::<PayRefusal>(&store, &order_id, &request.caller).await?;
-        if let Some(reply) = key_hash.as_ref().and_then(|hash| file.replies.get(hash)) {
-            let is_same = reply.fingerprint == fingerprint;
-            return if is_same { Ok(Answer::again(reply.status, &reply.body)) } else { Err(PayRefusal::KeyReused) };
+        let file = crate::file_of::<PayRefusal>(store, &order_id, &request.caller).await?;
+        if let Some(answer) = crate::again(&file, key_hash.as_ref(), &fingerprint) {
+            return Ok(answer?);
         }
         file.placed.order.may_be_paid(request.now).map_err(|wrong| PayRefusal::NotPayable(wrong.is))?;
-        if file.attempts.last().is_some_and(|last| last.status == AttemptStatus::Asked) {
+        let unclear = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
+        if let Some(due_after) = unclear.and_then(|attempt| attempt.status.due_after()) {
             // What became of it is found out before anything else is charged.
-            return Ok(Answer::accepted(&events::Order::from(&file.placed.order)));
+            return Ok(Answer::accepted(&events::Order::from(&file.placed.order)).retry_after(due_after));
         }
         let paid = match &choice {
-            PaymentChoice::Points => with_points(&store, &file, kept_under, &request).await,
+            PaymentChoice::Points => with_points(store, &file, kept_under, request).await,
             PaymentChoice::Card(payment_key) => {
                 if pass.is_none() {
-                    match desk.cashier.admit(&store).await {
-                        Ok(admitted) => pass = Some(admitted),
+                    match cashier.admit(store).await {
+                        Ok(admitted) => *pass = Some(admitted),
                         Err(Open(wait)) => {
                             return Ok(Answer::accepted(&events::Order::from(&file.placed.order)).retry_after(wait));
                         }
                     }
                 }
-                by_card(&store, &desk.cashier, &mut pass, file, payment_key, kept_under, &request).await
+                by_card(store, cashier, pass, file, payment_key, kept_under, request).await
             }
         };
         match paid {
@@ -116,8 +129,9 @@ impl From<NotChanged> for NotPaid {
     fn from(error: NotChanged) -> Self {
         match error {
             NotChanged::Stale => Self::Stale,
-            NotChanged::Fault(fault) => Self::Refused(fault.into()),
-            NotChanged::PointsShort | NotChanged::BalanceFull => Self::Refused(Fault::broken(error).into()),
+            NotChanged::Fault(_) | NotChanged::PointsShort | NotChanged::BalanceFull => {
+                Self::Refused(error.into_fault().into())
+            }
         }
     }
 }
@@ -128,15 +142,23 @@ impl From<Fault> for NotPaid {
     }
 }
 
-/// Nobody has begun another attempt since the file was read.
-fn no_other_attempt(store: &Store, file: &OrderFile) -> Transaction<Unmet> {
-    let next = u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let order_id = &file.placed.order.order_id;
-    let none = Transaction::default().with(store.check_no_attempt(order_id, next), Unmet::Changed);
-    match file.attempts.last() {
-        None => none,
-        Some(last) => none.with(store.check_attempt(last), Unmet::Changed),
+/// The number of the attempt after those of an order.
+fn next_attempt(file: &OrderFile) -> u32 {
+    u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Asserts that no attempt but `own` was begun, or came to something else, since the file was read: whoever pays knows of
+/// every other payment that may come in.
+fn no_other_attempt(store: &Store, file: &OrderFile, own: Option<u32>) -> Result<Transaction<Unmet>, Fault> {
+    let mut asserted = Transaction::default();
+    for other in file.attempts.iter().filter(|other| Some(other.attempt) != own) {
+        asserted = asserted.with(store.check_attempt(other)?, Unmet::Changed);
     }
+    let next = next_attempt(file);
+    if own != Some(next) {
+        asserted = asserted.with(store.check_no_attempt(&file.placed.order.order_id, next), Unmet::Changed);
+    }
+    Ok(asserted)
 }
 
 async fn with_points(
@@ -150,7 +172,7 @@ async fn with_points(
     let paid = order.decide(command, request.caller.actor(), request.now);
     let paid = paid.map_err(|wrong| NotPaid::Refused(PayRefusal::NotPayable(wrong.is)))?;
     let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
-    let mut change = store.change(order, &after)?.and(no_other_attempt(store, file));
+    let mut change = store.change(order, &after)?.and(no_other_attempt(store, file, None)?);
     if let Some((hash, fingerprint)) = kept_under {
         let kept = store.put_reply(&order.order_id, hash, &reply(200, fingerprint, &after.order)?)?;
         change = change.with(kept, Unmet::Changed);
@@ -180,17 +202,28 @@ async fn by_card(
     request: &Request,
 ) -> Result<Answer, NotPaid> {
     let order = &file.placed.order;
-    let number = u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-    if number > MAX_ATTEMPTS {
+    if file.attempts.iter().map(|attempt| attempt.asks).sum::<u32>() >= MAX_ATTEMPTS {
         return Err(NotPaid::Refused(PayRefusal::TooManyAttempts));
     }
-    let attempt = Attempt::asked(order.order_id.clone(), number, payment_key.clone(), order.total_amount, request.now);
-    let mut begin = Transaction::default()
+    // A key that was tried before is the same attempt again: what is charged under it is charged once.
+    let known = file.attempts.iter().find(|attempt| attempt.payment_key == *payment_key).cloned();
+    let (attempt, write) = match known {
+        None => {
+            let (id, key) = (order.order_id.clone(), payment_key.clone());
+            let attempt = Attempt::asked(id, next_attempt(&file), key, order.total_amount, request.now);
+            let write = store.put_attempt(&attempt)?;
+            (attempt, write)
+        }
+        Some(known) => {
+            let seen = known.status;
+            let attempt = known.asked_again(request.now);
+            let write = store.move_attempt(&attempt, seen)?;
+            (attempt, write)
+        }
+    };
+    let mut begin = no_other_attempt(store, &file, Some(attempt.attempt))?
         .with(store.check_order(order), Unmet::Changed)
-        .with(store.put_attempt(&attempt)?, Unmet::Changed);
-    if let Some(last) = file.attempts.last() {
-        begin = begin.with(store.check_attempt(last), Unmet::Changed);
-    }
+        .with(write, Unmet::Changed);
     if let Some((hash, fingerprint)) = kept_under {
         let kept = store.put_reply(&order.order_id, hash, &reply(202, fingerprint, order)?)?;
         begin = begin.with(kept, Unmet::Changed);

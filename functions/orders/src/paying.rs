@@ -8,7 +8,7 @@ use domain::{
     Fault, Timestamp,
     actor::Actor,
     order::{Command, Means, Order, Status},
-    payment::{Attempt, AttemptStatus, PaymentKey},
+    payment::{Attempt, AttemptStatus},
 };
 use edge::{Answer, Environment, NotStarted};
 use partners::{PaymentGateway, payment_gateway::Confirmed};
@@ -32,8 +32,8 @@ pub(crate) struct Cashier {
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The card was charged, under this key.
-    Charged(PaymentKey),
+    /// The card was charged.
+    Charged,
     /// It was not, for this reason, and will not be.
     Declined(String),
     /// The gateway knows of no charge so far.
@@ -79,31 +79,46 @@ impl Cashier {
         attempt: Attempt,
         payer: Payer<'_>,
     ) -> Result<Answer, PayRefusal> {
-        let asked = placed.order.clone();
         let Attempt { payment_key, order_id, amount, .. } = &attempt;
         let confirmed = self.gateway.confirm(payment_key, order_id, *amount, &attempt.idempotency_key()).await;
         let is_well = !matches!(&confirmed, Confirmed::Unknown(why) if why.is_trouble());
-        self.breaker.tell(store, pass, is_well).await;
+        let made = pass.made(store, is_well);
         // The charge is of the moment at which the gateway answered.
         let payer = Payer { now: store.now(), ..payer };
-        let outcome = match confirmed {
-            Confirmed::Charged => Outcome::Charged(payment_key.clone()),
-            Confirmed::Declined(code) => Outcome::Declined(code),
-            Confirmed::Unknown(why) => {
-                tracing::warn!(%order_id, attempt = attempt.attempt, %why, "what became of a payment is not known yet");
-                return Ok(Answer::accepted(&events::Order::from(&asked)));
-            }
-        };
-        let is_declined = matches!(outcome, Outcome::Declined(_));
-        match conclude(store, placed, attempt, &outcome, &payer).await {
-            Ok(order) if is_declined => Err(PayRefusal::payment_failed(&order)),
-            Ok(order) if order.status() == Status::Paid => Ok(Answer::ok(&events::Order::from(&order))),
-            Ok(order) => Err(PayRefusal::NotPayable(order.status())),
-            // The attempt is written down as asked: what became of it will be found out.
-            Err(fault) => {
-                tracing::warn!(order_id = %asked.order_id, %fault, "a payment could not be concluded yet");
-                Ok(Answer::accepted(&events::Order::from(&asked)))
-            }
+        let answer = answer(store, placed, attempt, confirmed, &payer).await;
+        // What is known of the money is written down before what is known of the gateway.
+        self.breaker.tell(store, made).await;
+        answer
+    }
+}
+
+/// Concludes what the gateway said, and answers for it.
+async fn answer(
+    store: &Store,
+    placed: PlacedOrder,
+    attempt: Attempt,
+    confirmed: Confirmed,
+    payer: &Payer<'_>,
+) -> Result<Answer, PayRefusal> {
+    let asked = placed.order.clone();
+    let outcome = match confirmed {
+        Confirmed::Charged => Outcome::Charged,
+        Confirmed::Declined(code) => Outcome::Declined(code),
+        Confirmed::Unknown(why) => {
+            let (order_id, attempt) = (&attempt.order_id, attempt.attempt);
+            tracing::warn!(%order_id, attempt, %why, "what became of a payment is not known yet");
+            return Ok(Answer::accepted(&events::Order::from(&asked)));
+        }
+    };
+    let is_declined = matches!(outcome, Outcome::Declined(_));
+    match conclude(store, placed, attempt, &outcome, payer).await {
+        Ok(order) if is_declined && order.status() == Status::StockAllocated => Err(PayRefusal::payment_failed(&order)),
+        Ok(order) if !is_declined && order.status() == Status::Paid => Ok(Answer::ok(&events::Order::from(&order))),
+        Ok(order) => Err(PayRefusal::NotPayable(order.status())),
+        // The attempt is written down as asked: what became of it will be found out.
+        Err(fault) => {
+            tracing::warn!(order_id = %asked.order_id, %fault, "a payment could not be concluded yet");
+            Ok(Answer::accepted(&events::Order::from(&asked)))
         }
     }
 }
@@ -118,15 +133,20 @@ pub(crate) async fn conclude(
     payer: &Payer<'_>,
 ) -> Result<Order, Fault> {
     for _ in 0..ROUNDS {
-        if !matches!(attempt.status, AttemptStatus::Asked | AttemptStatus::Lost) {
+        let is_open = match attempt.status {
+            AttemptStatus::Asked | AttemptStatus::Lost => true,
+            // The gateway contradicts itself: the charge is what counts.
+            AttemptStatus::Declined => *outcome == Outcome::Charged,
+            AttemptStatus::Paid | AttemptStatus::Refunding | AttemptStatus::Refunded => false,
+        };
+        if !is_open {
             return Ok(placed.order);
         }
         let (change, order) = conclusion(store, &placed, &attempt, outcome, payer)?;
         match store.commit_change(change).await {
             Ok(()) => return Ok(order),
             Err(NotChanged::Stale) => {}
-            Err(NotChanged::Fault(fault)) => return Err(fault),
-            Err(other @ (NotChanged::PointsShort | NotChanged::BalanceFull)) => return Err(Fault::broken(other)),
+            Err(other) => return Err(other.into_fault()),
         }
         let file = store.order_file(&attempt.order_id).await?;
         let file = file.ok_or_else(|| Fault::broken("the order of an attempt is gone"))?;
@@ -148,16 +168,14 @@ fn conclusion(
     let decide = |command| placed.order.decide(command, by.clone(), *now).ok();
     let number = attempt.attempt;
     let (event, moved) = match outcome {
-        Outcome::Charged(key) => {
-            let charged = Attempt { payment_key: key.clone(), ..attempt.clone() };
-            match decide(Command::Pay(Means::Card(number))) {
-                Some(paid) => (Some(paid), charged.now_is(AttemptStatus::Paid, *now)),
-                // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
-                None => {
-                    (decide(Command::RefundLate { attempt: number }), charged.now_is(AttemptStatus::Refunding, *now))
-                }
+        Outcome::Charged => match decide(Command::Pay(Means::Card(number))) {
+            Some(paid) => (Some(paid), attempt.clone().now_is(AttemptStatus::Paid, *now)),
+            // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
+            None => {
+                let refunding = attempt.clone().now_is(AttemptStatus::Refunding, *now);
+                (decide(Command::RefundLate { attempt: number }), refunding)
             }
-        }
+        },
         Outcome::Declined(code) => {
             let declined = Attempt { decline_code: Some(code.clone()), ..attempt.clone() };
             (decide(Command::FailPayment), declined.now_is(AttemptStatus::Declined, *now))
@@ -165,7 +183,7 @@ fn conclusion(
         Outcome::Lost => (decide(Command::FailPayment), attempt.clone().now_is(AttemptStatus::Lost, *now)),
     };
     // What was lost before has failed before: the order has been told.
-    let event = event.filter(|_| attempt.status == AttemptStatus::Asked || matches!(outcome, Outcome::Charged(_)));
+    let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *outcome == Outcome::Charged);
     let moved = store.move_attempt(&moved, attempt.status)?;
     let Some(event) = event else {
         return Ok((Transaction::default().with(moved, Unmet::Changed), placed.order.clone()));
@@ -174,9 +192,9 @@ fn conclusion(
     let is_paid = after.order.status() == Status::Paid;
     if matches!(told, Told::Placer) {
         after.answered = match outcome {
-            Outcome::Charged(_) if is_paid => Answered::Paid,
+            Outcome::Charged if is_paid => Answered::Paid,
             Outcome::Declined(_) => Answered::PaymentFailed,
-            Outcome::Charged(_) | Outcome::Lost => after.answered,
+            Outcome::Charged | Outcome::Lost => after.answered,
         };
     }
     let mut change = store.change(&placed.order, &after)?.with(moved, Unmet::Changed);

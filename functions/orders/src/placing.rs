@@ -54,7 +54,9 @@ pub struct Shop {
 pub struct PaymentRequest {
     /// By what.
     method: PaymentMethod,
-    /// What the customer authorised at the payment gateway; needed for a card.
+    /// What the customer authorised at the payment gateway; needed for a card. A payment window is opened for an order's id
+    /// and amount: for an order that is yet to be placed, the id follows from customer and `Idempotency-Key` (`ord_` and the
+    /// first 16 bytes of SHA-256 of the customer's id, a zero byte and the key, in Crockford's base 32).
     #[schemars(with = "Option<PaymentKey>")]
     payment_key: Option<String>,
 }
@@ -103,8 +105,24 @@ impl Shop {
         request: &Request,
     ) -> Result<Answer, PlaceRefusal> {
         let store = self.store.until(request.deadline);
-        let mut guess = self.prices.guess(wanted);
         let mut gateway = Gateway::Unasked;
+        let placed = self.agree_and_pay(&store, &mut gateway, wanted, order_id, cart, request).await;
+        if let Gateway::Admitted(pass) = gateway {
+            self.cashier.breaker.release(&store, pass).await;
+        }
+        placed
+    }
+
+    async fn agree_and_pay(
+        &self,
+        store: &Store,
+        gateway: &mut Gateway,
+        wanted: &OrderRequest,
+        order_id: &OrderId,
+        cart: &[CartLine],
+        request: &Request,
+    ) -> Result<Answer, PlaceRefusal> {
+        let mut guess = self.prices.guess(wanted);
         for _ in 0..ROUNDS {
             let terms = if let Some(terms) = guess.take() {
                 terms
@@ -117,18 +135,18 @@ impl Shop {
                 }
                 terms(wanted, &before, request)?
             };
-            let Ok(placed) = place(wanted, order_id, &terms, request) else { continue };
-            if placed.order.status() == Status::StockAllocated && matches!(gateway, Gateway::Unasked) {
-                gateway = self.cashier.admit(&store).await.map_or_else(Gateway::Overloaded, Gateway::Admitted);
+            let Ok(agreed) = agreed(wanted, order_id, &terms, request) else { continue };
+            if agreed.order.status() == Status::StockAllocated && matches!(gateway, Gateway::Unasked) {
+                *gateway = self.cashier.admit(store).await.map_or_else(Gateway::Overloaded, Gateway::Admitted);
             }
             let attempt = match &gateway {
-                Gateway::Admitted(_) => attempt(wanted, &placed.order),
+                Gateway::Admitted(_) => attempt(wanted, &agreed.order),
                 Gateway::Unasked | Gateway::Overloaded(_) => None,
             };
-            match commit(&store, &placed, attempt.as_ref(), cart).await {
+            match commit(store, &agreed, attempt.as_ref(), cart).await {
                 Ok(()) => {
                     self.prices.learn(&wanted.basket, &terms);
-                    return self.pay(&store, placed, attempt, gateway, request).await;
+                    return self.pay(store, agreed, attempt, gateway, request).await;
                 }
                 Err(NotCommitted::Refused(refusals)) => {
                     tracing::debug!(because = ?refusals.iter().map(|refusal| &refusal.because).collect::<Vec<_>>(), "not committed");
@@ -148,17 +166,21 @@ impl Shop {
         store: &Store,
         placed: PlacedOrder,
         attempt: Option<Attempt>,
-        gateway: Gateway,
+        gateway: &mut Gateway,
         request: &Request,
     ) -> Result<Answer, PlaceRefusal> {
-        let (pass, attempt) = match (gateway, attempt) {
-            (Gateway::Overloaded(Open(wait)), _) if placed.order.status() == Status::StockAllocated => {
-                return Ok(Answer::accepted(&events::Order::from(&placed.order)).retry_after(wait));
-            }
-            (Gateway::Admitted(pass), Some(attempt)) => (pass, attempt),
-            (Gateway::Unasked | Gateway::Admitted(_) | Gateway::Overloaded(_), _) => {
-                return Ok(Answer::ok(&events::Order::from(&placed.order)));
-            }
+        let Some(attempt) = attempt else {
+            let order = events::Order::from(&placed.order);
+            return Ok(match gateway {
+                Gateway::Overloaded(Open(wait)) if placed.order.status() == Status::StockAllocated => {
+                    Answer::accepted(&order).retry_after(*wait)
+                }
+                Gateway::Unasked | Gateway::Admitted(_) | Gateway::Overloaded(_) => Answer::ok(&order),
+            });
+        };
+        // Without leave to ask there would be no attempt.
+        let Gateway::Admitted(pass) = std::mem::replace(gateway, Gateway::Unasked) else {
+            return Ok(Answer::accepted(&events::Order::from(&placed.order)));
         };
         let payer = Payer { by: request.caller.actor(), now: request.now, told: Told::Placer };
         Ok(self.cashier.charge(store, pass, placed, attempt, payer).await?)
@@ -219,7 +241,8 @@ fn discount(
     discount.map_err(|because| PlaceRefusal::CouponUnusable { coupon_id: coupon_id.clone(), because })
 }
 
-fn place(
+/// The order on these terms.
+fn agreed(
     wanted: &OrderRequest,
     order_id: &OrderId,
     terms: &Terms,

@@ -1,5 +1,6 @@
 //! Why an order is not placed, and why it is not paid.
 
+use crate::KeyReused;
 use domain::{
     CouponId, Fault, OrderId, ProductId, Timestamp, Won,
     basket::InvalidBasket,
@@ -136,8 +137,8 @@ pub enum PayRefusal {
     InsufficientPoints { required: Won, balance: Won },
     #[error("At most {MAX_ATTEMPTS} attempts are made to pay an order by card.")]
     TooManyAttempts,
-    #[error("This Idempotency-Key was used for another payment.")]
-    KeyReused,
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     #[error(transparent)]
     Rejected(#[from] Rejected),
     #[error(transparent)]
@@ -162,7 +163,7 @@ impl Problem for PayRefusal {
                 Details::new(409, "insufficient-points").with("required", required).with("balance", balance)
             }
             Self::TooManyAttempts => Details::new(409, "too-many-attempts"),
-            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
+            Self::KeyReused(_) => Details::new(422, "idempotency-key-reused"),
             Self::Rejected(rejected) => rejected.details(),
             Self::Fault(fault) => fault.details(),
         }

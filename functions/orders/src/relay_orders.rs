@@ -1,7 +1,8 @@
 //! `relay-orders` reads the stream of the orders table and tells the world: every change goes onto the event bus, every
 //! payment then to the data platform's queue.
 //!
-//! An attempt to pay that is not at its end goes to the queue of `settle-payments`, to be looked at when it is due.
+//! Before that, an attempt to pay that is not at its end goes to the queue of `settle-payments`, to be looked at when it is
+//! due.
 //!
 //! Lambda delivers a change until it is reported as done, so each reaches the bus at least once, under an id that repeats
 //! share. A record that is not an order can never be told: it is laid aside in the dead-letter queue, and the rest goes on.
@@ -29,11 +30,16 @@ pub fn function() -> Function {
 pub(crate) struct DueAttempt {
     pub(crate) order_id: OrderId,
     pub(crate) attempt: u32,
+    /// The state of the attempt that this tells of: if it has changed since, another message tells of that.
+    pub(crate) updated_at: Timestamp,
 }
 
 async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {
     let mut failed = BTreeMap::new();
     let Read { told, due, unreadable } = read(changes);
+    // Money before news: what is to be settled does not wait for the bus.
+    let (places, due) = unzip(due);
+    failed.extend(failures(places, outbox.send_to_settle(&due, deadline).await));
     let bus_events: Vec<BusEvent> = told.iter().map(|told| told.event.clone()).collect();
     let mut paid = Vec::new();
     for (told, published) in told.into_iter().zip(outbox.publish(&bus_events, deadline).await) {
@@ -46,8 +52,6 @@ async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Ve
     }
     let (places, events) = unzip(paid);
     failed.extend(failures(places, outbox.send_to_data_platform(&events, deadline).await));
-    let (places, due) = unzip(due);
-    failed.extend(failures(places, outbox.send_to_settle(&due, deadline).await));
     let (places, records) = unzip(unreadable);
     failed.extend(failures(places, outbox.lay_aside(&records, deadline).await));
     // In the order of the stream: Lambda goes on from the first.
@@ -110,7 +114,7 @@ fn envelope(image: serde_dynamo::Item) -> Result<(EventType, String), Box<dyn st
 
 /// What is to be told of an attempt, if it is not at its end.
 fn due(image: serde_dynamo::Item) -> Result<Option<(String, Duration)>, Box<dyn std::error::Error>> {
-    let Attempt { order_id, attempt, status, .. } = attempt_in_image(image)?;
-    let message = serde_json::to_string(&DueAttempt { order_id, attempt })?;
+    let Attempt { order_id, attempt, status, updated_at, .. } = attempt_in_image(image)?;
+    let message = serde_json::to_string(&DueAttempt { order_id, attempt, updated_at })?;
     Ok(status.due_after().map(|delay| (message, delay)))
 }

@@ -13,12 +13,12 @@ use domain::{
     order::Command,
     payment::{Attempt, AttemptStatus},
 };
-use edge::{Environment, Function, Message, NotStarted, Pacer};
+use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
 use partners::payment_gateway::{Found, Unanswered};
 use std::time::Duration;
 use store::{
     Store, Transaction,
-    changes::{NotChanged, Unmet},
+    changes::Unmet,
     circuits::Open,
     orders::{OrderFile, PlacedOrder},
 };
@@ -28,6 +28,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// So many deliveries without success are told as an error.
+const TOLD_AFTER: u32 = 10;
 
 /// What the customer reads on the card's statement.
 const REFUND_REASON: &str = "주문 취소";
@@ -54,16 +57,16 @@ impl Desk {
     }
 }
 
-/// Why a message stays in the queue.
+/// Why an attempt is not settled.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSettled {
-    /// It names no attempt: it will end in the dead-letter queue.
+    /// The message names no attempt.
     #[error("it names no attempt")]
     Unreadable(#[from] serde_json::Error),
-    /// There is no such attempt: it will end in the dead-letter queue.
+    /// There is no such attempt.
     #[error("there is no such attempt")]
     Unknown,
-    /// The gateway charged another amount than it was asked to: somebody must look.
+    /// The gateway charged another amount than it was asked to.
     #[error("the gateway charged another amount")]
     OtherAmount,
     /// The gateway is in trouble, and is left alone.
@@ -75,67 +78,70 @@ pub enum NotSettled {
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// It could not be laid aside.
+    #[error(transparent)]
+    NotLaidAside(#[from] NotLaidAside),
 }
 
 async fn handle(desk: Desk, message: Message) -> Result<(), NotSettled> {
-    let settled = settle(&desk, &message).await;
-    if let Err(not_settled) = &settled {
-        let at_least = if let NotSettled::Open(Open(wait)) = not_settled { *wait } else { Duration::ZERO };
-        desk.pacer.hide(&message, at_least).await;
+    let not_settled = match settle(&desk, &message).await {
+        Ok(()) => return Ok(()),
+        // Trying again is in vain: somebody must look.
+        Err(in_vain @ (NotSettled::Unreadable(_) | NotSettled::Unknown | NotSettled::OtherAmount)) => {
+            return Ok(desk.pacer.lay_aside(&message, in_vain).await?);
+        }
+        Err(not_settled) => not_settled,
+    };
+    let at_least = if let NotSettled::Open(Open(wait)) = &not_settled { *wait } else { Duration::ZERO };
+    desk.pacer.hide(&message, at_least).await;
+    if message.receive_count >= TOLD_AFTER {
+        // An alarm listens for these words.
+        tracing::error!(message = message.body, error = %not_settled, "a payment is not settled");
     }
-    settled
+    Err(not_settled)
 }
 
 async fn settle(desk: &Desk, message: &Message) -> Result<(), NotSettled> {
-    let DueAttempt { order_id, attempt: number } = serde_json::from_str(&message.body)?;
+    let DueAttempt { order_id, attempt: number, updated_at } = serde_json::from_str(&message.body)?;
     let store = desk.store.until(message.deadline);
     let file = store.order_file(&order_id).await?.ok_or(NotSettled::Unknown)?;
     let attempt = file.attempts.iter().find(|attempt| attempt.attempt == number).cloned();
     let attempt = attempt.ok_or(NotSettled::Unknown)?;
+    if attempt.updated_at != updated_at {
+        // It has gone on since: if it is not at its end, another message tells of that.
+        return Ok(());
+    }
     match attempt.status {
-        // A late repeat of the message that lost it: the one that looks again comes when it is due.
-        AttemptStatus::Lost if message.now < due(&attempt) => Ok(()),
-        AttemptStatus::Asked | AttemptStatus::Lost => find_out(desk, &store, file, attempt, message).await,
+        AttemptStatus::Asked | AttemptStatus::Lost => find_out(desk, &store, file, attempt).await,
         AttemptStatus::Refunding => take_back(desk, &store, file, attempt, message).await,
         AttemptStatus::Paid | AttemptStatus::Declined | AttemptStatus::Refunded => Ok(()),
     }
 }
 
-fn due(attempt: &Attempt) -> domain::Timestamp {
-    attempt.updated_at.plus(attempt.status.due_after().unwrap_or_default())
-}
-
-/// Asks what the gateway knows of the order, and concludes from it what became of the attempt.
-async fn find_out(
-    desk: &Desk,
-    store: &Store,
-    file: OrderFile,
-    attempt: Attempt,
-    message: &Message,
-) -> Result<(), NotSettled> {
+/// Asks what the gateway knows of the payment, and concludes from it what became of the attempt.
+async fn find_out(desk: &Desk, store: &Store, file: OrderFile, attempt: Attempt) -> Result<(), NotSettled> {
     let pass = desk.cashier.admit(store).await?;
-    let found = desk.cashier.gateway.find(&attempt.order_id).await;
-    desk.cashier.breaker.tell(store, pass, !matches!(&found, Err(why) if why.is_trouble())).await;
-    let payer = Payer { by: Actor::System, now: message.now, told: Told::Nobody };
-    let nothing = if attempt.status == AttemptStatus::Asked { Outcome::Lost } else { Outcome::Declined("LOST".into()) };
+    let found = desk.cashier.gateway.find(&attempt.order_id, &attempt.payment_key).await;
+    let made = pass.made(store, !matches!(&found, Err(why) if why.is_trouble()));
+    desk.cashier.breaker.tell(store, made).await;
+    let payer = Payer { by: Actor::System, now: store.now(), told: Told::Nobody };
+    let (order_id, number) = (&attempt.order_id, attempt.attempt);
+    let is_last_look = attempt.status == AttemptStatus::Lost;
+    let nothing = || if is_last_look { Outcome::Declined("LOST".into()) } else { Outcome::Lost };
     let outcome = match found? {
-        Found::Charged(_, amount) if amount != attempt.amount => return Err(NotSettled::OtherAmount),
-        Found::Charged(key, _) => {
-            // An order is charged once: if another attempt did it, this one did not.
-            let is_other = |other: &&Attempt| other.attempt != attempt.attempt && other.payment_key == key;
-            match file.attempts.iter().find(is_other) {
-                None => Outcome::Charged(key),
-                Some(_) if attempt.payment_key == key => Outcome::Charged(key),
-                Some(other) => {
-                    let charged = Outcome::Charged(key);
-                    conclude(store, file.placed.clone(), other.clone(), &charged, &payer).await?;
-                    nothing
-                }
+        Found::Charged(amount) if amount != attempt.amount => return Err(NotSettled::OtherAmount),
+        Found::Charged(_) => Outcome::Charged,
+        Found::ChargedUnder(key) => {
+            if let Some(other) = file.attempts.iter().find(|other| other.payment_key == key) {
+                conclude(store, file.placed.clone(), other.clone(), &Outcome::Charged, &payer).await?;
+            } else {
+                tracing::error!(%order_id, "the gateway charged the order under a key that nobody gave");
             }
+            nothing()
         }
         Found::NotCharged(code) => {
-            tracing::info!(order_id = %attempt.order_id, attempt = attempt.attempt, code, "the gateway knows of no charge");
-            nothing
+            tracing::info!(%order_id, attempt = number, code, "the gateway knows of no charge");
+            nothing()
         }
     };
     conclude(store, file.placed, attempt, &outcome, &payer).await?;
@@ -151,15 +157,18 @@ async fn take_back(
     message: &Message,
 ) -> Result<(), NotSettled> {
     let pass = desk.cashier.admit(store).await?;
-    let key = format!("{}-refund", attempt.idempotency_key());
+    // The gateway answers a repeat under a key as it answered the first, refusals too: each delivery asks anew. A charge
+    // is taken back once, however often it is asked for.
+    let key = format!("{}-refund-{}", attempt.idempotency_key(), message.receive_count);
     let cancelled = desk.cashier.gateway.cancel(&attempt.payment_key, REFUND_REASON, &key).await;
-    desk.cashier.breaker.tell(store, pass, !matches!(&cancelled, Err(why) if why.is_trouble())).await;
+    let made = pass.made(store, !matches!(&cancelled, Err(why) if why.is_trouble()));
+    desk.cashier.breaker.tell(store, made).await;
     cancelled?;
-    let refunded = attempt.clone().now_is(AttemptStatus::Refunded, message.now);
-    let moved = store.move_attempt(&refunded, AttemptStatus::Refunding)?;
+    let now = store.now();
+    let moved = store.move_attempt(&attempt.clone().now_is(AttemptStatus::Refunded, now), AttemptStatus::Refunding)?;
     let before = file.placed;
     let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
-    let event = before.order.decide(Command::FinishRefund, Actor::System, message.now).ok().filter(|_| is_of_order);
+    let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);
     let change = match event {
         None => Transaction::default().with(moved, Unmet::Changed),
         Some(event) => {
@@ -167,11 +176,5 @@ async fn take_back(
             store.change(&before.order, &after)?.with(moved, Unmet::Changed)
         }
     };
-    match store.commit_change(change).await {
-        Ok(()) => Ok(()),
-        Err(NotChanged::Fault(fault)) => Err(fault.into()),
-        // Looked at again: the gateway answers a repeat as it answered the first.
-        Err(NotChanged::Stale) => Err(Fault::busy("the order changed while its charge was taken back").into()),
-        Err(other @ (NotChanged::PointsShort | NotChanged::BalanceFull)) => Err(Fault::broken(other).into()),
-    }
+    store.commit_change(change).await.map_err(|error| error.into_fault().into())
 }

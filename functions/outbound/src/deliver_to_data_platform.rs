@@ -3,8 +3,7 @@
 //! What the data platform will never take goes straight to the dead-letter queue. Everything else stays in the queue and
 //! is tried again, after a pause that doubles up to [`LONGEST_PAUSE`]: an outage of days loses nothing.
 
-use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
-use edge::{Environment, Function, Message, NotStarted, Pacer};
+use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
 use partners::{DataPlatform, Undelivered, webhook::Secret};
 use serde::Deserialize;
 use std::time::Duration;
@@ -15,9 +14,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
-/// How long a call of the dead-letter queue may wait for a connection or an answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The function.
 pub fn function() -> Function {
     Function::queue("deliver-to-data-platform", Courier::open, handle)
@@ -27,20 +23,14 @@ pub fn function() -> Function {
 struct Courier {
     data_platform: DataPlatform,
     pacer: Pacer,
-    queues: Client,
-    dead_letter_queue: String,
 }
 
 impl Courier {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
-        let queues = aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build();
         let secret = Secret::parse(&env.require("DATA_PLATFORM_SECRET")?)?;
         Ok(Self {
             data_platform: DataPlatform::new(&env.require("DATA_PLATFORM_URL")?, secret)?,
             pacer: Pacer::open(env, "DATA_PLATFORM_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
-            queues: Client::from_conf(queues),
-            dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
         })
     }
 }
@@ -57,8 +47,8 @@ pub enum NotDelivered {
         source: Undelivered,
     },
     /// It could not be laid aside.
-    #[error("it could not be moved to the dead-letter queue")]
-    NotLaidAside(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    NotLaidAside(#[from] NotLaidAside),
 }
 
 /// The part of an envelope that a courier reads.
@@ -69,23 +59,14 @@ struct Addressed {
 
 async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
     let Ok(Addressed { id }) = serde_json::from_str(&message.body) else {
-        return courier.lay_aside(&message, "it is not an event").await;
+        return Ok(courier.pacer.lay_aside(&message, "it is not an event").await?);
     };
     match courier.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),
-        Err(refused @ Undelivered::Refused(_)) => courier.lay_aside(&message, &refused.to_string()).await,
+        Err(refused @ Undelivered::Refused(_)) => Ok(courier.pacer.lay_aside(&message, refused).await?),
         Err(source @ (Undelivered::NotNow(_) | Undelivered::Unreachable(_))) => {
             let pause = courier.pacer.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })
         }
-    }
-}
-
-impl Courier {
-    /// Moves a message to the dead-letter queue. A crash in between leaves it in both: it is refused once more.
-    async fn lay_aside(&self, message: &Message, reason: &str) -> Result<(), NotDelivered> {
-        tracing::error!(reason, "a message goes to the dead-letter queue");
-        let request = self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(&message.body);
-        request.send().await.map(drop).map_err(|error| NotDelivered::NotLaidAside(error.into()))
     }
 }

@@ -106,6 +106,12 @@ impl Circuit {
         }
     }
 
+    /// As open as it was, and probed by nobody.
+    #[must_use]
+    pub fn not_probed(&self) -> Self {
+        Self { version: self.version + 1, probed_until: None, ..self.clone() }
+    }
+
     /// Open from now on.
     #[must_use]
     pub fn opened(&self, now: Timestamp) -> Self {

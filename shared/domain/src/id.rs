@@ -121,7 +121,7 @@ ids! {
 
 impl OrderId {
     /// The order that this customer places under this key: always the same, so that the order is its own record of
-    /// having been placed.
+    /// having been placed. `ord_` and the first 16 bytes of SHA-256(customer id, a zero byte, key) in Crockford's base 32.
     pub fn of_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self(format!("ord_{}", Ulid::from_bytes(key.digest(customer.as_str()))))
     }
@@ -179,5 +179,8 @@ mod tests {
         assert_ne!(order, OrderId::of_key(&customer("c2"), &key("k1")));
         assert_ne!(OrderId::of_key(&customer("a"), &key("bc")), OrderId::of_key(&customer("ab"), &key("c")));
         assert!(OrderId::parse(order.as_str()).is_ok());
+        // Promised to shops, which open the gateway's payment window under the id of an order that is yet to be placed.
+        let promised = OrderId::of_key(&customer("minji"), &key("sample"));
+        assert_eq!(promised.as_str(), "ord_4FR2QSET2NFZMXC275FVCH5RH2");
     }
 }

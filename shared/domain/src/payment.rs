@@ -129,8 +129,8 @@ impl schemars::JsonSchema for PaymentKey {
 
 /// Where an attempt stands.
 ///
-/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; and from any of these but `DECLINED`, when the
-/// order is not to be paid by it after all, → `REFUNDING` → `REFUNDED`.
+/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; when it charged and the order is not to be paid
+/// by it after all, → `REFUNDING` → `REFUNDED`. The customer may ask for one that is `LOST` or `DECLINED` again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AttemptStatus {
@@ -163,7 +163,7 @@ impl AttemptStatus {
     }
 }
 
-/// One attempt to pay an order at the payment gateway.
+/// One attempt to pay an order at the payment gateway: there is one for each payment key, for a key is charged once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
@@ -177,7 +177,9 @@ pub struct Attempt {
     pub payment_key: PaymentKey,
     /// How much.
     pub amount: Won,
-    /// When the gateway was asked.
+    /// How often the gateway was asked to charge it.
+    pub asks: u32,
+    /// When the gateway was last asked.
     pub asked_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -190,7 +192,15 @@ impl Attempt {
     /// An attempt that is about to be made.
     pub fn asked(order_id: OrderId, attempt: u32, payment_key: PaymentKey, amount: Won, now: Timestamp) -> Self {
         let status = AttemptStatus::Asked;
-        Self { order_id, attempt, status, payment_key, amount, asked_at: now, updated_at: now, decline_code: None }
+        let (asks, asked_at, updated_at, decline_code) = (1, now, now, None);
+        Self { order_id, attempt, status, payment_key, amount, asks, asked_at, updated_at, decline_code }
+    }
+
+    /// The same attempt, about to be made again.
+    #[must_use]
+    pub fn asked_again(self, now: Timestamp) -> Self {
+        let asks = self.asks + 1;
+        Self { asks, asked_at: now, decline_code: None, ..self }.now_is(AttemptStatus::Asked, now)
     }
 
     /// The same attempt, standing elsewhere.
@@ -199,9 +209,9 @@ impl Attempt {
         Self { status, updated_at: now, ..self }
     }
 
-    /// Names this attempt to the gateway, so that asking twice charges once.
+    /// Names this asking to the gateway.
     pub fn idempotency_key(&self) -> String {
-        format!("{}-{}", self.order_id, self.attempt)
+        format!("{}-{}-{}", self.order_id, self.attempt, self.asks)
     }
 }
 

@@ -14,21 +14,36 @@ const SIDE_BY_SIDE: usize = 10;
 /// How long a call of the queue may wait for a connection or an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Paces the deliveries of messages that fail: each comes back after a pause that doubles, up to a longest one.
+/// What becomes of messages that fail: each comes back after a pause that doubles, up to a longest one; or, where it is in
+/// vain, it is laid aside.
 #[derive(Debug, Clone)]
 pub struct Pacer {
     queues: Client,
     queue: String,
+    dead_letter_queue: String,
     first: Duration,
     longest: Duration,
 }
 
+/// A message could not be laid aside.
+#[derive(Debug, thiserror::Error)]
+#[error("it could not be moved to the dead-letter queue")]
+pub struct NotLaidAside(#[source] Error);
+
 impl Pacer {
-    /// Paces the queue whose URL is in a variable.
+    /// Paces the queue whose URL is in a variable; the URL of its dead-letter queue is in `DEAD_LETTER_QUEUE`.
     pub fn open(env: &Environment, variable: &str, first: Duration, longest: Duration) -> Result<Self, NotStarted> {
         let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
         let queues = Client::from_conf(aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build());
-        Ok(Self { queues, queue: env.require(variable)?, first, longest })
+        let dead_letter_queue = env.require("DEAD_LETTER_QUEUE")?;
+        Ok(Self { queues, queue: env.require(variable)?, dead_letter_queue, first, longest })
+    }
+
+    /// Moves a message to the dead-letter queue, for people to look at. A crash in between leaves it in both.
+    pub async fn lay_aside(&self, message: &Message, reason: impl std::fmt::Display) -> Result<(), NotLaidAside> {
+        tracing::error!(%reason, "a message goes to the dead-letter queue");
+        let request = self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(&message.body);
+        request.send().await.map(drop).map_err(|error| NotLaidAside(error.into()))
     }
 
     /// Keeps a message that fails hidden for its pause, or for longer if it is known to be in vain until then; tells for

@@ -44,11 +44,13 @@ pub enum Confirmed {
     Unknown(Unanswered),
 }
 
-/// What the gateway knows of an order's payment.
+/// What the gateway knows of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// The card was charged under this key.
-    Charged(PaymentKey, Won),
+    /// The card was charged.
+    Charged(Won),
+    /// It was not; but the order was charged under this other key.
+    ChargedUnder(PaymentKey),
     /// The card was not charged: it was declined, or nothing ever came in, or it was charged and that was taken back. The
     /// gateway's code or status says which.
     NotCharged(String),
@@ -87,6 +89,19 @@ struct Payment {
     payment_key: String,
     status: String,
     total_amount: i64,
+}
+
+impl Payment {
+    fn key(&self) -> Result<PaymentKey, Unanswered> {
+        self.payment_key.parse().map_err(|error: InvalidPaymentKey| Unanswered::Unreachable(error.into()))
+    }
+
+    fn found(&self) -> Result<Found, Unanswered> {
+        if self.status != "DONE" {
+            return Ok(Found::NotCharged(self.status.clone()));
+        }
+        Won::new(self.total_amount).map(Found::Charged).map_err(|error| Unanswered::Unreachable(error.into()))
+    }
 }
 
 /// An error, as the gateway words it.
@@ -129,17 +144,29 @@ impl PaymentGateway {
         }
     }
 
-    /// What the gateway knows of an order's payment.
-    pub async fn find(&self, order: &OrderId) -> Result<Found, Unanswered> {
-        match answer::<Payment>(self.request(Method::GET, &format!("v1/payments/orders/{order}"))?).await? {
-            Ok(Payment { payment_key, status, total_amount }) if status == "DONE" => {
-                let unreadable = |error: Box<dyn Error + Send + Sync>| Unanswered::Unreachable(error);
-                let key = payment_key.parse().map_err(|error: InvalidPaymentKey| unreadable(error.into()))?;
-                Ok(Found::Charged(key, Won::new(total_amount).map_err(|error| unreadable(error.into()))?))
-            }
-            Ok(payment) => Ok(Found::NotCharged(payment.status)),
+    /// What became of the payment of an order under a key. An order may have several payments, of which the gateway tells
+    /// one: where that is another, the key itself is asked for.
+    pub async fn find(&self, order: &OrderId, key: &PaymentKey) -> Result<Found, Unanswered> {
+        let of_order = self.look_up(&format!("v1/payments/orders/{order}")).await?;
+        if let Ok(payment) = &of_order
+            && payment.payment_key == key.as_str()
+        {
+            return payment.found();
+        }
+        match (self.look_up(&format!("v1/payments/{}", key.as_str())).await?, of_order) {
+            (Ok(own), _) if own.status == "DONE" => own.found(),
+            (_, Ok(other)) if other.status == "DONE" => Ok(Found::ChargedUnder(other.key()?)),
+            (Ok(own), _) => own.found(),
+            (Err(code), _) => Ok(Found::NotCharged(code)),
+        }
+    }
+
+    /// A payment, or the gateway's code for that there is none.
+    async fn look_up(&self, path: &str) -> Result<Result<Payment, String>, Unanswered> {
+        match answer::<Payment>(self.request(Method::GET, path)?).await? {
+            Ok(payment) => Ok(Ok(payment)),
             // Another 404 is not the gateway's: the URL leads elsewhere.
-            Err((StatusCode::NOT_FOUND, code)) if code.starts_with("NOT_FOUND") => Ok(Found::NotCharged(code)),
+            Err((StatusCode::NOT_FOUND, code)) if code.starts_with("NOT_FOUND") => Ok(Err(code)),
             Err((status, code)) => Err(Unanswered::Status { status: status.as_u16(), code }),
         }
     }

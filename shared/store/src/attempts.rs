@@ -5,6 +5,7 @@ use crate::{
     item::{read, row, text},
     keys,
 };
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Fault, OrderId, Timestamp,
     payment::{Attempt, AttemptStatus},
@@ -25,15 +26,9 @@ pub fn is_attempt(sk: &str) -> bool {
     sk.starts_with(keys::ATTEMPT)
 }
 
-fn status_text(status: AttemptStatus) -> &'static str {
-    match status {
-        AttemptStatus::Asked => "ASKED",
-        AttemptStatus::Lost => "LOST",
-        AttemptStatus::Paid => "PAID",
-        AttemptStatus::Declined => "DECLINED",
-        AttemptStatus::Refunding => "REFUNDING",
-        AttemptStatus::Refunded => "REFUNDED",
-    }
+/// A status as a row has it.
+fn stands(status: AttemptStatus) -> Result<AttributeValue, Fault> {
+    serde_dynamo::to_attribute_value(status).map_err(Fault::broken)
 }
 
 impl Store {
@@ -49,26 +44,23 @@ impl Store {
     /// Writes an attempt anew, if it still stands where it was seen.
     pub fn move_attempt(&self, attempt: &Attempt, seen: AttemptStatus) -> Result<Write, Fault> {
         let put = self.attempt_row(attempt)?.when("#status = :seen").name("#status", "status");
-        Ok(put.value(":seen", text(status_text(seen))))
+        Ok(put.value(":seen", stands(seen)?))
     }
 
     /// Marks the attempt that paid an order as one whose charge goes back.
-    pub(crate) fn refund_attempt(&self, order: &OrderId, attempt: u32, now: Timestamp) -> Write {
+    pub(crate) fn refund_attempt(&self, order: &OrderId, attempt: u32, now: Timestamp) -> Result<Write, Fault> {
         let expression = "SET #status = :refunding, updatedAt = :now";
-        Write::update(&self.tables.orders, keys::attempt(order, attempt), expression)
-            .when("#status = :paid")
-            .name("#status", "status")
-            .value(":paid", text(status_text(AttemptStatus::Paid)))
-            .value(":refunding", text(status_text(AttemptStatus::Refunding)))
-            .value(":now", text(now))
+        let update = Write::update(&self.tables.orders, keys::attempt(order, attempt), expression);
+        let update = update.when("#status = :paid").name("#status", "status").value(":now", text(now));
+        let update = update.value(":paid", stands(AttemptStatus::Paid)?);
+        Ok(update.value(":refunding", stands(AttemptStatus::Refunding)?))
     }
 
     /// Asserts that an order's attempt still stands where it was seen.
-    pub fn check_attempt(&self, seen: &Attempt) -> Write {
+    pub fn check_attempt(&self, seen: &Attempt) -> Result<Write, Fault> {
         let key = keys::attempt(&seen.order_id, seen.attempt);
-        Write::check(&self.tables.orders, key, "#status = :seen")
-            .name("#status", "status")
-            .value(":seen", text(status_text(seen.status)))
+        let check = Write::check(&self.tables.orders, key, "#status = :seen").name("#status", "status");
+        Ok(check.value(":seen", stands(seen.status)?))
     }
 
     /// Asserts that there is no such attempt yet.

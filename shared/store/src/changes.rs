@@ -50,6 +50,17 @@ pub enum NotChanged {
     Fault(#[from] Fault),
 }
 
+impl NotChanged {
+    /// The fault that it is where neither points nor time play a part: what changed meanwhile is busy, anything else broken.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Stale => Fault::busy(self),
+            Self::PointsShort | Self::BalanceFull => Fault::broken(self),
+        }
+    }
+}
+
 impl Store {
     /// Everything that must be written when an order becomes `after`; more writes can go with it.
     pub fn change(&self, before: &Order, after: &PlacedOrder) -> Result<Transaction<Unmet>, Fault> {
@@ -76,7 +87,7 @@ impl Store {
             change = change.with(self.enter(customer, &entry)?, Unmet::Books(Misfit::Entry));
         }
         if let Some(attempt) = refunds_attempt {
-            change = change.with(self.refund_attempt(id, attempt, order.updated_at), Unmet::Changed);
+            change = change.with(self.refund_attempt(id, attempt, order.updated_at)?, Unmet::Changed);
         }
         Ok(change)
     }

@@ -39,13 +39,29 @@ struct Memory {
     counted_at: Option<Timestamp>,
 }
 
-/// Leave to make one call; how it went must be told to [`Breaker::tell`].
+/// Leave to make one call. It comes to its end by [`Pass::made`] and [`Breaker::tell`], or by [`Breaker::release`].
 #[derive(Debug)]
 #[must_use]
 pub struct Pass {
     begun_at: Timestamp,
     /// The circuit, if this call probes it.
     probes: Option<Circuit>,
+}
+
+/// A call that was made, and how it went.
+#[derive(Debug)]
+#[must_use]
+pub struct Made {
+    calls: Calls,
+    /// The circuit, if the call probed it.
+    probed: Option<Circuit>,
+}
+
+impl Pass {
+    /// The call was made, and has just come to its end.
+    pub fn made(self, store: &Store, succeeded: bool) -> Made {
+        Made { calls: Calls::one(succeeded, self.begun_at.until(store.now())), probed: self.probes }
+    }
 }
 
 /// The system is not to be called for so long.
@@ -87,11 +103,17 @@ impl Breaker {
         }
     }
 
-    /// Counts a call that was made; may open or close the circuit.
-    pub async fn tell(&self, store: &Store, pass: Pass, succeeded: bool) {
-        let now = store.now();
-        let call = Calls::one(succeeded, pass.begun_at.until(now));
+    /// Gives leave back that was not used: another caller may probe.
+    pub async fn release(&self, store: &Store, pass: Pass) {
         if let Some(probed) = pass.probes {
+            self.change(store, &probed, &probed.not_probed()).await;
+        }
+    }
+
+    /// Counts a call that was made; may open or close the circuit.
+    pub async fn tell(&self, store: &Store, Made { calls: call, probed }: Made) {
+        let now = store.now();
+        if let Some(probed) = probed {
             let next = if call.bad == 0 { probed.closed() } else { probed.opened(now) };
             tracing::info!(circuit = self.name, closed = next.open_until.is_none(), "a circuit was probed");
             self.change(store, &probed, &next).await;

@@ -29,6 +29,9 @@ pub struct DrawnCoupon {
     pub key_hash: Option<String>,
 }
 
+/// The attributes of a discount, of either kind.
+const DISCOUNT: [&str; 3] = ["discountAmount", "discountRate", "maxDiscountAmount"];
+
 fn drawn(item: Item) -> Result<DrawnCoupon, Fault> {
     let key_hash = item.get("keyHash").and_then(|hash| hash.as_s().ok()).cloned();
     Ok(DrawnCoupon { coupon: read(item)?, key_hash })
@@ -41,19 +44,27 @@ impl Store {
         row.map(|row| Ok(PutSource { version: whole(&row, "version")?, source: read(row)? })).transpose()
     }
 
-    /// Puts the terms of a source, if nobody put them since `seen_version` (0: if nobody ever did) and no coupon was issued
-    /// meanwhile.
+    /// Puts the terms of a source, if nobody put them since `seen_version` (0: if nobody ever did) and no more coupons were
+    /// issued than it is to have. How many were issued stays as it is: they go on being issued meanwhile.
     pub fn put_coupon_source(&self, source: &CouponSource, seen_version: i64) -> Result<Write, Fault> {
-        let mut item = row(&keys::coupon_source(&source.source_id), source)?;
-        item.insert("version".into(), number(seen_version + 1));
-        let put = Write::put(&self.tables.customers, item);
-        Ok(match seen_version {
-            0 => put.when_new(),
-            seen => put
-                .when("version = :seen AND issued = :issued")
-                .value(":seen", number(seen))
-                .value(":issued", number(source.issued)),
-        })
+        let key = keys::coupon_source(&source.source_id);
+        let mut terms: Item = serde_dynamo::to_item(source).map_err(Fault::broken)?;
+        terms.insert("version".into(), number(seen_version + 1));
+        if seen_version == 0 {
+            terms.extend(key.item());
+            return Ok(Write::put(&self.tables.customers, terms).when_new());
+        }
+        terms.remove("issued");
+        let mut names: Vec<String> = terms.keys().cloned().collect();
+        names.sort_unstable();
+        let set = names.iter().map(|name| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+        // Of the two kinds of discount, the terms have one.
+        let gone: Vec<&str> = DISCOUNT.into_iter().filter(|name| !terms.contains_key(*name)).collect();
+        let update = Write::update(&self.tables.customers, key, &format!("SET {set} REMOVE {}", gone.join(", ")));
+        let update = update.when("version = :seen AND issued <= :quantity").value(":seen", number(seen_version));
+        Ok(terms.into_iter().fold(update, |update, (name, value)| {
+            update.name(&format!("#{name}"), &name).value(&format!(":{name}"), value)
+        }))
     }
 
     /// What drawing a coupon must know, in one call: the source, and the coupon that the customer has from it already.

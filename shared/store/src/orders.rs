@@ -3,6 +3,7 @@
 use crate::{
     Item, Page, PageRequest, Store, Write,
     attempts::attempt_in,
+    books::Place,
     item::{read, row, string, text},
     keys,
     points::balance_in,
@@ -20,6 +21,9 @@ use std::collections::HashMap;
 
 /// In how many parts the index of unpaid orders is kept, so that no part is hot.
 pub const UNPAID_SHARDS: u8 = 8;
+
+/// Overdue orders that are read at once.
+const OVERDUE_PAGE: i32 = 100;
 
 /// An order and what only its row has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,19 +203,27 @@ impl Store {
         Write::delete(&self.tables.orders, keys::reply(order, key_hash))
     }
 
-    /// Orders of one part of the index that wait to be paid although their time was over at `now`, the longest overdue
-    /// first. The index follows the orders by a moment: who acts on one must assert that it still waits.
-    pub async fn overdue_orders(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<OrderId>, Fault> {
+    /// A page of the orders in one part of the index that wait to be paid although their time was over at `now`, the longest
+    /// overdue first, and where the next page begins. The index follows the orders by a moment: who acts on one must assert
+    /// that it still waits.
+    pub async fn overdue_orders(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        from: Option<Place>,
+    ) -> Result<(Vec<OrderId>, Option<Place>), Fault> {
         let table = self.tables.orders.as_str();
         let call = || {
             let request = self.client.query().table_name(table).index_name("unpaid");
             let request = request.key_condition_expression("unpaidShard = :shard AND payBy <= :now");
             let request = request.expression_attribute_values(":shard", text(shard_name(shard)));
-            request.expression_attribute_values(":now", text(now)).limit(i32::from(limit)).send()
+            let request = request.expression_attribute_values(":now", text(now)).limit(OVERDUE_PAGE);
+            request.set_exclusive_start_key(from.clone()).send()
         };
-        let items = self.ask(call).await?.items.unwrap_or_default();
+        let answer = self.ask(call).await?;
         let id = |item: &Item| string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")));
-        items.iter().map(|item| id(item)?.map_err(Fault::broken)).collect()
+        let ids = answer.items.iter().flatten().map(|item| id(item)?.map_err(Fault::broken));
+        Ok((ids.collect::<Result<_, _>>()?, answer.last_evaluated_key))
     }
 
     /// Lists an order among its customer's, if it is not yet.

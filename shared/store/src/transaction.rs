@@ -89,7 +89,7 @@ impl Write {
     fn build(self) -> Result<TransactWriteItem, BuildError> {
         let names = Some(self.names).filter(|names| !names.is_empty());
         let values = Some(self.values).filter(|values| !values.is_empty());
-        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let all_old = self.condition.is_some().then_some(ReturnValuesOnConditionCheckFailure::AllOld);
         let item = TransactWriteItem::builder();
         Ok(match self.what {
             What::Put(row) => item.put(
@@ -99,7 +99,7 @@ impl Write {
                     .set_condition_expression(self.condition)
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
+                    .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
             What::Update(key, expression) => item.update(
@@ -110,7 +110,7 @@ impl Write {
                     .set_condition_expression(self.condition)
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
+                    .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
             What::Delete(key) => item.delete(
@@ -120,7 +120,7 @@ impl Write {
                     .set_condition_expression(self.condition)
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
+                    .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
             What::Check(key) => item.condition_check(
@@ -130,7 +130,7 @@ impl Write {
                     .set_condition_expression(self.condition)
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
+                    .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
         }

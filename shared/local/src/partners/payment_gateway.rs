@@ -1,8 +1,9 @@
 //! The payment gateway: Toss Payments' core API (<https://docs.tosspayments.com/reference>, version 2022-11-16), as far as a
 //! merchant's server uses it: confirm, query, cancel.
 //!
-//! Nobody goes through the payment window here, so every payment key counts as authorised, and a card that was declined may
-//! be tried again. What it charged it has on its books.
+//! Nobody goes through the payment window here, so every payment key counts as authorised for any order and amount, and a
+//! card that was declined may be tried again. One key is charged once; one order may be charged under several, for it is not
+//! the gateway that keeps a shop from that. What it charged it has on its books.
 
 use super::{Asked, Said, System};
 use crate::aws::data::Journal;
@@ -97,12 +98,9 @@ impl PaymentGateway {
         if amount < LEAST {
             return refusal(400, "BELOW_MINIMUM_AMOUNT", "신용카드는 결제금액이 100원 이상이어야 결제가 가능합니다.");
         }
-        let was_made = |payment: &Value| payment["status"] != "ABORTED";
-        if books.payments.iter().any(|payment| payment["paymentKey"] == key && was_made(payment)) {
+        let was_made = |payment: &Value| payment["paymentKey"] == key && payment["status"] != "ABORTED";
+        if books.payments.iter().any(was_made) {
             return refusal(400, "ALREADY_PROCESSED_PAYMENT", "이미 처리된 결제 입니다.");
-        }
-        if books.payments.iter().any(|payment| payment["orderId"] == order && was_made(payment)) {
-            return refusal(400, "DUPLICATED_ORDER_ID", "이미 승인 및 취소가 진행된 중복된 주문번호 입니다.");
         }
         let payment = payment(key, order, amount, now, is_declined);
         books.payments.retain(|known| known["paymentKey"] != key);
@@ -150,10 +148,8 @@ impl PaymentGateway {
 
     fn find(&self, fits: impl Fn(&Value) -> bool) -> Said {
         let books = self.books();
-        let made = |payment: &&Value| payment["status"] != "ABORTED";
-        let found = books.payments.iter().filter(|payment| fits(payment));
-        // Of several for one order, the one that came to something.
-        let found = found.clone().find(made).or_else(|| found.last());
+        // Of several for one order, the last.
+        let found = books.payments.iter().rfind(|payment| fits(payment));
         found.map_or_else(not_found, |payment| (200, payment.clone()))
     }
 }
