@@ -221,3 +221,33 @@ async fn a_card_is_not_tried_without_end() {
     assert_eq!((refused.status, refused.problem().as_str()), (409, "too-many-attempts"));
     assert_eq!(confirmations(&world), 20);
 }
+
+/// A queue delivers at least once: what told of one state of an attempt says nothing of the next.
+#[tokio::test]
+async fn a_message_that_comes_again_does_not_end_an_attempt_before_its_time() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Down);
+    let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+    world.enable("settle-payments", false);
+    world.settle().await;
+    let messages = world.messages("SettlePaymentsQueue");
+    assert_eq!(messages.len(), 1);
+    world.enable("settle-payments", true);
+    gateway(&world).be(Mode::Ok);
+    pass(&world, LOOKED_INTO).await;
+    let asked = gateway(&world).requests().len();
+    for _ in 0..2 {
+        world.invoke("settle-payments", crate::sqs_event(&messages)).await.unwrap();
+    }
+    assert_eq!(gateway(&world).requests().len(), asked, "there is nothing to ask");
+    arrive_late(&world, &id, "card-1").await;
+    pass(&world, Duration::from_mins(16)).await;
+    world.fire("expire-orders").await.unwrap();
+    pass(&world, Duration::from_mins(1)).await;
+    let (status, payment) = stands(&world, &id).await;
+    assert!(
+        [("PAID", "PAID"), ("EXPIRED", "REFUNDED")].contains(&(status.as_str(), payment.as_str())),
+        "{status} {payment}"
+    );
+    assert_books_are_clean(&world).await;
+}

@@ -109,6 +109,38 @@ async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_ca
     assert_books_are_clean(&world).await;
 }
 
+/// Two functions find at the same moment that the circuit may be probed: one has the lease.
+#[tokio::test]
+async fn of_two_functions_that_would_probe_at_once_one_does() {
+    let world = overloaded(Mode::Error).await;
+    let deferred = order_by_card(&world, "card-1").await;
+    let path = format!("/orders/{}/pay", text(&deferred.json(), "orderId"));
+    let before = asked(&world);
+    world.advance(Duration::from_secs(11));
+    // The first try for the lease does not arrive; while the function waits to try again, the other takes it.
+    let (service, operation) = (None, Some("TransactWriteItems".into()));
+    world.inject([Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }]);
+    let (customer, choice) = (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    let (ordered, paid) = tokio::join!(order_by_card(&world, "card-2"), customer.post(&path, &choice));
+    assert_eq!(asked(&world), before + 1, "{ordered:?} {paid:?}");
+    assert!(is_deferred(&ordered), "{ordered:?}");
+    assert_eq!((paid.status, is_deferred(&paid)), (202, false), "it probed, and it is still bad: {paid:?}");
+}
+
+#[tokio::test]
+async fn what_opened_a_circuit_does_not_open_it_again() {
+    let world = overloaded(Mode::Error).await;
+    world.partner("payment-gateway").be(Mode::Ok);
+    world.advance(Duration::from_secs(11));
+    assert_eq!(order_by_card(&world, "card-1").await.status, 200, "the probe");
+    world.partner("payment-gateway").be(Mode::Error);
+    for number in 2..6 {
+        assert!(!is_deferred(&order_by_card(&world, &format!("card-{number}")).await), "{number}");
+    }
+    order_by_card(&world, "card-6").await;
+    assert!(is_deferred(&order_by_card(&world, "card-7").await), "five bad calls do");
+}
+
 #[tokio::test]
 async fn who_may_probe_and_does_not_call_after_all_lets_the_next_one() {
     let world = overloaded(Mode::Error).await;

@@ -168,14 +168,15 @@ fn conclusion(
     let decide = |command| placed.order.decide(command, by.clone(), *now).ok();
     let number = attempt.attempt;
     let (event, moved) = match outcome {
-        Outcome::Charged => match decide(Command::Pay(Means::Card(number))) {
-            Some(paid) => (Some(paid), attempt.clone().now_is(AttemptStatus::Paid, *now)),
-            // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
-            None => {
+        Outcome::Charged => {
+            if let Some(paid) = decide(Command::Pay(Means::Card(number))) {
+                (Some(paid), attempt.clone().now_is(AttemptStatus::Paid, *now))
+            } else {
+                // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
                 let refunding = attempt.clone().now_is(AttemptStatus::Refunding, *now);
                 (decide(Command::RefundLate { attempt: number }), refunding)
             }
-        },
+        }
         Outcome::Declined(code) => {
             let declined = Attempt { decline_code: Some(code.clone()), ..attempt.clone() };
             (decide(Command::FailPayment), declined.now_is(AttemptStatus::Declined, *now))

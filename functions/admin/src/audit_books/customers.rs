@@ -171,7 +171,9 @@ async fn audit_sources(
             return Ok(());
         }
         if look == LOOKS {
-            moving.keys().for_each(|source| leave(ISSUED, source));
+            for source in moving.keys() {
+                leave(ISSUED, source);
+            }
             return Ok(());
         }
         suspects = count_coupons(store, moving).await?;
