@@ -1,5 +1,6 @@
-//! Deliveries: where an order of a store is brought.
+//! Deliveries: where an order is brought, and by whom.
 
+use crate::RiderId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
@@ -42,6 +43,29 @@ impl Delivery {
         let dialled = self.phone.bytes().all(|byte| byte.is_ascii_digit() || b" +-".contains(&byte));
         if dialled && (1..=20).contains(&self.phone.len()) { Ok(()) } else { Err(InvalidDelivery::Phone) }
     }
+}
+
+/// A parcel on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shipment {
+    /// Who carries it.
+    pub carrier: String,
+    /// The carrier's number for it.
+    pub tracking_number: String,
+}
+
+/// By whom the customer got it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Handover {
+    /// By a rider.
+    Rider {
+        /// Who.
+        rider_id: RiderId,
+    },
+    /// By a carrier.
+    Carrier(Shipment),
 }
 
 /// A coordinate as a whole number of ten-millionths of a degree (about a centimetre), −180° to 180°.

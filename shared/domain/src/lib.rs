@@ -10,6 +10,7 @@ pub mod coupon;
 pub mod delivery;
 pub mod effects;
 pub mod fault;
+mod first_answer;
 pub mod id;
 pub mod idempotency;
 pub mod money;

@@ -10,7 +10,7 @@ use crate::{
     CampaignId, CouponId, CustomerId, EntryId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
     actor::Actor,
     basket::Quantity,
-    delivery::Delivery,
+    delivery::{Delivery, Handover, Shipment},
     payment::{Payment, PaymentMethod, PaymentStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -140,29 +140,6 @@ pub enum State {
     },
     /// It was not paid in time (만료).
     Expired,
-}
-
-/// A parcel on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shipment {
-    /// Who carries it.
-    pub carrier: String,
-    /// The carrier's number for it.
-    pub tracking_number: String,
-}
-
-/// By whom the customer got it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-pub enum Handover {
-    /// By a rider.
-    Rider {
-        /// Who.
-        rider_id: RiderId,
-    },
-    /// By a carrier.
-    Carrier(Shipment),
 }
 
 /// Where an order stands, in one word.
@@ -456,30 +433,5 @@ impl Order {
             }
             What::Refunded => turned(order, PaymentStatus::Refunded, Change::Refunded),
         }
-    }
-
-    /// The order as it was when it was placed, whatever happened since: what its first answer said.
-    pub fn as_placed(self) -> Self {
-        let was_paid = self.timeline.first().is_some_and(|step| step.status == Status::Paid);
-        let method = if was_paid { self.payment.method } else { PaymentMethod::Card };
-        let mut payment = Payment::due(method, self.total_amount);
-        if was_paid {
-            (payment.status, payment.paid_at) = (PaymentStatus::Paid, Some(self.placed_at));
-        }
-        self.back_then(1, if was_paid { State::Paid } else { State::StockAllocated }, payment)
-    }
-
-    /// The order as it was when the card was charged, of an order whose second version that was.
-    pub fn as_paid(self) -> Self {
-        let mut payment = Payment::due(PaymentMethod::Card, self.total_amount);
-        (payment.status, payment.paid_at) = (PaymentStatus::Paid, self.payment.paid_at);
-        self.back_then(2, State::Paid, payment)
-    }
-
-    /// The order of a version at which each change so far had been another status.
-    fn back_then(mut self, version: u32, state: State, payment: Payment) -> Self {
-        self.timeline.truncate(usize::try_from(version).unwrap_or(usize::MAX));
-        self.updated_at = self.timeline.last().map_or(self.placed_at, |step| step.at);
-        Self { version, last_change: Change::Status(state.status()), state, payment, ..self }
     }
 }

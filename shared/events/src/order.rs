@@ -3,8 +3,8 @@
 use domain::{
     CampaignId, CouponId, CustomerId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
     basket::Quantity,
-    delivery::Delivery,
-    order::{self, Handover, State, Status},
+    delivery::{Delivery, Handover},
+    order::{self, State, Status},
     payment::{PaymentMethod, PaymentStatus},
 };
 use schemars::JsonSchema;
