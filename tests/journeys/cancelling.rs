@@ -66,6 +66,14 @@ async fn a_repeat_of_a_cancellation_under_its_key_is_the_first_answer() {
     assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
     let other = world.customer("c1").post_once(&path, &json!({ "reason": "another" }), "k").await;
     assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
+    let id = placed(&world, &order("c1", &[("pad", 1)])).await;
+    let elsewhere = world.customer("c1").post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await;
+    assert_eq!(
+        (elsewhere.status, elsewhere.problem().as_str()),
+        (422, "idempotency-key-reused"),
+        "a customer's key is one intention"
+    );
+    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
     assert_books_are_clean(&world).await;
 }
 

@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/cancel` calls an order off before it is cooked (주문 취소): stock, coupon and points are back
 //! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
 
-use crate::{KeyReused, paying::reply};
+use crate::{KeyReused, Keyed};
 use domain::{
     EntryId, Fault, OrderId,
     order::{Command, Status},
@@ -87,22 +87,22 @@ async fn handle(store: Store, request: Request) -> Result<Answer, CancelRefusal>
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
         return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")).into());
     }
-    let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{order_id}/cancel")));
-    let fingerprint = reason.clone().unwrap_or_default();
+    let keyed = Keyed::of(&request, "cancel", &order_id, reason.as_deref().unwrap_or_default())?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let file = crate::file_of::<CancelRefusal>(&store, &order_id, &request.caller).await?;
-        if let Some(answer) = crate::again(&file, key_hash.as_ref(), &fingerprint) {
-            return Ok(answer?);
+        if let Some(keyed) = &keyed
+            && let Some(answer) = keyed.again::<CancelRefusal>(&store).await?
+        {
+            return Ok(answer);
         }
-        let before = file.placed;
+        let before = crate::file_of::<CancelRefusal>(&store, &order_id, &request.caller).await?.placed;
         let command = Command::Cancel { reason: reason.clone(), refund: EntryId::from_ulid(request.ulid()) };
         let cancelled = before.order.decide(command, request.caller.actor(), request.now);
         let cancelled = cancelled.map_err(|wrong| CancelRefusal::NotCancellable(wrong.is))?;
         let after = PlacedOrder { order: before.order.clone().apply(&cancelled), ..before.clone() };
         let mut change = store.change(&before.order, &after)?;
-        if let Some(hash) = &key_hash {
-            let kept = store.put_reply(&order_id, hash, &reply(200, &fingerprint, &after.order)?)?;
+        if let Some(keyed) = &keyed {
+            let kept = store.put_reply(&keyed.hash, &keyed.reply(200, &after.order)?)?;
             change = change.with(kept, Unmet::Changed);
         }
         match store.commit_change(change).await {

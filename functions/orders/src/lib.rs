@@ -17,9 +17,12 @@ pub mod refusals;
 pub mod relay_orders;
 pub mod settle_payments;
 
-use domain::{Fault, OrderId};
-use edge::{Answer, Caller, Function, Rejected};
-use store::{Store, orders::OrderFile};
+use domain::{Fault, OrderId, order::Order};
+use edge::{Answer, Caller, Function, Rejected, Request};
+use store::{
+    Store,
+    orders::{OrderFile, Reply},
+};
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
@@ -36,16 +39,46 @@ pub fn functions() -> Vec<Function> {
     ]
 }
 
-/// The first answer again, if this is a repeat of the request under its key; or nothing, or that the key means another.
-fn again(file: &OrderFile, key_hash: Option<&String>, fingerprint: &str) -> Option<Result<Answer, KeyReused>> {
-    let reply = file.replies.get(key_hash?)?;
-    let is_same = reply.fingerprint == fingerprint;
-    Some(if is_same { Ok(Answer::again(reply.status, &reply.body)) } else { Err(KeyReused) })
+/// A request about an order under an idempotency key: the hash of the key, and what the request means.
+#[derive(Debug, Clone)]
+struct Keyed {
+    hash: String,
+    fingerprint: String,
+}
+
+impl Keyed {
+    /// The key of this request, if it has one. A key belongs to one customer and one route; an operator's to one order.
+    fn of(request: &Request, route: &str, order_id: &OrderId, meaning: &str) -> Result<Option<Self>, Rejected> {
+        let Some(key) = request.idempotency_key()? else { return Ok(None) };
+        let hash = match &request.caller {
+            Caller::Customer(customer) => key.hash(&format!("{customer}/{route}")),
+            Caller::Anyone | Caller::Store(_) | Caller::Rider(_) | Caller::Partner | Caller::Operator => {
+                key.hash(&format!("{order_id}/{route}"))
+            }
+        };
+        Ok(Some(Self { hash, fingerprint: format!("{order_id} {meaning}") }))
+    }
+
+    /// The first answer again, if there is one; or that the key means something else.
+    async fn again<E: From<KeyReused> + From<Fault>>(&self, store: &Store) -> Result<Option<Answer>, E> {
+        let Some(reply) = store.reply(&self.hash).await? else { return Ok(None) };
+        if reply.fingerprint == self.fingerprint {
+            Ok(Some(Answer::again(reply.status, reply.body)))
+        } else {
+            Err(KeyReused.into())
+        }
+    }
+
+    /// What the request is answered, to be kept.
+    fn reply(&self, status: u16, order: &Order) -> Result<Reply, Fault> {
+        let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
+        Ok(Reply { fingerprint: self.fingerprint.clone(), status, body })
+    }
 }
 
 /// The idempotency key stands for another request.
 #[derive(Debug, thiserror::Error)]
-#[error("This Idempotency-Key was used for another request about this order.")]
+#[error("This Idempotency-Key was used for another request.")]
 pub struct KeyReused;
 
 /// Everything that is known of an order of the caller's; another's does not exist.

@@ -1,7 +1,8 @@
 //! `POST /orders/{orderId}/pay` pays an order whose stock is held (결제): with points, or by another attempt at the gateway.
 
 use crate::{
-    paying::{Cashier, Payer, Told, reply},
+    Keyed,
+    paying::{Cashier, Payer, Told},
     placing::PaymentRequest,
     refusals::PayRefusal,
 };
@@ -77,17 +78,19 @@ async fn pay(
 ) -> Result<Answer, PayRefusal> {
     let order_id: OrderId = request.path("orderId")?;
     let choice = PaymentRequest::choice(Some(request.json()?), "")?;
-    let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{order_id}/pay")));
-    let fingerprint = match &choice {
+    let meaning = match &choice {
         PaymentChoice::Points => "POINTS".to_owned(),
         PaymentChoice::Card(key) => format!("CARD {}", key.as_str()),
     };
-    let kept_under = key_hash.as_deref().map(|hash| (hash, fingerprint.as_str()));
+    let keyed = Keyed::of(request, "pay", &order_id, &meaning)?;
+    let keyed = keyed.as_ref();
     for _ in 0..ROUNDS {
-        let file = crate::file_of::<PayRefusal>(store, &order_id, &request.caller).await?;
-        if let Some(answer) = crate::again(&file, key_hash.as_ref(), &fingerprint) {
-            return Ok(answer?);
+        if let Some(keyed) = keyed
+            && let Some(answer) = keyed.again::<PayRefusal>(store).await?
+        {
+            return Ok(answer);
         }
+        let file = crate::file_of::<PayRefusal>(store, &order_id, &request.caller).await?;
         file.placed.order.may_be_paid(request.now).map_err(|wrong| PayRefusal::NotPayable(wrong.is))?;
         let unclear = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
         if let Some(due_after) = unclear.and_then(|attempt| attempt.status.due_after()) {
@@ -95,7 +98,7 @@ async fn pay(
             return Ok(Answer::accepted(&events::Order::from(&file.placed.order)).retry_after(due_after));
         }
         let paid = match &choice {
-            PaymentChoice::Points => with_points(store, &file, kept_under, request).await,
+            PaymentChoice::Points => with_points(store, &file, keyed, request).await,
             PaymentChoice::Card(payment_key) => {
                 if pass.is_none() {
                     match cashier.admit(store).await {
@@ -105,7 +108,7 @@ async fn pay(
                         }
                     }
                 }
-                by_card(store, cashier, pass, file, payment_key, kept_under, request).await
+                by_card(store, cashier, pass, file, payment_key, keyed, request).await
             }
         };
         match paid {
@@ -164,7 +167,7 @@ fn no_other_attempt(store: &Store, file: &OrderFile, own: Option<u32>) -> Result
 async fn with_points(
     store: &Store,
     file: &OrderFile,
-    kept_under: Option<(&str, &str)>,
+    keyed: Option<&Keyed>,
     request: &Request,
 ) -> Result<Answer, NotPaid> {
     let order = &file.placed.order;
@@ -173,8 +176,8 @@ async fn with_points(
     let paid = paid.map_err(|wrong| NotPaid::Refused(PayRefusal::NotPayable(wrong.is)))?;
     let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
     let mut change = store.change(order, &after)?.and(no_other_attempt(store, file, None)?);
-    if let Some((hash, fingerprint)) = kept_under {
-        let kept = store.put_reply(&order.order_id, hash, &reply(200, fingerprint, &after.order)?)?;
+    if let Some(keyed) = keyed {
+        let kept = store.put_reply(&keyed.hash, &keyed.reply(200, &after.order)?)?;
         change = change.with(kept, Unmet::Changed);
     }
     match store.commit_change(change).await {
@@ -198,7 +201,7 @@ async fn by_card(
     pass: &mut Option<Pass>,
     file: OrderFile,
     payment_key: &PaymentKey,
-    kept_under: Option<(&str, &str)>,
+    keyed: Option<&Keyed>,
     request: &Request,
 ) -> Result<Answer, NotPaid> {
     let order = &file.placed.order;
@@ -224,13 +227,13 @@ async fn by_card(
     let mut begin = no_other_attempt(store, &file, Some(attempt.attempt))?
         .with(store.check_order(order), Unmet::Changed)
         .with(write, Unmet::Changed);
-    if let Some((hash, fingerprint)) = kept_under {
-        let kept = store.put_reply(&order.order_id, hash, &reply(202, fingerprint, order)?)?;
+    if let Some(keyed) = keyed {
+        let kept = store.put_reply(&keyed.hash, &keyed.reply(202, order)?)?;
         begin = begin.with(kept, Unmet::Changed);
     }
     store.commit_change(begin).await?;
     // Without leave to ask, this round would not have come so far.
     let Some(pass) = pass.take() else { return Err(NotPaid::Stale) };
-    let payer = Payer { by: request.caller.actor(), now: request.now, told: Told::Payer(kept_under) };
+    let payer = Payer { by: request.caller.actor(), now: request.now, told: Told::Payer(keyed) };
     cashier.charge(store, pass, file.placed, attempt, payer).await.map_err(NotPaid::Refused)
 }

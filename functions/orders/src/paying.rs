@@ -3,7 +3,7 @@
 //! Between any two of these everything may stop. An attempt that is written down is in the stream of the orders table, so
 //! `settle-payments` finds out what became of it; what it finds is concluded here too.
 
-use crate::refusals::PayRefusal;
+use crate::{Keyed, refusals::PayRefusal};
 use domain::{
     Fault, Timestamp,
     actor::Actor,
@@ -16,7 +16,7 @@ use store::{
     Store, Transaction,
     changes::{NotChanged, Unmet},
     circuits::{Breaker, Open, Pass},
-    orders::{Answered, PlacedOrder, Reply},
+    orders::{Answered, PlacedOrder},
 };
 
 /// How often what is known of an order is read anew when it changed in between.
@@ -55,8 +55,8 @@ pub(crate) enum Told<'a> {
     Nobody,
     /// Whoever places the order.
     Placer,
-    /// Whoever pays an order that was placed before: under a key with this hash, and with a request of this meaning.
-    Payer(Option<(&'a str, &'a str)>),
+    /// Whoever pays an order that was placed before, perhaps under a key.
+    Payer(Option<&'a Keyed>),
 }
 
 impl Cashier {
@@ -199,19 +199,13 @@ fn conclusion(
         };
     }
     let mut change = store.change(&placed.order, &after)?.with(moved, Unmet::Changed);
-    if let Told::Payer(Some((key_hash, fingerprint))) = told {
+    if let Told::Payer(Some(keyed)) = told {
         let kept = if is_paid {
-            store.put_reply(&after.order.order_id, key_hash, &reply(200, fingerprint, &after.order)?)?
+            store.replace_reply(&keyed.hash, &keyed.reply(200, &after.order)?)?
         } else {
-            store.forget_reply(&after.order.order_id, key_hash)
+            store.forget_reply(&keyed.hash)
         };
         change = change.with(kept, Unmet::Changed);
     }
     Ok((change, after.order))
-}
-
-/// What a request about an order is answered under its key.
-pub(crate) fn reply(status: u16, fingerprint: &str, order: &Order) -> Result<Reply, Fault> {
-    let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
-    Ok(Reply { fingerprint: fingerprint.to_owned(), status, body })
 }

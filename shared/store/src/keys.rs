@@ -6,7 +6,8 @@
 //! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` |
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
-//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `REPLY#<key hash>` |
+//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` |
+//! | orders | `REPLY#<key hash>` | `REPLY` |
 //! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
 //! | views | `LATE-SALES` | `<hour>#<order>` |
@@ -49,8 +50,6 @@ pub(crate) const CART: &str = "CART";
 pub(crate) const COUPON: &str = "COUPON#";
 /// The prefix of a payment attempt's sort key.
 pub const ATTEMPT: &str = "PAYMENT#";
-/// The prefix of the sort key of a reply that is kept.
-pub(crate) const REPLY: &str = "REPLY#";
 /// The prefix of the sort key of an order in the list of its customer's.
 pub(crate) const LISTED: &str = "ORDER#";
 /// The prefix of a sale's sort key.
@@ -139,8 +138,8 @@ pub fn attempt(id: &OrderId, attempt: u32) -> Key {
 }
 
 /// What a request about an order was answered under its idempotency key.
-pub fn reply(id: &OrderId, key_hash: &str) -> Key {
-    Key::new(order_rows(id), format!("{REPLY}{key_hash}"))
+pub fn reply(key_hash: &str) -> Key {
+    Key::new(format!("REPLY#{key_hash}"), "REPLY")
 }
 
 /// An order in the list of its customer's.

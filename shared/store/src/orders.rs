@@ -2,7 +2,7 @@
 
 use crate::{
     Item, Page, PageRequest, Store, Write,
-    attempts::attempt_in,
+    attempts::{attempt_in, is_attempt},
     books::Place,
     item::{read, row, string, text},
     keys,
@@ -108,8 +108,6 @@ pub struct OrderFile {
     pub placed: PlacedOrder,
     /// Every attempt to pay it at the gateway, the first first.
     pub attempts: Vec<Attempt>,
-    /// What requests about it were answered, by the hash of their keys.
-    pub replies: HashMap<String, Reply>,
 }
 
 /// What a request was answered under its idempotency key.
@@ -162,18 +160,15 @@ impl Store {
     pub async fn order_file(&self, id: &OrderId) -> Result<Option<OrderFile>, Fault> {
         let pk = keys::order_rows(id);
         let query = Query { table: &self.tables.orders, pk: &pk, prefix: "", newest_first: false };
-        let (mut placed, mut attempts, mut replies) = (None, Vec::new(), HashMap::new());
+        let (mut placed, mut attempts) = (None, Vec::new());
         for item in self.query_all(&query).await? {
-            let sk = string(&item, "sk")?;
-            if let Some(hash) = sk.strip_prefix(keys::REPLY) {
-                replies.insert(hash.to_owned(), read(item)?);
-            } else if sk.starts_with(keys::ATTEMPT) {
+            if is_attempt(string(&item, "sk")?) {
                 attempts.push(attempt_in(item)?);
             } else {
                 placed = Some(PlacedOrder::of(item)?);
             }
         }
-        Ok(placed.map(|placed| OrderFile { placed, attempts, replies }))
+        Ok(placed.map(|placed| OrderFile { placed, attempts }))
     }
 
     /// Writes a new order.
@@ -193,14 +188,24 @@ impl Store {
             .value(":seen", crate::item::number(seen.version.into()))
     }
 
-    /// Keeps what a request about an order is answered under its key.
-    pub fn put_reply(&self, order: &OrderId, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.orders, row(&keys::reply(order, key_hash), reply)?))
+    /// What a request about an order was answered under its key.
+    pub async fn reply(&self, key_hash: &str) -> Result<Option<Reply>, Fault> {
+        self.get(&self.tables.orders, &keys::reply(key_hash)).await?.map(read).transpose()
+    }
+
+    /// Keeps what a request about an order is answered under its key, if nothing was yet.
+    pub fn put_reply(&self, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when_new())
+    }
+
+    /// Keeps another answer in place of the one that was kept while it was not known.
+    pub fn replace_reply(&self, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when("attribute_exists(pk)"))
     }
 
     /// Forgets it: the request was refused after all, and a repeat is tried afresh.
-    pub fn forget_reply(&self, order: &OrderId, key_hash: &str) -> Write {
-        Write::delete(&self.tables.orders, keys::reply(order, key_hash))
+    pub fn forget_reply(&self, key_hash: &str) -> Write {
+        Write::delete(&self.tables.orders, keys::reply(key_hash)).when("attribute_exists(pk)")
     }
 
     /// A page of the orders in one part of the index that wait to be paid although their time was over at `now`, the longest
