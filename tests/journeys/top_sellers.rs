@@ -232,5 +232,8 @@ async fn an_hour_whose_totals_shrink_to_fewer_parts_counts_only_those() {
     world.advance(Duration::from_hours(2));
     assert_eq!(ranked(&top(&world).await)[0], ("p3".into(), 10));
     tell(&world, &[message(&large, 2)]).await;
-    assert_eq!(ranked(&top(&world).await), [("p3".into(), 1)]);
+    // The first count sums the hour anew; the second reads what the first kept.
+    for _ in 0..2 {
+        assert_eq!(ranked(&top(&world).await), [("p3".into(), 1)]);
+    }
 }

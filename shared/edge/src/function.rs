@@ -9,6 +9,12 @@ use futures::future::BoxFuture;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use std::{fmt, sync::Arc, time::Duration};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// An invocation failed as a whole; Lambda delivers the event again where its source says so.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -142,14 +148,15 @@ impl Function {
 
 /// Serves a function to the Lambda runtime until the environment ends: the whole of a function's binary.
 pub fn run(function: &Function) -> Result<(), Error> {
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_current_span(false)
-        .without_time()
-        .init();
+    let environment = Environment::of_process();
+    // `info`, or `debug,store=trace`: what RUST_LOG says, without the regular expressions that a function has no room for.
+    let directives = environment.as_ref().ok().and_then(|environment| environment.variable("RUST_LOG"));
+    let filter = directives.and_then(|directives| directives.parse().ok());
+    let filter: Targets = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).without_time();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let handler = function.start(Environment::of_process()?)?;
+        let handler = function.start(environment?)?;
         let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
             let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
             handler(Invocation { event: payload, request_id: context.request_id, deadline })

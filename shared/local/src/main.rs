@@ -3,6 +3,12 @@
 use clap::Parser;
 use local::{Demo, Failure, Options, Platform, Ports, serve};
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// The whole jumun platform on this machine: no account, no Docker, no network.
 #[derive(Debug, Parser)]
@@ -38,8 +44,8 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(logged())).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -48,6 +54,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// What is logged: what `RUST_LOG` says (`info`, or `warn,store=debug`), else warnings.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program is switched by its environment; functions read theirs in edge"
+)]
+fn logged() -> Targets {
+    let directives = std::env::var("RUST_LOG").ok().and_then(|directives| directives.parse().ok());
+    directives.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN))
 }
 
 fn fail(error: &Failure) -> ExitCode {
