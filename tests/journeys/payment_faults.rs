@@ -174,3 +174,26 @@ async fn what_is_settled_is_settled_once_whatever_fails_how() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_to_be_settled_reaches_its_queue_whatever_call_of_the_relay_fails_how() {
+    for service in ["sqs", "events"] {
+        for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle, Kind::Entry] {
+            for count in [1, 50] {
+                let world = shop().await;
+                world.partner("payment-gateway").be(Mode::Lost);
+                let id = text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
+                let told = format!("{service} {kind:?} {count}");
+                world.inject([Rule { count: Some(count), ..Rule::all_of(service, kind) }]);
+                world.settle().await;
+                if service == "events" {
+                    assert_eq!(world.messages("SettlePaymentsQueue").len(), 1, "{told}: money does not wait for news");
+                }
+                come_to_an_end(&world).await;
+                assert_eq!(stands(&world, &id).await, ("PAID".into(), "PAID".into()), "{told}");
+                assert_everything_fits(&world, &id, &told).await;
+                assert_eq!(world.partner("data-platform").requests().len(), 1, "{told}");
+            }
+        }
+    }
+}

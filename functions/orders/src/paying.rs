@@ -186,21 +186,21 @@ fn conclusion(
     // What was lost before has failed before: the order has been told.
     let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *outcome == Outcome::Charged);
     let moved = store.move_attempt(&moved, attempt.status)?;
-    let Some(event) = event else {
-        return Ok((Transaction::default().with(moved, Unmet::Changed), placed.order.clone()));
-    };
-    let mut after = PlacedOrder { order: placed.order.clone().apply(&event), ..placed.clone() };
-    let is_paid = after.order.status() == Status::Paid;
-    if matches!(told, Told::Placer) {
-        after.answered = match outcome {
-            Outcome::Charged if is_paid => Answered::Paid,
-            Outcome::Declined(_) => Answered::PaymentFailed,
-            Outcome::Charged | Outcome::Lost => after.answered,
-        };
+    let mut change = Transaction::default().with(moved, Unmet::Changed);
+    let mut after = placed.clone();
+    if let Some(event) = event {
+        after.order = after.order.apply(&event);
+        if matches!(told, Told::Placer) {
+            after.answered = match outcome {
+                Outcome::Charged if after.order.status() == Status::Paid => Answered::Paid,
+                Outcome::Declined(_) => Answered::PaymentFailed,
+                Outcome::Charged | Outcome::Lost => after.answered,
+            };
+        }
+        change = change.and(store.change(&placed.order, &after)?);
     }
-    let mut change = store.change(&placed.order, &after)?.with(moved, Unmet::Changed);
     if let Told::Payer(Some(keyed)) = told {
-        let kept = if is_paid {
+        let kept = if *outcome == Outcome::Charged && after.order.status() == Status::Paid {
             store.replace_reply(&keyed.hash, &keyed.reply(200, &after.order)?)?
         } else {
             store.forget_reply(&keyed.hash)
