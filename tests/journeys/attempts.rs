@@ -3,14 +3,10 @@
 use crate::{
     assert_books_are_clean, at, balance,
     cards::{LOOKED_INTO, body, confirmations, gateway, pay},
-    charges, left, pass, shop, stands, text,
+    charges, first_try_fails, left, pass, shop, stands, text,
 };
 use domain::{CustomerId, IdempotencyKey, OrderId, Won};
-use local::{
-    World,
-    aws::faults::{Kind, Rule},
-    partners::Mode,
-};
+use local::{World, partners::Mode};
 use partners::PaymentGateway;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -106,12 +102,6 @@ async fn a_card_that_was_declined_may_be_tried_again_under_its_key() {
         "the gateway repeats what it said"
     );
     assert_books_are_clean(&world).await;
-}
-
-/// The first try of a transaction does not arrive, and while the function waits to try again something else happens.
-fn first_try_fails() -> Rule {
-    let (service, operation) = (None, Some("TransactWriteItems".into()));
-    Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
 }
 
 #[tokio::test]

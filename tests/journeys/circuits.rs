@@ -118,8 +118,7 @@ async fn of_two_functions_that_would_probe_at_once_one_does() {
     let before = asked(&world);
     world.advance(Duration::from_secs(11));
     // The first try for the lease does not arrive; while the function waits to try again, the other takes it.
-    let (service, operation) = (None, Some("TransactWriteItems".into()));
-    world.inject([Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }]);
+    world.inject([crate::first_try_fails()]);
     let (customer, choice) = (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
     let (ordered, paid) = tokio::join!(order_by_card(&world, "card-2"), customer.post(&path, &choice));
     assert_eq!(asked(&world), before + 1, "{ordered:?} {paid:?}");

@@ -1,10 +1,7 @@
 //! Coupons: never too many, one to each, used once, and back when the order is called off.
 
-use crate::{assert_books_are_clean, balance, coupon, coupon_source, left, order, shop, text};
-use local::{
-    World,
-    aws::faults::{Kind, Rule},
-};
+use crate::{assert_books_are_clean, balance, coupon, coupon_source, first_try_fails, left, order, shop, text};
+use local::World;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -212,12 +209,6 @@ async fn coupons_are_listed_by_status_and_page_by_page() {
     }
     let issued: Vec<String> = ids.iter().filter(|id| **id != ids[2]).cloned().collect();
     assert_eq!(seen, issued);
-}
-
-/// The first try of a transaction does not arrive, and while the function waits to try again another comes first.
-fn first_try_fails() -> Rule {
-    let (service, operation) = (None, Some("TransactWriteItems".into()));
-    Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
 }
 
 #[tokio::test]

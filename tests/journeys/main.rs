@@ -30,7 +30,10 @@ mod samples;
 mod sockets;
 mod top_sellers;
 
-use local::World;
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+};
 use serde_json::{Value, json};
 
 /// The body of an order of one customer: products and how many.
@@ -99,6 +102,12 @@ fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
         json!({ "messageId": id, "receiptHandle": "r", "body": body, "attributes": attributes })
     });
     json!({ "Records": records.collect::<Vec<_>>() })
+}
+
+/// The first try of a transaction does not arrive: while the function waits to try again, something else comes first.
+fn first_try_fails() -> Rule {
+    let (service, operation) = (None, Some("TransactWriteItems".into()));
+    Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
 }
 
 /// Draws a coupon of 10 %, at most 3,000 won, for a customer, from a source of so many.

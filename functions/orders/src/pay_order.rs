@@ -218,9 +218,8 @@ async fn by_card(
             (attempt, write)
         }
         Some(known) => {
-            let seen = known.status;
-            let attempt = known.asked_again(request.now);
-            let write = store.move_attempt(&attempt, seen)?;
+            let attempt = known.clone().asked_again(request.now);
+            let write = store.move_attempt(&attempt, &known)?;
             (attempt, write)
         }
     };

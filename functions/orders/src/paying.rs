@@ -132,14 +132,17 @@ pub(crate) async fn conclude(
     outcome: &Outcome,
     payer: &Payer<'_>,
 ) -> Result<Order, Fault> {
+    let asks = attempt.asks;
     for _ in 0..ROUNDS {
+        // That nothing was charged is said of one asking; that something was, of the payment.
+        let is_of_this_asking = attempt.asks == asks || *outcome == Outcome::Charged;
         let is_open = match attempt.status {
             AttemptStatus::Asked | AttemptStatus::Lost => true,
             // The gateway contradicts itself: the charge is what counts.
             AttemptStatus::Declined => *outcome == Outcome::Charged,
             AttemptStatus::Paid | AttemptStatus::Refunding | AttemptStatus::Refunded => false,
         };
-        if !is_open {
+        if !is_open || !is_of_this_asking {
             return Ok(placed.order);
         }
         let (change, order) = conclusion(store, &placed, &attempt, outcome, payer)?;
@@ -185,7 +188,7 @@ fn conclusion(
     };
     // What was lost before has failed before: the order has been told.
     let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *outcome == Outcome::Charged);
-    let moved = store.move_attempt(&moved, attempt.status)?;
+    let moved = store.move_attempt(&moved, attempt)?;
     let mut change = Transaction::default().with(moved, Unmet::Changed);
     let mut after = placed.clone();
     if let Some(event) = event {

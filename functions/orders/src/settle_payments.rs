@@ -165,7 +165,7 @@ async fn take_back(
     desk.cashier.breaker.tell(store, made).await;
     cancelled?;
     let now = store.now();
-    let moved = store.move_attempt(&attempt.clone().now_is(AttemptStatus::Refunded, now), AttemptStatus::Refunding)?;
+    let moved = store.move_attempt(&attempt.clone().now_is(AttemptStatus::Refunded, now), &attempt)?;
     let before = file.placed;
     let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
     let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);

@@ -31,6 +31,12 @@ fn stands(status: AttemptStatus) -> Result<AttributeValue, Fault> {
     serde_dynamo::to_attribute_value(status).map_err(Fault::broken)
 }
 
+/// The write happens only if the attempt is still as it was seen.
+fn as_seen(write: Write, seen: &Attempt) -> Result<Write, Fault> {
+    let write = write.when("#status = :seen AND updatedAt = :at").name("#status", "status");
+    Ok(write.value(":seen", stands(seen.status)?).value(":at", text(seen.updated_at)))
+}
+
 impl Store {
     fn attempt_row(&self, attempt: &Attempt) -> Result<Write, Fault> {
         Ok(Write::put(&self.tables.orders, row(&keys::attempt(&attempt.order_id, attempt.attempt), attempt)?))
@@ -41,10 +47,9 @@ impl Store {
         Ok(self.attempt_row(attempt)?.when_new())
     }
 
-    /// Writes an attempt anew, if it still stands where it was seen.
-    pub fn move_attempt(&self, attempt: &Attempt, seen: AttemptStatus) -> Result<Write, Fault> {
-        let put = self.attempt_row(attempt)?.when("#status = :seen").name("#status", "status");
-        Ok(put.value(":seen", stands(seen)?))
+    /// Writes an attempt anew, if it is still as it was seen: not only where it stands, for it may have been asked for again.
+    pub fn move_attempt(&self, attempt: &Attempt, seen: &Attempt) -> Result<Write, Fault> {
+        as_seen(self.attempt_row(attempt)?, seen)
     }
 
     /// Marks the attempt that paid an order as one whose charge goes back.
@@ -56,15 +61,14 @@ impl Store {
         Ok(update.value(":refunding", stands(AttemptStatus::Refunding)?))
     }
 
-    /// Asserts that an order's attempt still stands where it was seen.
+    /// Asserts that an order's attempt is still as it was seen.
     pub fn check_attempt(&self, seen: &Attempt) -> Result<Write, Fault> {
         let key = keys::attempt(&seen.order_id, seen.attempt);
-        let check = Write::check(&self.tables.orders, key, "#status = :seen").name("#status", "status");
-        Ok(check.value(":seen", stands(seen.status)?))
+        as_seen(Write::check(&self.tables.orders, key), seen)
     }
 
     /// Asserts that there is no such attempt yet.
     pub fn check_no_attempt(&self, order: &OrderId, attempt: u32) -> Write {
-        Write::check(&self.tables.orders, keys::attempt(order, attempt), "attribute_not_exists(pk)")
+        Write::check(&self.tables.orders, keys::attempt(order, attempt)).when_new()
     }
 }

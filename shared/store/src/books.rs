@@ -2,7 +2,7 @@
 
 use crate::{
     Item, NotCommitted, Store, Transaction, Write,
-    attempts::attempt_in,
+    attempts::{attempt_in, is_attempt},
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
@@ -232,7 +232,7 @@ fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
     let Key { sk, .. } = key_of(&item)?;
     Ok(if sk == "ORDER" {
         Some(OrderRow::Order(Box::new(PlacedOrder::of(item)?.order)))
-    } else if sk.starts_with(keys::ATTEMPT) {
+    } else if is_attempt(&sk) {
         Some(OrderRow::Attempt(attempt_in(item)?))
     } else {
         None

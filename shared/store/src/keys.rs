@@ -49,7 +49,7 @@ pub(crate) const CART: &str = "CART";
 /// The prefix of a coupon's sort key.
 pub(crate) const COUPON: &str = "COUPON#";
 /// The prefix of a payment attempt's sort key.
-pub const ATTEMPT: &str = "PAYMENT#";
+pub(crate) const ATTEMPT: &str = "PAYMENT#";
 /// The prefix of the sort key of an order in the list of its customer's.
 pub(crate) const LISTED: &str = "ORDER#";
 /// The prefix of a sale's sort key.

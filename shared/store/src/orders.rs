@@ -184,7 +184,8 @@ impl Store {
 
     /// Asserts that an order is still at the version that was seen.
     pub fn check_order(&self, seen: &Order) -> Write {
-        Write::check(&self.tables.orders, keys::order(&seen.order_id), "version = :seen")
+        Write::check(&self.tables.orders, keys::order(&seen.order_id))
+            .when("version = :seen")
             .value(":seen", crate::item::number(seen.version.into()))
     }
 

@@ -55,8 +55,8 @@ impl Write {
     }
 
     /// Writes nothing: the other writes happen only if the condition holds of this row.
-    pub(crate) fn check(table: &str, key: Key, condition: &str) -> Self {
-        Self::new(table, What::Check(key)).when(condition)
+    pub(crate) fn check(table: &str, key: Key) -> Self {
+        Self::new(table, What::Check(key))
     }
 
     fn new(table: &str, what: What) -> Self {

@@ -92,7 +92,11 @@ impl Data {
 
     /// A database in a file, which a killed process leaves whole.
     pub(crate) fn in_file(path: &Path, tables: &[TableSpec]) -> Result<Self, Failure> {
-        let db = Database::new(path.to_str().ok_or("the data file's name is not text")?)?;
+        let file = path.to_str().ok_or("the data file's name is not text")?;
+        let unusable = |error| {
+            format!("{file} cannot be the data file (a file of jumun's, or a new one in a folder that exists): {error}")
+        };
+        let db = Database::new(file).map_err(unusable)?;
         // Synchronous with the file system, not with the disk: what is written survives the process.
         db.disable_bulk_loading()?;
         create_tables(&db, tables)?;
