@@ -2,7 +2,8 @@
 
 use domain::{
     actor::Actor,
-    order::{Command, Order},
+    lifecycle::Command,
+    order::Order,
 };
 use events::{Envelope, order_event};
 use serde_json::{Value, json};

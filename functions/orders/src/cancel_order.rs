@@ -4,7 +4,8 @@
 use crate::{KeyReused, Keyed};
 use domain::{
     EntryId, Fault, OrderId,
-    order::{Command, Status},
+    lifecycle::Command,
+    order::Status,
 };
 use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route};
 use schemars::JsonSchema;

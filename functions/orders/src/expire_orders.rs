@@ -4,7 +4,7 @@
 //! Who is overdue is told by an index that has the unpaid orders alone. The index follows the orders by a moment; that an
 //! order still waits is asserted when it is ended.
 
-use domain::{Fault, OrderId, Timestamp, actor::Actor, order::Command};
+use domain::{Fault, OrderId, Timestamp, actor::Actor, lifecycle::Command};
 use edge::{Function, Tick};
 use futures::{StreamExt, stream};
 use std::time::Duration;

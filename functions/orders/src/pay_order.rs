@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::{
     EntryId, Fault, OrderId,
-    order::{Command, Means},
+    lifecycle::{Command, Means},
     payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, PaymentKey},
     request::PaymentChoice,
 };

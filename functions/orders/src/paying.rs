@@ -7,7 +7,8 @@ use crate::{Keyed, refusals::PayRefusal};
 use domain::{
     Fault, Timestamp,
     actor::Actor,
-    order::{Command, Means, Order, Status},
+    lifecycle::{Command, Means},
+    order::{Order, Status},
     payment::{Attempt, AttemptStatus},
 };
 use edge::{Answer, Environment, NotStarted};

@@ -10,7 +10,7 @@ use crate::{
 use domain::{
     Fault,
     actor::Actor,
-    order::Command,
+    lifecycle::Command,
     payment::{Attempt, AttemptStatus},
 };
 use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};

@@ -1,6 +1,6 @@
 //! Deliveries: where an order is brought, and by whom.
 
-use crate::RiderId;
+use crate::{RiderId, phone::PhoneNumber};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
@@ -13,8 +13,8 @@ pub struct Delivery {
     pub lat: Degrees,
     /// The longitude in decimal degrees.
     pub lng: Degrees,
-    /// The customer's phone number: 1 to 20 digits, spaces, `+` and `-`.
-    pub phone: String,
+    /// The customer's phone number.
+    pub phone: PhoneNumber,
 }
 
 /// Why a delivery cannot be made as written.
@@ -26,9 +26,6 @@ pub enum InvalidDelivery {
     /// The latitude is beyond a pole.
     #[error("a latitude is -90 to 90 degrees")]
     Latitude,
-    /// The phone number is not one.
-    #[error("a phone number is 1 to 20 digits, spaces, '+' and '-'")]
-    Phone,
 }
 
 impl Delivery {
@@ -37,16 +34,12 @@ impl Delivery {
         if !(1..=500).contains(&self.address.chars().count()) {
             return Err(InvalidDelivery::Address);
         }
-        if self.lat.0.abs() > 90 * Degrees::SCALE {
-            return Err(InvalidDelivery::Latitude);
-        }
-        let dialled = self.phone.bytes().all(|byte| byte.is_ascii_digit() || b" +-".contains(&byte));
-        if dialled && (1..=20).contains(&self.phone.len()) { Ok(()) } else { Err(InvalidDelivery::Phone) }
+        if self.lat.is_latitude() { Ok(()) } else { Err(InvalidDelivery::Latitude) }
     }
 }
 
 /// A parcel on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
     /// Who carries it.
@@ -75,6 +68,11 @@ pub struct Degrees(i64);
 impl Degrees {
     const SCALE: i64 = 10_000_000;
     const DIGITS: usize = 7;
+
+    /// Whether it can be a latitude: −90° to 90°.
+    pub const fn is_latitude(self) -> bool {
+        self.0.abs() <= 90 * Self::SCALE
+    }
 
     /// Ten-millionths of a degree.
     pub const fn e7(self) -> i64 {

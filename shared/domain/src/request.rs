@@ -85,7 +85,9 @@ impl OrderRequest {
         let (coupon, campaign) =
             (id(coupon_id.as_ref().map(CouponId::as_str)), id(campaign_id.as_ref().map(CampaignId::as_str)));
         let delivery =
-            delivery.as_ref().map(|Delivery { address, lat, lng, phone }| format!("{lat},{lng},{phone},{address}"));
+            delivery
+            .as_ref()
+            .map(|Delivery { address, lat, lng, phone }| format!("{lat},{lng},{},{address}", phone.as_str()));
         let delivery = delivery.unwrap_or_default();
         // Kept as long as the order: these forms stand, and another one gets another number. No id and no key has a
         // space, and the address, which may have anything, comes last.

@@ -3,8 +3,8 @@
 use domain::{
     CampaignId, CouponId, CustomerId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
     basket::Quantity,
-    delivery::{Delivery, Handover},
-    order::{self, State, Status},
+    delivery::{Delivery, Shipment},
+    order::{self, Status},
     payment::{PaymentMethod, PaymentStatus},
 };
 use schemars::JsonSchema;
@@ -50,6 +50,12 @@ pub struct Order {
     /// Where it goes, for an order of a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+    /// The parcel, for an order that was shipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<Shipment>,
+    /// Why it was called off, in the words of who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Every step so far, the first first.
     pub timeline: Vec<Step>,
     /// When it was placed.
@@ -108,26 +114,13 @@ impl From<&order::Order> for Order {
             total_price: line.total_price,
         };
         let step = |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
-        let rider_id = match &order.state {
-            State::PickedUp { rider_id } | State::Completed(Handover::Rider { rider_id }) => Some(rider_id.clone()),
-            State::StockAllocated
-            | State::Paid
-            | State::Accepted
-            | State::Cooking
-            | State::Cooked
-            | State::Shipped(_)
-            | State::Completed(Handover::Carrier(_))
-            | State::Cancelled { .. }
-            | State::Rejected { .. }
-            | State::Expired => None,
-        };
         Self {
             order_id: order.order_id.clone(),
             version: order.version,
             status: order.status(),
             customer_id: order.customer_id.clone(),
             store_id: order.store_id.clone(),
-            rider_id,
+            rider_id: order.state.rider_id().cloned(),
             campaign_id: order.campaign_id.clone(),
             items: order.lines.iter().map(item).collect(),
             original_amount: order.original_amount,
@@ -142,6 +135,8 @@ impl From<&order::Order> for Order {
             },
             pay_by: order.pay_by.filter(|_| order.status() == Status::StockAllocated),
             delivery: order.delivery.clone(),
+            shipment: order.state.shipment().cloned(),
+            reason: order.state.reason().map(str::to_owned),
             timeline: order.timeline.iter().map(step).collect(),
             placed_at: order.placed_at,
             updated_at: order.updated_at,

@@ -1,0 +1,100 @@
+//! Phone numbers, which no log may show.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::{fmt, str::FromStr};
+
+/// The longest phone number, in characters.
+const MAX_LENGTH: usize = 20;
+
+/// A phone number as it was written: 1 to 20 digits, spaces, `+` and `-`. It has no `Display`, and its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PhoneNumber(String);
+
+/// The text is not a phone number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {MAX_LENGTH} digits, spaces, '+' and '-'")]
+pub struct InvalidPhoneNumber;
+
+impl PhoneNumber {
+    /// The number as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The digits to dial within Korea: `+82 10-1234-5678` is `01012345678`.
+    pub fn dialled(&self) -> String {
+        let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
+        match digits.strip_prefix("82") {
+            Some(national) if self.0.trim_start().starts_with('+') => format!("0{}", national.trim_start_matches('0')),
+            _ => digits,
+        }
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PhoneNumber(…)")
+    }
+}
+
+impl FromStr for PhoneNumber {
+    type Err = InvalidPhoneNumber;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPhoneNumber> {
+        let is_written_well = text.bytes().all(|byte| byte.is_ascii_digit() || b" +-".contains(&byte));
+        let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+        if is_written_well && has_digits && text.len() <= MAX_LENGTH {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPhoneNumber)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PhoneNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for PhoneNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PhoneNumber".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9 +-]{1,20}$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_dialled_within_korea_however_it_was_written() {
+        for (written, dialled) in [
+            ("010-1234-5678", "01012345678"),
+            ("+82 10-1234-5678", "01012345678"),
+            ("+82 010 1234 5678", "01012345678"),
+            ("02 123 4567", "021234567"),
+            ("8210", "8210"),
+        ] {
+            assert_eq!(written.parse::<PhoneNumber>().unwrap().dialled(), dialled);
+        }
+        for bad in ["", "-", "call me", "010.1234.5678", "012345678901234567890"] {
+            assert_eq!(bad.parse::<PhoneNumber>(), Err(InvalidPhoneNumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_log_shows_a_number() {
+        let phone: PhoneNumber = "010-1234-5678".parse().unwrap();
+        assert!(!format!("{phone:?}").contains("1234"));
+    }
+}
