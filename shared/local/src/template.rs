@@ -1,5 +1,8 @@
 //! `template.yaml` as the local platform understands it: what is deployed is what runs.
 
+mod resolver;
+
+use resolver::Resolver;
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
@@ -41,10 +44,19 @@ pub struct FunctionSpec {
     pub statements: Vec<Statement>,
     /// The routes that it answers.
     pub routes: Vec<RouteSpec>,
-    /// How often its schedule calls it.
-    pub schedule: Option<Duration>,
+    /// The schedule that calls it.
+    pub schedule: Option<ScheduleSpec>,
     /// What feeds it.
     pub source: Option<Source>,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, Copy)]
+pub struct ScheduleSpec {
+    /// How often it calls.
+    pub period: Duration,
+    /// Whether it calls by itself, and not by hand alone.
+    pub is_enabled: bool,
 }
 
 /// A route: the method (`ANY` for every one) and path, or `$default`.
@@ -177,7 +189,7 @@ impl Template {
             let properties = resolver.resolve(&resource["Properties"])?;
             match resource["Type"].as_str().unwrap_or_default() {
                 "AWS::Serverless::Function" => {
-                    template.functions.push(resolver.function(name, resource, &properties)?);
+                    template.functions.push(function(&resolver, name, resource, &properties)?);
                 }
                 "AWS::DynamoDB::Table" => template.tables.push(table(name, properties)),
                 "AWS::SQS::Queue" => template.queues.push(queue(name, &properties)),
@@ -222,139 +234,48 @@ fn plain(yaml: Yaml) -> Value {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Value,
-    parameters: &'a BTreeMap<String, String>,
-    declared: &'a Map<String, Value>,
-    endpoint: &'a str,
-}
-
-impl<'a> Resolver<'a> {
-    fn resources(&self) -> Result<impl Iterator<Item = (&'a String, &'a Value)> + use<'a>, TemplateError> {
-        Ok(self.document["Resources"].as_object().ok_or_else(|| unfit("the template has no Resources"))?.iter())
-    }
-
-    /// Puts values in place of CloudFormation's functions.
-    fn resolve(&self, value: &Value) -> Result<Value, TemplateError> {
-        Ok(match value {
-            Value::Object(object) if object.len() == 1 => match object.iter().next() {
-                Some((function, argument)) if function == "Ref" => {
-                    self.reference(argument.as_str().unwrap_or_default())?.into()
-                }
-                Some((function, argument)) if function == "Fn::GetAtt" => {
-                    let part = |place: usize| argument[place].as_str().unwrap_or_default();
-                    self.attribute(part(0), part(1))?.into()
-                }
-                Some((function, argument)) if function == "Fn::Sub" => {
-                    self.substitute(argument.as_str().unwrap_or_default())?.into()
-                }
-                Some((function, _)) if function.starts_with("Fn::") => {
-                    return Err(unfit(format!("the local platform does not know {function}")));
-                }
-                _ => self.members(object)?,
-            },
-            Value::Object(object) => self.members(object)?,
-            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect::<Result<Vec<_>, _>>()?.into(),
-            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar.clone(),
-        })
-    }
-
-    fn members(&self, object: &Map<String, Value>) -> Result<Value, TemplateError> {
-        let member = |(name, value): (&String, &Value)| Ok((name.clone(), self.resolve(value)?));
-        Ok(object.iter().map(member).collect::<Result<Map<_, _>, TemplateError>>()?.into())
-    }
-
-    fn kind(&self, resource: &str) -> Result<&'a str, TemplateError> {
-        self.document["Resources"][resource]["Type"]
-            .as_str()
-            .ok_or_else(|| unfit(format!("there is no resource {resource}")))
-    }
-
-    fn reference(&self, name: &str) -> Result<String, TemplateError> {
-        if let Some(value) = self.parameters.get(name) {
-            return Ok(value.clone());
-        }
-        if let Some(parameter) = self.declared.get(name) {
-            let default = &parameter["Default"];
-            return Ok(default.as_str().map_or_else(|| default.to_string(), str::to_owned));
-        }
-        Ok(match name {
-            "AWS::Region" => REGION.into(),
-            "AWS::AccountId" => ACCOUNT.into(),
-            "AWS::Partition" => "aws".into(),
-            "AWS::StackName" => "jumun".into(),
-            "AWS::URLSuffix" => "amazonaws.com".into(),
-            _ if self.kind(name)? == "AWS::SQS::Queue" => queue_url(self.endpoint, name),
-            _ => name.to_owned(),
-        })
-    }
-
-    fn attribute(&self, name: &str, attribute: &str) -> Result<String, TemplateError> {
-        let arn = |service: &str, rest: String| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}");
-        Ok(match (self.kind(name)?, attribute) {
-            ("AWS::SQS::Queue", "Arn") => arn("sqs", name.into()),
-            ("AWS::DynamoDB::Table", "Arn") => arn("dynamodb", format!("table/{name}")),
-            ("AWS::DynamoDB::Table", "StreamArn") => arn("dynamodb", format!("table/{name}/stream/local")),
-            ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{name}")),
-            ("AWS::Events::Rule", "Arn") => arn("events", format!("rule/{name}")),
-            ("AWS::Logs::LogGroup", "Arn") => arn("logs", format!("log-group:{name}:*")),
-            (_, "Arn") => arn("other", name.into()),
-            _ => name.to_owned(),
-        })
-    }
-
-    /// `${Name}`, `${Name.Attribute}` and `${AWS::Something}` within a text.
-    fn substitute(&self, text: &str) -> Result<String, TemplateError> {
-        let mut parts = text.split("${");
-        let mut whole = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let (name, rest) = part.split_once('}').ok_or_else(|| unfit(format!("a ${{ is not closed in {text}")))?;
-            whole += &match name.split_once('.') {
-                Some((resource, attribute)) => self.attribute(resource, attribute)?,
-                None => self.reference(name)?,
-            };
-            whole += rest;
-        }
-        Ok(whole)
-    }
-
-    fn function(&self, name: &str, resource: &Value, properties: &Value) -> Result<FunctionSpec, TemplateError> {
-        let globals = self.resolve(&self.document["Globals"]["Function"])?;
-        let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-        let binary = binary.ok_or_else(|| unfit(format!("{name} names no binary")))?.to_owned();
-        let variables = [&globals, properties]
-            .map(|from| from["Environment"]["Variables"].as_object().cloned().unwrap_or_default());
-        let environment = variables.into_iter().flatten().map(|(name, value)| (name, text(&value))).collect();
-        let timeout = properties["Timeout"].as_u64().or_else(|| globals["Timeout"].as_u64()).unwrap_or(3);
-        let role = self.resolve(&self.document["Resources"][format!("{name}Role")]["Properties"]["Policies"])?;
-        let statements = list(&role).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
-        let statement = |statement: &Value| Statement {
-            actions: texts(&statement["Action"]),
-            resources: texts(&statement["Resource"]),
-        };
-        let mut spec = FunctionSpec {
-            statements: statements.map(statement).collect(),
-            timeout: Duration::from_secs(timeout),
-            environment,
-            routes: Vec::new(),
-            schedule: None,
-            source: None,
-            binary,
-        };
-        for event in properties["Events"].as_object().into_iter().flat_map(Map::values) {
-            let properties = &event["Properties"];
-            match event["Type"].as_str().unwrap_or_default() {
-                "HttpApi" => spec.routes.push(route(properties)),
-                "ScheduleV2" => {
-                    spec.schedule = Some(rate(properties["ScheduleExpression"].as_str().unwrap_or_default())?);
-                }
-                "SQS" => spec.source = Some(queue_source(properties)),
-                "DynamoDB" => spec.source = Some(stream_source(properties)),
-                other => return Err(unfit(format!("the local platform does not know events of type {other}"))),
+fn function(
+    resolver: &Resolver<'_>,
+    name: &str,
+    resource: &Value,
+    properties: &Value,
+) -> Result<FunctionSpec, TemplateError> {
+    let globals = resolver.resolve(&resolver.document["Globals"]["Function"])?;
+    let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+    let binary = binary.ok_or_else(|| unfit(format!("{name} names no binary")))?.to_owned();
+    let variables =
+        [&globals, properties].map(|from| from["Environment"]["Variables"].as_object().cloned().unwrap_or_default());
+    let environment = variables.into_iter().flatten().map(|(name, value)| (name, text(&value))).collect();
+    let timeout = properties["Timeout"].as_u64().or_else(|| globals["Timeout"].as_u64()).unwrap_or(3);
+    let role = resolver.resolve(&resolver.document["Resources"][format!("{name}Role")]["Properties"]["Policies"])?;
+    let statements = list(&role).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+    let statement = |statement: &Value| Statement {
+        actions: texts(&statement["Action"]),
+        resources: texts(&statement["Resource"]),
+    };
+    let mut spec = FunctionSpec {
+        statements: statements.map(statement).collect(),
+        timeout: Duration::from_secs(timeout),
+        environment,
+        routes: Vec::new(),
+        schedule: None,
+        source: None,
+        binary,
+    };
+    for event in properties["Events"].as_object().into_iter().flat_map(Map::values) {
+        let properties = &event["Properties"];
+        match event["Type"].as_str().unwrap_or_default() {
+            "HttpApi" => spec.routes.push(route(properties)),
+            "ScheduleV2" => {
+                let period = rate(properties["ScheduleExpression"].as_str().unwrap_or_default())?;
+                spec.schedule = Some(ScheduleSpec { period, is_enabled: properties["State"] != "DISABLED" });
             }
+            "SQS" => spec.source = Some(queue_source(properties)),
+            "DynamoDB" => spec.source = Some(stream_source(properties)),
+            other => return Err(unfit(format!("the local platform does not know events of type {other}"))),
         }
-        Ok(spec)
     }
+    Ok(spec)
 }
 
 fn text(value: &Value) -> String {
