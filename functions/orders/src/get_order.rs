@@ -31,7 +31,7 @@ fn concerns(caller: &Caller, order: &Order) -> bool {
         Caller::Customer(customer) => *customer == order.customer_id,
         Caller::Store(store) => Some(store) == order.store_id.as_ref(),
         Caller::Operator => true,
-        // No order has a rider before one has picked it up.
-        Caller::Rider(_) | Caller::Partner | Caller::Anyone => false,
+        Caller::Rider(rider) => Some(rider) == order.state.rider_id(),
+        Caller::Partner | Caller::Anyone => false,
     }
 }

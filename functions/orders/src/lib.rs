@@ -6,6 +6,7 @@ pub mod cancel_order;
 pub mod expire_orders;
 pub mod get_order;
 pub mod list_orders;
+pub mod moving;
 mod outbox;
 pub mod pay_order;
 mod paying;
@@ -47,14 +48,13 @@ struct Keyed {
 }
 
 impl Keyed {
-    /// The key of this request, if it has one. A key belongs to one customer and one route; an operator's to one order.
+    /// The key of this request, if it has one. A key belongs to one caller and one route; an operator's to one order.
     fn of(request: &Request, route: &str, order_id: &OrderId, meaning: &str) -> Result<Option<Self>, Rejected> {
         let Some(key) = request.idempotency_key()? else { return Ok(None) };
         let hash = match &request.caller {
             Caller::Customer(customer) => key.hash(&format!("{customer}/{route}")),
-            Caller::Anyone | Caller::Store(_) | Caller::Rider(_) | Caller::Partner | Caller::Operator => {
-                key.hash(&format!("{order_id}/{route}"))
-            }
+            Caller::Store(_) | Caller::Rider(_) => key.hash(&format!("{}/{route}", request.caller.actor())),
+            Caller::Anyone | Caller::Partner | Caller::Operator => key.hash(&format!("{order_id}/{route}")),
         };
         Ok(Some(Self { hash, fingerprint: format!("{order_id} {meaning}") }))
     }

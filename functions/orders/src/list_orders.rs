@@ -37,7 +37,15 @@ pub struct OrderList {
     next_cursor: Option<String>,
 }
 
+impl OrderList {
+    /// A page that ends at the place `last`, if others follow.
+    pub fn new(orders: Vec<events::Order>, last: Option<&str>) -> Self {
+        Self { orders, next_cursor: Answer::cursor(last) }
+    }
+}
+
 /// Where an order is in the list: when it was placed, and which one it is.
+#[derive(Debug)]
 struct Place(Timestamp, OrderId);
 
 impl FromStr for Place {
@@ -56,13 +64,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// The page of a list of orders that a request asks for.
+pub fn page_of(request: &Request) -> Result<PageRequest, Rejected> {
+    let (limit, after) = request.page::<Place>()?;
+    Ok(PageRequest { limit, after: after.map(|place| place.to_string()) })
+}
+
 async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     let customer: Option<CustomerId> = request.query("customerId")?;
     let customer = customer.ok_or_else(|| Rejected::field("customerId", "is needed"))?;
     request.caller.must_be(&customer)?;
-    let (limit, after) = request.page::<Place>()?;
-    let page = PageRequest { limit, after: after.map(|place| place.to_string()) };
-    let page = store.until(request.deadline).orders_of(&customer, &page).await?;
+    let page = store.until(request.deadline).orders_of(&customer, &page_of(&request)?).await?;
     let orders = page.entries.iter().map(events::Order::from).collect();
-    Ok(Answer::ok(&OrderList { orders, next_cursor: Answer::cursor(page.next.as_deref()) }))
+    Ok(Answer::ok(&OrderList::new(orders, page.next.as_deref())))
 }

@@ -97,6 +97,17 @@ impl Caller {
         }
     }
 
+    /// Refuses whoever is neither somebody at this store nor an operator. It needs no data, so it comes before any is read.
+    pub fn must_be_at(&self, store: &StoreId) -> Result<(), Rejected> {
+        match self {
+            Self::Store(id) if id == store => Ok(()),
+            Self::Operator => Ok(()),
+            Self::Anyone | Self::Customer(_) | Self::Store(_) | Self::Rider(_) | Self::Partner => {
+                Err(Rejected::Forbidden)
+            }
+        }
+    }
+
     /// Who the caller is in an order's timeline.
     pub fn actor(&self) -> Actor {
         match self {
