@@ -4,9 +4,9 @@
 //! So late, repeated and reordered events change nothing.
 
 use domain::Fault;
-use edge::{Function, Message};
+use edge::{Function, Message, NotJson};
 use events::{Envelope, Order};
-use store::{NotCommitted, Store, Transaction};
+use store::{Store, Transaction};
 
 /// The function.
 pub fn function() -> Function {
@@ -19,19 +19,15 @@ pub fn function() -> Function {
 pub enum NotListed {
     /// It is not an order's event: it will end in the dead-letter queue.
     #[error("it is not an order's event")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] NotJson),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 async fn handle(store: Store, message: Message) -> Result<(), NotListed> {
-    let Envelope { data: order, .. } = serde_json::from_str::<Envelope<Order>>(&message.body)?;
+    let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     let store = store.until(message.deadline);
     let list = store.list_order(&order.customer_id, order.placed_at, &order.order_id);
-    match Transaction::default().with(list, ()).commit(&store).await {
-        // Refused: it is listed already.
-        Ok(()) | Err(NotCommitted::Refused(_)) => Ok(()),
-        Err(NotCommitted::Fault(fault)) => Err(fault.into()),
-    }
+    Ok(Transaction::default().with(list, ()).commit_news(&store).await.map(drop)?)
 }

@@ -13,7 +13,7 @@ use domain::{
     lifecycle::Command,
     payment::{Attempt, AttemptStatus},
 };
-use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
+use edge::{Environment, Function, Message, NotJson, NotLaidAside, NotStarted, Pacer};
 use partners::payment_gateway::{Found, Unanswered};
 use std::time::Duration;
 use store::{
@@ -62,7 +62,7 @@ impl Desk {
 pub enum NotSettled {
     /// The message names no attempt.
     #[error("it names no attempt")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] NotJson),
     /// There is no such attempt.
     #[error("there is no such attempt")]
     Unknown,
@@ -102,7 +102,7 @@ async fn handle(desk: Desk, message: Message) -> Result<(), NotSettled> {
 }
 
 async fn settle(desk: &Desk, message: &Message) -> Result<(), NotSettled> {
-    let DueAttempt { order_id, attempt: number, updated_at } = serde_json::from_str(&message.body)?;
+    let DueAttempt { order_id, attempt: number, updated_at } = message.json()?;
     let store = desk.store.until(message.deadline);
     let file = store.order_file(&order_id).await?.ok_or(NotSettled::Unknown)?;
     let attempt = file.attempts.iter().find(|attempt| attempt.attempt == number).cloned();

@@ -58,8 +58,9 @@ struct Addressed {
 }
 
 async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
-    let Ok(Addressed { id }) = serde_json::from_str(&message.body) else {
-        return Ok(courier.pacer.lay_aside(&message, "it is not an event").await?);
+    let id = match message.json() {
+        Ok(Addressed { id }) => id,
+        Err(not_json) => return Ok(courier.pacer.lay_aside(&message, not_json).await?),
     };
     match courier.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),

@@ -7,7 +7,7 @@ use domain::{
     Fault,
     sales::{Sale, Sold},
 };
-use edge::{Function, Message};
+use edge::{Function, Message, NotJson};
 use events::{Envelope, Order};
 use store::Store;
 
@@ -21,14 +21,14 @@ pub fn function() -> Function {
 pub enum NotRecorded {
     /// It is not an order's event: it will end in the dead-letter queue.
     #[error("it is not an order's event")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] NotJson),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 async fn handle(store: Store, message: Message) -> Result<(), NotRecorded> {
-    let Envelope { data: order, .. } = serde_json::from_str::<Envelope<Order>>(&message.body)?;
+    let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     if let Some(sale) = sale(&order) {
         store.until(message.deadline).record_sale(&sale, message.now).await?;
     }

@@ -4,8 +4,8 @@ use crate::{Environment, Error, Invocation, NotStarted, problem};
 use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
 use domain::Timestamp;
 use futures::{StreamExt, stream};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, error::Category, json};
 use std::time::Duration;
 
 /// Messages of a batch that are worked on side by side.
@@ -75,10 +75,32 @@ pub struct Message {
     pub receipt_handle: String,
     /// How often it was delivered, this time included.
     pub receive_count: u32,
+    /// Since when the oldest of the messages that came with it waits: how far the queue is behind.
+    pub waiting_since: Timestamp,
     /// When it came in.
     pub now: Timestamp,
     /// By when the work must be done.
     pub deadline: Timestamp,
+}
+
+/// A message is not the JSON that it should be. What it says is not told: it may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is not what is expected: {category:?} at line {line}, column {column}")]
+pub struct NotJson {
+    category: Category,
+    line: usize,
+    column: usize,
+}
+
+impl Message {
+    /// The body, which must be JSON of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, NotJson> {
+        serde_json::from_str(&self.body).map_err(|error| NotJson {
+            category: error.classify(),
+            line: error.line(),
+            column: error.column(),
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -100,6 +122,9 @@ struct Record {
 #[serde(rename_all = "PascalCase")]
 struct Attributes {
     approximate_receive_count: String,
+    /// In milliseconds since the epoch.
+    #[serde(default)]
+    sent_timestamp: Option<String>,
 }
 
 /// Handles each message of a batch and reports those that failed: they alone come back.
@@ -115,10 +140,13 @@ where
 {
     let (now, deadline) = (environment.now(), invocation.deadline());
     let batch: Batch = serde_json::from_value(invocation.event)?;
+    let sent_at = |record: &Record| record.attributes.sent_timestamp.as_ref()?.parse().ok();
+    let oldest = batch.records.iter().filter_map(sent_at).min();
+    let waiting_since = oldest.map_or(now, Timestamp::from_millis);
     let outcomes = stream::iter(batch.records).map(|record| {
         let receive_count = record.attributes.approximate_receive_count.parse().unwrap_or(1);
-        let handled =
-            handle(Message { body: record.body, receipt_handle: record.receipt_handle, receive_count, now, deadline });
+        let (body, receipt_handle) = (record.body, record.receipt_handle);
+        let handled = handle(Message { body, receipt_handle, receive_count, waiting_since, now, deadline });
         async move { handled.await.map_err(|error| (record.message_id, receive_count, error)) }
     });
     let failures = outcomes.buffer_unordered(SIDE_BY_SIDE).filter_map(|outcome| async { outcome.err() });
