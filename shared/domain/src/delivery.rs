@@ -1,6 +1,6 @@
 //! Deliveries: where an order is brought, and by whom.
 
-use crate::{RiderId, phone::PhoneNumber};
+use crate::{RiderId, geohash::Position, phone::PhoneNumber};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
@@ -29,6 +29,11 @@ pub enum InvalidDelivery {
 }
 
 impl Delivery {
+    /// Where it goes.
+    pub const fn position(&self) -> Position {
+        Position { lat: self.lat, lng: self.lng }
+    }
+
     /// Checks what the types do not.
     pub fn check(&self) -> Result<(), InvalidDelivery> {
         if !(1..=500).contains(&self.address.chars().count()) {

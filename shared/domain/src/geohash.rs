@@ -2,10 +2,11 @@
 //! (<https://en.wikipedia.org/wiki/Geohash>). Reckoned in whole numbers, so that a border is where it is.
 
 use crate::delivery::Degrees;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A point on the globe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The latitude, −90° to 90°.
     pub lat: Degrees,
@@ -50,6 +51,17 @@ impl Cell {
     /// How many columns the grid has.
     pub const fn columns(self) -> u64 {
         1 << (5 * self.precision).div_ceil(2)
+    }
+
+    /// The cell of a coarser precision in which this one lies; itself, where the precision is not coarser.
+    #[must_use]
+    pub const fn within(self, precision: u32) -> Self {
+        let coarse = Self { precision, ..self };
+        if precision >= self.precision {
+            return self;
+        }
+        let (rows, columns) = (self.rows() / coarse.rows(), self.columns() / coarse.columns());
+        Self { precision, row: self.row / rows, column: self.column / columns }
     }
 
     /// This cell and those around it, so many to each side: east and west around the globe, north and south to the poles.
@@ -108,6 +120,7 @@ mod tests {
             assert_eq!(Cell::of(position, precision).to_string(), name);
             let within = Cell::of(position, precision + 3).to_string();
             assert!(within.starts_with(name), "{within} lies in {name}");
+            assert_eq!(Cell::of(position, precision + 3).within(precision), Cell::of(position, precision));
         }
     }
 

@@ -32,8 +32,7 @@ mod tests {
     #[test]
     fn a_grade_rises_with_the_tenth_and_the_fiftieth_order() {
         let grades = [0, 9, 10, 49, 50, u64::MAX].map(Grade::of);
-        let expected =
-            [Grade::Bronze, Grade::Bronze, Grade::Silver, Grade::Silver, Grade::Gold, Grade::Gold];
+        let expected = [Grade::Bronze, Grade::Bronze, Grade::Silver, Grade::Silver, Grade::Gold, Grade::Gold];
         assert_eq!(grades, expected);
     }
 }

@@ -24,6 +24,7 @@ pub mod points;
 pub mod product;
 pub mod request;
 pub mod sales;
+pub mod store;
 pub mod time;
 
 pub use fault::Fault;

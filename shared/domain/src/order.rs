@@ -226,6 +226,20 @@ impl State {
 }
 
 impl Status {
+    /// Whether nothing more happens to the order; a charge may still go back.
+    pub const fn is_end(self) -> bool {
+        match self {
+            Self::Completed | Self::Cancelled | Self::Rejected | Self::Expired => true,
+            Self::StockAllocated
+            | Self::Paid
+            | Self::Accepted
+            | Self::Cooking
+            | Self::Cooked
+            | Self::PickedUp
+            | Self::Shipped => false,
+        }
+    }
+
     /// Whether the order was called off: what it sold came back, and it no longer counts as a sale.
     pub const fn is_called_off(self) -> bool {
         match self {

@@ -22,19 +22,37 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The digits to dial within Korea: `+82 10-1234-5678` is `01012345678`.
-    pub fn dialled(&self) -> String {
+    /// What is dialled within Korea: `+82 10-1234-5678` is `01012345678`; nothing for a number of another country.
+    pub fn dialled(&self) -> Option<Dialled> {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
-        match digits.strip_prefix("82") {
-            Some(national) if self.0.trim_start().starts_with('+') => format!("0{}", national.trim_start_matches('0')),
-            _ => digits,
+        if !self.0.trim_start().starts_with('+') {
+            return Some(Dialled(digits));
         }
+        let national = digits.strip_prefix("82")?;
+        Some(Dialled(format!("0{}", national.trim_start_matches('0'))))
     }
 }
 
 impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PhoneNumber(…)")
+    }
+}
+
+/// The digits to dial within Korea. As [`PhoneNumber`], no log shows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Dialled(String);
+
+impl Dialled {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Dialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialled(…)")
     }
 }
 
@@ -85,8 +103,9 @@ mod tests {
             ("02 123 4567", "021234567"),
             ("8210", "8210"),
         ] {
-            assert_eq!(written.parse::<PhoneNumber>().unwrap().dialled(), dialled);
+            assert_eq!(written.parse::<PhoneNumber>().unwrap().dialled(), Some(Dialled(dialled.to_owned())));
         }
+        assert_eq!("+1 650 253 0000".parse::<PhoneNumber>().unwrap().dialled(), None, "it is nobody's in Korea");
         for bad in ["", "-", "call me", "010.1234.5678", "012345678901234567890"] {
             assert_eq!(bad.parse::<PhoneNumber>(), Err(InvalidPhoneNumber), "{bad}");
         }
@@ -95,6 +114,6 @@ mod tests {
     #[test]
     fn no_log_shows_a_number() {
         let phone: PhoneNumber = "010-1234-5678".parse().unwrap();
-        assert!(!format!("{phone:?}").contains("1234"));
+        assert!(!format!("{phone:?} {:?}", phone.dialled()).contains("1234"));
     }
 }

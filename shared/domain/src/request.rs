@@ -84,8 +84,7 @@ impl OrderRequest {
         let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
         let (coupon, campaign) =
             (id(coupon_id.as_ref().map(CouponId::as_str)), id(campaign_id.as_ref().map(CampaignId::as_str)));
-        let delivery =
-            delivery
+        let delivery = delivery
             .as_ref()
             .map(|Delivery { address, lat, lng, phone }| format!("{lat},{lng},{},{address}", phone.as_str()));
         let delivery = delivery.unwrap_or_default();

@@ -1,11 +1,12 @@
 //! The books as an auditor reads them: every row, a page at a time, and the last audit's report.
 
 use crate::{
-    Item, NotCommitted, Store, Transaction, Write,
+    Item, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
+    profiles::completed_in,
     read::Query,
 };
 use domain::{
@@ -21,7 +22,7 @@ use std::collections::{BTreeSet, HashMap};
 /// Rows read at once.
 const PAGE: i32 = 500;
 
-/// A row of the customers table, as far as the books go. Each customer's rows come together, the balance last.
+/// A row of the customers table, as far as the books go. Each customer's rows come together.
 #[derive(Debug)]
 pub enum CustomerRow {
     /// A balance.
@@ -30,6 +31,10 @@ pub enum CustomerRow {
     Entry(CustomerId, Entry),
     /// A coupon.
     Coupon(CustomerId, Coupon),
+    /// An order that the customer has got.
+    Completed(CustomerId, OrderId),
+    /// How many orders the customer has got.
+    Profile(CustomerId, i64),
     /// A source of coupons.
     Source(CouponSource),
 }
@@ -183,10 +188,7 @@ impl Store {
     pub async fn put_audit(&self, audit: &Audit) -> Result<(), Fault> {
         let put = Write::put(&self.tables.views, row(&keys::audit(), audit)?);
         let put = put.when("attribute_not_exists(pk) OR auditedAt <= :at").value(":at", text(audit.audited_at));
-        match Transaction::default().with(put, ()).commit(self).await {
-            Ok(()) | Err(NotCommitted::Refused(_)) => Ok(()),
-            Err(NotCommitted::Fault(fault)) => Err(fault),
-        }
+        Transaction::default().with(put, ()).commit_news(self).await.map(drop)
     }
 
     async fn scan(&self, table: &str, from: Option<Place>) -> Result<(Vec<Item>, Option<Place>), Fault> {
@@ -223,6 +225,10 @@ fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
         Some(CustomerRow::Entry(customer()?, read(item)?))
     } else if sk.starts_with(keys::COUPON) {
         Some(CustomerRow::Coupon(customer()?, read(item)?))
+    } else if let Some(order) = sk.strip_prefix(keys::COMPLETED) {
+        Some(CustomerRow::Completed(customer()?, OrderId::parse(order).map_err(Fault::broken)?))
+    } else if sk == keys::PROFILE {
+        Some(CustomerRow::Profile(customer()?, completed_in(&item)?))
     } else {
         None
     })

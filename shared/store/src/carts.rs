@@ -1,7 +1,7 @@
 //! Carts: a row for each line, which expires, and one that counts the changes of the whole.
 
 use crate::{
-    NotCommitted, Store, Transaction, Write,
+    Store, Transaction, Write,
     item::{number, read, row, text, whole},
     keys,
     read::Query,
@@ -79,11 +79,7 @@ impl Store {
         if products.is_empty() {
             return Ok(());
         }
-        match removal.commit(self).await {
-            Ok(()) => Ok(()),
-            Err(NotCommitted::Refused(_)) => Err(Fault::broken("a removal without a condition was refused")),
-            Err(NotCommitted::Fault(fault)) => Err(fault),
-        }
+        removal.commit_unconditional(self).await
     }
 
     /// Takes a line out of a cart that is ordered, if it is still as it was seen.

@@ -4,7 +4,7 @@
 //! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
 
 use crate::{
-    Item, NotCommitted, Store, Transaction, Write,
+    Item, Store, Transaction, Write,
     item::{number, read, row, whole},
     keys,
 };
@@ -184,11 +184,7 @@ impl Store {
             0 => put.when_new(),
             version => put.when("version = :seen").value(":seen", number(version.into())),
         };
-        match Transaction::default().with(put, ()).commit(self).await {
-            Ok(()) => Ok(true),
-            Err(NotCommitted::Refused(_)) => Ok(false),
-            Err(NotCommitted::Fault(fault)) => Err(fault),
-        }
+        Transaction::default().with(put, ()).commit_news(self).await
     }
 
     /// Adds calls to those of the slot. A repeat after a lost answer counts them twice, which a share bears.

@@ -3,22 +3,32 @@
 //! | table | pk | sk |
 //! |---|---|---|
 //! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
-//! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` |
+//! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` · `PROFILE` · `COMPLETED#<order>` |
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
+//! | products | `STORE#<id>` | `PROFILE` |
 //! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
 //! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
+//! | views | `ORDER#<id>` | `VIEW` · `NOTIFICATION#<version>#<channel>` |
+//! | views | `STORE#<id>` | `ORDER#<placed at>#<order>` |
+//! | views | `DELIVERY#<order>` | `DELIVERY` |
+//! | views | `NEAR-CUSTOMER#<cell>` · `NEAR-STORE#<cell>` | `<cell within>#<order>` |
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
 //! | views | `LATE-SALES` | `<hour>#<order>` |
 //! | views | `CIRCUIT#<name>` | `STATE` · `CALLS#<version>#<slot>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //!
 //! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store. The orders table
-//! has one, on the orders alone that wait to be paid, by the time until which they do.
+//! has one, on the orders alone that wait to be paid, by the time until which they do. The views table has one, on the rows
+//! of the stores' boards, by store and status.
 
 use crate::item::{Item, text};
-use domain::{CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, Timestamp, sales::Hour};
+use domain::{
+    CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, StoreId, Timestamp,
+    geohash::{Cell, Position},
+    sales::Hour,
+};
 
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +62,20 @@ pub(crate) const COUPON: &str = "COUPON#";
 pub(crate) const ATTEMPT: &str = "PAYMENT#";
 /// The prefix of the sort key of an order in the list of its customer's.
 pub(crate) const LISTED: &str = "ORDER#";
+/// The prefix of the sort key of an order that a customer has got.
+pub(crate) const COMPLETED: &str = "COMPLETED#";
+/// The sort key of what is known of a customer, or of a store.
+pub(crate) const PROFILE: &str = "PROFILE";
+/// The sort key of an order's view.
+pub(crate) const VIEW: &str = "VIEW";
+/// The prefix of a notification's sort key.
+pub(crate) const NOTIFICATION: &str = "NOTIFICATION#";
+/// The prefix of the sort key of an order on its store's board.
+pub(crate) const ON_BOARD: &str = "ORDER#";
+/// The precision of the cells into which open deliveries are parted: 39 by 20 km at the equator.
+pub(crate) const COARSE_CELL: u32 = 4;
+/// The precision of the cells by which they sort within: 38 by 19 m.
+const FINE_CELL: u32 = 8;
 /// The prefix of a sale's sort key.
 pub(crate) const SALE: &str = "ORDER#";
 /// The prefix of a sort key of an hour's totals.
@@ -145,6 +169,73 @@ pub fn reply(key_hash: &str) -> Key {
 /// An order in the list of its customer's.
 pub fn listed_order(customer_id: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Key {
     Key::new(customer(customer_id), format!("{LISTED}{placed_at}#{order}"))
+}
+
+/// What is known of a customer.
+pub fn customer_profile(id: &CustomerId) -> Key {
+    Key::new(customer(id), PROFILE)
+}
+
+/// That a customer has got an order.
+pub fn completed(id: &CustomerId, order: &OrderId) -> Key {
+    Key::new(customer(id), format!("{COMPLETED}{order}"))
+}
+
+/// What is known of a store.
+pub fn store_profile(id: &StoreId) -> Key {
+    Key::new(store(id), PROFILE)
+}
+
+/// A store's rows.
+pub fn store(id: &StoreId) -> String {
+    format!("STORE#{id}")
+}
+
+/// An order's view.
+pub fn order_view(id: &OrderId) -> Key {
+    Key::new(order_rows(id), VIEW)
+}
+
+/// The prefix of the notifications of one version of an order.
+pub fn notifications(version: u32) -> String {
+    format!("{NOTIFICATION}{version:06}#")
+}
+
+/// A notification of a version of an order.
+pub fn notification(id: &OrderId, version: u32, channel: impl std::fmt::Display) -> Key {
+    Key::new(order_rows(id), format!("{}{channel}", notifications(version)))
+}
+
+/// An order on its store's board.
+pub fn on_board(store_id: &StoreId, placed_at: Timestamp, order: &OrderId) -> Key {
+    Key::new(store(store_id), format!("{ON_BOARD}{placed_at}#{order}"))
+}
+
+/// An order that waits for a rider, or did.
+pub fn delivery(order: &OrderId) -> Key {
+    Key::new(format!("DELIVERY#{order}"), "DELIVERY")
+}
+
+/// Near whom a delivery is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Near {
+    /// Near the customer to whom it goes.
+    Customer,
+    /// Near the store from which it comes.
+    Store,
+}
+
+/// The deliveries near a customer or store whose position is in this coarse cell.
+pub fn near(whom: Near, coarse: Cell) -> String {
+    match whom {
+        Near::Customer => format!("NEAR-CUSTOMER#{coarse}"),
+        Near::Store => format!("NEAR-STORE#{coarse}"),
+    }
+}
+
+/// A delivery near a customer or store at this position.
+pub fn nearby(whom: Near, position: Position, order: &OrderId) -> Key {
+    Key::new(near(whom, Cell::of(position, COARSE_CELL)), format!("{}#{order}", Cell::of(position, FINE_CELL)))
 }
 
 /// A circuit's state.

@@ -5,24 +5,30 @@
 //! Lambda or an event bus.
 
 pub mod attempts;
+pub mod boards;
 pub mod books;
 pub mod carts;
 pub mod changes;
 pub mod circuits;
 pub mod coupons;
+pub mod deliveries;
 pub mod item;
 pub mod keys;
+pub mod notifications;
+pub mod order_views;
 pub mod orders;
 pub mod points;
 pub mod products;
+pub mod profiles;
 mod read;
 mod retry;
 pub mod sales;
+pub mod stores;
 mod transaction;
 
 pub use item::Item;
 pub use read::{Page, PageRequest};
-pub use transaction::{NotCommitted, Refusal, Transaction, Write};
+pub use transaction::{NotCommitted, Refusal, Teller, Transaction, Write};
 
 use aws_sdk_dynamodb::{
     Client,

@@ -239,6 +239,16 @@ impl Store {
 
     /// A customer's orders as they stand, the newest first. A page's `next` is the place of its last order.
     pub async fn orders_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+        let Page { entries: ids, next } = self.order_ids_of(customer, page).await?;
+        let table = self.tables.orders.as_str();
+        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
+        let orders = ids.iter().filter_map(|id| found.take(&keys::order(id)));
+        let entries = orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
+        Ok(Page { entries, next })
+    }
+
+    /// The ids of a customer's orders, the newest first. A page's `next` is the place of its last order.
+    pub(crate) async fn order_ids_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderId>, Fault> {
         let pk = keys::customer(customer);
         let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
@@ -247,11 +257,7 @@ impl Store {
             let id = string(item, "sk")?.rsplit('#').next().unwrap_or_default();
             OrderId::parse(id).map_err(Fault::broken)
         };
-        let ids: Vec<OrderId> = rows.entries.iter().map(id).collect::<Result<_, _>>()?;
-        let table = self.tables.orders.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
-        let orders = ids.iter().filter_map(|id| found.take(&keys::order(id)));
-        let entries = orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
+        let entries = rows.entries.iter().map(id).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned()) })
     }
 }

@@ -5,7 +5,7 @@
 //! row, in the same transaction, and by the note the hour is summed anew.
 
 use crate::{
-    Item, NotCommitted, PageRequest, Store, Transaction, Write,
+    Item, PageRequest, Store, Transaction, Write,
     item::{number, read, row, string, text},
     keys::{self, Key},
     read::Query,
@@ -76,10 +76,7 @@ impl Store {
     pub async fn record_sale(&self, sale: &Sale, now: Timestamp) -> Result<(), Fault> {
         let hour = Hour::of(sale.paid_at);
         let table = self.tables.views.as_str();
-        let newer = |item: Item| {
-            let write = Write::put(table, item).when("attribute_not_exists(pk) OR version < :version");
-            write.value(":version", number(sale.version.into()))
-        };
+        let newer = |item: Item| Write::put(table, item).when_newer(sale.version);
         let transaction =
             Transaction::default().with(newer(expiring(row(&keys::sale(hour, &sale.order_id), sale)?, now)), Known);
         let transaction = if now < hour.end() {
@@ -89,7 +86,7 @@ impl Store {
             note.insert("version".into(), number(sale.version.into()));
             transaction.with(newer(note), Known)
         };
-        was_news(transaction.commit(self).await).map(drop)
+        transaction.commit_news(self).await.map(drop)
     }
 
     /// Calls `each` for every sale of an hour, a page at a time.
@@ -136,7 +133,7 @@ impl Store {
             let put = Write::put(&self.tables.views, item).when("attribute_not_exists(pk) OR summedAt <= :now");
             transaction = transaction.with(put.value(":now", text(now)), Known);
         }
-        was_news(transaction.commit(self).await)
+        transaction.commit_news(self).await
     }
 
     /// Notes of sales that were told late, the oldest hour first: a page of them.
@@ -151,7 +148,7 @@ impl Store {
     pub async fn forget_late_sale(&self, late: &LateSale) -> Result<(), Fault> {
         let delete = Write::delete(&self.tables.views, late.key.clone()).when("version = :version");
         let transaction = Transaction::default().with(delete.value(":version", number(late.version)), Known);
-        was_news(transaction.commit(self).await).map(drop)
+        transaction.commit_news(self).await.map(drop)
     }
 
     /// The top sellers as last counted, in one call.
@@ -164,16 +161,7 @@ impl Store {
         let put = Write::put(&self.tables.views, row(&keys::top_sellers(), top)?)
             .when("attribute_not_exists(pk) OR asOf < :asOf");
         let transaction = Transaction::default().with(put.value(":asOf", text(top.as_of)), Known);
-        was_news(transaction.commit(self).await).map(drop)
-    }
-}
-
-/// Whether it was written; where not, the same or newer knowledge was already there.
-fn was_news(outcome: Result<(), NotCommitted<Known>>) -> Result<bool, Fault> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(NotCommitted::Refused(_)) => Ok(false),
-        Err(NotCommitted::Fault(fault)) => Err(fault),
+        transaction.commit_news(self).await.map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Item, Store,
+    item::number,
     keys::Key,
     retry::{self, Outlook},
 };
@@ -38,6 +39,16 @@ enum What {
     Check(Key),
 }
 
+/// Who says what a read model is to hold: what an event says of a version that is known already is no news; what the order
+/// itself says is, for it is right whatever the read model says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// An event.
+    Event,
+    /// The order.
+    Order,
+}
+
 impl Write {
     /// Puts a whole row.
     pub(crate) fn put(table: &str, item: Item) -> Self {
@@ -72,6 +83,20 @@ impl Write {
     /// The write happens only if there is no such row.
     pub(crate) fn when_new(self) -> Self {
         self.when("attribute_not_exists(pk)")
+    }
+
+    /// The write happens only if the row that is there, if there is one, is of a lower version.
+    pub(crate) fn when_newer(self, version: u32) -> Self {
+        self.when_news(version, Teller::Event)
+    }
+
+    /// The write happens only if what is told of this version is news.
+    pub(crate) fn when_news(self, version: u32, teller: Teller) -> Self {
+        let is_news = match teller {
+            Teller::Event => "attribute_not_exists(pk) OR version < :version",
+            Teller::Order => "attribute_not_exists(pk) OR version <= :version",
+        };
+        self.when(is_news).value(":version", number(version.into()))
     }
 
     /// Stands for an attribute whose name is a word of DynamoDB's.
@@ -181,6 +206,24 @@ impl<R> Transaction<R> {
     pub fn and(mut self, other: Self) -> Self {
         self.writes.extend(other.writes);
         self
+    }
+
+    /// Commits writes of which none has a condition: there was nothing to assert.
+    pub(crate) async fn commit_unconditional(self, store: &Store) -> Result<(), Fault> {
+        match self.commit(store).await {
+            Ok(()) => Ok(()),
+            Err(NotCommitted::Refused(_)) => Err(Fault::broken("a write without a condition was refused")),
+            Err(NotCommitted::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Commits what may be known already; tells whether it was news.
+    pub async fn commit_news(self, store: &Store) -> Result<bool, Fault> {
+        match self.commit(store).await {
+            Ok(()) => Ok(true),
+            Err(NotCommitted::Refused(_)) => Ok(false),
+            Err(NotCommitted::Fault(fault)) => Err(fault),
+        }
     }
 
     /// Commits.

@@ -1,0 +1,96 @@
+//! Stores' boards: each store's orders as their events told them.
+
+use crate::{
+    Item, Page, PageRequest, Store, Teller, Transaction, Write,
+    item::{number, row, string, text},
+    keys::{self, Key},
+    order_views::order_in,
+    read::Query,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Fault, StoreId, Timestamp, order::Status};
+use events::Order;
+use std::time::Duration;
+
+/// How long an order that has come to its end stays on the board.
+const KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// Whether an order belongs on its store's board: it was paid, and did not come to its end long ago.
+pub fn is_on_board(order: &Order, now: Timestamp) -> bool {
+    order.payment.paid_at.is_some() && !(order.status.is_end() && order.updated_at.plus(KEPT) <= now)
+}
+
+/// The index of the rows of boards by store and status.
+const BY_STATUS: &str = "by-store-status";
+
+fn store_status(store: &StoreId, status: Status) -> Result<String, Fault> {
+    let status: AttributeValue = serde_dynamo::to_attribute_value(status).map_err(Fault::broken)?;
+    let status = status.as_s().map_err(|_| Fault::broken("a status is not text"))?;
+    Ok(format!("{store}#{status}"))
+}
+
+impl Store {
+    /// Keeps an order on its store's board as it was told, unless that is no news; tells whether it was.
+    pub async fn project_on_board(&self, store: &StoreId, order: &Order, teller: Teller) -> Result<bool, Fault> {
+        let mut item = row(&keys::on_board(store, order.placed_at, &order.order_id), order)?;
+        item.insert("storeStatus".into(), text(store_status(store, order.status)?));
+        if order.status.is_end() {
+            item.insert("expiresAt".into(), number(order.updated_at.plus(KEPT).seconds()));
+        }
+        let put = Write::put(&self.tables.views, item).when_news(order.version, teller);
+        Transaction::default().with(put, ()).commit_news(self).await
+    }
+
+    /// Orders as their stores' boards have them, in the same order; those that are on none are none.
+    pub async fn boarded_orders(&self, orders: &[(&StoreId, &Order)]) -> Result<Vec<Option<Order>>, Fault> {
+        let table = self.tables.views.as_str();
+        let key = |(store, order): &(&StoreId, &Order)| keys::on_board(store, order.placed_at, &order.order_id);
+        let mut found = self.batch_get(orders.iter().map(|order| (table, key(order)))).await?;
+        orders.iter().map(|order| found.take(&key(order)).map(order_in).transpose()).collect()
+    }
+
+    /// A page of a store's board: all of it, the newest order first; or the orders of a status, the oldest first, for they
+    /// wait the longest. A page's `next` is the place of its last order.
+    pub async fn board(
+        &self,
+        store: &StoreId,
+        status: Option<Status>,
+        page: &PageRequest,
+    ) -> Result<Page<Order>, Fault> {
+        let pk = keys::store(store);
+        let after = page.after.as_ref().map(|place| format!("{}{place}", keys::ON_BOARD));
+        let rows = match status {
+            None => {
+                let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::ON_BOARD, newest_first: true };
+                self.query(&query, &PageRequest { after, ..*page }).await?
+            }
+            Some(status) => self.board_of_status(&pk, &store_status(store, status)?, page.limit, after).await?,
+        };
+        let entries = rows.entries.into_iter().map(order_in).collect::<Result<_, _>>()?;
+        Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::ON_BOARD).to_owned()) })
+    }
+
+    async fn board_of_status(
+        &self,
+        pk: &str,
+        store_status: &str,
+        limit: u16,
+        after: Option<String>,
+    ) -> Result<Page<Item>, Fault> {
+        let table = self.tables.views.as_str();
+        let start = after.map(|sk| {
+            let mut place = Key { pk: pk.to_owned(), sk }.item();
+            place.insert("storeStatus".into(), text(store_status));
+            place
+        });
+        let call = || {
+            let request = self.client.query().table_name(table).index_name(BY_STATUS);
+            let request = request.key_condition_expression("storeStatus = :status");
+            let request = request.expression_attribute_values(":status", text(store_status));
+            request.limit(i32::from(limit)).set_exclusive_start_key(start.clone()).send()
+        };
+        let answer = self.ask(call).await?;
+        let next = answer.last_evaluated_key.map(|key| string(&key, "sk").map(str::to_owned)).transpose()?;
+        Ok(Page { entries: answer.items.unwrap_or_default(), next })
+    }
+}
