@@ -1,7 +1,7 @@
 //! How an order comes about, whether its products are named in the request or are in the cart.
 //!
-//! One `TransactWriteItems` takes the stock of every product, uses the coupon, takes the points, writes the ledger entry
-//! and writes the order; each write asserts what it relies on. The prices are a guess (what the customer stated, else what
+//! One `TransactWriteItems` takes the stock of every product, asserts that their store is open, uses the coupon, takes the
+//! points, writes the ledger entry and writes the order; each write asserts what it relies on. The prices are a guess (what the customer stated, else what
 //! this environment remembers) that the transaction asserts. Where there is no guess, or the transaction refused it, one
 //! read tells everything that decides: whether the order was placed already, then whether it can be, then on which terms.
 //!
@@ -14,7 +14,7 @@ use crate::{
     refusals::{PayRefusal, PlaceRefusal},
 };
 use domain::{
-    EntryId, Fault, OrderId, ProductId, Won,
+    EntryId, Fault, OrderId, ProductId, StoreId, Won,
     basket::Wish,
     coupon::Unusable,
     delivery::Delivery,
@@ -123,7 +123,9 @@ impl Shop {
         request: &Request,
     ) -> Result<Answer, PlaceRefusal> {
         let mut guess = self.prices.guess(wanted);
+        let mut closed = None;
         for _ in 0..ROUNDS {
+            let is_guessed = guess.is_some();
             let terms = if let Some(terms) = guess.take() {
                 terms
             } else {
@@ -133,7 +135,11 @@ impl Shop {
                 if let Some(placed) = before.placed {
                     return replay(placed, wanted);
                 }
-                terms(wanted, &before, request)?
+                let terms = terms(wanted, &before, request)?;
+                if let Some(store_id) = closed {
+                    return Err(PlaceRefusal::StoreClosed(store_id));
+                }
+                terms
             };
             let Ok(agreed) = agreed(wanted, order_id, &terms, request) else { continue };
             if agreed.order.status() == Status::StockAllocated && matches!(gateway, Gateway::Unasked) {
@@ -150,8 +156,16 @@ impl Shop {
                 }
                 Err(NotCommitted::Refused(refusals)) => {
                     tracing::debug!(because = ?refusals.iter().map(|refusal| &refusal.because).collect::<Vec<_>>(), "not committed");
-                    if let Some(answer) = refused(refusals, wanted) {
-                        return answer;
+                    closed = closed_store(&refusals);
+                    match closed {
+                        // What else stands against it, or that it was placed before, is told first: that was read.
+                        Some(store_id) if !is_guessed => return Err(PlaceRefusal::StoreClosed(store_id)),
+                        Some(_) => {}
+                        None => {
+                            if let Some(answer) = refused(refusals, wanted) {
+                                return answer;
+                            }
+                        }
                     }
                 }
                 Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
@@ -274,6 +288,8 @@ enum Unmet {
     Entry,
     /// The attempt exists.
     Attempt,
+    /// The store is closed.
+    StoreClosed(StoreId),
     /// The line in the cart is another.
     CartLine(ProductId),
     /// The order was placed before: its row is the first answer.
@@ -292,6 +308,9 @@ async fn commit(
     for line in &order.lines {
         let take = store.take(&line.product_id, line.quantity, line.unit_price, store_id.as_ref());
         transaction = transaction.with(take, Unmet::Stock(line.product_id.clone()));
+    }
+    if let Some(store_id) = store_id {
+        transaction = transaction.with(store.check_open(store_id), Unmet::StoreClosed(store_id.clone()));
     }
     if let Some(coupon) = &order.coupon_id {
         transaction = transaction.with(store.use_coupon(customer_id, coupon, order_id, *placed_at), Unmet::Coupon);
@@ -314,6 +333,14 @@ async fn commit(
     transaction.with(put, Unmet::NotYetPlaced).commit(store).await
 }
 
+/// The store, if nothing stands against the order but that it is closed.
+fn closed_store(refusals: &[Refusal<Unmet>]) -> Option<StoreId> {
+    match refusals {
+        [Refusal { because: Unmet::StoreClosed(store_id), .. }] => Some(store_id.clone()),
+        _ => None,
+    }
+}
+
 /// What a refusal of the transaction says for good: the first answer, or that the cart is another. What else it says is
 /// told by reading everything that decides.
 fn refused(refusals: Vec<Refusal<Unmet>>, wanted: &OrderRequest) -> Option<Result<Answer, PlaceRefusal>> {
@@ -327,7 +354,13 @@ fn refused(refusals: Vec<Refusal<Unmet>>, wanted: &OrderRequest) -> Option<Resul
             }
             (Unmet::CartLine(product), _) => changed = Some(PlaceRefusal::CartChanged(product)),
             (
-                Unmet::Stock(_) | Unmet::Coupon | Unmet::Points | Unmet::Entry | Unmet::Attempt | Unmet::NotYetPlaced,
+                Unmet::Stock(_)
+                | Unmet::StoreClosed(_)
+                | Unmet::Coupon
+                | Unmet::Points
+                | Unmet::Entry
+                | Unmet::Attempt
+                | Unmet::NotYetPlaced,
                 _,
             ) => {}
         }

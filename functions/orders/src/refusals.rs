@@ -2,7 +2,7 @@
 
 use crate::KeyReused;
 use domain::{
-    CouponId, Fault, OrderId, ProductId, Timestamp, Won,
+    CouponId, Fault, OrderId, ProductId, StoreId, Timestamp, Won,
     basket::InvalidBasket,
     coupon::Unusable,
     money::AmountTooLarge,
@@ -37,6 +37,7 @@ pub const PLACE_PROBLEMS: &[ProblemDoc] = &[
         "the coupon cannot be used; `reason` is unknown, used, expired or below-minimum-order-amount",
     ),
     (409, "insufficient-points", "the balance is less than the total"),
+    (409, "store-closed", "the store takes no orders now; told where nothing else stands against the order"),
     (409, "cart-changed", "a line of the cart changed while it was ordered"),
     (409, "not-payable", "the order was called off while it was paid; what was charged goes back"),
     (422, "idempotency-key-reused", "the key was used for another order"),
@@ -69,6 +70,8 @@ pub enum PlaceRefusal {
     CouponUnusable { coupon_id: CouponId, because: Unusable },
     #[error("The order costs {required}; the balance is {balance}.")]
     InsufficientPoints { required: Won, balance: Won },
+    #[error("Store {0} takes no orders now.")]
+    StoreClosed(StoreId),
     #[error("Product {0} of the cart changed while the cart was ordered.")]
     CartChanged(ProductId),
     #[error("This Idempotency-Key was used for another order.")]
@@ -105,6 +108,7 @@ impl Problem for PlaceRefusal {
             Self::InsufficientPoints { required, balance } => {
                 Details::new(409, "insufficient-points").with("required", required).with("balance", balance)
             }
+            Self::StoreClosed(store) => Details::new(409, "store-closed").with("storeId", store),
             Self::CartChanged(product) => Details::new(409, "cart-changed").with("productId", product),
             Self::KeyReused => Details::new(422, "idempotency-key-reused"),
             Self::NotPaid(refusal) => refusal.details(),
