@@ -4,6 +4,7 @@
 
 mod data_platform;
 mod http;
+pub mod notifiers;
 pub mod payment_gateway;
 pub mod webhook;
 

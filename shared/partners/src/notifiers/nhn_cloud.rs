@@ -1,0 +1,292 @@
+//! NHN Cloud: KakaoTalk Bizmessage v2.2 (<https://docs.nhncloud.com/ko/Notification/KakaoTalk%20Bizmessage/ko/alimtalk-api-guide/>)
+//! and SMS v3.0 (<https://docs.nhncloud.com/ko/Notification/SMS/ko/api-guide/>).
+//!
+//! Success and failure are told in the body, with the HTTP status 200. An Alimtalk that is handed over again within ten
+//! minutes is known by its id.
+
+use super::{LMS_TITLE, Message, Notifier, SMS_BYTES, Unsent, Way, call, euc_kr_bytes, is_final};
+use crate::http;
+use domain::Timestamp;
+use futures::future::BoxFuture;
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{error::Error, fmt};
+
+/// The header with the secret key of a product.
+const SECRET_KEY: &str = "x-secret-key";
+/// The header that names a message: a repeat within ten minutes is not sent again.
+const IDEMPOTENCY_KEY: &str = "x-nc-api-idempotency-key";
+
+/// NHN Cloud, as one of its customers.
+pub struct NhnCloud {
+    alimtalk: Url,
+    /// Where text messages are handed over: the short ones, and the long ones.
+    sms: Url,
+    lms: Url,
+    account: NhnCloudAccount,
+}
+
+/// Who we are to NHN Cloud: KakaoTalk Bizmessage and SMS are two products, each with keys of its own.
+#[derive(Clone)]
+pub struct NhnCloudAccount {
+    /// KakaoTalk Bizmessage's appkey.
+    pub alimtalk_app_key: String,
+    /// KakaoTalk Bizmessage's secret key.
+    pub alimtalk_secret_key: String,
+    /// Our KakaoTalk channel: 40 characters.
+    pub sender_key: String,
+    /// SMS's appkey.
+    pub sms_app_key: String,
+    /// SMS's secret key.
+    pub sms_secret_key: String,
+    /// The number that text messages come from.
+    pub sender: String,
+}
+
+impl fmt::Debug for NhnCloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.alimtalk.host_str().unwrap_or_default();
+        f.debug_struct("NhnCloud").field("host", &host).finish_non_exhaustive()
+    }
+}
+
+/// What NHN Cloud answers, as far as we read it.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    header: Header,
+    /// What became of each recipient of an Alimtalk.
+    #[serde(default)]
+    message: Option<Alimtalked>,
+    /// What became of each recipient of a text message.
+    #[serde(default)]
+    body: Option<Texted>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    is_successful: bool,
+    result_code: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alimtalked {
+    #[serde(default)]
+    send_results: Option<Vec<Handed>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Texted {
+    #[serde(default)]
+    data: Option<Data>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    #[serde(default)]
+    send_result_list: Option<Vec<Handed>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handed {
+    result_code: i64,
+}
+
+/// The message was handed over before, and is not sent again: it is taken that only what was accepted is remembered.
+const HANDED_OVER_BEFORE: i64 = -1005;
+
+/// Codes that say that this message will never be taken: a bad parameter, the day's volume spent, the number blocked.
+const REFUSALS: [i64; 3] = [4, -1017, -1027];
+
+/// Codes that say that we are not known: a bad appkey, a bad secret key.
+const NOT_KNOWN: [i64; 2] = [-1000, -1001];
+
+/// What an answer says of the one message that it is about.
+fn outcome(answer: &Answer) -> Result<(), Unsent> {
+    let Header { is_successful, result_code } = answer.header;
+    let alimtalked = answer.message.iter().filter_map(|message| message.send_results.as_ref());
+    let texted = answer.body.iter().filter_map(|body| body.data.as_ref()?.send_result_list.as_ref());
+    let refused = alimtalked.chain(texted).flatten().find(|handed| handed.result_code != 0);
+    match refused {
+        _ if result_code == HANDED_OVER_BEFORE => Ok(()),
+        Some(refused) => Err(Unsent::Refused(refused.result_code.to_string())),
+        None if is_successful => Ok(()),
+        None if REFUSALS.contains(&result_code) => Err(Unsent::Refused(result_code.to_string())),
+        // The HTTP status is 200 whatever it is: this is the one that says the same.
+        None => {
+            let status = if NOT_KNOWN.contains(&result_code) { 401 } else { 503 };
+            Err(Unsent::NotNow { status, code: result_code.to_string() })
+        }
+    }
+}
+
+impl NhnCloud {
+    /// NHN Cloud, with KakaoTalk Bizmessage and SMS at these base URLs.
+    pub fn new(
+        alimtalk_url: &str,
+        sms_url: &str,
+        account: NhnCloudAccount,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let (alimtalk_url, sms_url) = (alimtalk_url.trim_end_matches('/'), sms_url.trim_end_matches('/'));
+        let (alimtalk_key, sms_key) = (&account.alimtalk_app_key, &account.sms_app_key);
+        Ok(Self {
+            alimtalk: Url::parse(&format!("{alimtalk_url}/alimtalk/v2.2/appkeys/{alimtalk_key}/messages"))?,
+            sms: Url::parse(&format!("{sms_url}/sms/v3.0/appKeys/{sms_key}/sender/sms"))?,
+            lms: Url::parse(&format!("{sms_url}/sms/v3.0/appKeys/{sms_key}/sender/mms"))?,
+            account,
+        })
+    }
+
+    /// Where a message is handed over, with which secret key, and its body.
+    fn request(&self, Message { id, to, text, way }: &Message) -> (&Url, &str, Value) {
+        let account = &self.account;
+        let is_long = euc_kr_bytes(text) > SMS_BYTES;
+        match way {
+            Way::Alimtalk { template, variables, or_else_sms } => {
+                let resend = json!({
+                    "isResend": or_else_sms, "resendType": if is_long { "LMS" } else { "SMS" }, "resendTitle": LMS_TITLE,
+                    "resendContent": text, "resendSendNo": account.sender,
+                });
+                let recipient = json!({
+                    "recipientNo": to.as_str(), "templateParameter": variables, "recipientGroupingKey": id,
+                    "resendParameter": if *or_else_sms { resend } else { json!({ "isResend": false }) },
+                });
+                let body = json!({
+                    "senderKey": account.sender_key, "templateCode": template, "recipientList": [recipient],
+                });
+                (&self.alimtalk, &account.alimtalk_secret_key, body)
+            }
+            Way::Sms => {
+                let mut body = json!({
+                    "body": text, "sendNo": account.sender,
+                    "recipientList": [{ "recipientNo": to.as_str(), "recipientGroupingKey": id }],
+                });
+                if is_long {
+                    body["title"] = json!(LMS_TITLE);
+                }
+                (if is_long { &self.lms } else { &self.sms }, &account.sms_secret_key, body)
+            }
+        }
+    }
+
+    async fn hand_over(&self, message: &Message) -> Result<(), Unsent> {
+        let unreachable = |error: Box<dyn Error + Send + Sync>| Unsent::Unreachable(error);
+        let (url, secret_key, body) = self.request(message);
+        let mut secret_key = HeaderValue::from_str(secret_key).map_err(|error| unreachable(error.into()))?;
+        secret_key.set_sensitive(true);
+        let request = http::client()
+            .map_err(unreachable)?
+            .post(url.clone())
+            .header(SECRET_KEY, secret_key)
+            .header(IDEMPOTENCY_KEY, &message.id)
+            .header(CONTENT_TYPE, "application/json;charset=UTF-8")
+            .body(body.to_string());
+        match call::<Answer>(request).await? {
+            Ok(answer) => outcome(&answer),
+            Err((status, _)) if is_final(status) => Err(Unsent::Refused(status.as_u16().to_string())),
+            Err((status, _)) => Err(Unsent::NotNow { status: status.as_u16(), code: String::new() }),
+        }
+    }
+}
+
+impl Notifier for NhnCloud {
+    fn name(&self) -> &'static str {
+        "nhn-cloud"
+    }
+
+    fn send<'a>(&'a self, message: &'a Message, _: Timestamp) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(self.hand_over(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::phone::PhoneNumber;
+
+    fn nhn_cloud() -> NhnCloud {
+        let account = NhnCloudAccount {
+            alimtalk_app_key: "talk".into(),
+            alimtalk_secret_key: "hidden-1".into(),
+            sender_key: "s".repeat(40),
+            sms_app_key: "text".into(),
+            sms_secret_key: "hidden-2".into(),
+            sender: "0212345678".into(),
+        };
+        NhnCloud::new("https://api-alimtalk.cloud.toast.com", "https://api-sms.cloud.toast.com", account).unwrap()
+    }
+
+    fn message(text: &str, way: Way) -> Message {
+        let to = "+82 10-1234-5678".parse::<PhoneNumber>().unwrap().dialled().unwrap();
+        Message { id: "ord_1-1".into(), to, text: text.into(), way }
+    }
+
+    #[test]
+    fn messages_have_the_shapes_that_nhn_cloud_reads() {
+        let nhn_cloud = nhn_cloud();
+        let variables = [("orderNo".to_owned(), "ord_1".to_owned())].into();
+        let alimtalk = message("주문", Way::Alimtalk { template: "paid".into(), variables, or_else_sms: true });
+        let (url, secret_key, body) = nhn_cloud.request(&alimtalk);
+        assert_eq!(url.as_str(), "https://api-alimtalk.cloud.toast.com/alimtalk/v2.2/appkeys/talk/messages");
+        assert_eq!(secret_key, "hidden-1");
+        let resend = json!({
+            "isResend": true, "resendType": "SMS", "resendTitle": LMS_TITLE, "resendContent": "주문", "resendSendNo": "0212345678",
+        });
+        let recipient = json!({
+            "recipientNo": "01012345678", "templateParameter": { "orderNo": "ord_1" }, "recipientGroupingKey": "ord_1-1",
+            "resendParameter": resend,
+        });
+        let expected = json!({ "senderKey": "s".repeat(40), "templateCode": "paid", "recipientList": [recipient] });
+        assert_eq!(body, expected);
+
+        let recipients = json!([{ "recipientNo": "01012345678", "recipientGroupingKey": "ord_1-1" }]);
+        let sms = message("주문", Way::Sms);
+        let (url, secret_key, body) = nhn_cloud.request(&sms);
+        assert_eq!(url.as_str(), "https://api-sms.cloud.toast.com/sms/v3.0/appKeys/text/sender/sms");
+        assert_eq!(secret_key, "hidden-2");
+        assert_eq!(body, json!({ "body": "주문", "sendNo": "0212345678", "recipientList": recipients }));
+        let long = message(&"가".repeat(46), Way::Sms);
+        let (url, _, body) = nhn_cloud.request(&long);
+        assert_eq!((url.path(), &body["title"]), ("/sms/v3.0/appKeys/text/sender/mms", &json!(LMS_TITLE)));
+        assert!(!format!("{nhn_cloud:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn an_answer_says_in_its_body_what_became_of_the_message() {
+        let said = |is_successful: bool, code: i64, recipient: i64| {
+            let answer = json!({
+                "header": { "resultCode": code, "resultMessage": "…", "isSuccessful": is_successful },
+                "message": { "requestId": "1", "sendResults": [{ "recipientSeq": 1, "resultCode": recipient, "resultMessage": "…" }] },
+            });
+            outcome(&serde_json::from_value(answer).unwrap())
+        };
+        assert!(said(true, 0, 0).is_ok());
+        assert!(said(false, HANDED_OVER_BEFORE, 0).is_ok(), "it was taken the first time");
+        assert!(matches!(said(true, 0, -3), Err(Unsent::Refused(code)) if code == "-3"));
+        for code in REFUSALS {
+            assert!(matches!(said(false, code, 0), Err(Unsent::Refused(_))), "{code}");
+        }
+        for (code, expected) in [(-1000, false), (-1001, false), (-1006, true), (-9999, true)] {
+            let unsent = said(false, code, 0).unwrap_err();
+            assert!(matches!(unsent, Unsent::NotNow { .. }), "{code}");
+            assert_eq!(unsent.is_trouble(), expected, "{code}: whether its circuit should open");
+        }
+        for nothing in [json!({ "data": null }), json!(null)] {
+            let refusal =
+                json!({ "header": { "resultCode": 4, "isSuccessful": false }, "message": null, "body": nothing });
+            assert!(matches!(outcome(&serde_json::from_value(refusal).unwrap()), Err(Unsent::Refused(_))));
+        }
+        let texted = json!({
+            "header": { "resultCode": 0, "isSuccessful": true },
+            "body": { "data": { "requestId": "1", "statusCode": "2", "sendResultList": [{ "recipientNo": "010", "resultCode": -2 }] } },
+        });
+        assert!(matches!(outcome(&serde_json::from_value(texted).unwrap()), Err(Unsent::Refused(_))));
+    }
+}
