@@ -1,0 +1,5 @@
+//! The Lambda function `put-store`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&fulfilment::put_store::function())
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `raise-grade`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&fulfilment::raise_grade::function())
+}

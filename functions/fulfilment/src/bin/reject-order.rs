@@ -1,0 +1,5 @@
+//! The Lambda function `reject-order`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&fulfilment::reject_order::function())
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `ship-order`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&fulfilment::ship_order::function())
+}

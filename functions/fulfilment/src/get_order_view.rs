@@ -1,0 +1,33 @@
+//! `GET /order-views/{orderId}` shows a customer everything of their order on one page (주문 현황).
+
+use crate::view::{OrderViewAnswer, shown};
+use domain::OrderId;
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/order-views/{orderId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Shows an order with its store, its steps and what the customer was told (주문 현황); it follows the order by a moment",
+)
+.answers::<OrderViewAnswer>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-order-view", &[ROUTE], crate::open, handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let order_id: OrderId = request.path("orderId")?;
+    let store = store.until(request.deadline);
+    let view = store.order_view(&order_id).await?;
+    let view = view.filter(|view| request.caller.must_be(&view.order.customer_id).is_ok());
+    let view = view.ok_or(Rejected::NotFound)?;
+    let profile = match &view.order.store_id {
+        Some(store_id) => store.store_profile(store_id).await?,
+        None => None,
+    };
+    Ok(Answer::ok(&shown(view, profile.as_slice())))
+}

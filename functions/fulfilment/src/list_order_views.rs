@@ -1,0 +1,52 @@
+//! `GET /order-views?customerId=` shows a customer everything of their orders, the newest first (주문 현황 목록).
+
+use crate::view::{OrderViewAnswer, shown};
+use domain::{CustomerId, StoreId};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use orders::list_orders::page_of;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/order-views",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Shows a customer's orders with their stores, steps and notifications, the newest first (주문 현황 목록)",
+)
+.query(&[
+    ("customerId", "whose orders; needed"),
+    ("limit", "how many at the most, 1 to 100 (20)"),
+    ("cursor", "the `nextCursor` of the page before"),
+])
+.answers::<OrderViews>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-order-views", &[ROUTE], crate::open, handle)
+}
+
+/// A page of views.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderViews {
+    /// The views.
+    order_views: Vec<OrderViewAnswer>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let customer: Option<CustomerId> = request.query("customerId")?;
+    let customer = customer.ok_or_else(|| Rejected::field("customerId", "is needed"))?;
+    request.caller.must_be(&customer)?;
+    let store = store.until(request.deadline);
+    let page = store.order_views_of(&customer, &page_of(&request)?).await?;
+    let stores: BTreeSet<&StoreId> = page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
+    let stores = store.store_profiles(&Vec::from_iter(stores)).await?;
+    let order_views = page.entries.into_iter().map(|view| shown(view, &stores)).collect();
+    Ok(Answer::ok(&OrderViews { order_views, next_cursor: Answer::cursor(page.next.as_deref()) }))
+}

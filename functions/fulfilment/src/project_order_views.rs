@@ -1,0 +1,19 @@
+//! `project-order-views` keeps each order's view as the last of its events tells it.
+//!
+//! An event holds the whole order as it was just after, so a view needs the last one alone: what comes late, again or out of
+//! turn is refused by its version.
+
+use crate::NotProjected;
+use edge::{Function, Message};
+use store::{Store, Teller};
+
+/// The function.
+pub fn function() -> Function {
+    Function::queue("project-order-views", crate::open, handle)
+}
+
+async fn handle(store: Store, message: Message) -> Result<(), NotProjected> {
+    let order = crate::told(&message)?;
+    store.until(message.deadline).project_order_view(&order, Teller::Event).await?;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `POST /orders/{orderId}/ship` says that a carrier has taken a paid order of goods (발송).
+
+use domain::{delivery::Shipment, lifecycle::Command};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
+use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::Store;
+
+const MAX_CARRIER: usize = 50;
+const MAX_TRACKING_NUMBER: usize = 64;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/orders/{orderId}/ship",
+    Access::Roles(&[Role::Operator]),
+    "A carrier has taken an order of goods (발송)",
+)
+.idempotent_by_key()
+.takes::<ShipOrder>()
+.answers::<events::Order>()
+.problems(MOVE_PROBLEMS);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("ship-order", &[ROUTE], crate::open, handle)
+}
+
+/// How an order is shipped.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipOrder {
+    /// Who carries it, 1 to 50 characters (택배사).
+    carrier: String,
+    /// The carrier's number for it, 1 to 64 characters (운송장 번호).
+    tracking_number: String,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+    let order_id = request.path("orderId")?;
+    let ShipOrder { carrier, tracking_number } = request.json()?;
+    for (field, text, most) in
+        [("carrier", &carrier, MAX_CARRIER), ("trackingNumber", &tracking_number, MAX_TRACKING_NUMBER)]
+    {
+        if !(1..=most).contains(&text.chars().count()) {
+            return Err(Rejected::field(field, format!("must be 1 to {most} characters")).into());
+        }
+    }
+    let meaning = format!("{tracking_number} {carrier}");
+    let shipment = Shipment { carrier, tracking_number };
+    let asked = Move { order_id, name: "ship", meaning: &meaning, concerns: |_, _| true };
+    move_order(&store, &request, asked, |_| Command::Ship(shipment.clone())).await
+}
