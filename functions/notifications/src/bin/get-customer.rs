@@ -1,0 +1,5 @@
+//! The Lambda function `get-customer`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&notifications::get_customer::function())
+}
