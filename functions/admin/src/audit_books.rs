@@ -7,6 +7,7 @@
 
 mod customers;
 mod orders;
+mod read_models;
 mod stocks;
 
 use domain::Fault;
@@ -36,8 +37,30 @@ const ISSUED: &str = "coupons-issued-as-counted";
 /// A coupon is used by the one order that says so, and by none that was called off.
 const USED_ONCE: &str = "coupon-used-by-one-order";
 
+/// Every completed order is counted once for its customer, and nothing else is.
+const COUNTED: &str = "completed-order-counted-once";
+/// The view of every order that has not moved within the hour is what the order says.
+const VIEWED: &str = "order-view-is-the-order";
+/// Every paid order of a store that has not moved within the hour, nor ended a month ago, is on the store's board as it stands.
+const BOARDED: &str = "store-order-on-its-board";
+/// A delivery waits for a rider exactly while its order is cooked, an hour after it was at the latest.
+const WAITING: &str = "delivery-waits-while-cooked";
+
 /// Every law, in the order of the report.
-const LAWS: [&str; 8] = [LEDGER, PAID_ONCE, CHARGED_ONCE, SETTLED, STOCK, NOT_NEGATIVE, ISSUED, USED_ONCE];
+const LAWS: [&str; 12] = [
+    LEDGER,
+    PAID_ONCE,
+    CHARGED_ONCE,
+    SETTLED,
+    STOCK,
+    NOT_NEGATIVE,
+    ISSUED,
+    USED_ONCE,
+    COUNTED,
+    VIEWED,
+    BOARDED,
+    WAITING,
+];
 
 /// Violations that a report holds at the most: a row of DynamoDB has 400 KB.
 const MOST_VIOLATIONS: usize = 300;

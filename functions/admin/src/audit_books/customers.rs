@@ -1,10 +1,10 @@
 //! Customers' rows: balances, ledger entries, coupons; and the sources of coupons.
 
-use super::{Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, leave};
+use super::{COUNTED, Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, leave};
 use domain::{
     CouponSourceId, CustomerId, Fault, OrderId,
     coupon::Coupon,
-    order::Order,
+    order::{Order, Status},
     points::{Entry, EntryKind},
 };
 use std::collections::BTreeMap;
@@ -18,36 +18,45 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     let mut place = None;
     loop {
         let (rows, next) = store.scan_customers(place).await?;
-        let (mut used, mut used_coupons) = (Vec::new(), Vec::new());
+        let (mut used, mut used_coupons, mut completed) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
-            let (customer, row) = match row {
-                CustomerRow::Source(source) => {
+            let (CustomerRow::Balance(customer, _)
+            | CustomerRow::Entry(customer, _)
+            | CustomerRow::Coupon(customer, _)
+            | CustomerRow::Completed(customer, _)
+            | CustomerRow::Profile(customer, _)) = &row
+            else {
+                if let CustomerRow::Source(source) = row {
                     sources.entry(source.source_id).or_default();
-                    continue;
                 }
-                CustomerRow::Coupon(customer, coupon) => {
-                    *sources.entry(coupon.source_id.clone()).or_default() += 1;
-                    used_coupons.extend(coupon.used_by.clone().map(|order| (customer, coupon, order)));
-                    continue;
-                }
-                CustomerRow::Balance(customer, balance) => (customer, Ok(balance)),
-                CustomerRow::Entry(customer, entry) => (customer, Err(entry)),
+                continue;
             };
-            if current.as_ref().is_some_and(|account| account.customer != customer) {
+            if current.as_ref().is_some_and(|account| account.customer != *customer) {
                 close(store, current.take(), findings).await?;
             }
-            let account = current.get_or_insert_with(|| Account { customer: customer.clone(), sum: 0, balance: 0 });
+            let account = current.get_or_insert_with(|| Account::of(customer));
             match row {
-                Ok(balance) => account.balance = balance,
-                Err(entry) => {
+                CustomerRow::Balance(_, balance) => account.balance = balance,
+                CustomerRow::Entry(customer, entry) => {
                     account.sum += entry.amount.get();
                     if entry.kind != EntryKind::Charge {
                         used.push((customer, entry));
                     }
                 }
+                CustomerRow::Coupon(customer, coupon) => {
+                    *sources.entry(coupon.source_id.clone()).or_default() += 1;
+                    used_coupons.extend(coupon.used_by.clone().map(|order| (customer, coupon, order)));
+                }
+                CustomerRow::Completed(customer, order) => {
+                    account.counted += 1;
+                    completed.push((customer, order));
+                }
+                CustomerRow::Profile(_, said) => account.said = said,
+                CustomerRow::Source(_) => {}
             }
         }
         audit_entries(store, &used, findings).await?;
+        audit_completed(store, &completed, findings).await?;
         audit_used(store, &used_coupons, findings).await?;
         place = next;
         if place.is_none() {
@@ -60,31 +69,54 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
 /// A customer's rows as far as they are read.
 struct Account {
     customer: CustomerId,
+    /// The sum of the ledger, and the balance.
     sum: i64,
     balance: i64,
+    /// How many orders are counted as got, and how many the profile says.
+    counted: i64,
+    said: i64,
+}
+
+impl Account {
+    fn of(customer: &CustomerId) -> Self {
+        Self { customer: customer.clone(), sum: 0, balance: 0, counted: 0, said: 0 }
+    }
 }
 
 /// All rows of a customer are read: do they fit?
 async fn close(store: &Store, account: Option<Account>, findings: &mut Findings) -> Result<(), Fault> {
-    let Some(Account { customer, sum, balance }) = account else { return Ok(()) };
-    findings.not_negative(|| format!("customer/{customer}"), balance);
-    if sum == balance {
-        findings.checked(LEDGER);
-        return Ok(());
+    let Some(Account { customer, sum, balance, counted, said }) = account else { return Ok(()) };
+    let key = format!("customer/{customer}");
+    findings.not_negative(|| key.clone(), balance);
+    if said == counted || agree(COUNTED, &key, || store.completed_orders(&customer), findings).await? {
+        findings.checked(COUNTED);
     }
+    if sum == balance || agree(LEDGER, &key, || store.account(&customer), findings).await? {
+        findings.checked(LEDGER);
+    }
+    Ok(())
+}
+
+/// Looks at a total that is kept and at what it is the total of, until they agree or do not move: tells whether they came to
+/// rest.
+async fn agree<Fut: Future<Output = Result<(i64, i64), Fault>>>(
+    law: &str,
+    key: &str,
+    look: impl Fn() -> Fut,
+    findings: &mut Findings,
+) -> Result<bool, Fault> {
     for _ in 0..LOOKS {
-        let looks = [store.account(&customer).await?, store.account(&customer).await?];
-        let [(balance, sum), _] = looks;
-        if sum == balance || looks[0] == looks[1] {
-            findings.checked(LEDGER);
-            if sum != balance {
-                findings.violation(LEDGER, format!("customer/{customer}"), sum, balance);
-            }
-            return Ok(());
+        let looks = [look().await?, look().await?];
+        let [(kept, sum), _] = looks;
+        if kept != sum && looks[0] == looks[1] {
+            findings.violation(law, key.to_owned(), sum, kept);
+        }
+        if kept == sum || looks[0] == looks[1] {
+            return Ok(true);
         }
     }
-    leave(LEDGER, customer);
-    Ok(())
+    leave(law, key);
+    Ok(false)
 }
 
 /// Holds ledger entries for orders against the orders: each must be the one that its order names.
@@ -107,6 +139,24 @@ async fn audit_entries(store: &Store, used: &[(CustomerId, Entry)], findings: &m
                 Some((of, Some(named))) => format!("the order names {of}/{named}"),
             };
             findings.violation(PAID_ONCE, key, format!("the entry of order {}", entry.reference), actual);
+        }
+    }
+    Ok(())
+}
+
+/// Holds orders that are counted as got against the orders: each must be the customer's, and complete for good.
+async fn audit_completed(
+    store: &Store,
+    completed: &[(CustomerId, OrderId)],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    let ids: Vec<OrderId> = completed.iter().map(|(_, order)| order.clone()).collect();
+    for ((customer, order_id), order) in completed.iter().zip(store.orders(&ids).await?) {
+        findings.checked(COUNTED);
+        let is_complete = |order: &Order| order.status() == Status::Completed && order.customer_id == *customer;
+        if !order.as_ref().is_some_and(is_complete) {
+            let actual = order.map_or_else(|| "no such order".to_owned(), |order| format!("{:?}", order.status()));
+            findings.violation(COUNTED, format!("order/{order_id}"), format!("complete, of {customer}"), actual);
         }
     }
     Ok(())

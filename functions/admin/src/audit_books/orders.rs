@@ -1,6 +1,6 @@
 //! Orders, and the attempts to pay them.
 
-use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, leave};
+use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, leave, read_models};
 use domain::{
     CouponId, CustomerId, Fault, Timestamp, Won,
     order::{Order, Status},
@@ -40,6 +40,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings, now: Timestamp
         }
         audit_entries(store, &whole, findings).await?;
         audit_coupons(store, &whole, findings).await?;
+        read_models::audit(store, whole.iter().map(|(order, _)| order), findings, now).await?;
         for (order, attempts) in whole {
             audit_attempts(store, order, attempts, findings, now).await?;
         }
