@@ -155,10 +155,15 @@ fn find<'a>(platform: &'a Platform, name: &str) -> Result<&'a Partner, Response>
 
 async fn partner(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
     let partner = find(&platform, &name)?;
-    Ok(done(json!({
-        "baseUrl": partner.base_url, "secret": partner.secret, "behaviour": partner.behaviour(), "modes": Partner::MODES,
-        "books": partner.books(),
-    })))
+    let mut shown = json!({
+        "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES, "books": partner.books(),
+    });
+    if partner.credentials.is_null() {
+        shown["secret"] = json!(partner.secret);
+    } else {
+        shown["credentials"] = partner.credentials.clone();
+    }
+    Ok(done(shown))
 }
 
 async fn requests(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {

@@ -1,4 +1,4 @@
-//! A small shop to look at: a few products, and a customer with points.
+//! A small shop to look at: a few products, a store whose food is delivered, and a customer with points.
 
 use crate::{Failure, Platform};
 use axum::{
@@ -15,6 +15,9 @@ impl Demo {
     /// Who orders in the demo.
     pub const CUSTOMER: &str = "minji";
 
+    /// Who makes what is delivered.
+    pub const STORE: &str = "mapo-bunsik";
+
     const PRODUCTS: [(&str, &str, &str, i64, i64); 6] = [
         ("americano", "Americano", "coffee", 4_500, 200),
         ("latte", "Caffè latte", "coffee", 5_000, 200),
@@ -24,14 +27,25 @@ impl Demo {
         ("mug", "Jumun mug", "goods", 18_000, 10),
     ];
 
+    const MENU: [(&str, &str, &str, i64, i64); 2] =
+        [("tteokbokki", "떡볶이", "bunsik", 6_500, 100), ("gimbap", "김밥", "bunsik", 4_000, 100)];
+
     /// Opens the shop through its own API, unless it was opened before.
     pub async fn open(platform: &Platform) -> Result<(), Failure> {
         let history = format!("/points/{}/history", Self::CUSTOMER);
         if call(platform, Method::GET, &history, None).await?["entries"] != json!([]) {
             return Ok(());
         }
-        for (id, name, category, price, stock) in Self::PRODUCTS {
-            let product = json!({ "name": name, "category": category, "price": price });
+        let store =
+            json!({ "name": "마포분식", "lat": 37.5536, "lng": 126.9214, "phone": "02-123-4567", "open": true });
+        call(platform, Method::PUT, &format!("/api/v1/admin/stores/{}", Self::STORE), Some(store)).await?;
+        let goods = Self::PRODUCTS.map(|product| (product, None));
+        let food = Self::MENU.map(|product| (product, Some(Self::STORE)));
+        for ((id, name, category, price, stock), store) in goods.into_iter().chain(food) {
+            let mut product = json!({ "name": name, "category": category, "price": price });
+            if let Some(store) = store {
+                product["storeId"] = json!(store);
+            }
             let path = format!("/api/v1/admin/products/{id}");
             call(platform, Method::PUT, &path, Some(product)).await?;
             let delivery = json!({ "delta": stock, "reason": "opening stock" });

@@ -156,8 +156,8 @@ impl Platform {
             spawn(self.clone().feed(place));
         }
         for spec in &self.template.functions {
-            if let Some(period) = spec.schedule {
-                spawn(self.clone().keep_schedule(spec.binary.clone(), period));
+            if let Some(schedule) = spec.schedule.filter(|schedule| schedule.is_enabled) {
+                spawn(self.clone().keep_schedule(spec.binary.clone(), schedule.period));
             }
         }
         spawn(self.clone().keep_sweeping());
@@ -211,14 +211,32 @@ fn local_parameters(partners: &Partners) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::from([
         ("JwtIssuer".to_owned(), "https://jumun.localhost".to_owned()),
         ("JwtAudience".to_owned(), "jumun".to_owned()),
+        ("SenderNumber".to_owned(), "0212345678".to_owned()),
+        ("SolapiPfId".to_owned(), "KA01PFLOCAL".to_owned()),
+        ("NhnCloudSenderKey".to_owned(), "0123456789abcdef0123456789abcdef01234567".to_owned()),
     ]);
-    for (partner, url, secret) in [
-        ("data-platform", "DataPlatformUrl", "DataPlatformSecret"),
-        ("payment-gateway", "PaymentGatewayUrl", "PaymentGatewaySecretKey"),
+    for (partner, urls, secrets) in [
+        ("data-platform", &["DataPlatformUrl"][..], &[("DataPlatformSecret", "")][..]),
+        ("payment-gateway", &["PaymentGatewayUrl"], &[("PaymentGatewaySecretKey", "")]),
+        ("solapi", &["SolapiUrl"], &[("SolapiApiKey", "apiKey"), ("SolapiApiSecret", "apiSecret")]),
+        (
+            "nhn-cloud",
+            &["NhnCloudAlimtalkUrl", "NhnCloudSmsUrl"],
+            &[
+                ("NhnCloudAlimtalkAppKey", "appKey"),
+                ("NhnCloudAlimtalkSecretKey", "secretKey"),
+                ("NhnCloudSmsAppKey", "appKey"),
+                ("NhnCloudSmsSecretKey", "secretKey"),
+            ],
+        ),
     ] {
-        if let Some(partner) = partners.get(partner) {
-            parameters.insert(url.into(), partner.base_url.clone());
-            parameters.insert(secret.into(), partner.secret.clone());
+        let Some(partner) = partners.get(partner) else { continue };
+        for url in urls {
+            parameters.insert((*url).to_owned(), partner.base_url.clone());
+        }
+        for (parameter, credential) in secrets {
+            let secret = partner.credentials[credential].as_str().unwrap_or(&partner.secret);
+            parameters.insert((*parameter).to_owned(), secret.to_owned());
         }
     }
     parameters

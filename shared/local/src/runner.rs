@@ -27,6 +27,8 @@ pub fn all_functions() -> Vec<Function> {
         orders::functions(),
         carts::functions(),
         coupons::functions(),
+        fulfilment::functions(),
+        notifications::functions(),
         outbound::functions(),
         rankings::functions(),
         admin::functions(),

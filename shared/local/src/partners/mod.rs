@@ -2,7 +2,9 @@
 //! as they are told.
 
 mod data_platform;
+mod nhn_cloud;
 mod payment_gateway;
+mod solapi;
 
 use crate::{aws::data::Journal, clock::Clock};
 use domain::Timestamp;
@@ -41,8 +43,10 @@ pub(crate) type Partners = BTreeMap<&'static str, Partner>;
 pub struct Partner {
     /// Where it is.
     pub base_url: String,
-    /// The secret shared with it.
+    /// The secret shared with it, if it knows us by that alone.
     pub secret: String,
+    /// What it knows us by otherwise.
+    pub credentials: Value,
     system: Arc<dyn System>,
     state: Arc<Mutex<State>>,
 }
@@ -60,9 +64,32 @@ trait System: std::fmt::Debug + Send + Sync {
         (500, Value::Null)
     }
 
+    /// What it knows us by, if that is more than a secret.
+    fn credentials(&self) -> Value {
+        Value::Null
+    }
+
     /// What it has on its books; nothing if it keeps none.
     fn books(&self) -> Value {
         Value::Null
+    }
+}
+
+/// What a system has taken, as far back as it remembers.
+#[derive(Debug, Default)]
+struct Taken(Mutex<VecDeque<Value>>);
+
+impl Taken {
+    fn add(&self, what: Value) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.len() == MOST_REQUESTS {
+            taken.pop_front();
+        }
+        taken.push_back(what);
+    }
+
+    fn all(&self) -> Vec<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 
@@ -129,7 +156,7 @@ pub enum Mode {
     Down,
     /// It does what it is asked, but the connection is closed before it answers.
     Lost,
-    /// 422, or the given status: it will never take this.
+    /// As it refuses what it will never do: 422, or the given status; a notifier, that the phone has no KakaoTalk.
     Decline,
 }
 
@@ -159,7 +186,14 @@ pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, c
     let secret = format!("test_sk_{:032x}", rand::random::<u128>());
     let gateway = Arc::new(payment_gateway::PaymentGateway::new(&secret, journal)?);
     let gateway = Partner::start(gateway, secret, clock).await?;
-    Ok(BTreeMap::from([("data-platform", data_platform), ("payment-gateway", gateway)]))
+    let solapi = Partner::start(Arc::new(solapi::Solapi::new()), String::new(), clock).await?;
+    let nhn_cloud = Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
+    Ok(BTreeMap::from([
+        ("data-platform", data_platform),
+        ("payment-gateway", gateway),
+        ("solapi", solapi),
+        ("nhn-cloud", nhn_cloud),
+    ]))
 }
 
 impl Partner {
@@ -169,7 +203,8 @@ impl Partner {
     async fn start(system: Arc<dyn System>, secret: String, clock: &Clock) -> std::io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let partner = Self { base_url, secret, system, state: Arc::default() };
+        let credentials = system.credentials();
+        let partner = Self { base_url, secret, credentials, system, state: Arc::default() };
         crate::spawn(serve(listener, partner.clone(), clock.clone()));
         Ok(partner)
     }

@@ -1,0 +1,164 @@
+//! NHN Cloud: takes Alimtalk (KakaoTalk Bizmessage v2.2) and text messages (SMS v3.0). What it refuses it says in the body,
+//! with status 200. A message that comes again under its idempotency key within ten minutes is not taken again.
+//!
+//! A mode of `decline` is that of a phone without KakaoTalk: an Alimtalk is refused, a text message is not.
+
+use super::{Asked, Said, System, Taken};
+use domain::Timestamp;
+use partners::notifiers::{SMS_BYTES, euc_kr_bytes};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long an idempotency key is remembered.
+const REMEMBERED_FOR: Duration = Duration::from_mins(10);
+
+/// Recipients of one request at the most.
+const MOST_RECIPIENTS: usize = 1_000;
+
+const BAD_PARAMETER: i64 = 4;
+const BAD_APP_KEY: i64 = -1000;
+const BAD_SECRET_KEY: i64 = -1001;
+const REPEATED: i64 = -1005;
+/// The service is out of order.
+const OUT_OF_ORDER: i64 = -9999;
+/// The phone does not have KakaoTalk.
+const NOT_ON_KAKAO_TALK: i64 = 3019;
+
+#[derive(Debug)]
+pub(super) struct NhnCloud {
+    app_key: String,
+    secret_key: String,
+    /// The idempotency keys that came, and when.
+    seen: Mutex<HashMap<String, Timestamp>>,
+    taken: Taken,
+}
+
+fn header(code: i64) -> Value {
+    json!({ "resultCode": code, "resultMessage": if code == 0 { "success" } else { "fail" }, "isSuccessful": code == 0 })
+}
+
+fn refusal(code: i64) -> Said {
+    (200, json!({ "header": header(code) }))
+}
+
+impl NhnCloud {
+    pub(super) fn new() -> Self {
+        let (app_key, secret_key) = (rand::random::<u64>(), rand::random::<u32>());
+        Self {
+            app_key: format!("{app_key:016x}"),
+            secret_key: format!("{secret_key:08x}"),
+            seen: Mutex::default(),
+            taken: Taken::default(),
+        }
+    }
+
+    fn take(&self, asked: &Asked<'_>, on_kakao_talk: bool) -> Said {
+        let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
+        let (is_alimtalk, is_long, app_key) = match (asked.method, &parts[..]) {
+            ("POST", ["alimtalk", "v2.2", "appkeys", app_key, "messages"]) => (true, false, *app_key),
+            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "sms"]) => (false, false, *app_key),
+            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "mms"]) => (false, true, *app_key),
+            _ => return (404, Value::Null),
+        };
+        if app_key != self.app_key {
+            return refusal(BAD_APP_KEY);
+        }
+        if asked.header("x-secret-key") != self.secret_key {
+            return refusal(BAD_SECRET_KEY);
+        }
+        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
+        let lacks = if is_alimtalk { lacks_for_kakao(&body) } else { lacks_for_sms(&body, is_long) };
+        let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
+        if lacks || !(1..=MOST_RECIPIENTS).contains(&recipients.len()) {
+            return refusal(BAD_PARAMETER);
+        }
+        if self.is_repeated(asked) {
+            return refusal(REPEATED);
+        }
+        let code = if is_alimtalk && !on_kakao_talk { NOT_ON_KAKAO_TALK } else { 0 };
+        let result = |(place, recipient): (usize, &Value)| {
+            if code == 0 {
+                let kind = if is_alimtalk {
+                    "ATA"
+                } else if is_long {
+                    "LMS"
+                } else {
+                    "SMS"
+                };
+                self.taken.add(json!({ "id": recipient["recipientGroupingKey"], "type": kind }));
+            }
+            json!({
+                "recipientSeq": place + 1, "recipientNo": recipient["recipientNo"], "resultCode": code,
+                "resultMessage": if code == 0 { "success" } else { "fail" },
+                "recipientGroupingKey": recipient["recipientGroupingKey"],
+            })
+        };
+        let results: Vec<Value> = recipients.iter().enumerate().map(result).collect();
+        let request_id = asked.now.millis().to_string();
+        (
+            200,
+            if is_alimtalk {
+                json!({ "header": header(0), "message": { "requestId": request_id, "sendResults": results } })
+            } else {
+                let data = json!({ "requestId": request_id, "statusCode": "2", "sendResultList": results });
+                json!({ "header": header(0), "body": { "data": data } })
+            },
+        )
+    }
+
+    fn is_repeated(&self, asked: &Asked<'_>) -> bool {
+        let key = asked.header("x-nc-api-idempotency-key");
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, at| asked.now < at.plus(REMEMBERED_FOR));
+        !key.is_empty() && seen.insert(key.to_owned(), asked.now).is_some()
+    }
+}
+
+fn has(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+fn numbers_lack(body: &Value) -> bool {
+    let is_number = |number: &Value| number.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
+    !recipients.iter().all(|recipient| has(&recipient["recipientNo"]) && is_number(&recipient["recipientNo"]))
+}
+
+fn lacks_for_kakao(body: &Value) -> bool {
+    let is_code = |code: &Value| code.as_str().is_some_and(|code| (1..=20).contains(&code.len()));
+    numbers_lack(body) || !has(&body["senderKey"]) || !is_code(&body["templateCode"])
+}
+
+fn lacks_for_sms(body: &Value, is_long: bool) -> bool {
+    let fits = |text: &str| is_long || euc_kr_bytes(text) <= SMS_BYTES;
+    numbers_lack(body)
+        || !has(&body["sendNo"])
+        || !body["body"].as_str().is_some_and(fits)
+        || (is_long && !has(&body["title"]))
+}
+
+impl System for NhnCloud {
+    fn answer(&self, asked: &Asked<'_>) -> Said {
+        self.take(asked, true)
+    }
+
+    fn decline(&self, asked: &Asked<'_>) -> Said {
+        self.take(asked, false)
+    }
+
+    fn error(&self) -> Said {
+        (500, json!({ "header": header(OUT_OF_ORDER) }))
+    }
+
+    fn books(&self) -> Value {
+        json!({ "messages": self.taken.all() })
+    }
+
+    fn credentials(&self) -> Value {
+        json!({ "appKey": self.app_key, "secretKey": self.secret_key })
+    }
+}
