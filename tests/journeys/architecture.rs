@@ -4,7 +4,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Our crates, and which of ours each may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("events", &["domain"]),
     ("store", &["domain", "events"]),
@@ -16,14 +16,44 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     // A cart's order is an order: it is placed as every other.
     ("carts", &["domain", "events", "store", "edge", "orders"]),
     ("coupons", FOR_FUNCTIONS),
+    // What stores, riders and customers do to an order moves it as a cancellation does.
+    ("fulfilment", &["domain", "events", "store", "edge", "orders"]),
+    ("notifications", FOR_FUNCTIONS),
     ("outbound", FOR_FUNCTIONS),
     ("rankings", FOR_FUNCTIONS),
     // The API's document is made of the other contexts' routes.
-    ("admin", &["domain", "edge", "events", "store", "points", "products", "orders", "carts", "coupons", "rankings"]),
+    (
+        "admin",
+        &[
+            "domain",
+            "edge",
+            "events",
+            "store",
+            "points",
+            "products",
+            "orders",
+            "carts",
+            "coupons",
+            "fulfilment",
+            "notifications",
+            "rankings",
+        ],
+    ),
     (
         "local",
         &[
-            "domain", "edge", "partners", "points", "products", "orders", "carts", "coupons", "outbound", "rankings",
+            "domain",
+            "edge",
+            "partners",
+            "points",
+            "products",
+            "orders",
+            "carts",
+            "coupons",
+            "fulfilment",
+            "notifications",
+            "outbound",
+            "rankings",
             "admin",
         ],
     ),
@@ -131,6 +161,25 @@ fn every_crate_says_what_it_must_never_do() {
         let text = fs::read_to_string(&file).unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(head.contains("never") || head.contains("may know"), "{}", file.display());
+    }
+}
+
+#[test]
+fn whatever_is_fed_or_fired_has_an_alarm_and_notifications_have_a_bulkhead() {
+    let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
+    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
+    let resource =
+        |binary: &str| -> String { binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect() };
+    for function in &template.functions {
+        // The API has an alarm for what its callers see; nobody sees the others fail.
+        if function.source.is_some() || function.schedule.is_some() {
+            let alarm = format!("\n  {}ErrorsAlarm:\n", resource(&function.binary));
+            assert!(text.contains(&alarm), "{} fails unheard", function.binary);
+        }
+        let own = text.split(&format!("\n  {}:\n", resource(&function.binary))).nth(1).unwrap_or_default();
+        let own = own.split("\n\n").next().unwrap_or_default();
+        let is_limited = own.contains("ReservedConcurrentExecutions: 5") && own.contains("MaximumConcurrency: 5");
+        assert_eq!(is_limited, function.binary == "notify-customer", "{}", function.binary);
     }
 }
 

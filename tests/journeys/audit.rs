@@ -50,6 +50,10 @@ async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
         { "law": "nothing-negative", "checked": 4 },
         { "law": "coupons-issued-as-counted", "checked": 0 },
         { "law": "coupon-used-by-one-order", "checked": 0 },
+        { "law": "completed-order-counted-once", "checked": 1 },
+        { "law": "order-view-is-the-order", "checked": 0 },
+        { "law": "store-order-on-its-board", "checked": 0 },
+        { "law": "delivery-waits-while-cooked", "checked": 0 },
     ]);
     assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
 }

@@ -68,6 +68,7 @@ async fn a_charge_that_did_not_go_back_with_its_order_is_found() {
     world.enable("settle-payments", false);
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
     assert_eq!(violations(&world).await, Vec::<[String; 4]>::new(), "it is on its way");
+    world.settle().await;
     world.advance(Duration::from_hours(25));
     let overdue = violations(&world).await;
     let [[law, key, expected, _]] = &overdue[..] else { panic!("{overdue:?}") };

@@ -216,6 +216,16 @@ async fn a_malformed_request_names_the_field_that_is_wrong() {
         ("/orders/ord_1/pay", r#"{"method":"CARD"}"#, "paymentKey"),
         ("/orders/ord_1/pay", "{}", "body"),
         ("/orders/ord_1/cancel", r#"{"reason":1}"#, "reason"),
+        (
+            "/order",
+            r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":91,"lng":0,"phone":"010"}}"#,
+            "delivery",
+        ),
+        (
+            "/order",
+            r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":9,"lng":0,"phone":"call"}}"#,
+            "delivery.phone",
+        ),
         ("/coupons/spring/issue", "{}", "body"),
         ("/points/charge", r#"{"customerId":"c1"}"#, "body"),
         ("/points/charge", r#"{"customerId":"c1","amount":1e2}"#, "amount"),

@@ -1,18 +1,26 @@
 //! Every route with every caller.
 
-use crate::{order, shop};
+use crate::{
+    kitchen::{chef, kitchen, ordered, walk},
+    order, shop,
+};
 use edge::{Access, Method, Role, Route};
 use local::world::{Client, Reply};
 use serde_json::{Value, json};
 
 /// A request that a customer `c1` or an operator could make of this route.
 async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
-    let query = if route.path == "/orders" { format!("?customerId={customer}") } else { String::new() };
+    let query = match route.path {
+        "/orders" | "/order-views" => format!("?customerId={customer}"),
+        "/deliveries" => "?lat=37.5&lng=127".to_owned(),
+        _ => String::new(),
+    };
     let path = (route.path.to_owned() + &query)
         .replace("{customerId}", customer)
         .replace("{productId}", "pen")
         .replace("{orderId}", "ord_1")
-        .replace("{sourceId}", "spring");
+        .replace("{sourceId}", "spring")
+        .replace("{storeId}", "s1");
     let body = match route.path {
         "/points/charge" => json!({ "customerId": customer, "amount": 1 }),
         "/order" => order(customer, &[("pen", 1)]),
@@ -21,6 +29,10 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.ends_with("/issue") => json!({ "customerId": customer }),
         path if path.starts_with("/carts") => json!({ "quantity": 1 }),
         path if path.contains("/coupon-sources/") => crate::coupon_source(1),
+        path if path.contains("/stores/") => crate::kitchen::store(true),
+        path if path.ends_with("/pick-up") => json!({ "riderId": "c1" }),
+        path if path.ends_with("/ship") => json!({ "carrier": "CJ", "trackingNumber": "1" }),
+        path if path.starts_with("/customers") => json!({ "name": "Minji", "phone": "010-1234-5678" }),
         _ => json!({ "name": "Pen", "category": "desk", "price": 1_000 }),
     };
     match route.method {
@@ -77,6 +89,9 @@ async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
         customer.post("/carts/c2/order", &json!({})).await,
         customer.post("/coupons/spring/issue", &json!({ "customerId": "c2" })).await,
         customer.get("/customers/c2/coupons").await,
+        customer.get("/order-views?customerId=c2").await,
+        customer.get("/customers/c2").await,
+        customer.put("/customers/c2", &json!({ "name": "x", "phone": "010" })).await,
     ] {
         assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"));
     }
@@ -93,6 +108,44 @@ async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
     assert_eq!(world.customer("c2").get(&path).await.json(), theirs);
     assert_eq!(world.operator().get(&path).await.json(), theirs);
     assert_eq!(world.caller("rider", "r1", None).get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn stores_riders_and_customers_reach_what_is_theirs_and_nothing_else() {
+    let world = kitchen().await;
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let other_store = world.caller("store", "x", Some("s2"));
+    world.take_calls();
+    assert_eq!(other_store.get("/stores/s1/orders").await.problem(), "forbidden");
+    assert_eq!(world.take_calls(), [], "refused before anything is read");
+    for step in ["accept", "reject", "start-cooking", "finish-cooking"] {
+        assert_eq!(
+            other_store.post(&format!("/orders/{id}/{step}"), &json!({})).await.problem(),
+            "not-found",
+            "{step}"
+        );
+    }
+    assert_eq!(other_store.get(&format!("/orders/{id}")).await.status, 404);
+    assert_eq!(chef(&world).get(&format!("/orders/{id}")).await.status, 200);
+
+    walk(&world, &id, "COOKED").await;
+    let pick_up = format!("/orders/{id}/pick-up");
+    let (rider, other_rider) = (world.caller("rider", "r1", None), world.caller("rider", "r2", None));
+    world.take_calls();
+    let in_anothers_name = other_rider.post(&pick_up, &json!({ "riderId": "r1" })).await;
+    assert_eq!((in_anothers_name.problem().as_str(), world.take_calls()), ("forbidden", vec![]));
+    assert_eq!(world.operator().post(&pick_up, &json!({})).await.problem(), "malformed-request", "whose name?");
+    assert_eq!(rider.get(&format!("/orders/{id}")).await.status, 404, "nobody has it yet");
+    assert_eq!(rider.post(&pick_up, &json!({})).await.json()["riderId"], json!("r1"));
+    assert_eq!(rider.get(&format!("/orders/{id}")).await.json()["delivery"]["phone"], json!("010-1234-5678"));
+    assert_eq!(other_rider.get(&format!("/orders/{id}")).await.status, 404);
+
+    let confirm = format!("/orders/{id}/confirm-delivery");
+    assert_eq!(world.customer("c2").post(&confirm, &json!({})).await.problem(), "not-found");
+    world.settle().await;
+    assert_eq!(world.customer("c2").get(&format!("/order-views/{id}")).await.status, 404);
+    assert_eq!(world.customer("c1").get(&format!("/order-views/{id}")).await.status, 200);
+    assert_eq!(world.customer("c1").post(&confirm, &json!({})).await.json()["status"], json!("COMPLETED"));
 }
 
 #[tokio::test]

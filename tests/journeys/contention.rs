@@ -1,7 +1,8 @@
 //! Many customers at once on one product.
 
-use crate::{assert_books_are_clean, balance, left, order};
+use crate::{assert_books_are_clean, balance, kitchen::to, left, order};
 use local::World;
+use serde_json::json;
 use std::sync::Arc;
 
 /// As many customers as a busy minute brings.
@@ -9,8 +10,24 @@ const CUSTOMERS: usize = 64;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn customers_who_press_at_once_get_exactly_what_there_is_and_pay_for_no_more() {
+    press_at_once(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_of_one_store_who_press_at_once_do_too() {
+    press_at_once(Some("s1")).await;
+}
+
+/// Many customers buy the same product until it is gone; of no store, or of one whose row every order asserts.
+async fn press_at_once(store: Option<&str>) {
     let world = Arc::new(World::new().await);
-    world.stock("pen", 10, 500).await;
+    world.operator().put("/api/v1/admin/stores/s1", &crate::kitchen::store(true)).await;
+    let mut pen = json!({ "name": "The pen", "category": "things", "price": 10 });
+    if let Some(store) = store {
+        pen["storeId"] = json!(store);
+    }
+    world.operator().put("/api/v1/admin/products/pen", &pen).await;
+    world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 500 })).await;
     for customer in 0..CUSTOMERS {
         world.charge(&format!("c{customer}"), 10_000).await;
     }
@@ -33,7 +50,8 @@ async fn shop_until_it_is_gone(world: Arc<World>, customer: usize) -> i64 {
     for round in 0.. {
         let mut units = 1 + i64::try_from((customer + round) % 3).unwrap();
         loop {
-            let reply = client.post_once("/order", &order(&id, &[("pen", units)]), &format!("{round}-{units}")).await;
+            let body = to(order(&id, &[("pen", units)]), "37.5", "127");
+            let reply = client.post_once("/order", &body, &format!("{round}-{units}")).await;
             match (reply.status, reply.problem().as_str()) {
                 (200, _) => break bought += units,
                 (503, "busy") => {}

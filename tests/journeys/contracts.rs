@@ -1,9 +1,7 @@
 //! What is promised to other systems stands still: the golden files under `events/contracts/` are only ever added to.
 
 use domain::{
-    actor::Actor,
-    lifecycle::Command,
-    order::Order,
+    CustomerId, EntryId, RiderId, StoreId, actor::Actor, delivery::Shipment, lifecycle::Command, order::Order,
 };
 use events::{Envelope, order_event};
 use serde_json::{Value, json};
@@ -72,6 +70,34 @@ fn every_turn_of_a_payment_is_told_as_promised() {
         let event = order.decide(command, Actor::System, at.parse().unwrap()).unwrap();
         order = order.apply(&event);
         assert_eq!(serde_json::to_value(order_event(&order)).unwrap(), golden(event_type));
+    }
+}
+
+/// The lives of orders that are paid, event by event: brought by a rider, carried as a parcel, refused by the store.
+#[test]
+fn every_step_of_fulfilment_is_told_as_promised() {
+    let (store, rider) = (Actor::Store(StoreId::parse("s1").unwrap()), RiderId::parse("r1").unwrap());
+    let (customer, refund) =
+        (CustomerId::parse("minji").unwrap(), EntryId::parse("ent_01KE5RA8Z0000000000000SAMP").unwrap());
+    let parcel = Shipment { carrier: "CJ대한통운".into(), tracking_number: "123456789012".into() };
+    let lives = [
+        vec![
+            (Command::Accept, store.clone(), "order.accepted.v1"),
+            (Command::StartCooking, store.clone(), "order.cooking.v1"),
+            (Command::FinishCooking, store.clone(), "order.cooked.v1"),
+            (Command::PickUp(rider.clone()), Actor::Rider(rider), "order.picked-up.v1"),
+            (Command::ConfirmDelivery, Actor::Customer(customer), "order.completed.v1"),
+        ],
+        vec![(Command::Ship(parcel), Actor::Operator, "order.shipped.v1")],
+        vec![(Command::Reject { reason: Some("재료 소진".into()), refund }, store, "order.rejected.v1")],
+    ];
+    for (life, is_of_store) in lives.into_iter().zip([true, false, true]) {
+        let mut order = Order { store_id: order().store_id.filter(|_| is_of_store), ..order() };
+        for (minute, (command, by, event_type)) in life.into_iter().enumerate() {
+            let at = format!("2026-01-05T03:{:02}:00.000Z", 10 + minute);
+            order = order.clone().apply(&order.decide(command, by, at.parse().unwrap()).unwrap());
+            assert_eq!(serde_json::to_value(order_event(&order)).unwrap(), golden(event_type));
+        }
     }
 }
 

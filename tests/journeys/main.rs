@@ -7,6 +7,7 @@
 mod architecture;
 mod attempts;
 mod audit;
+mod audit_fulfilment;
 mod audit_payments;
 mod bad_input;
 mod callers;
@@ -18,15 +19,25 @@ mod contention;
 mod contracts;
 mod coupons;
 mod data_platform;
+mod deliveries;
+mod delivery;
 mod expiry;
 mod faults;
+mod fulfilment;
+mod grades;
+mod kitchen;
 mod listing;
+mod log;
+mod moving_faults;
+mod notifications;
+mod order_views;
 mod ordering;
 mod payment_faults;
 mod points;
 mod products;
 mod relay;
 mod samples;
+mod shedding;
 mod sockets;
 mod top_sellers;
 
@@ -145,8 +156,9 @@ async fn ledger(world: &World, customer: &str) -> Vec<(String, i64)> {
     history["entries"].as_array().unwrap().iter().rev().map(entry).collect()
 }
 
-/// Asserts that the audit finds nothing.
+/// Asserts that the audit finds nothing once everything has taken effect.
 async fn assert_books_are_clean(world: &World) {
+    world.settle().await;
     let audit = world.audit().await;
     assert_eq!(audit["clean"], json!(true), "{audit:#}");
 }

@@ -12,12 +12,26 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The binaries of a context.
+pub(crate) fn binaries(context: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(format!("functions/{context}/src/bin"))).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap().trim_end_matches(".rs").to_owned()).collect()
+}
+
 fn sample(function: &str) -> Value {
     serde_json::from_str(&read(&format!("events/{function}.json"))).unwrap()
 }
 
 /// What a sample looks at must have happened before.
-const FIRST: [&str; 5] = ["place-order", "audit-books", "put-coupon-source", "put-cart-item", "order-cart"];
+const FIRST: [&str; 7] = [
+    "place-order",
+    "audit-books",
+    "put-store",
+    "project-order-views",
+    "put-coupon-source",
+    "put-cart-item",
+    "order-cart",
+];
 
 /// After it, others would have nothing to look at.
 const LAST: &str = "cancel-order";
@@ -37,6 +51,14 @@ async fn every_function_handles_its_sample_event() {
         "payment": { "method": "CARD", "paymentKey": "sample" },
     });
     assert_eq!(world.customer("minji").post_once("/order", &held, "held").await.problem(), "payment-failed");
+    // Orders that the samples of fulfilment move.
+    let delivery =
+        json!({ "address": "서울 마포구 양화로 45", "lat": 37.5551, "lng": 126.9245, "phone": "010-1234-5678" });
+    for (key, product) in [("sample-delivery", "gimbap"), ("sample-refused", "gimbap"), ("sample-parcel", "mug")] {
+        let items = json!([{ "productId": product, "quantity": 1 }]);
+        let order = json!({ "customerId": "minji", "items": items, "delivery": delivery });
+        assert_eq!(world.customer("minji").post_once("/order", &order, key).await.status, 200);
+    }
     let functions = all_functions();
     let others = functions.iter().map(|function| function.name).filter(|name| !FIRST.contains(name) && *name != LAST);
     for name in FIRST.into_iter().chain(others).chain([LAST]) {

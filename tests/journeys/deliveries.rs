@@ -1,0 +1,185 @@
+//! Riders find the cooked orders nearby, the nearest first.
+
+use crate::{
+    kitchen::{chef, kitchen, ordered, rider, step, to, walk},
+    order, text,
+};
+use local::World;
+use serde_json::{Value, json};
+
+/// An order of `c1` to a place, cooked: its id.
+async fn cooked(world: &World, lat: &str, lng: &str) -> String {
+    let placed = world.customer("c1").post("/order", &to(order("c1", &[("gimbap", 1)]), lat, lng)).await;
+    assert_eq!(placed.status, 200, "{placed:?}");
+    let id = text(&placed.json(), "orderId");
+    walk(world, &id, "COOKED").await;
+    id
+}
+
+async fn find(world: &World, query: &str) -> Vec<Value> {
+    let found = rider(world).get(&format!("/deliveries?{query}")).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    found.json()["deliveries"].as_array().unwrap().clone()
+}
+
+fn ids(found: &[Value]) -> Vec<String> {
+    found.iter().map(|delivery| text(delivery, "orderId")).collect()
+}
+
+#[tokio::test]
+async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both_distances() {
+    let world = kitchen().await;
+    let near = cooked(&world, "37.5551", "126.9245").await;
+    let far = cooked(&world, "37.5636", "126.9214").await;
+    let elsewhere = cooked(&world, "37.4979", "127.0276").await;
+    let not_yet = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &not_yet, "COOKING").await;
+    world.settle().await;
+    world.take_calls();
+    // A rider in front of the store.
+    let found = find(&world, "lat=37.5536&lng=126.9214&radiusMeters=3000").await;
+    let calls = world.take_calls();
+    assert!(calls.iter().all(|call| call.operation == "Query") && calls.len() <= 9, "{calls:?}");
+    assert_eq!(ids(&found), [near.clone(), far.clone()]);
+    let expected = json!({
+        "orderId": near, "storeId": "s1", "storeName": "마포분식", "storeLat": 37.5536, "storeLng": 126.9214,
+        "storeDistanceMeters": 0, "address": "서울 마포구 양화로 45", "lat": 37.5551, "lng": 126.9245,
+        "customerDistanceMeters": 320, "cookedAt": found[0]["cookedAt"],
+    });
+    assert_eq!(found[0], expected, "and no phone number");
+    assert_eq!(found[1]["customerDistanceMeters"], json!(1_112));
+    // By the store all of its orders are as near as each other: the same place, in the order of their ids.
+    let by_store = find(&world, "lat=37.5536&lng=126.9214&radiusMeters=10&near=store").await;
+    let mut all = vec![near.clone(), far.clone(), elsewhere.clone()];
+    all.sort_unstable();
+    assert_eq!(ids(&by_store), all);
+    assert_eq!(
+        by_store.iter().find(|one| one["orderId"] == json!(elsewhere)).unwrap()["customerDistanceMeters"],
+        json!(11_228)
+    );
+    // What somebody has picked up is gone, for both.
+    assert_eq!(step(&world, &near, "pick-up").await.status, 200);
+    world.settle().await;
+    assert_eq!(ids(&find(&world, "lat=37.5536&lng=126.9214").await), std::slice::from_ref(&far));
+    assert_eq!(find(&world, "lat=37.5536&lng=126.9214&near=store").await.len(), 2);
+}
+
+#[tokio::test]
+async fn deliveries_come_page_by_page_the_nearest_first() {
+    let world = kitchen().await;
+    let mut expected = Vec::new();
+    for place in [3, 1, 4, 0, 2] {
+        expected.push((place, cooked(&world, &format!("37.55{place}"), "126.92").await));
+    }
+    world.settle().await;
+    expected.sort_unstable();
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/deliveries?lat=37.55&lng=126.92&limit=2{cursor}");
+        let page = rider(&world).get(&path).await.json();
+        found.extend(ids(page["deliveries"].as_array().unwrap()));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_borders_of_cells_and_the_date_line_are_none_for_riders() {
+    // Points on both sides of borders of coarse and fine cells, at the equator, at Greenwich, at the date line, in the north.
+    for (here, there) in [
+        (("0.0001", "0.0001"), ("-0.0001", "-0.0001")),
+        (("0", "179.9999"), ("0.0001", "-179.9999")),
+        (("0", "180"), ("0", "-180")),
+        (("37.6171875", "126.91"), ("37.6171874", "126.91")),
+        (("37.55", "126.9140625"), ("37.55", "126.9140624")),
+        (("84.9", "10.001"), ("84.9001", "9.999")),
+        (("-45.0001", "-0.0001"), ("-44.9999", "0.0001")),
+    ] {
+        let world = kitchen().await;
+        let id = cooked(&world, there.0, there.1).await;
+        world.settle().await;
+        for radius in [60, 700, 3_000, 20_000] {
+            let found = find(&world, &format!("lat={}&lng={}&radiusMeters={radius}", here.0, here.1)).await;
+            assert_eq!(ids(&found), std::slice::from_ref(&id), "{here:?} {there:?} {radius}");
+            assert!(found[0]["customerDistanceMeters"].as_u64().unwrap() <= 60);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_none_and_a_radius_that_is_too_large_are_refused() {
+    let world = kitchen().await;
+    for (query, field) in [
+        ("", "lat"),
+        ("lat=37.5", "lng"),
+        ("lat=north&lng=127", "lat"),
+        ("lat=86&lng=127", "lat"),
+        ("lat=37.5&lng=181", "lng"),
+        ("lat=37.5&lng=127&radiusMeters=0", "radiusMeters"),
+        ("lat=37.5&lng=127&radiusMeters=20001", "radiusMeters"),
+        ("lat=37.5&lng=127&near=rider", "near"),
+        ("lat=37.5&lng=127&cursor=x", "cursor"),
+        ("lat=37.5&lng=127&limit=0", "limit"),
+    ] {
+        let refused = rider(&world).get(&format!("/deliveries?{query}")).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (400, "malformed-request"), "{query}");
+        assert_eq!(refused.json()["errors"][0]["field"], json!(field), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_found_exactly_while_it_waits_however_its_events_come() {
+    let world = kitchen().await;
+    let id = cooked(&world, "37.5551", "126.9245").await;
+    // The events wait in the queue: they are taken out, and brought in another order.
+    let event = |version: u32, status: &str, event_type: &str| {
+        let (world, id, status, event_type) = (&world, id.clone(), status.to_owned(), event_type.to_owned());
+        async move {
+            let mut order = crate::shown(world, &id).await;
+            (order["version"], order["status"]) = (json!(version), json!(status));
+            json!({
+                "specversion": "1.0", "id": format!("{id}#{version}"), "source": "/orders", "type": event_type,
+                "time": order["updatedAt"], "subject": id, "datacontenttype": "application/json",
+                "timestamp": order["updatedAt"], "data": order,
+            })
+            .to_string()
+        }
+    };
+    let cooked = event(4, "COOKED", "order.cooked.v1").await;
+    let picked_up = event(5, "PICKED_UP", "order.picked-up.v1").await;
+    let waits = || async { !find(&world, "lat=37.5551&lng=126.9245").await.is_empty() };
+    for (events, expected) in [
+        (vec![&cooked], true),
+        (vec![&cooked, &cooked], true),
+        (vec![&picked_up], false),
+        (vec![&cooked], false),
+        (vec![&picked_up, &cooked, &picked_up], false),
+    ] {
+        for event in events {
+            let answer = world.invoke("project-deliveries", crate::sqs_event(&[event])).await.unwrap();
+            assert_eq!(answer["batchItemFailures"], json!([]));
+        }
+        assert_eq!(waits().await, expected);
+    }
+    assert_eq!(chef(&world).get("/deliveries?lat=1&lng=1").await.problem(), "forbidden");
+}
+
+#[tokio::test]
+async fn a_store_that_nobody_described_has_deliveries_without_its_place() {
+    let world = kitchen().await;
+    let put = json!({ "name": "Tea", "category": "food", "price": 1_000, "storeId": "s9" });
+    world.operator().put("/api/v1/admin/products/tea", &put).await;
+    world.operator().post("/api/v1/admin/products/tea/stock", &json!({ "delta": 5 })).await;
+    let placed = world.customer("c1").post("/order", &to(order("c1", &[("tea", 1)]), "37.5551", "126.9245")).await;
+    let id = text(&placed.json(), "orderId");
+    for name in ["accept", "start-cooking", "finish-cooking"] {
+        assert_eq!(world.operator().post(&format!("/orders/{id}/{name}"), &json!({})).await.status, 200);
+    }
+    world.settle().await;
+    let found = find(&world, "lat=37.5551&lng=126.9245").await;
+    assert_eq!((found.len(), found[0].get("storeDistanceMeters")), (1, None));
+    assert_eq!(find(&world, "lat=37.5551&lng=126.9245&near=store").await, Vec::<Value>::new());
+}

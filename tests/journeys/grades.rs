@@ -1,0 +1,102 @@
+//! Completed orders raise a customer's grade, each of them once.
+
+use crate::{
+    assert_books_are_clean,
+    kitchen::{kitchen, ordered, step, walk},
+    order, text,
+};
+use local::World;
+use serde_json::{Value, json};
+
+async fn customer(world: &World, id: &str) -> Value {
+    world.operator().get(&format!("/customers/{id}")).await.json()
+}
+
+#[tokio::test]
+async fn a_customer_rises_to_silver_with_the_tenth_and_to_gold_with_the_fiftieth_completed_order() {
+    let world = kitchen().await;
+    world.charge("c1", 1_000_000).await;
+    for completed in 1..=50_u64 {
+        let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await.json();
+        let id = text(&placed, "orderId");
+        for name in ["ship", "confirm-delivery"] {
+            assert_eq!(step(&world, &id, name).await.status, 200);
+        }
+        world.settle().await;
+        let now = customer(&world, "c1").await;
+        let grade = match completed {
+            0..10 => "BRONZE",
+            10..50 => "SILVER",
+            _ => "GOLD",
+        };
+        assert_eq!((&now["completedOrders"], &now["grade"]), (&json!(completed), &json!(grade)));
+    }
+    world.advance(std::time::Duration::from_hours(2));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn an_order_counts_once_however_often_it_is_told_and_only_when_it_is_complete() {
+    let world = kitchen().await;
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "PICKED_UP").await;
+    let called_off = ordered(&world, &[("gimbap", 1)]).await;
+    step(&world, &called_off, "cancel").await;
+    world.settle().await;
+    assert_eq!(customer(&world, "c1").await["completedOrders"], json!(0));
+    let done = step(&world, &id, "confirm-delivery").await.json();
+    let told = |order: &Value, event_type: &str| {
+        json!({
+            "specversion": "1.0", "id": format!("{id}#6"), "source": "/orders", "type": event_type, "time": order["updatedAt"],
+            "subject": id, "datacontenttype": "application/json", "timestamp": order["updatedAt"], "data": order,
+        })
+        .to_string()
+    };
+    let completed = told(&done, "order.completed.v1");
+    let mut late = done.clone();
+    late["status"] = json!("PICKED_UP");
+    let batch = [completed.clone(), completed.clone(), told(&late, "order.picked-up.v1"), completed];
+    for _ in 0..3 {
+        let answer = world.invoke("raise-grade", crate::sqs_event(&batch)).await.unwrap();
+        assert_eq!(answer["batchItemFailures"], json!([]));
+        world.settle().await;
+        assert_eq!(customer(&world, "c1").await["completedOrders"], json!(1));
+    }
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_other_way_round() {
+    let world = kitchen().await;
+    let nobody = world.customer("c7").get("/customers/c7").await.json();
+    let unknown = json!({
+        "customerId": "c7", "notify": { "kakao": true, "sms": true }, "grade": "BRONZE", "completedOrders": 0,
+    });
+    assert_eq!(nobody, unknown);
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "COMPLETED").await;
+    world.settle().await;
+    let about = json!({ "name": "김민지", "phone": "+82 10-1234-5678", "notify": { "kakao": false, "sms": true } });
+    let expected = json!({
+        "customerId": "c1", "name": "김민지", "phone": "+82 10-1234-5678", "notify": { "kakao": false, "sms": true },
+        "grade": "BRONZE", "completedOrders": 1,
+    });
+    assert_eq!(world.customer("c1").put("/customers/c1", &about).await.json(), expected);
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "COMPLETED").await;
+    world.settle().await;
+    let now = customer(&world, "c1").await;
+    assert_eq!((&now["completedOrders"], &now["name"]), (&json!(2), &json!("김민지")));
+    for (body, field) in [
+        (json!({ "phone": "010" }), "body"),
+        (json!({ "name": "", "phone": "010" }), "name"),
+        (json!({ "name": "x", "phone": "call me" }), "phone"),
+        (json!({ "name": "x", "phone": "010", "notify": { "kakao": true } }), "notify"),
+    ] {
+        let refused = world.customer("c1").put("/customers/c1", &body).await;
+        assert_eq!(
+            (refused.problem().as_str(), &refused.json()["errors"][0]["field"]),
+            ("malformed-request", &json!(field))
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! Under load notifications stop by themselves: text messages first, and orders never notice.
+
+use crate::{
+    kitchen::{kitchen, nearby, ordered, step},
+    notifications::{
+        abandoned_claim, kitchen_of_nhn_cloud, kitchen_told_through, messages, prefers, taken, told, told_once,
+    },
+    pass, shown,
+};
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+    partners::{Behaviour, Mode},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often it was said that a text message was shed: a metric counts these words.
+fn shed(log: &crate::log::Log) -> usize {
+    log.lines().matches("an SMS is shed").count()
+}
+
+#[tokio::test]
+async fn when_messages_have_waited_too_long_text_messages_are_shed_and_alimtalk_goes_on() {
+    let log = crate::log::Log::default();
+    let _listening = log.listen();
+    let world = kitchen().await;
+    world.enable("notify-customer", false);
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    pass(&world, Duration::from_mins(6)).await;
+    // It came just now, but waits behind the other.
+    let behind = ordered(&world, &[("gimbap", 1)]).await;
+    world.settle().await;
+    world.enable("notify-customer", true);
+    world.settle().await;
+    for id in [&id, &behind] {
+        assert_eq!(told(&world, id).await, [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")]);
+    }
+    let messages = messages(&world);
+    assert_eq!(messages.len(), 2);
+    for message in &messages {
+        assert_eq!((&message["type"], &message["kakaoOptions"]["disableSms"]), (&json!("ATA"), &json!(true)));
+    }
+    assert_eq!(shed(&log), 2);
+    // Once the queue is up to date, text messages are sent again.
+    step(&world, &id, "accept").await;
+    world.settle().await;
+    assert!(told(&world, &id).await.contains(&told_once("ACCEPTED", "KAKAO", "SENT")));
+    assert_eq!(shed(&log), 2);
+}
+
+#[tokio::test]
+async fn a_text_message_that_would_stand_alone_is_shed_too_even_where_kakao_talk_does_not_reach() {
+    for kakao in [false, true] {
+        let world = kitchen().await;
+        prefers(&world, kakao, true).await;
+        world.partner("solapi").be(Mode::Decline);
+        world.enable("notify-customer", false);
+        let id = ordered(&world, &[("gimbap", 1)]).await;
+        pass(&world, Duration::from_mins(6)).await;
+        world.enable("notify-customer", true);
+        world.settle().await;
+        assert!(told(&world, &id).await.contains(&told_once("PAID", "SMS", "SHED")));
+        assert!(messages(&world).iter().all(|message| message["type"] == json!("ATA")), "no text message");
+        assert_eq!((messages(&world).len(), world.messages("NotifyCustomerQueue").len()), (usize::from(kakao), 0));
+    }
+}
+
+#[tokio::test]
+async fn a_text_message_that_somebody_is_about_to_send_is_shed_only_when_nobody_is() {
+    let world = kitchen().await;
+    prefers(&world, false, true).await;
+    world.enable("notify-customer", false);
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    pass(&world, Duration::from_mins(6)).await;
+    abandoned_claim(&world, &id, "SMS").await;
+    world.enable("notify-customer", true);
+    world.settle().await;
+    assert_eq!(told(&world, &id).await, [told_once("PAID", "SMS", "SENDING")]);
+    assert_eq!(world.messages("NotifyCustomerQueue").len(), 1);
+    for _ in 0..3 {
+        pass(&world, Duration::from_secs(20)).await;
+    }
+    assert_eq!((messages(&world).len(), told(&world, &id).await), (0, vec![told_once("PAID", "SMS", "SHED")]));
+    assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_shed_is_shown_whatever_fails_how() {
+    for nth in 1..=8 {
+        for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle] {
+            for count in [1, 5] {
+                let world = kitchen_of_nhn_cloud().await;
+                world.enable("notify-customer", false);
+                let id = ordered(&world, &[("gimbap", 1)]).await;
+                pass(&world, Duration::from_mins(6)).await;
+                let rule =
+                    Rule { service: Some("dynamodb".into()), operation: None, kind, every: nth, count: Some(count) };
+                world.inject([rule]);
+                world.enable("notify-customer", true);
+                world.settle().await;
+                world.inject([]);
+                for _ in 0..4 {
+                    pass(&world, Duration::from_secs(40)).await;
+                }
+                let expected = [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")];
+                assert_eq!(told(&world, &id).await, expected, "{kind:?} at {nth}, {count} times");
+                assert_eq!(taken(&world, "nhn-cloud"), [(format!("{id}-1-KAKAO"), "ATA".into())]);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn trouble_that_nhn_cloud_tells_in_its_body_opens_the_circuit_and_a_wrong_key_does_not() {
+    for (key, behaviour, opens) in [
+        (None, Behaviour { mode: Mode::Error, status: Some(200), ..Behaviour::default() }, true),
+        (Some("wrong"), Behaviour::default(), false),
+    ] {
+        let log = crate::log::Log::default();
+        let _listening = log.listen();
+        let world = kitchen_told_through("NHN_CLOUD", key.map(|key| ("NhnCloudAlimtalkSecretKey", key))).await;
+        world.partner("nhn-cloud").behave(behaviour);
+        for _ in 0..6 {
+            ordered(&world, &[("gimbap", 1)]).await;
+            world.settle().await;
+        }
+        assert_eq!(log.lines().contains("a circuit opens"), opens);
+        assert_eq!((taken(&world, "nhn-cloud"), world.messages("NotifyCustomerQueue").len()), (vec![], 6));
+        assert!(!log.lines().contains("a customer is not told"));
+        for _ in 0..16 {
+            pass(&world, Duration::from_mins(1)).await;
+        }
+        assert!(log.lines().contains("a customer is not told"), "an alarm listens for these words");
+    }
+}
+
+/// A kitchen whose notifier is down, and has been called so often that its circuit is open.
+async fn broken(log: &crate::log::Log) -> (World, Vec<String>) {
+    let world = kitchen().await;
+    world.partner("solapi").be(Mode::Down);
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(ordered(&world, &[("gimbap", 1)]).await);
+        world.settle().await;
+    }
+    assert!(log.lines().contains("a circuit opens"));
+    (world, ids)
+}
+
+#[tokio::test]
+async fn while_the_circuit_is_open_text_messages_are_shed_and_alimtalk_follows_when_it_closes() {
+    let log = crate::log::Log::default();
+    let _listening = log.listen();
+    let (world, mut ids) = broken(&log).await;
+    let calls = messages(&world).len();
+    let meanwhile = ordered(&world, &[("gimbap", 1)]).await;
+    world.settle().await;
+    assert_eq!(messages(&world).len(), calls, "nobody calls it");
+    assert_eq!(told(&world, &meanwhile).await, [told_once("PAID", "SMS", "SHED")]);
+    prefers(&world, false, true).await;
+    let by_sms = ordered(&world, &[("gimbap", 1)]).await;
+    world.settle().await;
+    assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
+    let waiting = world.messages("NotifyCustomerQueue").len();
+    assert_eq!(waiting, 7, "the Alimtalk waits, and the text message does not");
+    prefers(&world, true, true).await;
+    world.partner("solapi").be(Mode::Ok);
+    world.partner("solapi").forget();
+    for _ in 0..6 {
+        pass(&world, Duration::from_secs(40)).await;
+    }
+    ids.push(meanwhile.clone());
+    for id in &ids {
+        assert!(told(&world, id).await.contains(&told_once("PAID", "KAKAO", "SENT")));
+    }
+    let late: Vec<Value> = messages(&world);
+    let of_meanwhile = late.iter().find(|message| message["text"].as_str().unwrap().contains(&meanwhile)).unwrap();
+    assert_eq!(of_meanwhile["kakaoOptions"]["disableSms"], json!(true), "what was shed is shed");
+    assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
+    assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
+}
+
+#[tokio::test]
+async fn orders_do_not_notice_that_nobody_can_be_told() {
+    let world = kitchen().await;
+    let mut wanted = nearby(&[("gimbap", 1)]);
+    wanted["items"][0]["expectedPrice"] = json!(4_000);
+    world.customer("c1").post("/order", &wanted).await;
+    let mut calls = Vec::new();
+    for mode in [Mode::Ok, Mode::Down] {
+        world.partner("solapi").be(mode);
+        for _ in 0..8 {
+            world.take_calls();
+            let placed = world.customer("c1").post("/order", &wanted).await;
+            calls.push(world.take_calls().len());
+            let id = crate::text(&placed.json(), "orderId");
+            assert_eq!(step(&world, &id, "accept").await.status, 200);
+            world.settle().await;
+            assert_eq!(shown(&world, &id).await["status"], json!("ACCEPTED"));
+        }
+    }
+    assert_eq!(calls, [1; 16], "one call, whether or not anybody can be told");
+}
