@@ -380,7 +380,8 @@ async fn no_log_has_a_phone_number() {
         pass(&world, Duration::from_mins(6)).await;
     }
     let lines = log.lines();
-    assert!(lines.contains("a notification is refused") && lines.contains("a message will come again"));
+    assert!(lines.contains("a notification is refused"), "{lines}");
+    assert!(lines.contains("a message will come again"), "{lines}");
     for number in ["1234-5678", "12345678", "9876-5432", "98765432"] {
         assert!(!lines.contains(number), "{}", lines.lines().find(|line| line.contains(number)).unwrap_or_default());
     }
