@@ -3,6 +3,9 @@
 //! This crate must never change an order without raising its version: the stream of the orders table is the outbox.
 
 pub mod cancel_order;
+pub mod collect_order;
+pub mod collect_order_event;
+pub mod collecting;
 pub mod expire_orders;
 pub mod get_order;
 pub mod list_orders;
@@ -17,6 +20,7 @@ pub mod project_customer_orders;
 pub mod refusals;
 pub mod relay_orders;
 pub mod settle_payments;
+pub mod update_collected_order;
 
 use domain::{Fault, OrderId, order::Order};
 use edge::{Answer, Caller, Function, Rejected, Request};
@@ -36,6 +40,9 @@ pub fn functions() -> Vec<Function> {
         get_order::function(),
         list_orders::function(),
         project_customer_orders::function(),
+        collect_order::function(),
+        update_collected_order::function(),
+        collect_order_event::function(),
         relay_orders::function(),
     ]
 }

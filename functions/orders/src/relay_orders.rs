@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use store::{
     attempts::{attempt_in_image, is_attempt},
-    orders::order_in_image,
+    collected::told_by_image,
 };
 
 /// The function.
@@ -45,7 +45,7 @@ async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Ve
     for (told, published) in told.into_iter().zip(outbox.publish(&bus_events, deadline).await) {
         match published {
             // The data platform hears of what the bus has taken: while the bus is down, it is not told again and again.
-            Ok(()) if told.event_type == EventType::Paid => paid.push((told.place, told.event.detail)),
+            Ok(()) if told.is_for_data_platform => paid.push((told.place, told.event.detail)),
             Ok(()) => {}
             Err(error) => drop(failed.insert(told.place, error)),
         }
@@ -81,7 +81,8 @@ struct Read {
 /// A change that is an order's event, and its place in the stream.
 struct Told {
     place: String,
-    event_type: EventType,
+    /// Whether the data platform hears of it: of payments here, and not of those where an order was collected from.
+    is_for_data_platform: bool,
     event: BusEvent,
 }
 
@@ -94,10 +95,8 @@ fn read(changes: Vec<Change>) -> Read {
                 read.due.extend(due.map(|due| (place.clone(), due)));
             })
         } else {
-            image.and_then(|image| envelope(image).map_err(|error| error.to_string())).map(|(event_type, detail)| {
-                let event = BusEvent { detail_type: event_type.as_str(), detail };
-                read.told.push(Told { place: place.clone(), event_type, event });
-            })
+            let told = image.and_then(|image| told(&place, sk, image).map_err(|error| error.to_string()));
+            told.map(|told| read.told.push(told))
         };
         if let Err(error) = outcome {
             tracing::error!(sequence_number = place, error, "a record is neither an order nor an attempt: laid aside");
@@ -107,9 +106,13 @@ fn read(changes: Vec<Change>) -> Read {
     read
 }
 
-fn envelope(image: serde_dynamo::Item) -> Result<(EventType, String), Box<dyn std::error::Error>> {
-    let envelope: Envelope<events::Order> = events::order_event(&order_in_image(image)?);
-    Ok((envelope.event_type, serde_json::to_string(&envelope)?))
+fn told(place: &str, sk: &str, image: serde_dynamo::Item) -> Result<Told, Box<dyn std::error::Error>> {
+    let envelope: Envelope<events::Order> = told_by_image(sk, image)?;
+    Ok(Told {
+        place: place.to_owned(),
+        is_for_data_platform: envelope.event_type == EventType::Paid && envelope.data.source.is_none(),
+        event: BusEvent { detail_type: envelope.event_type.as_str(), detail: serde_json::to_string(&envelope)? },
+    })
 }
 
 /// What is to be told of an attempt, if it is not at its end.

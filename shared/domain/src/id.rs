@@ -117,6 +117,10 @@ ids! {
     CouponId
     /// A source of coupons, named by the merchant.
     CouponSourceId
+    /// Another system that makes orders, named by the merchant.
+    SourceId
+    /// An order, named by the system that made it.
+    ExternalOrderId
 }
 
 impl OrderId {
@@ -130,6 +134,15 @@ impl OrderId {
     /// belongs to one route.
     pub fn of_cart_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self(format!("ord_{}", Ulid::from_bytes(key.digest(&format!("{customer}/cart")))))
+    }
+
+    /// The order that another system made: always the same, whoever tells of it.
+    pub fn of_external(source: &SourceId, external: &ExternalOrderId) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut digest = [0; 16];
+        // No id has a slash: what is told here is no key of a customer.
+        digest.copy_from_slice(&Sha256::digest(format!("collected/{source}/{external}"))[..16]);
+        Self(format!("ord_{}", Ulid::from_bytes(digest)))
     }
 
     /// A new order's id.

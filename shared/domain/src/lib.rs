@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod basket;
 pub mod circuit;
+pub mod collected;
 pub mod coupon;
 pub mod delivery;
 pub mod effects;
@@ -29,7 +30,8 @@ pub mod time;
 
 pub use fault::Fault;
 pub use id::{
-    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId, StoreId,
+    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, ExternalOrderId, InvalidId, OrderId, ProductId, RiderId,
+    SourceId, StoreId,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

@@ -94,6 +94,8 @@ pub enum Change {
     RefundStarted,
     /// The card payment of an ended order is back.
     Refunded,
+    /// The system that made the order told of something else than its status.
+    Updated,
     /// The order took this status.
     #[serde(untagged)]
     Status(Status),

@@ -81,19 +81,20 @@ event_types! {
     PaymentFailed = "order.payment-failed.v1"
     RefundStarted = "order.refund-started.v1"
     Refunded = "order.refunded.v1"
+    Updated = "order.updated.v1"
 }
 
 /// The event that an order's latest change is.
-pub fn order_event(order: &domain::order::Order) -> Envelope<Order> {
+pub fn order_event(order: Order, last_change: Change) -> Envelope<Order> {
     Envelope {
         specversion: "1.0".into(),
         id: format!("{}#{}", order.order_id, order.version),
         source: "/orders".into(),
-        event_type: order.last_change.into(),
+        event_type: last_change.into(),
         time: order.updated_at,
         subject: order.order_id.to_string(),
         datacontenttype: "application/json".into(),
         timestamp: order.updated_at,
-        data: order.into(),
+        data: order,
     }
 }

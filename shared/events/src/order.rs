@@ -1,11 +1,11 @@
 //! The order as others see it: in the API's answers and in every event.
 
 use domain::{
-    CampaignId, CouponId, CustomerId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, ExternalOrderId, OrderId, ProductId, RiderId, SourceId, StoreId, Timestamp, Won,
     basket::Quantity,
     delivery::{Delivery, Shipment},
     order::{self, Status},
-    payment::{PaymentMethod, PaymentStatus},
+    payment::{self, PaymentStatus},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,12 @@ pub struct Order {
     /// The rider who has it, or had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rider_id: Option<RiderId>,
+    /// The system that made it, if that is not this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
+    /// Its id there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_order_id: Option<ExternalOrderId>,
     /// The campaign that brought the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<CampaignId>,
@@ -94,6 +100,27 @@ pub struct OrderPayment {
     pub paid_at: Option<Timestamp>,
 }
 
+/// How an order is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentMethod {
+    /// From the customer's balance.
+    Points,
+    /// By card, through the payment gateway.
+    Card,
+    /// Where the order was made.
+    External,
+}
+
+impl From<payment::PaymentMethod> for PaymentMethod {
+    fn from(method: payment::PaymentMethod) -> Self {
+        match method {
+            payment::PaymentMethod::Points => Self::Points,
+            payment::PaymentMethod::Card => Self::Card,
+        }
+    }
+}
+
 /// One step of an order's life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
@@ -121,6 +148,8 @@ impl From<&order::Order> for Order {
             customer_id: order.customer_id.clone(),
             store_id: order.store_id.clone(),
             rider_id: order.state.rider_id().cloned(),
+            source: None,
+            external_order_id: None,
             campaign_id: order.campaign_id.clone(),
             items: order.lines.iter().map(item).collect(),
             original_amount: order.original_amount,
@@ -128,7 +157,7 @@ impl From<&order::Order> for Order {
             total_amount: order.total_amount,
             coupon_id: order.coupon_id.clone(),
             payment: OrderPayment {
-                method: order.payment.method,
+                method: order.payment.method.into(),
                 amount: order.payment.amount,
                 status: order.payment.status,
                 paid_at: order.payment.paid_at,

@@ -1,0 +1,85 @@
+//! Orders that other systems made, as they told of them last. No stock and no points move with them.
+
+use crate::{
+    Item, Store, Transaction, Write,
+    item::{number, read, row},
+    keys,
+    orders::order_in_image,
+};
+use domain::{Fault, OrderId, collected::Edition, order::Change};
+use events::{Envelope, Order, order_event};
+use serde::{Deserialize, Serialize};
+
+/// An order that another system made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectedOrder {
+    /// The order as everybody sees it; its version counts the changes that we were told.
+    pub order: Order,
+    /// What the last change was.
+    pub last_change: Change,
+    /// How new what was told is.
+    pub edition: Edition,
+}
+
+/// The attributes of its row that the order itself does not have.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RowOnly {
+    last_change: Change,
+    edition: Edition,
+}
+
+impl CollectedOrder {
+    fn of(item: Item) -> Result<Self, Fault> {
+        let RowOnly { last_change, edition } = read(item.clone())?;
+        Ok(Self { order: read(item)?, last_change, edition })
+    }
+
+    fn item(&self) -> Result<Item, Fault> {
+        let Self { order, last_change, edition } = self;
+        let mut item = row(&keys::collected(&order.order_id), order)?;
+        let row_only = RowOnly { last_change: *last_change, edition: *edition };
+        item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
+        Ok(item)
+    }
+}
+
+/// The event that an image of the stream is, of an order of ours or of one that was collected.
+pub fn told_by_image(sk: &str, image: serde_dynamo::Item) -> Result<Envelope<Order>, Fault> {
+    if sk == keys::COLLECTED {
+        let RowOnly { last_change, .. } = serde_dynamo::from_item(image.clone()).map_err(Fault::broken)?;
+        Ok(order_event(serde_dynamo::from_item(image).map_err(Fault::broken)?, last_change))
+    } else {
+        let order = order_in_image(image)?;
+        Ok(order_event(Order::from(&order), order.last_change))
+    }
+}
+
+impl Store {
+    /// An order that another system made, as it was told of last.
+    pub async fn collected_order(&self, id: &OrderId) -> Result<Option<CollectedOrder>, Fault> {
+        self.get(&self.tables.orders, &keys::collected(id)).await?.map(CollectedOrder::of).transpose()
+    }
+
+    /// Keeps an order that another system made, if it is still at the version that was seen (0: if nobody told of it); tells
+    /// whether it did.
+    pub async fn put_collected(&self, collected: &CollectedOrder, seen_version: u32) -> Result<bool, Fault> {
+        let put = Write::put(&self.tables.orders, collected.item()?);
+        let put = match seen_version {
+            0 => put.when_new(),
+            seen => put.when("version = :seen").value(":seen", number(seen.into())),
+        };
+        Transaction::default().with(put, ()).commit_news(self).await
+    }
+
+    /// An order as everybody sees it, whoever made it.
+    pub async fn any_order(&self, id: &OrderId) -> Result<Option<Order>, Fault> {
+        let table = self.tables.orders.as_str();
+        let (ours, theirs) = (keys::order(id), keys::collected(id));
+        let mut found = self.batch_get([(table, ours.clone()), (table, theirs.clone())]).await?;
+        if let Some(item) = found.take(&ours) {
+            return Ok(Some(Order::from(&crate::orders::PlacedOrder::of(item)?.order)));
+        }
+        found.take(&theirs).map(read).transpose()
+    }
+}
