@@ -7,11 +7,14 @@
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
 //! | products | `STORE#<id>` | `PROFILE` |
-//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` |
+//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `COLLECTED` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
 //! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
 //! | views | `ORDER#<id>` | `VIEW` · `NOTIFICATION#<version>#<channel>` |
 //! | views | `STORE#<id>` | `ORDER#<placed at>#<order>` |
+//! | views | `FEED` | `HEAD` · `MARK#<hour>` |
+//! | views | `FEED#<ten thousand>` | `<position>` |
+//! | views | `FEED-OF#<order>` | `LAST` |
 //! | views | `DELIVERY#<order>` | `DELIVERY` |
 //! | views | `NEAR-CUSTOMER#<cell>` · `NEAR-STORE#<cell>` | `<cell within>#<order>` |
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
@@ -159,6 +162,51 @@ pub fn order_rows(id: &OrderId) -> String {
 /// An attempt to pay an order.
 pub fn attempt(id: &OrderId, attempt: u32) -> Key {
     Key::new(order_rows(id), format!("{ATTEMPT}{attempt:03}"))
+}
+
+/// The sort key of an order that another system made.
+pub const COLLECTED: &str = "COLLECTED";
+
+/// An order that another system made.
+pub fn collected(id: &OrderId) -> Key {
+    Key::new(order_rows(id), COLLECTED)
+}
+
+/// Where the change feed is.
+pub const FEED: &str = "FEED";
+/// The prefix of the sort key of an hour's mark in the change feed.
+pub(crate) const MARK: &str = "MARK#";
+/// So many positions of the change feed are in one partition.
+pub(crate) const IN_PARTITION: u64 = 10_000;
+
+/// How far the change feed goes.
+pub fn feed_head() -> Key {
+    Key::new(FEED, "HEAD")
+}
+
+/// Where in the change feed an hour begins.
+pub fn feed_mark(hour: Hour) -> Key {
+    Key::new(FEED, format!("{MARK}{hour}"))
+}
+
+/// The partition of a position of the change feed.
+pub fn feed_partition(position: u64) -> String {
+    format!("FEED#{:016}", position / IN_PARTITION)
+}
+
+/// A position of the change feed as a sort key.
+pub fn feed_place(position: u64) -> String {
+    format!("{position:020}")
+}
+
+/// A position of the change feed.
+pub fn feed_entry(position: u64) -> Key {
+    Key::new(feed_partition(position), feed_place(position))
+}
+
+/// Which version of an order the change feed has last.
+pub fn feed_of(order: &OrderId) -> Key {
+    Key::new(format!("FEED-OF#{order}"), "LAST")
 }
 
 /// What a request about an order was answered under its idempotency key.

@@ -1,0 +1,215 @@
+//! The change feed: every change of every order, in the order in which the feed learnt of them, to be read from any position.
+//!
+//! Positions are given by one row, the head, which each appending transaction raises by as many as it appends, asserting that
+//! it is where it was seen. So positions have no holes, and a position below the head can never be written later: a reader
+//! that reads the head first, and then entries up to it and no further, is never overtaken by a slower writer. (Entries beyond
+//! the head that it saw may be there in part already; it leaves them to its next call.)
+//!
+//! An hour's mark says at which position it begins, by the time at which the feed learnt of changes. That time never goes
+//! back, and is never before the change itself.
+
+use crate::{
+    Item, NotCommitted, Store, Transaction, Write,
+    item::{number, read, row, string, text},
+    keys,
+};
+use domain::{Fault, OrderId, Timestamp, sales::Hour};
+use events::Order;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long the feed goes back.
+pub const KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// Changes in one transaction at the most: each writes itself and which version of its order is the last, beside the head and
+/// an hour's mark.
+pub const MOST_APPENDED: usize = 49;
+
+/// How often the head is read anew when somebody else raised it in between.
+const ROUNDS: usize = 8;
+
+/// A change of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its position.
+    pub position: u64,
+    /// The order as it was just after.
+    pub order: Order,
+}
+
+/// How far the feed goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    /// The last position; the first is 1.
+    position: u64,
+    /// When the feed learnt of it.
+    learnt_at: Timestamp,
+}
+
+/// Which version of an order the feed has last.
+#[derive(Serialize, Deserialize)]
+struct Last {
+    version: u32,
+}
+
+/// Where an hour begins.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    position: u64,
+}
+
+fn expiring(mut item: Item, now: Timestamp, kept: Duration) -> Item {
+    item.insert("expiresAt".into(), number(now.plus(kept).seconds()));
+    item
+}
+
+impl Store {
+    async fn head(&self) -> Result<Option<Head>, Fault> {
+        self.get(&self.tables.views, &keys::feed_head()).await?.map(read).transpose()
+    }
+
+    /// Appends changes, at most [`MOST_APPENDED`], in their order; of each order those that the feed does not have yet.
+    pub async fn append_changes(&self, changes: &[Order], now: Timestamp) -> Result<(), Fault> {
+        for _ in 0..ROUNDS {
+            let news = self.news(changes).await?;
+            if news.is_empty() {
+                return Ok(());
+            }
+            match self.append(&news, self.head().await?, now).await {
+                Ok(()) => return Ok(()),
+                Err(NotCommitted::Refused(_)) => {}
+                Err(NotCommitted::Fault(fault)) => return Err(fault),
+            }
+        }
+        Err(Fault::busy("the feed grows faster than it can be appended to"))
+    }
+
+    /// The changes that the feed does not have yet, each with the version of its order that the feed has last.
+    async fn news<'a>(&self, changes: &'a [Order]) -> Result<Vec<(&'a Order, Option<u32>)>, Fault> {
+        let table = self.tables.views.as_str();
+        let ids: std::collections::BTreeSet<&OrderId> = changes.iter().map(|order| &order.order_id).collect();
+        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
+        let mut known: BTreeMap<&OrderId, Option<u32>> = BTreeMap::new();
+        for id in ids {
+            let last: Option<Last> = found.take(&keys::feed_of(id)).map(read).transpose()?;
+            known.insert(id, last.map(|last| last.version));
+        }
+        let mut reached = known.clone();
+        let mut news = Vec::new();
+        for order in changes {
+            let last = reached.get(&order.order_id).copied().flatten();
+            if last.is_none_or(|last| last < order.version) {
+                reached.insert(&order.order_id, Some(order.version));
+                news.push((order, known.get(&order.order_id).copied().flatten()));
+            }
+        }
+        Ok(news)
+    }
+
+    async fn append(
+        &self,
+        news: &[(&Order, Option<u32>)],
+        head: Option<Head>,
+        now: Timestamp,
+    ) -> Result<(), NotCommitted<()>> {
+        let table = self.tables.views.as_str();
+        let last_change = news.iter().map(|(order, _)| order.updated_at).max();
+        let learnt_at = last_change.into_iter().chain(head.map(|head| head.learnt_at)).fold(now, Timestamp::max);
+        let begin = head.map_or(1, |head| head.position + 1);
+        let next = Head { position: begin + news.len() as u64 - 1, learnt_at };
+        let raised = Write::put(table, row(&keys::feed_head(), &next).map_err(NotCommitted::Fault)?);
+        let raised = match head {
+            None => raised.when_new(),
+            Some(head) => raised
+                .when("#position = :seen")
+                .name("#position", "position")
+                .value(":seen", number(i64::try_from(head.position).unwrap_or(i64::MAX))),
+        };
+        let mut all = Transaction::default().with(raised, ());
+        let hour = Hour::of(learnt_at);
+        if head.is_none_or(|head| Hour::of(head.learnt_at) != hour) {
+            let mark = row(&keys::feed_mark(hour), &Mark { position: begin }).map_err(NotCommitted::Fault)?;
+            all = all.with(Write::put(table, expiring(mark, now, KEPT * 2)), ());
+        }
+        let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
+        for ((order, known), position) in news.iter().zip(begin..) {
+            let entry = Entry { position, order: (*order).clone() };
+            let item = row(&keys::feed_entry(position), &entry).map_err(NotCommitted::Fault)?;
+            all = all.with(Write::put(table, expiring(item, now, KEPT)).when_new(), ());
+            last.insert(&order.order_id, (order.version, *known));
+        }
+        for (id, (version, known)) in last {
+            let item = row(&keys::feed_of(id), &Last { version }).map_err(NotCommitted::Fault)?;
+            let put = Write::put(table, expiring(item, now, KEPT * 2));
+            let put = match known {
+                None => put.when_new(),
+                Some(known) => put.when("version = :known").value(":known", number(known.into())),
+            };
+            all = all.with(put, ());
+        }
+        all.commit(self).await
+    }
+
+    /// Entries after a position, at most so many, and the position from which to go on: that of the last entry that was
+    /// looked at, also where none was there.
+    pub async fn changes_after(&self, position: u64, limit: u16) -> Result<(Vec<Entry>, u64), Fault> {
+        // First the head, then the entries up to it: what is below a head that was seen is there to be read.
+        let Some(head) = self.head().await? else { return Ok((Vec::new(), position)) };
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut reached = position;
+        while reached < head.position && entries.len() < usize::from(limit) {
+            let from = reached + 1;
+            let end_of_partition = (from / keys::IN_PARTITION + 1) * keys::IN_PARTITION - 1;
+            let end = end_of_partition.min(head.position);
+            let room = u64::from(limit) - entries.len() as u64;
+            let page = self.feed_entries(from, end, room).await?;
+            // Fewer than there is room for: the rest of the range has expired, or was read.
+            reached = if (page.len() as u64) < room { end } else { page.last().map_or(end, |last| last.position) };
+            entries.extend(page);
+        }
+        Ok((entries, reached))
+    }
+
+    /// Entries of one partition, both ends included.
+    async fn feed_entries(&self, from: u64, end: u64, room: u64) -> Result<Vec<Entry>, Fault> {
+        let table = self.tables.views.as_str();
+        let mut start = keys::feed_place(from);
+        let mut entries = Vec::new();
+        loop {
+            let limit = i32::try_from(room - entries.len() as u64).unwrap_or(i32::MAX);
+            let call = || {
+                let request = self.client.query().table_name(table).consistent_read(true).limit(limit);
+                let request = request.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :end");
+                let request = request.expression_attribute_values(":pk", text(keys::feed_partition(from)));
+                let request = request.expression_attribute_values(":from", text(&start));
+                request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
+            };
+            let answer = self.ask(call).await?;
+            for item in answer.items.unwrap_or_default() {
+                entries.push(read::<Entry>(item)?);
+            }
+            match answer.last_evaluated_key {
+                Some(last) if (entries.len() as u64) < room => start = format!("{}!", string(&last, "sk")?),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// A position before every change that is as new as `since`, and not far before: the end of the feed, if there is none.
+    pub async fn position_before(&self, since: Timestamp) -> Result<u64, Fault> {
+        let end = self.head().await?.map_or(0, |head| head.position);
+        let table = self.tables.views.as_str();
+        let call = || {
+            let request = self.client.query().table_name(table).consistent_read(true).limit(1);
+            let request = request.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :end");
+            let request = request.expression_attribute_values(":pk", text(keys::FEED));
+            let request = request.expression_attribute_values(":from", text(keys::feed_mark(Hour::of(since)).sk));
+            request.expression_attribute_values(":end", text(format!("{}~", keys::MARK))).send()
+        };
+        match self.ask(call).await?.items.unwrap_or_default().into_iter().next() {
+            Some(item) => Ok(read::<Mark>(item)?.position - 1),
+            None => Ok(end),
+        }
+    }
+}
