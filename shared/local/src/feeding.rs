@@ -180,7 +180,7 @@ impl StreamFeeding {
             let invalid = |error| AwsError::new("InvalidFilter", format!("{pattern}: {error}"));
             filter.add_pattern(place, pattern).map_err(invalid)?;
         }
-        let place = common.aws.data.journal().place(&table)?;
+        let place = common.aws.data.journal().place(&common.function)?;
         let progress = Mutex::new(Progress { place, failures: 0, failing_since: None, batch_size: limits.batch_size });
         Ok(Self { common, table, patterns: filter, limits, clock, progress })
     }
@@ -223,7 +223,7 @@ impl StreamFeeding {
 
     /// Everything up to here is done.
     fn done_up_to(&self, place: String) -> Result<Round, AwsError> {
-        self.common.aws.data.journal().keep_place(&self.table, &place)?;
+        self.common.aws.data.journal().keep_place(&self.common.function, &place)?;
         *self.progress() =
             Progress { place: Some(place), failures: 0, failing_since: None, batch_size: self.limits.batch_size };
         Ok(Round::Moved)

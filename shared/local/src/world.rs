@@ -161,9 +161,22 @@ impl World {
 
     /// Calls DynamoDB as a program outside would, past all functions.
     pub async fn dynamodb(&self, operation: &str, request: Value) -> Value {
-        let target = format!("DynamoDB_20120810.{operation}");
-        let reply = self.platform.aws.call(&Principal::anyone(), &target, request.to_string().as_bytes()).await;
+        self.call_aws(&format!("DynamoDB_20120810.{operation}"), &request).await
+    }
+
+    /// Puts events onto the bus as a program outside would.
+    pub async fn put_events(&self, request: &Value) -> Value {
+        self.call_aws("AWSEvents.PutEvents", request).await
+    }
+
+    async fn call_aws(&self, target: &str, request: &Value) -> Value {
+        let reply = self.platform.aws.call(&Principal::anyone(), target, request.to_string().as_bytes()).await;
         reply.ok().and_then(|(_, body)| serde_json::from_slice(&body).ok()).unwrap_or_default()
+    }
+
+    /// Removes the rows that have expired, as DynamoDB does some time later.
+    pub fn sweep(&self) {
+        self.platform.aws.data.sweep();
     }
 
     /// Puts a product on sale with this stock.

@@ -340,12 +340,12 @@ impl Journal {
         }
     }
 
-    pub(crate) fn keep_place(&self, table: &str, place: &str) -> Result<(), AwsError> {
-        self.put(&format!("STREAM#{table}"), &json!({ "place": { "S": place } }))
+    pub(crate) fn keep_place(&self, function: &str, place: &str) -> Result<(), AwsError> {
+        self.put(&format!("STREAM#{function}"), &json!({ "place": { "S": place } }))
     }
 
-    pub(crate) fn place(&self, table: &str) -> Result<Option<String>, AwsError> {
-        Ok(self.get(&format!("STREAM#{table}"))?["place"]["S"].as_str().map(str::to_owned))
+    pub(crate) fn place(&self, function: &str) -> Result<Option<String>, AwsError> {
+        Ok(self.get(&format!("STREAM#{function}"))?["place"]["S"].as_str().map(str::to_owned))
     }
 
     pub(crate) fn keep_clock(&self, offset: Duration) -> Result<(), AwsError> {
