@@ -36,6 +36,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "coupons",
             "fulfilment",
             "notifications",
+            "outbound",
             "rankings",
         ],
     ),

@@ -3,9 +3,14 @@
 use domain::{
     CustomerId, EntryId, RiderId, StoreId, actor::Actor, delivery::Shipment, lifecycle::Command, order::Order,
 };
-use events::{Envelope, order_event};
+use events::Envelope;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
+
+/// The event that an order's last change is.
+fn order_event(order: &Order) -> Envelope<events::Order> {
+    events::order_event(order.into(), order.last_change)
+}
 
 fn golden(event_type: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../events/contracts/{event_type}.json"));
