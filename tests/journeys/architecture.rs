@@ -4,7 +4,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Our crates, and which of ours each may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("events", &["domain"]),
     ("store", &["domain", "events"]),
@@ -19,6 +19,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     // What stores, riders and customers do to an order moves it as a cancellation does.
     ("fulfilment", &["domain", "events", "store", "edge", "orders"]),
     ("notifications", FOR_FUNCTIONS),
+    // A list of orders is a list of orders.
+    ("campaigns", &["domain", "events", "store", "edge", "orders"]),
     ("outbound", FOR_FUNCTIONS),
     ("rankings", FOR_FUNCTIONS),
     // The API's document is made of the other contexts' routes.
@@ -32,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "points",
             "products",
             "orders",
+            "campaigns",
             "carts",
             "coupons",
             "fulfilment",
@@ -49,6 +52,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "points",
             "products",
             "orders",
+            "campaigns",
             "carts",
             "coupons",
             "fulfilment",

@@ -22,6 +22,7 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         .replace("{sourceId}", "spring")
         .replace("{storeId}", "s1")
         .replace("{source}", "mall")
+        .replace("{campaignId}", "spring")
         .replace("{externalOrderId}", "e-1");
     let body = match route.path {
         "/points/charge" => json!({ "customerId": customer, "amount": 1 }),

@@ -11,6 +11,7 @@ mod audit_fulfilment;
 mod audit_payments;
 mod bad_input;
 mod callers;
+mod campaigns;
 mod cancelling;
 mod cards;
 mod carts;

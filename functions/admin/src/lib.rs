@@ -36,6 +36,8 @@ pub const ROUTES: &[Route] = &[
     orders::update_collected_order::ROUTE,
     outbound::list_changed_orders::ROUTE,
     outbound::get_integration_order::ROUTE,
+    campaigns::list_campaign_orders::ROUTE,
+    campaigns::campaign_statistics::ROUTE,
     carts::get_cart::ROUTE,
     carts::put_cart_item::ROUTE,
     carts::remove_cart_item::ROUTE,

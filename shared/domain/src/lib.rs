@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod basket;
+pub mod campaign;
 pub mod circuit;
 pub mod collected;
 pub mod coupon;

@@ -29,6 +29,7 @@ pub fn all_functions() -> Vec<Function> {
         coupons::functions(),
         fulfilment::functions(),
         notifications::functions(),
+        campaigns::functions(),
         outbound::functions(),
         rankings::functions(),
         admin::functions(),

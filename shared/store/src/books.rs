@@ -46,6 +46,8 @@ pub enum OrderRow {
     Order(Box<Order>),
     /// An attempt to pay it.
     Attempt(Attempt),
+    /// An order that another system made, as everybody sees it.
+    Collected(Box<events::Order>),
 }
 
 /// A row of the products table, as far as the books go.
@@ -240,6 +242,8 @@ fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
         Some(OrderRow::Order(Box::new(PlacedOrder::of(item)?.order)))
     } else if is_attempt(&sk) {
         Some(OrderRow::Attempt(attempt_in(item)?))
+    } else if sk == keys::COLLECTED {
+        Some(OrderRow::Collected(Box::new(read(item)?)))
     } else {
         None
     })

@@ -12,6 +12,8 @@
 //! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
 //! | views | `ORDER#<id>` | `VIEW` · `NOTIFICATION#<version>#<channel>` |
 //! | views | `STORE#<id>` | `ORDER#<placed at>#<order>` |
+//! | views | `CUSTOMER#<id>` | `FIRST-ORDER` |
+//! | views | `CAMPAIGN#<id>` | `ORDER#<placed at>#<order>` · `DAY#<day>#<n>` · `CUSTOMER#<customer>` |
 //! | views | `FEED` | `HEAD` · `MARK#<hour>` |
 //! | views | `FEED#<ten thousand>` | `<position>` |
 //! | views | `FEED-OF#<order>` | `LAST` |
@@ -28,7 +30,8 @@
 
 use crate::item::{Item, text};
 use domain::{
-    CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, StoreId, Timestamp,
+    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, StoreId, Timestamp,
+    campaign::Day,
     geohash::{Cell, Position},
     sales::Hour,
 };
@@ -170,6 +173,34 @@ pub const COLLECTED: &str = "COLLECTED";
 /// An order that another system made.
 pub fn collected(id: &OrderId) -> Key {
     Key::new(order_rows(id), COLLECTED)
+}
+
+/// A customer's first order of all.
+pub fn first_order(id: &CustomerId) -> Key {
+    Key::new(customer(id), "FIRST-ORDER")
+}
+
+/// A campaign's rows.
+pub fn campaign(id: &CampaignId) -> String {
+    format!("CAMPAIGN#{id}")
+}
+
+/// An order that a campaign brought.
+pub fn campaign_order(id: &CampaignId, placed_at: Timestamp, order: &OrderId) -> Key {
+    Key::new(campaign(id), format!("{LISTED}{placed_at}#{order}"))
+}
+
+/// The prefix of the sort key of a day's sums in a campaign.
+pub(crate) const CAMPAIGN_DAY: &str = "DAY#";
+
+/// A part of a day's sums in a campaign.
+pub fn campaign_day(id: &CampaignId, day: Day, part: u8) -> Key {
+    Key::new(campaign(id), format!("{CAMPAIGN_DAY}{day}#{part}"))
+}
+
+/// The days on which a customer ordered through a campaign.
+pub fn campaign_customer(id: &CampaignId, customer_id: &CustomerId) -> Key {
+    Key::new(campaign(id), customer(customer_id))
 }
 
 /// Where the change feed is.

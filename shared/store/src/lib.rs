@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod boards;
 pub mod books;
+pub mod campaigns;
 pub mod carts;
 pub mod change_feed;
 pub mod changes;

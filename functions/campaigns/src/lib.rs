@@ -1,0 +1,19 @@
+//! Campaigns: which orders each brought, and what that amounts to, for the marketing platform TasOn (캠페인).
+//!
+//! This crate must never read the orders of a campaign to tell its statistics: day sums are kept beside them.
+
+pub mod campaign_statistics;
+pub mod list_campaign_orders;
+pub mod project_campaigns;
+
+use edge::{Environment, Function, NotStarted};
+use store::Store;
+
+/// The functions of this context.
+pub fn functions() -> Vec<Function> {
+    vec![project_campaigns::function(), list_campaign_orders::function(), campaign_statistics::function()]
+}
+
+fn open(env: &Environment) -> Result<Store, NotStarted> {
+    Ok(Store::open(&env.aws, |name| env.variable(name))?)
+}

@@ -1,0 +1,27 @@
+//! `GET /campaigns/{campaignId}/orders` lists the orders that a campaign brought, the newest first (캠페인 주문 목록).
+
+use domain::CampaignId;
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use orders::list_orders::{OrderList, page_of};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/campaigns/{campaignId}/orders",
+    Access::Roles(&[Role::Partner, Role::Operator]),
+    "Lists the paid orders that a campaign brought, the newest first (캠페인 주문 목록)",
+)
+.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.answers::<OrderList>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-campaign-orders", &[ROUTE], crate::open, handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let campaign: CampaignId = request.path("campaignId")?;
+    let page = store.until(request.deadline).campaign_orders(&campaign, &page_of(&request)?).await?;
+    Ok(Answer::ok(&OrderList::new(page.entries, page.next.as_deref())))
+}

@@ -1,0 +1,298 @@
+//! What a campaign's orders amount to is what counting them one by one gives, whatever came late, twice or out of turn.
+
+use crate::{
+    assert_books_are_clean,
+    collecting::partner,
+    coupon,
+    kitchen::{kitchen, step},
+    order, shop, sqs_event, text,
+};
+use local::{
+    World,
+    aws::faults::{Kind, Rule},
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+async fn statistics(world: &World, campaign: &str, query: &str) -> Value {
+    let reply = partner(world).get(&format!("/campaigns/{campaign}/statistics{query}")).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+/// `c1` orders through a campaign: the order's id.
+async fn brought(world: &World, campaign: &str, items: &[(&str, i64)], coupon_id: Option<String>) -> String {
+    let mut wanted = order("c1", items);
+    wanted["campaignId"] = json!(campaign);
+    if let Some(coupon) = coupon_id {
+        wanted["couponId"] = json!(coupon);
+    }
+    let placed = world.customer("c1").post("/order", &wanted).await;
+    assert_eq!(placed.status, 200, "{placed:?}");
+    text(&placed.json(), "orderId")
+}
+
+#[tokio::test]
+async fn a_campaign_has_its_orders_and_what_they_amount_to_restated_when_one_is_called_off() {
+    let world = shop().await;
+    let coupon = coupon(&world, "c1", 5).await;
+    let first = brought(&world, "spring", &[("pen", 2)], Some(coupon)).await;
+    let second = brought(&world, "spring", &[("ink", 1)], None).await;
+    brought(&world, "autumn", &[("pad", 1)], None).await;
+    world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
+    world.settle().await;
+    let sums = json!({
+        "orders": 2, "cancelled": 0, "grossRevenue": 4_500, "netRevenue": 4_300, "discount": 200, "customers": 1,
+        "newCustomers": 1, "averageOrderValue": 2_150,
+    });
+    let with = |mut sums: Value, name: &str, value: Value| {
+        sums[name] = value;
+        sums
+    };
+    let expected = |sums: &Value| {
+        let by_day = with(sums.clone(), "day", json!("2026-01-05"));
+        with(with(sums.clone(), "campaignId", json!("spring")), "byDay", json!([by_day]))
+    };
+    assert_eq!(statistics(&world, "spring", "").await, expected(&sums));
+    let listed = partner(&world).get("/campaigns/spring/orders").await.json();
+    let ids: Vec<String> = listed["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")).collect();
+    assert_eq!(ids, [second.clone(), first.clone()]);
+    assert_eq!(listed["orders"][1], crate::shown(&world, &first).await);
+    assert_eq!(statistics(&world, "autumn", "").await["newCustomers"], json!(0), "it was not their first");
+
+    world.customer("c1").post(&format!("/orders/{first}/cancel"), &json!({})).await;
+    world.settle().await;
+    let restated = json!({
+        "orders": 2, "cancelled": 1, "grossRevenue": 4_500, "netRevenue": 2_500, "discount": 0, "customers": 1,
+        "newCustomers": 1, "averageOrderValue": 2_500,
+    });
+    assert_eq!(statistics(&world, "spring", "").await, expected(&restated));
+    let listed = partner(&world).get("/campaigns/spring/orders?limit=1").await.json();
+    let next = partner(&world).get(&format!("/campaigns/spring/orders?cursor={}", text(&listed, "nextCursor"))).await;
+    assert_eq!(next.json()["orders"][0]["status"], json!("CANCELLED"));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn an_order_counts_when_it_is_paid_and_not_before() {
+    let world = shop().await;
+    world.partner("payment-gateway").be(local::partners::Mode::Decline);
+    let mut wanted = crate::by_card(order("c1", &[("pen", 1)]), "card-1");
+    wanted["campaignId"] = json!("spring");
+    let id = text(&world.customer("c1").post("/order", &wanted).await.json(), "orderId");
+    world.settle().await;
+    assert_eq!(statistics(&world, "spring", "").await["orders"], json!(0));
+    world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
+    world.settle().await;
+    assert_eq!(statistics(&world, "spring", "").await["orders"], json!(1));
+}
+
+#[tokio::test]
+async fn a_campaign_that_brought_nothing_has_nothing_and_days_must_be_days() {
+    let world = kitchen().await;
+    let nothing = statistics(&world, "unknown", "").await;
+    assert_eq!(
+        (&nothing["orders"], &nothing["averageOrderValue"], &nothing["byDay"]),
+        (&json!(0), &json!(0), &json!([]))
+    );
+    assert_eq!(partner(&world).get("/campaigns/unknown/orders").await.json(), json!({ "orders": [] }));
+    for (query, field) in [("?from=today", "from"), ("?to=2026-13-01", "to"), ("?from=2026-01-06&to=2026-01-05", "to")]
+    {
+        let refused = partner(&world).get(&format!("/campaigns/spring/statistics{query}")).await;
+        assert_eq!(refused.json()["errors"][0]["field"], json!(field));
+    }
+    assert_eq!(world.customer("c1").get("/campaigns/spring/statistics").await.problem(), "forbidden");
+    assert_eq!(step(&world, "ord_x", "accept").await.status, 404);
+}
+
+/// An order as the property tells of it: whose, when, through which campaign, and what happens to it, version by version.
+#[derive(Debug, Clone)]
+struct Story {
+    customer: u8,
+    hour: u32,
+    campaign: Option<u8>,
+    amount: i64,
+    discount: i64,
+    is_cancelled: bool,
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let hour = 0u32..24 * 6;
+    let campaign = prop_oneof![1 => Just(None), 3 => (0u8..2).prop_map(Some)];
+    (0u8..4, hour, campaign, 1i64..50, 0i64..2, any::<bool>()).prop_map(
+        |(customer, hour, campaign, amount, discount, is_cancelled)| {
+            let (amount, discount) = (amount * 1_000, discount * 500);
+            Story { customer, hour, campaign, amount, discount, is_cancelled }
+        },
+    )
+}
+
+impl Story {
+    fn placed_at(&self) -> String {
+        format!("2026-01-{:02}T{:02}:30:00.000Z", 1 + self.hour / 24, self.hour % 24)
+    }
+
+    /// The day in Korea.
+    fn day(&self) -> String {
+        format!("2026-01-{:02}", 1 + (self.hour + 9) / 24)
+    }
+
+    fn event(&self, number: usize, version: u32) -> String {
+        let status =
+            ["PAID", "ACCEPTED", if self.is_cancelled { "CANCELLED" } else { "COOKING" }][version as usize - 1];
+        let mut data = json!({
+            "orderId": format!("ord_{number}"), "version": version, "status": status, "customerId": format!("c{}", self.customer),
+            "items": [], "originalAmount": self.amount, "discountAmount": self.discount,
+            "totalAmount": self.amount - self.discount,
+            "payment": { "method": "POINTS", "amount": self.amount - self.discount, "status": "PAID", "paidAt": self.placed_at() },
+            "timeline": [], "placedAt": self.placed_at(), "updatedAt": self.placed_at(),
+        });
+        if let Some(campaign) = self.campaign {
+            data["campaignId"] = json!(format!("k{campaign}"));
+        }
+        json!({
+            "specversion": "1.0", "id": format!("ord_{number}#{version}"), "source": "/orders", "type": "order.paid.v1",
+            "time": self.placed_at(), "subject": format!("ord_{number}"), "datacontenttype": "application/json",
+            "timestamp": self.placed_at(), "data": data,
+        })
+        .to_string()
+    }
+}
+
+/// What counting one by one gives: the statistics of a campaign within days.
+fn counted(told: &BTreeMap<usize, (&Story, u32)>, campaign: u8, from: &str, to: &str) -> Value {
+    let within = |story: &Story| story.campaign == Some(campaign) && *from <= *story.day() && *story.day() <= *to;
+    let orders: Vec<(usize, &Story, bool)> = told
+        .iter()
+        .filter(|(_, (story, _))| within(story))
+        .map(|(number, (story, version))| (*number, *story, *version == 3 && story.is_cancelled))
+        .collect();
+    let standing = || orders.iter().filter(|(_, _, is_gone)| !is_gone).map(|(_, story, _)| story);
+    let net: i64 = standing().map(|story| story.amount - story.discount).sum();
+    let firsts: BTreeMap<u8, (String, String)> =
+        told.iter().fold(BTreeMap::new(), |mut firsts, (number, (story, _))| {
+            let this = (story.placed_at(), format!("ord_{number}"));
+            let first = firsts.entry(story.customer).or_insert_with(|| this.clone());
+            *first = first.clone().min(this);
+            firsts
+        });
+    let is_new = |number: usize, story: &Story| firsts[&story.customer].1 == format!("ord_{number}");
+    json!({
+        "orders": orders.len(), "cancelled": orders.iter().filter(|(_, _, is_gone)| *is_gone).count(),
+        "grossRevenue": orders.iter().map(|(_, story, _)| story.amount).sum::<i64>(), "netRevenue": net,
+        "discount": standing().map(|story| story.discount).sum::<i64>(),
+        "customers": orders.iter().map(|(_, story, _)| story.customer).collect::<BTreeSet<_>>().len(),
+        "newCustomers": orders.iter().filter(|(number, story, _)| is_new(*number, story)).count(),
+        "averageOrderValue": if standing().count() > 0 { net / i64::try_from(standing().count()).unwrap() } else { 0 },
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn statistics_are_the_brute_force_count_over_any_days(
+        stories in vec(story(), 1..12),
+        deliveries in vec((any::<prop::sample::Index>(), 1u32..4, any::<bool>()), 1..40),
+        (from, to) in (1u32..8, 1u32..8),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            let mut told: BTreeMap<usize, (&Story, u32)> = BTreeMap::new();
+            for (index, version, fails) in deliveries {
+                let number = index.index(stories.len());
+                if fails {
+                    world.inject([Rule { service: None, operation: None, kind: Kind::After, every: 2, count: Some(1) }]);
+                }
+                let event = stories[number].event(number, version);
+                let answer = world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
+                world.inject([]);
+                assert_eq!(answer["batchItemFailures"], json!([]));
+                let known = told.entry(number).or_insert((&stories[number], version));
+                known.1 = known.1.max(version);
+            }
+            let (from, to) = (format!("2026-01-{:02}", from.min(to)), format!("2026-01-{:02}", from.max(to)));
+            for campaign in 0..2 {
+                for (query, from, to) in [
+                    (String::new(), "2026-01-01", "2026-01-31"),
+                    (format!("?from={from}"), &*from, "2026-01-31"),
+                    (format!("?to={to}"), "2026-01-01", &*to),
+                    (format!("?from={from}&to={to}"), &*from, &*to),
+                ] {
+                    let mut found = statistics(&world, &format!("k{campaign}"), &query).await;
+                    let by_day = found["byDay"].take();
+                    let found = found.as_object_mut().unwrap();
+                    found.remove("byDay");
+                    found.remove("campaignId");
+                    assert_eq!(json!(found), counted(&told, campaign, from, to), "{query}");
+                    for day in by_day.as_array().unwrap() {
+                        let mut sums = day.as_object().unwrap().clone();
+                        let day = text(&sums.remove("day").map(|day| json!({ "day": day })).unwrap(), "day");
+                        assert_eq!(json!(sums), counted(&told, campaign, &day, &day), "{day}");
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_large_campaign_is_told_by_its_day_sums_and_not_by_its_orders() {
+    let world = World::new().await;
+    let mut calls = Vec::new();
+    for batch in 0..3u32 {
+        for number in 0..40 {
+            let story = Story {
+                customer: 1,
+                hour: number % 48,
+                campaign: Some(0),
+                amount: 1_000,
+                discount: 0,
+                is_cancelled: false,
+            };
+            let event = story.event((batch * 40 + number) as usize, 1);
+            world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
+        }
+        world.take_calls();
+        assert_eq!(statistics(&world, "k0", "").await["orders"], json!((batch + 1) * 40));
+        let call = world.take_calls();
+        calls.push(call.iter().map(|call| (call.operation.clone(), call.read_units)).collect::<Vec<_>>());
+    }
+    assert_eq!(calls[2], calls[1], "as much as when it was half as large: {calls:?}");
+    assert!(calls[2].len() == 1 && calls[2][0].0 == "Query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_are_attributed_side_by_side_are_all_counted() {
+    let world = Arc::new(World::with(World::options()).await);
+    world.platform.aws.make_contended();
+    let attributing = (0..8usize).map(|worker| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            for number in 0..6u32 {
+                let story = Story {
+                    customer: u8::try_from(number % 3).unwrap(),
+                    hour: number * 13 % 72,
+                    campaign: Some(0),
+                    amount: 1_000,
+                    discount: 0,
+                    is_cancelled: false,
+                };
+                let event = story.event(worker * 100 + number as usize, 1);
+                while world.invoke("project-campaigns", sqs_event(&[&event])).await.unwrap()["batchItemFailures"]
+                    != json!([])
+                {}
+            }
+        })
+    });
+    futures::future::try_join_all(attributing).await.unwrap();
+    let sums = statistics(&world, "k0", "").await;
+    assert_eq!((&sums["orders"], &sums["customers"], &sums["newCustomers"]), (&json!(48), &json!(3), &json!(3)));
+    world.advance(Duration::from_secs(1));
+}
