@@ -5,6 +5,7 @@
 //! it is looked at again, and believed only if nothing moved meanwhile. What moves all the time is not counted as checked,
 //! is named in the log, and is left to the next audit.
 
+mod campaigns;
 mod customers;
 mod orders;
 mod read_models;
@@ -43,11 +44,15 @@ const COUNTED: &str = "completed-order-counted-once";
 const VIEWED: &str = "order-view-is-the-order";
 /// Every paid order of a store that has not moved within the hour, nor ended a month ago, is on the store's board as it stands.
 const BOARDED: &str = "store-order-on-its-board";
+/// Every paid order that a campaign brought and that has not moved within the hour is among the campaign's as it stands.
+const ATTRIBUTED: &str = "campaign-order-is-the-order";
+/// The day sums of every campaign are the sums of its orders.
+const SUMMED: &str = "campaign-days-sum-their-orders";
 /// A delivery waits for a rider exactly while its order is cooked, an hour after it was at the latest.
 const WAITING: &str = "delivery-waits-while-cooked";
 
 /// Every law, in the order of the report.
-const LAWS: [&str; 12] = [
+const LAWS: [&str; 14] = [
     LEDGER,
     PAID_ONCE,
     CHARGED_ONCE,
@@ -60,6 +65,8 @@ const LAWS: [&str; 12] = [
     VIEWED,
     BOARDED,
     WAITING,
+    ATTRIBUTED,
+    SUMMED,
 ];
 
 /// Violations that a report holds at the most: a row of DynamoDB has 400 KB.
@@ -77,7 +84,8 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
     let mut findings = Findings::default();
     customers::audit(&store, &mut findings).await?;
-    orders::audit(&store, &mut findings, tick.now).await?;
+    let brought_by = orders::audit(&store, &mut findings, tick.now).await?;
+    campaigns::audit(&store, &brought_by, &mut findings).await?;
     stocks::audit(&store, &mut findings).await?;
     let law = |law: &str| Law { law: law.to_owned(), checked: findings.checked.get(law).copied().unwrap_or_default() };
     let audit = Audit { audited_at: tick.now, laws: LAWS.map(law).into(), violations: findings.violations };

@@ -33,7 +33,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
 fn order(row: &OrderRow) -> Option<Order> {
     match row {
         OrderRow::Order(order) => Some(Order::from(&**order)),
-        OrderRow::Attempt(_) => None,
+        OrderRow::Attempt(_) | OrderRow::Collected(_) => None,
     }
 }
 

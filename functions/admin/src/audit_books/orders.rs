@@ -2,26 +2,33 @@
 
 use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, leave, read_models};
 use domain::{
-    CouponId, CustomerId, Fault, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, Fault, Timestamp, Won,
     order::{Order, Status},
     payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use store::{Store, books::OrderRow};
 
 /// How long an attempt may take to come to its end.
 const SETTLED_WITHIN: Duration = Duration::from_hours(24);
 
-/// Holds every order against what paid it, and against its coupon.
-pub(super) async fn audit(store: &Store, findings: &mut Findings, now: Timestamp) -> Result<(), Fault> {
+/// Holds every order against what paid it, against its coupon, and against what is kept of it; tells which campaigns brought
+/// orders.
+pub(super) async fn audit(
+    store: &Store,
+    findings: &mut Findings,
+    now: Timestamp,
+) -> Result<BTreeSet<CampaignId>, Fault> {
+    let mut brought_by = BTreeSet::new();
     let mut current: Option<(Order, Vec<Attempt>)> = None;
     let mut place = None;
     loop {
         let (rows, next) = store.scan_orders(place).await?;
-        let (mut whole, mut strays) = (Vec::new(), Vec::new());
+        let (mut whole, mut strays, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
                 OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
+                OrderRow::Collected(order) => told.push(*order),
                 OrderRow::Attempt(attempt) => match &mut current {
                     Some((order, attempts)) if order.order_id == attempt.order_id => attempts.push(attempt),
                     _ => strays.push(attempt),
@@ -40,12 +47,14 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings, now: Timestamp
         }
         audit_entries(store, &whole, findings).await?;
         audit_coupons(store, &whole, findings).await?;
-        read_models::audit(store, whole.iter().map(|(order, _)| order), findings, now).await?;
+        told.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
+        read_models::audit(store, &told, findings, now).await?;
+        brought_by.extend(told.into_iter().filter_map(|order| order.campaign_id));
         for (order, attempts) in whole {
             audit_attempts(store, order, attempts, findings, now).await?;
         }
         if place.is_none() {
-            return Ok(());
+            return Ok(brought_by);
         }
     }
 }
