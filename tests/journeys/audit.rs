@@ -54,6 +54,8 @@ async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
         { "law": "order-view-is-the-order", "checked": 0 },
         { "law": "store-order-on-its-board", "checked": 0 },
         { "law": "delivery-waits-while-cooked", "checked": 0 },
+        { "law": "campaign-order-is-the-order", "checked": 0 },
+        { "law": "campaign-days-sum-their-orders", "checked": 0 },
     ]);
     assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
 }

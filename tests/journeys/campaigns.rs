@@ -2,6 +2,7 @@
 
 use crate::{
     assert_books_are_clean,
+    audit::{violation, violations},
     collecting::partner,
     coupon,
     kitchen::{kitchen, step},
@@ -108,6 +109,30 @@ async fn a_campaign_that_brought_nothing_has_nothing_and_days_must_be_days() {
     }
     assert_eq!(world.customer("c1").get("/campaigns/spring/statistics").await.problem(), "forbidden");
     assert_eq!(step(&world, "ord_x", "accept").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_audit_finds_sums_that_do_not_fit_their_orders_and_orders_that_no_campaign_has() {
+    let world = shop().await;
+    let id = brought(&world, "spring", &[("pen", 2)], None).await;
+    partner(&world).put("/integrations/orders/mall/e-1", &crate::collecting::told(1, "PAID")).await;
+    world.settle().await;
+    world.advance(Duration::from_hours(2));
+    assert_books_are_clean(&world).await;
+    assert_eq!(statistics(&world, "spring", "").await["orders"], json!(2), "the collected one too");
+    let placed_at = text(&crate::shown(&world, &id).await, "placedAt");
+    let key = json!({ "pk": { "S": "CAMPAIGN#spring" }, "sk": { "S": format!("ORDER#{placed_at}#{id}") } });
+    world.dynamodb("DeleteItem", json!({ "TableName": "ViewsTable", "Key": key })).await;
+    let expected = [
+        violation("campaign-order-is-the-order", &format!("order/{id}"), "version 1, Paid", "there is none"),
+        violation(
+            "campaign-days-sum-their-orders",
+            "campaign/spring/2026-01-05",
+            "1 orders, 0 cancelled, 90000 gross, 10000 discount, 80000 net",
+            "2 orders, 0 cancelled, 92000 gross, 10000 discount, 82000 net",
+        ),
+    ];
+    assert_eq!(violations(&world).await, expected);
 }
 
 /// An order as the property tells of it: whose, when, through which campaign, and what happens to it, version by version.
