@@ -2,6 +2,7 @@
 
 use super::{AwsError, Reply};
 use crate::{clock::Clock, template::TableSpec};
+use aws_smithy_types::base64;
 use dynoxide::{
     Database, DynoxideError,
     actions::{
@@ -76,7 +77,9 @@ impl Data {
     /// cannot be made in memory.
     pub(crate) fn in_memory(tables: &[TableSpec], clock: Clock) -> Result<Self, Failure> {
         static PREPARED: OnceLock<Vec<u8>> = OnceLock::new();
-        let file = tempfile::NamedTempFile::new()?.into_temp_path();
+        // A folder, for SQLite puts files of its own beside the file.
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("tables");
         let path = file.to_str().ok_or("the temporary folder's name is not text")?;
         if let Some(prepared) = PREPARED.get() {
             std::fs::write(&file, prepared)?;
@@ -338,6 +341,16 @@ impl Journal {
                 return Ok(rows);
             }
         }
+    }
+
+    /// The key of the platform: the one that was kept, or else a new one.
+    pub(crate) fn key(&self, new: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, AwsError> {
+        if let Some(kept) = self.get("KEY")?["key"]["S"].as_str() {
+            return base64::decode(kept).map_err(|error| AwsError::new("InternalException", error.to_string()));
+        }
+        let key = new();
+        self.put("KEY", &json!({ "key": { "S": base64::encode(&key) } }))?;
+        Ok(key)
     }
 
     pub(crate) fn keep_place(&self, function: &str, place: &str) -> Result<(), AwsError> {
