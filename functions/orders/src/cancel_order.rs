@@ -41,7 +41,7 @@ pub struct CancelOrder {
 #[derive(Debug, thiserror::Error)]
 pub enum CancelRefusal {
     /// It is too late.
-    #[error("The order is {0:?} and cannot be cancelled.")]
+    #[error("The order is {0} and cannot be cancelled.")]
     NotCancellable(Status),
     /// It is not moved for another reason.
     #[error(transparent)]

@@ -42,7 +42,7 @@ pub struct Move<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum MoveRefusal {
     /// It stands elsewhere.
-    #[error("The order is {is:?}: this cannot be done to it now.")]
+    #[error("The order is {is}: this cannot be done to it now.")]
     WrongStatus {
         /// Where it stands.
         is: Status,

@@ -133,7 +133,7 @@ impl From<InvalidBasket> for PlaceRefusal {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each says what it means in its message")]
 pub enum PayRefusal {
-    #[error("The order is {0:?} and cannot be paid now.")]
+    #[error("The order is {0} and cannot be paid now.")]
     NotPayable(Status),
     #[error("The payment gateway declined. The order can be paid until {pay_by}.")]
     PaymentFailed { order_id: OrderId, pay_by: Timestamp },

@@ -10,6 +10,7 @@ use crate::{
     payment::Payment,
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One product of an order, at the price that was agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +157,12 @@ pub enum Status {
     Cancelled,
     Rejected,
     Expired,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl State {
