@@ -82,6 +82,67 @@ async fn a_newer_telling_changes_it_and_an_older_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_newer_telling_of_the_order_leaves_a_status_alone_that_is_newer_still() {
+    let world = shop().await;
+    tell(&world, 1, "PAID").await;
+    let path = format!("{PATH}/status");
+    let shipped = json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:00Z" });
+    assert_eq!(partner(&world).post(&path, &shipped).await.json()["status"], json!("SHIPPED"));
+    let mut corrected = told(2, "PAID");
+    (corrected["updatedAt"], corrected["items"][0]["quantity"]) = (json!("2026-01-05T03:02:00Z"), json!(1));
+    let order = partner(&world).put(PATH, &corrected).await.json();
+    assert_eq!(
+        (&order["status"], &order["totalAmount"], &order["payment"]["amount"]),
+        (&json!("SHIPPED"), &json!(35_000), &json!(35_000))
+    );
+    (corrected["version"], corrected["updatedAt"], corrected["status"]) =
+        (json!(3), json!("2026-01-05T03:05:00Z"), json!("COMPLETED"));
+    assert_eq!(partner(&world).put(PATH, &corrected).await.json()["status"], json!("COMPLETED"));
+    let mut old = told(1, "PAID");
+    old["campaignId"] = json!("autumn");
+    assert_eq!(partner(&world).put(PATH, &old).await.status, 200, "what is old is no contradiction");
+}
+
+#[tokio::test]
+async fn what_was_paid_stays_paid_or_goes_back_and_what_was_not_was_not() {
+    for (first, then, explicit, status, paid) in [
+        ("STOCK_ALLOCATED", "CANCELLED", None, "FAILED", false),
+        ("STOCK_ALLOCATED", "EXPIRED", None, "FAILED", false),
+        ("PAID", "CANCELLED", None, "REFUNDED", true),
+        ("PAID", "EXPIRED", None, "REFUNDED", true),
+        ("PAID", "CANCELLED", Some("FAILED"), "REFUNDED", true),
+        ("PAID", "STOCK_ALLOCATED", Some("PENDING"), "PAID", true),
+        ("PAID", "SHIPPED", Some("REFUNDING"), "REFUNDING", true),
+    ] {
+        for by_status in [false, true] {
+            if by_status && explicit.is_some() {
+                continue;
+            }
+            let world = shop().await;
+            tell(&world, 1, first).await;
+            let order = if by_status {
+                let body = json!({ "status": then, "at": "2026-01-05T03:04:00Z" });
+                partner(&world).post(&format!("{PATH}/status"), &body).await
+            } else {
+                let mut body = told(2, then);
+                if let Some(explicit) = explicit {
+                    body["payment"] = json!({ "status": explicit });
+                }
+                partner(&world).put(PATH, &body).await
+            };
+            let payment = order.json()["payment"].clone();
+            assert_eq!(
+                (&payment["status"], payment.get("paidAt").is_some()),
+                (&json!(status), paid),
+                "{first} {then} {explicit:?}"
+            );
+            world.advance(Duration::from_hours(2));
+            assert_books_are_clean(&world).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn whose_it_is_when_it_was_placed_and_what_brought_it_do_not_change() {
     let world = shop().await;
     tell(&world, 1, "PAID").await;
@@ -110,6 +171,9 @@ async fn a_telling_that_makes_no_sense_is_refused() {
         (json!({ "placedAt": "2027-01-05T02:59:00Z" }), "malformed-request"),
         (json!({ "updatedAt": "2027-01-05T02:59:00Z" }), "malformed-request"),
         (json!({ "totalAmount": -1 }), "malformed-request"),
+        (json!({ "placedAt": "-000001-01-01T00:00:00Z" }), "malformed-request"),
+        (json!({ "reason": "x".repeat(201) }), "malformed-request"),
+        (json!({ "shipment": { "carrier": "x".repeat(51), "trackingNumber": "1" } }), "malformed-request"),
         (json!({ "delivery": { "address": "", "lat": 1, "lng": 1, "phone": "010" } }), "malformed-request"),
     ] {
         let mut body = told(1, "PAID");

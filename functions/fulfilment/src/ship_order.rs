@@ -1,14 +1,14 @@
 //! `POST /orders/{orderId}/ship` says that a carrier has taken a paid order of goods (발송).
 
-use domain::{delivery::Shipment, lifecycle::Command};
+use domain::{
+    delivery::{InvalidShipment, Shipment},
+    lifecycle::Command,
+};
 use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
 use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
-
-const MAX_CARRIER: usize = 50;
-const MAX_TRACKING_NUMBER: usize = 64;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -40,15 +40,12 @@ pub struct ShipOrder {
 async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
     let order_id = request.path("orderId")?;
     let ShipOrder { carrier, tracking_number } = request.json()?;
-    for (field, text, most) in
-        [("carrier", &carrier, MAX_CARRIER), ("trackingNumber", &tracking_number, MAX_TRACKING_NUMBER)]
-    {
-        if !(1..=most).contains(&text.chars().count()) {
-            return Err(Rejected::field(field, format!("must be 1 to {most} characters")).into());
-        }
-    }
     let meaning = format!("{tracking_number} {carrier}");
     let shipment = Shipment { carrier, tracking_number };
+    shipment.check().map_err(|invalid| match invalid {
+        InvalidShipment::Carrier => Rejected::field("carrier", invalid),
+        InvalidShipment::TrackingNumber => Rejected::field("trackingNumber", invalid),
+    })?;
     let asked = Move { order_id, name: "ship", meaning: &meaning, concerns: |_, _| true };
     move_order(&store, &request, asked, |_| Command::Ship(shipment.clone())).await
 }

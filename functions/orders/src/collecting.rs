@@ -1,9 +1,11 @@
 //! How orders are collected that another system made: what it tells of an order becomes an order of the one standard model,
 //! which follows the same stream, events, change feed and webhooks as every other. No stock and no points move with it.
 //!
-//! A telling that is not newer than what is known ([`Edition`]) changes nothing. Whose order it is, which campaign brought it
-//! and when it was placed do not change: others have counted by them.
+//! A telling that is not newer than what is known ([`Edition`]) changes nothing. Where one of the whole order is newer by its version,
+//! and yet older than a status that was told by itself, the status stays. Whose order it is, which campaign brought it and when
+//! it was placed do not change, and what was paid was paid: others have counted by that.
 
+use crate::moving::checked_reason;
 use domain::{
     CampaignId, CouponId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, RiderId, SourceId, StoreId,
     Timestamp, Won,
@@ -23,7 +25,10 @@ use std::time::Duration;
 use store::{Store, collected::CollectedOrder};
 
 /// The most items of an order that another system made.
-const MOST_ITEMS: usize = 200;
+const MOST_ITEMS: usize = 100;
+
+/// The most steps of such an order that are kept: the first, and the latest.
+const MOST_STEPS: usize = 40;
 
 /// Clocks differ: what another system says of its time may be so far ahead of ours.
 const MOST_AHEAD: Duration = Duration::from_hours(24);
@@ -56,7 +61,7 @@ pub struct ExternalOrder {
     rider_id: Option<RiderId>,
     /// The campaign that brought the customer; does not change.
     campaign_id: Option<CampaignId>,
-    /// What was ordered: 1 to 200 items.
+    /// What was ordered: 1 to 100 items.
     items: Vec<ExternalItem>,
     /// The items' sum; reckoned, if left out.
     original_amount: Option<Won>,
@@ -142,16 +147,27 @@ pub async fn collect(
 ) -> Result<Order, CollectRefusal> {
     let edition = told.edition(now)?;
     let order_id = OrderId::of_external(source, external);
-    let as_told = told.into_order(order_id.clone(), source, external)?;
+    let (as_told, payment) = told.into_order(order_id.clone(), source, external)?;
     for _ in 0..ROUNDS {
         let known = store.collected_order(&order_id).await?;
         if let Some(known) = &known {
-            unchangeable(&known.order, &as_told)?;
             if !edition.is_newer_than(&known.edition) {
                 return Ok(known.order.clone());
             }
+            unchangeable(&known.order, &as_told)?;
         }
-        let next = follow(known.as_ref(), as_told.clone(), edition, now);
+        let mut as_told = as_told.clone();
+        let status_stays =
+            known.as_ref().filter(|known| edition.at.zip(known.status_at).is_some_and(|(at, since)| at < since));
+        match status_stays {
+            Some(known) => {
+                as_told.status = known.order.status;
+                as_told.payment = OrderPayment { amount: as_told.total_amount, ..known.order.payment.clone() };
+            }
+            None => pay(&mut as_told, &payment, known.as_ref()),
+        }
+        let status_at = status_stays.and_then(|known| known.status_at);
+        let next = CollectedOrder { status_at, ..follow(known.as_ref(), as_told, edition, now) };
         if store.put_collected(&next, known.map_or(0, |known| known.order.version)).await? {
             return Ok(next.order);
         }
@@ -173,11 +189,9 @@ pub async fn collect_status(
         if !edition.is_newer_than(&known.edition) {
             return Ok(Some(known.order));
         }
-        let mut as_told = known.order.clone();
-        as_told.payment.status = payment_status(status, Some(as_told.payment.status));
-        as_told.payment.paid_at = paid_at(&as_told);
-        as_told.status = status;
-        let next = follow(Some(&known), as_told, edition, now);
+        let mut as_told = Order { status, ..known.order.clone() };
+        pay(&mut as_told, &ExternalPayment::default(), Some(&known));
+        let next = CollectedOrder { status_at: edition.at, ..follow(Some(&known), as_told, edition, now) };
         if store.put_collected(&next, known.order.version).await? {
             return Ok(Some(next.order));
         }
@@ -190,11 +204,15 @@ fn follow(known: Option<&CollectedOrder>, told: Order, edition: Edition, now: Ti
     let mut timeline = known.map(|known| known.order.timeline.clone()).unwrap_or_default();
     let has_moved = known.is_none_or(|known| known.order.status != told.status);
     if has_moved {
+        if timeline.len() == MOST_STEPS {
+            timeline.remove(1);
+        }
         timeline.push(Step { status: told.status, at: edition.at.unwrap_or(now), by: Actor::System.to_string() });
     }
     CollectedOrder {
         last_change: if has_moved { Change::Status(told.status) } else { Change::Updated },
         edition: known.map_or(edition, |known| edition.with(known.edition)),
+        status_at: None,
         order: Order {
             version: known.map_or(0, |known| known.order.version) + 1,
             timeline,
@@ -221,6 +239,23 @@ fn not_ahead(field: &str, time: Timestamp, now: Timestamp) -> Result<Timestamp, 
     if time <= now.plus(MOST_AHEAD) { Ok(time) } else { Err(Rejected::field(field, "lies in the future")) }
 }
 
+/// Says how the order is paid: as it is told, else as its status says. What was known to be paid stays paid, or goes back.
+fn pay(order: &mut Order, told: &ExternalPayment, known: Option<&CollectedOrder>) {
+    let known = known.map(|known| &known.order.payment);
+    let paid_before = known.and_then(|known| known.paid_at);
+    let mut status = told.status.unwrap_or_else(|| payment_status(order.status, known.map(|known| known.status)));
+    if paid_before.is_some() && matches!(status, PaymentStatus::Pending | PaymentStatus::Failed) {
+        status = if order.status.is_end() { PaymentStatus::Refunded } else { PaymentStatus::Paid };
+    }
+    order.payment.status = status;
+    order.payment.paid_at = match status {
+        PaymentStatus::Pending | PaymentStatus::Failed => None,
+        PaymentStatus::Paid | PaymentStatus::Refunding | PaymentStatus::Refunded => {
+            told.paid_at.or(paid_before).or(Some(order.placed_at))
+        }
+    };
+}
+
 /// Where the payment of an order stands as the order's own status says; what was known of it says more where that may be.
 fn payment_status(status: Status, known: Option<PaymentStatus>) -> PaymentStatus {
     match (status, known) {
@@ -243,16 +278,6 @@ fn payment_status(status: Status, known: Option<PaymentStatus>) -> PaymentStatus
     }
 }
 
-/// When an order was paid, if it was: when it was placed, if nothing else is known.
-fn paid_at(order: &Order) -> Option<Timestamp> {
-    match order.payment.status {
-        PaymentStatus::Paid | PaymentStatus::Refunding | PaymentStatus::Refunded => {
-            order.payment.paid_at.or(Some(order.placed_at))
-        }
-        PaymentStatus::Pending | PaymentStatus::Failed => None,
-    }
-}
-
 impl ExternalOrder {
     fn edition(&self, now: Timestamp) -> Result<Edition, Rejected> {
         if self.version.is_none() && self.updated_at.is_none() {
@@ -268,12 +293,15 @@ impl ExternalOrder {
         order_id: OrderId,
         source: &SourceId,
         external: &ExternalOrderId,
-    ) -> Result<Order, CollectRefusal> {
+    ) -> Result<(Order, ExternalPayment), CollectRefusal> {
         if !(1..=MOST_ITEMS).contains(&self.items.len()) {
             return Err(Rejected::field("items", format!("must be 1 to {MOST_ITEMS}")).into());
         }
         if let Some(delivery) = &self.delivery {
             delivery.check().map_err(|invalid| Rejected::field("delivery", invalid))?;
+        }
+        if let Some(shipment) = &self.shipment {
+            shipment.check().map_err(|invalid| Rejected::field("shipment", invalid))?;
         }
         let items: Vec<Item> = self.items.into_iter().map(item).collect::<Result<_, _>>()?;
         let sum = items.iter().try_fold(Won::ZERO, |sum, item| sum.plus(item.total_price))?;
@@ -287,14 +315,13 @@ impl ExternalOrder {
                 return Err(Rejected::field(field, "must not be negative").into());
             }
         }
-        let ExternalPayment { status, paid_at: paid } = self.payment.unwrap_or_default();
         let payment = OrderPayment {
             method: PaymentMethod::External,
             amount: total_amount,
-            status: status.unwrap_or_else(|| payment_status(self.status, None)),
-            paid_at: paid,
+            status: PaymentStatus::Pending,
+            paid_at: None,
         };
-        let mut order = Order {
+        let order = Order {
             order_id,
             version: 0,
             status: self.status,
@@ -313,13 +340,12 @@ impl ExternalOrder {
             pay_by: None,
             delivery: self.delivery,
             shipment: self.shipment,
-            reason: self.reason,
+            reason: checked_reason(self.reason)?,
             timeline: Vec::new(),
             placed_at: self.placed_at,
             updated_at: self.placed_at,
         };
-        order.payment.paid_at = paid_at(&order);
-        Ok(order)
+        Ok((order, self.payment.unwrap_or_default()))
     }
 }
 

@@ -53,6 +53,28 @@ pub struct Shipment {
     pub tracking_number: String,
 }
 
+/// Why a parcel cannot be as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidShipment {
+    /// The carrier is empty or too long.
+    #[error("a carrier is 1 to 50 characters")]
+    Carrier,
+    /// The number is empty or too long.
+    #[error("a tracking number is 1 to 64 characters")]
+    TrackingNumber,
+}
+
+impl Shipment {
+    /// Checks what the types do not.
+    pub fn check(&self) -> Result<(), InvalidShipment> {
+        if !(1..=50).contains(&self.carrier.chars().count()) {
+            return Err(InvalidShipment::Carrier);
+        }
+        let is_number = (1..=64).contains(&self.tracking_number.chars().count());
+        if is_number { Ok(()) } else { Err(InvalidShipment::TrackingNumber) }
+    }
+}
+
 /// By whom the customer got it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]

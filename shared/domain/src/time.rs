@@ -13,6 +13,11 @@ pub struct Timestamp(i64);
 pub struct InvalidTime;
 
 impl Timestamp {
+    /// The first moment that is written with a year of four digits: that of the year 0.
+    const FIRST: Self = Self(-62_167_219_200_000);
+    /// The last such moment: that of the year 9999.
+    const LAST: Self = Self(253_402_300_799_999);
+
     /// The moment `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -56,7 +61,8 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
         let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
-        Ok(Self(time.as_millisecond()))
+        let time = Self(time.as_millisecond());
+        if (Self::FIRST..=Self::LAST).contains(&time) { Ok(time) } else { Err(InvalidTime) }
     }
 }
 

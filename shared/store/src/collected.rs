@@ -6,7 +6,7 @@ use crate::{
     keys,
     orders::order_in_image,
 };
-use domain::{Fault, OrderId, collected::Edition, order::Change};
+use domain::{Fault, OrderId, Timestamp, collected::Edition, order::Change};
 use events::{Envelope, Order, order_event};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub struct CollectedOrder {
     pub last_change: Change,
     /// How new what was told is.
     pub edition: Edition,
+    /// When it took its status, if that was told by itself: what is told of the whole order and older leaves the status alone.
+    pub status_at: Option<Timestamp>,
 }
 
 /// The attributes of its row that the order itself does not have.
@@ -27,18 +29,20 @@ pub struct CollectedOrder {
 struct RowOnly {
     last_change: Change,
     edition: Edition,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status_at: Option<Timestamp>,
 }
 
 impl CollectedOrder {
     fn of(item: Item) -> Result<Self, Fault> {
-        let RowOnly { last_change, edition } = read(item.clone())?;
-        Ok(Self { order: read(item)?, last_change, edition })
+        let RowOnly { last_change, edition, status_at } = read(item.clone())?;
+        Ok(Self { order: read(item)?, last_change, edition, status_at })
     }
 
     fn item(&self) -> Result<Item, Fault> {
-        let Self { order, last_change, edition } = self;
+        let Self { order, last_change, edition, status_at } = self;
         let mut item = row(&keys::collected(&order.order_id), order)?;
-        let row_only = RowOnly { last_change: *last_change, edition: *edition };
+        let row_only = RowOnly { last_change: *last_change, edition: *edition, status_at: *status_at };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }
