@@ -16,6 +16,9 @@ use std::{error::Error, time::Duration};
 /// The most entries in one call, for both services.
 const BATCH: usize = 10;
 
+/// The most bytes in one call, for both services: 256 KiB, less what each entry has beside its text.
+const BATCH_BYTES: usize = 250_000;
+
 /// How often an entry is sent at the most.
 const ATTEMPTS: u32 = 4;
 
@@ -72,19 +75,25 @@ impl Outbox {
 
     /// Puts events onto the bus; tells for each whether it was taken.
     pub(crate) async fn publish(&self, events: &[BusEvent], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
-        self.in_batches(events, BATCH, deadline, |batch: Vec<BusEvent>| async move {
-            let entry = |event: BusEvent| {
-                let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
-                entry.detail_type(event.detail_type).detail(event.detail).build()
-            };
-            let entries = batch.into_iter().map(entry).collect();
-            let answer = self.bus.put_events().set_entries(Some(entries)).send().await.map_err(boxed)?;
-            let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.error_code() {
-                None => Ok(()),
-                Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or_default())),
-            };
-            Ok(answer.entries().iter().map(outcome).collect())
-        })
+        self.in_batches(
+            events,
+            BATCH,
+            |event| event.detail.len(),
+            deadline,
+            |batch: Vec<BusEvent>| async move {
+                let entry = |event: BusEvent| {
+                    let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
+                    entry.detail_type(event.detail_type).detail(event.detail).build()
+                };
+                let entries = batch.into_iter().map(entry).collect();
+                let answer = self.bus.put_events().set_entries(Some(entries)).send().await.map_err(boxed)?;
+                let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.error_code() {
+                    None => Ok(()),
+                    Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or_default())),
+                };
+                Ok(answer.entries().iter().map(outcome).collect())
+            },
+        )
         .await
     }
 
@@ -122,24 +131,30 @@ impl Outbox {
         batch_size: usize,
         deadline: Timestamp,
     ) -> Vec<Result<(), NotTaken>> {
-        self.in_batches(bodies, batch_size, deadline, |batch: Vec<(String, Duration)>| async move {
-            let entry = |(place, (body, delay)): (usize, (String, Duration))| {
-                let seconds = i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
-                let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body);
-                entry.set_delay_seconds(seconds).build()
-            };
-            let size = batch.len();
-            let entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
-            let request = self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
-            let answer = request.send().await.map_err(boxed)?;
-            let mut outcomes = vec![Ok(()); size];
-            for failed in answer.failed() {
-                if let Some(outcome) = failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place)) {
-                    *outcome = Err(format!("{}: {}", failed.code(), failed.message().unwrap_or_default()));
+        self.in_batches(
+            bodies,
+            batch_size,
+            |(body, _)| body.len(),
+            deadline,
+            |batch: Vec<(String, Duration)>| async move {
+                let entry = |(place, (body, delay)): (usize, (String, Duration))| {
+                    let seconds = i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
+                    let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body);
+                    entry.set_delay_seconds(seconds).build()
+                };
+                let size = batch.len();
+                let entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+                let request = self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
+                let answer = request.send().await.map_err(boxed)?;
+                let mut outcomes = vec![Ok(()); size];
+                for failed in answer.failed() {
+                    if let Some(outcome) = failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place)) {
+                        *outcome = Err(format!("{}: {}", failed.code(), failed.message().unwrap_or_default()));
+                    }
                 }
-            }
-            Ok(outcomes)
-        })
+                Ok(outcomes)
+            },
+        )
         .await
     }
 
@@ -149,6 +164,7 @@ impl Outbox {
         &self,
         entries: &[T],
         batch_size: usize,
+        bytes: impl Fn(&T) -> usize,
         deadline: Timestamp,
         send: impl Fn(Vec<T>) -> Fut,
     ) -> Vec<Result<(), NotTaken>>
@@ -165,7 +181,7 @@ impl Outbox {
             if attempt > 0 {
                 self.sleep.sleep((FIRST_WAIT * 2u32.pow(attempt - 1)).mul_f64(rand::random())).await;
             }
-            for places in left.chunks(batch_size) {
+            for places in in_calls(&left, batch_size, |place| bytes(&entries[place])) {
                 if self.env.now().plus(CONNECT_TIMEOUT + READ_TIMEOUT) > deadline {
                     return outcomes;
                 }
@@ -180,7 +196,38 @@ impl Outbox {
     }
 }
 
+/// Parts places into calls, none of which has too many, or, if it has more than one, too many bytes.
+fn in_calls(places: &[usize], most: usize, bytes: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+    let (mut calls, mut begin, mut sum) = (Vec::new(), 0, 0);
+    for (end, place) in places.iter().enumerate() {
+        let more = bytes(*place);
+        if end > begin && (end - begin == most || sum + more > BATCH_BYTES) {
+            calls.push(&places[begin..end]);
+            (begin, sum) = (end, 0);
+        }
+        sum += more;
+    }
+    if begin < places.len() {
+        calls.push(&places[begin..]);
+    }
+    calls
+}
+
 fn boxed(error: impl Error + Send + Sync + 'static) -> Box<dyn Error + Send + Sync> {
     let cause = error.source().map(|source| format!("{error}: {source}"));
     cause.unwrap_or_else(|| error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_no_more_entries_and_bytes_than_it_may_and_a_large_entry_goes_alone() {
+        let bytes = [100_000, 100_000, 100_000, 300_000, 1, 1, 1];
+        let places: Vec<usize> = (0..bytes.len()).collect();
+        assert_eq!(in_calls(&places, 2, |place| bytes[place]), [&[0, 1][..], &[2], &[3], &[4, 5], &[6]]);
+        assert_eq!(in_calls(&places, 10, |place| bytes[place]), [&[0, 1][..], &[2], &[3], &[4, 5, 6]]);
+        assert_eq!(in_calls(&[], 10, |_| 1), Vec::<&[usize]>::new());
+    }
 }
