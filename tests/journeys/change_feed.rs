@@ -123,6 +123,48 @@ async fn entries_leave_the_feed_after_thirty_days_and_the_others_stay_in_their_p
 }
 
 #[tokio::test]
+async fn a_reader_waits_for_what_is_being_written() {
+    let world = shop().await;
+    for _ in 0..3 {
+        world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
+    }
+    world.settle().await;
+    let (all, _) = pull(&world, String::new(), "").await;
+    // Two reads are no snapshot: the head of a transaction may be seen before all of its entries are.
+    let key = json!({ "pk": { "S": "FEED#0000000000000000" }, "sk": { "S": format!("{:020}", 2) } });
+    let entry = world.dynamodb("GetItem", json!({ "TableName": "ViewsTable", "Key": key })).await["Item"].clone();
+    world.dynamodb("DeleteItem", json!({ "TableName": "ViewsTable", "Key": key })).await;
+    let (before, cursor) = pull(&world, String::new(), "").await;
+    assert_eq!(before, all[..1]);
+    world.dynamodb("PutItem", json!({ "TableName": "ViewsTable", "Item": entry })).await;
+    assert_eq!(pull(&world, cursor, "").await.0, all[1..]);
+}
+
+#[tokio::test]
+async fn what_has_expired_is_passed_over_at_once_however_much_it_is() {
+    let world = shop().await;
+    world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
+    world.settle().await;
+    // A feed of years: millions of positions that have expired.
+    let raise = |position: u64| {
+        json!({
+            "TableName": "ViewsTable", "Key": { "pk": { "S": "FEED" }, "sk": { "S": "HEAD" } }, "UpdateExpression": "SET #p = :p",
+            "ExpressionAttributeNames": { "#p": "position" }, "ExpressionAttributeValues": { ":p": { "N": position.to_string() } },
+        })
+    };
+    world.dynamodb("UpdateItem", raise(5_000_000)).await;
+    world.advance(Duration::from_hours(31 * 24));
+    world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
+    world.settle().await;
+    world.sweep();
+    world.take_calls();
+    let page = partner(&world).get("/integrations/orders").await.json();
+    assert_eq!(page["changes"].as_array().unwrap().len(), 1);
+    let calls = world.take_calls().len();
+    assert_eq!(calls, 5);
+}
+
+#[tokio::test]
 async fn nothing_is_left_out_or_out_of_turn_whatever_fails_how() {
     for nth in 1..=8 {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle, Kind::Conflict(0)] {

@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Store, change_feed::Entry};
 
+/// How many pages are looked through at the most for changes that are new enough: a time leads to the beginning of its hour.
+const MOST_PAGES: usize = 50;
+
 /// The route.
 pub const ROUTE: Route = Route::new(
     Method::Get,
@@ -35,7 +38,7 @@ fn open(env: &Environment) -> Result<Store, NotStarted> {
 pub struct ChangedOrders {
     /// The changes.
     changes: Vec<ChangedOrder>,
-    /// Where to go on, now or later: it is always there.
+    /// Where to go on, now or later: it is always there. Where it is the cursor that was asked for, there is nothing more now.
     next_cursor: Option<String>,
 }
 
@@ -76,8 +79,16 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
         (None, Some(since)) => store.position_before(since).await?,
         (None, None) => 0,
     };
-    let (entries, reached) = store.changes_after(after, limit).await?;
     let is_asked_for = |entry: &Entry| since.is_none_or(|since| entry.order.updated_at >= since);
-    let changes = entries.into_iter().filter(is_asked_for).map(ChangedOrder::from).collect();
+    let (mut changes, mut reached) = (Vec::new(), after);
+    for _ in 0..MOST_PAGES {
+        let (entries, next) = store.changes_after(reached, limit).await?;
+        changes = entries.into_iter().filter(is_asked_for).map(ChangedOrder::from).collect();
+        let is_the_end = next == reached;
+        reached = next;
+        if is_the_end || !changes.is_empty() {
+            break;
+        }
+    }
     Ok(Answer::ok(&ChangedOrders { changes, next_cursor: Answer::cursor(Some(&reached.to_string())) }))
 }

@@ -1,9 +1,10 @@
 //! The change feed: every change of every order, in the order in which the feed learnt of them, to be read from any position.
 //!
 //! Positions are given by one row, the head, which each appending transaction raises by as many as it appends, asserting that
-//! it is where it was seen. So positions have no holes, and a position below the head can never be written later: a reader
-//! that reads the head first, and then entries up to it and no further, is never overtaken by a slower writer. (Entries beyond
-//! the head that it saw may be there in part already; it leaves them to its next call.)
+//! it is where it was seen. So positions have no holes, and a position below the head can never be given away later. A reader
+//! reads the head, and then entries up to it; but what one transaction wrote may be seen in part while it is being applied (two
+//! reads are no snapshot). So a reader goes no further than the first position that is missing, unless it is missing for its age:
+//! it is never overtaken by a slower writer.
 //!
 //! An hour's mark says at which position it begins, by the time at which the feed learnt of changes. That time never goes
 //! back, and is never before the change itself.
@@ -51,6 +52,15 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct Last {
     version: u32,
+}
+
+/// Up to which positions entries have expired.
+#[derive(Clone, Copy)]
+struct Expired {
+    /// All of them.
+    surely: u64,
+    /// Some of them, perhaps; none beyond.
+    perhaps: u64,
 }
 
 /// Where an hour begins.
@@ -130,18 +140,18 @@ impl Store {
         let hour = Hour::of(learnt_at);
         if head.is_none_or(|head| Hour::of(head.learnt_at) != hour) {
             let mark = row(&keys::feed_mark(hour), &Mark { position: begin }).map_err(NotCommitted::Fault)?;
-            all = all.with(Write::put(table, expiring(mark, now, KEPT * 2)), ());
+            all = all.with(Write::put(table, expiring(mark, learnt_at, KEPT * 2)), ());
         }
         let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
         for ((order, known), position) in news.iter().zip(begin..) {
             let entry = Entry { position, order: (*order).clone() };
             let item = row(&keys::feed_entry(position), &entry).map_err(NotCommitted::Fault)?;
-            all = all.with(Write::put(table, expiring(item, now, KEPT)).when_new(), ());
+            all = all.with(Write::put(table, expiring(item, learnt_at, KEPT)).when_new(), ());
             last.insert(&order.order_id, (order.version, *known));
         }
         for (id, (version, known)) in last {
             let item = row(&keys::feed_of(id), &Last { version }).map_err(NotCommitted::Fault)?;
-            let put = Write::put(table, expiring(item, now, KEPT * 2));
+            let put = Write::put(table, expiring(item, learnt_at, KEPT * 2));
             let put = match known {
                 None => put.when_new(),
                 Some(known) => put.when("version = :known").value(":known", number(known.into())),
@@ -154,21 +164,50 @@ impl Store {
     /// Entries after a position, at most so many, and the position from which to go on: that of the last entry that was
     /// looked at, also where none was there.
     pub async fn changes_after(&self, position: u64, limit: u16) -> Result<(Vec<Entry>, u64), Fault> {
-        // First the head, then the entries up to it: what is below a head that was seen is there to be read.
         let Some(head) = self.head().await? else { return Ok((Vec::new(), position)) };
         let mut entries: Vec<Entry> = Vec::new();
         let mut reached = position;
+        let mut expired = None;
         while reached < head.position && entries.len() < usize::from(limit) {
-            let from = reached + 1;
-            let end_of_partition = (from / keys::IN_PARTITION + 1) * keys::IN_PARTITION - 1;
+            let end_of_partition = ((reached + 1) / keys::IN_PARTITION + 1) * keys::IN_PARTITION - 1;
             let end = end_of_partition.min(head.position);
             let room = u64::from(limit) - entries.len() as u64;
-            let page = self.feed_entries(from, end, room).await?;
-            // Fewer than there is room for: the rest of the range has expired, or was read.
-            reached = if (page.len() as u64) < room { end } else { page.last().map_or(end, |last| last.position) };
-            entries.extend(page);
+            let mut page = self.feed_entries(reached + 1, end, room).await?.into_iter().peekable();
+            while let Some(entry) = page.next_if(|entry| entry.position == reached + 1) {
+                reached = entry.position;
+                entries.push(entry);
+            }
+            let next = page.peek().map(|entry| entry.position);
+            if entries.len() == usize::from(limit) || (next.is_none() && reached == end) {
+                continue;
+            }
+            // Positions have no holes. What is missing has expired, or is just being written: that is waited for.
+            let Expired { surely, perhaps } = match expired {
+                Some(expired) => expired,
+                None => *expired.insert(self.expired(head).await?),
+            };
+            if reached >= perhaps {
+                break;
+            }
+            reached = next.map_or(end, |next| next - 1).min(perhaps).max(surely).min(head.position);
         }
         Ok((entries, reached))
+    }
+
+    /// Up to where entries have expired.
+    async fn expired(&self, head: Head) -> Result<Expired, Fault> {
+        let floor = self.now().minus(KEPT);
+        let before = |time: Timestamp, mark: Option<Mark>| match mark {
+            Some(mark) => mark.position - 1,
+            None if Hour::of(head.learnt_at) < Hour::of(time) => head.position,
+            // The mark is just being written, with the head.
+            None => 0,
+        };
+        let an_hour_later = floor.plus(Duration::from_hours(1));
+        Ok(Expired {
+            surely: before(floor, self.first_mark(floor).await?),
+            perhaps: before(an_hour_later, self.first_mark(an_hour_later).await?),
+        })
     }
 
     /// Entries of one partition, both ends included.
@@ -196,9 +235,16 @@ impl Store {
         }
     }
 
-    /// A position before every change that is as new as `since`, and not far before: the end of the feed, if there is none.
+    /// A position before every change that is as new as `since`, and not far before: near the end of the feed, if there is none.
     pub async fn position_before(&self, since: Timestamp) -> Result<u64, Fault> {
-        let end = self.head().await?.map_or(0, |head| head.position);
+        let Some(head) = self.head().await? else { return Ok(0) };
+        // Without a mark there is nothing, or else it is just being written with what the head was raised by last.
+        let end = head.position.saturating_sub(MOST_APPENDED as u64);
+        Ok(self.first_mark(since).await?.map_or(end, |mark| mark.position - 1))
+    }
+
+    /// The first mark of the hour of `since`, or of a later one.
+    async fn first_mark(&self, since: Timestamp) -> Result<Option<Mark>, Fault> {
         let table = self.tables.views.as_str();
         let call = || {
             let request = self.client.query().table_name(table).consistent_read(true).limit(1);
@@ -207,9 +253,6 @@ impl Store {
             let request = request.expression_attribute_values(":from", text(keys::feed_mark(Hour::of(since)).sk));
             request.expression_attribute_values(":end", text(format!("{}~", keys::MARK))).send()
         };
-        match self.ask(call).await?.items.unwrap_or_default().into_iter().next() {
-            Some(item) => Ok(read::<Mark>(item)?.position - 1),
-            None => Ok(end),
-        }
+        self.ask(call).await?.items.unwrap_or_default().into_iter().next().map(read).transpose()
     }
 }
