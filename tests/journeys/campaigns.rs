@@ -3,10 +3,10 @@
 use crate::{
     assert_books_are_clean,
     audit::{violation, violations},
-    collecting::partner,
+    collecting::{partner, told},
     coupon,
     kitchen::{kitchen, step},
-    order, shop, sqs_event, text,
+    order, pass, shop, sqs_event, text,
 };
 use local::{
     World,
@@ -76,6 +76,30 @@ async fn a_campaign_has_its_orders_and_what_they_amount_to_restated_when_one_is_
     let listed = partner(&world).get("/campaigns/spring/orders?limit=1").await.json();
     let next = partner(&world).get(&format!("/campaigns/spring/orders?cursor={}", text(&listed, "nextCursor"))).await;
     assert_eq!(next.json()["orders"][0]["status"], json!("CANCELLED"));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn orders_that_came_before_campaigns_were_counted_are_counted_by_a_rebuilding() {
+    let world = shop().await;
+    world.enable("project-campaigns", false);
+    brought(&world, "spring", &[("pen", 1)], None).await;
+    let called_off = brought(&world, "spring", &[("ink", 1)], None).await;
+    world.customer("c1").post(&format!("/orders/{called_off}/cancel"), &json!({})).await;
+    partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
+    world.settle().await;
+    assert_eq!(statistics(&world, "spring", "").await["orders"], json!(0));
+    world.fire("rebuild-views").await.unwrap();
+    let rebuilt = statistics(&world, "spring", "").await;
+    assert_eq!(
+        (&rebuilt["orders"], &rebuilt["cancelled"], &rebuilt["customers"], &rebuilt["newCustomers"]),
+        (&json!(3), &json!(1), &json!(2), &json!(2))
+    );
+    world.enable("project-campaigns", true);
+    for _ in 0..3 {
+        pass(&world, Duration::from_mins(5)).await;
+    }
+    assert_eq!(statistics(&world, "spring", "").await, rebuilt);
     assert_books_are_clean(&world).await;
 }
 

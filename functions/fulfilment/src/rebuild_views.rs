@@ -1,5 +1,6 @@
 //! `rebuild-views` puts right what events have built of orders: views, boards and deliveries that are missing, behind, or
-//! otherwise not what the orders themselves say. It is run by hand, when an audit finds such a one or their shape has changed.
+//! otherwise not what the orders themselves say; and rows of campaigns that are missing or behind, with their sums. It is run by hand,
+//! when an audit finds such a one, or their shape has changed, or they are new.
 //!
 //! Orders are read as they stand while the shop is open: what an event has brought further meanwhile stays.
 
@@ -19,9 +20,13 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let (mut place, mut seen, mut rebuilt) = (None, 0, 0);
     loop {
         let (rows, next) = store.scan_orders(place).await?;
-        let orders: Vec<Order> = rows.iter().filter_map(order).collect();
-        seen += orders.len();
-        rebuilt += rebuild(&store, &orders, tick.now).await?;
+        let (ours, theirs): (Vec<Order>, Vec<Order>) =
+            rows.into_iter().filter_map(order).partition(|order| order.source.is_none());
+        seen += ours.len() + theirs.len();
+        rebuilt += rebuild(&store, &ours, tick.now).await?;
+        for order in ours.iter().chain(&theirs).filter(|order| order.payment.paid_at.is_some()) {
+            rebuilt += usize::from(store.attribute(order).await?);
+        }
         place = next;
         if place.is_none() {
             tracing::info!(seen, rebuilt, "what events have built is what the orders say");
@@ -30,10 +35,11 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     }
 }
 
-fn order(row: &OrderRow) -> Option<Order> {
+fn order(row: OrderRow) -> Option<Order> {
     match row {
-        OrderRow::Order(order) => Some(Order::from(&**order)),
-        OrderRow::Attempt(_) | OrderRow::Collected(_) => None,
+        OrderRow::Order(order) => Some(Order::from(&*order)),
+        OrderRow::Collected(order) => Some(*order),
+        OrderRow::Attempt(_) => None,
     }
 }
 

@@ -106,12 +106,13 @@ pub fn figures(order: &Order) -> Figures {
 }
 
 impl Store {
-    /// Takes note of an order that was paid: in its campaign, if one brought it, and as its customer's first, if it is.
-    pub async fn attribute(&self, order: &Order) -> Result<(), Fault> {
+    /// Takes note of an order that was paid: in its campaign, if one brought it, and as its customer's first, if it is. Tells
+    /// whether that was news.
+    pub async fn attribute(&self, order: &Order) -> Result<bool, Fault> {
         for _ in 0..ROUNDS {
-            let Some(change) = self.attribution(order).await? else { return Ok(()) };
+            let Some(change) = self.attribution(order).await? else { return Ok(false) };
             match change.commit(self).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 Err(NotCommitted::Refused(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
             }
