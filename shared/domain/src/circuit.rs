@@ -118,6 +118,12 @@ impl Circuit {
         Self { version: self.version + 1, open_until: Some(now.plus(OPEN_FOR)), probed_until: None }
     }
 
+    /// Open until then, for the system asked to be left alone.
+    #[must_use]
+    pub const fn left_alone(&self, until: Timestamp) -> Self {
+        Self { version: self.version + 1, open_until: Some(until), probed_until: None }
+    }
+
     /// Closed from now on.
     #[must_use]
     pub const fn closed(&self) -> Self {

@@ -119,6 +119,10 @@ ids! {
     CouponSourceId
     /// Another system that makes orders, named by the merchant.
     SourceId
+    /// A receiver of events, named by the operator.
+    WebhookName
+    /// A delivery of an event to a webhook: `dlv_` and a ULID, so that deliveries sort by time.
+    DeliveryId
     /// An order, named by the system that made it.
     ExternalOrderId
 }
@@ -158,6 +162,13 @@ impl CouponId {
         let mut digest = [0; 16];
         digest.copy_from_slice(&Sha256::digest(format!("{source} {customer}"))[..16]);
         Self(format!("cpn_{}", Ulid::from_bytes(digest)))
+    }
+}
+
+impl DeliveryId {
+    /// A delivery's id; it sorts by the time in `ulid`.
+    pub fn from_ulid(ulid: Ulid) -> Self {
+        Self(format!("dlv_{ulid}"))
     }
 }
 

@@ -28,11 +28,12 @@ pub mod request;
 pub mod sales;
 pub mod store;
 pub mod time;
+pub mod webhook;
 
 pub use fault::Fault;
 pub use id::{
-    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, ExternalOrderId, InvalidId, OrderId, ProductId, RiderId,
-    SourceId, StoreId,
+    CampaignId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId, InvalidId, OrderId,
+    ProductId, RiderId, SourceId, StoreId, WebhookName,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

@@ -22,7 +22,7 @@ pub use environment::{Environment, NotStarted};
 pub use function::{Error, Function, Handler, Invocation, run};
 pub use number::WholeNumber;
 pub use problem::{Details, FieldError, Problem, Rejected, Unanswered};
-pub use queue::{Message, NotJson, NotLaidAside, Pacer};
+pub use queue::{Message, NotJson, NotLaidAside, NotSent, Pacer};
 pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
 pub use route::{Access, Method, ProblemDoc, Route, Schema};
 pub use schedule::Tick;

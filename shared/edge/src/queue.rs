@@ -25,6 +25,11 @@ pub struct Pacer {
     longest: Duration,
 }
 
+/// A message could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("it could not be sent to the queue")]
+pub struct NotSent(#[source] Error);
+
 /// A message could not be laid aside.
 #[derive(Debug, thiserror::Error)]
 #[error("it could not be moved to the dead-letter queue")]
@@ -44,6 +49,14 @@ impl Pacer {
         tracing::error!(%reason, "a message goes to the dead-letter queue");
         let request = self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(&message.body);
         request.send().await.map(drop).map_err(|error| NotLaidAside(error.into()))
+    }
+
+    /// Sends a message to the queue, to be seen after a delay of at most a quarter of an hour.
+    pub async fn send(&self, body: &str, delay: Duration) -> Result<(), NotSent> {
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        let seconds = i32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        let request = self.queues.send_message().queue_url(&self.queue).message_body(body);
+        request.set_delay_seconds(seconds).send().await.map(drop).map_err(|error| NotSent(error.into()))
     }
 
     /// Keeps a message that fails hidden for its pause, or for longer if it is known to be in vain until then; tells for

@@ -35,7 +35,7 @@ pub struct Envelope<T> {
 macro_rules! event_types {
     (status $($status:ident = $wire:literal)* ; turn $($turn:ident = $turn_wire:literal)*) => {
         /// What can happen to an order: one type for each status that it can take, and for each turn of its payment alone.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[expect(missing_docs, reason = "each is named by the change of the order")]
         pub enum EventType {
             $(#[serde(rename = $wire)] $status,)*
@@ -43,6 +43,17 @@ macro_rules! event_types {
         }
 
         impl EventType {
+            /// Every type.
+            pub const ALL: &[Self] = &[$(Self::$status,)* $(Self::$turn,)*];
+
+            /// Whether the order took another status.
+            pub const fn is_of_status(self) -> bool {
+                match self {
+                    $(Self::$status => true,)*
+                    $(Self::$turn => false,)*
+                }
+            }
+
             /// The type on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self {

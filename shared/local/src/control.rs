@@ -216,9 +216,11 @@ async fn set_faults(
 ) -> Result<Response, Response> {
     let rule = |FaultRule { service, operation, kind, every, count }| {
         let service = match service.as_str() {
-            "dynamodb" | "sqs" | "events" => service,
+            "dynamodb" | "sqs" | "events" | "kms" => service,
             "eventbridge" => "events".to_owned(),
-            _ => return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs or events"))),
+            _ => {
+                return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs, events or kms")));
+            }
         };
         let every = every.unwrap_or(1);
         if every == 0 {

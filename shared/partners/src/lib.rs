@@ -6,6 +6,7 @@ mod data_platform;
 mod http;
 pub mod notifiers;
 pub mod payment_gateway;
+pub mod receiver;
 pub mod webhook;
 
 pub use data_platform::{DataPlatform, Undelivered};

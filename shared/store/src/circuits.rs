@@ -26,7 +26,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// The breaker of one system, as one environment remembers it.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    name: &'static str,
+    name: Arc<str>,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -71,8 +71,8 @@ pub struct Open(pub Duration);
 
 impl Breaker {
     /// The breaker of a system.
-    pub fn new(name: &'static str) -> Self {
-        Self { name, memory: Arc::default() }
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), memory: Arc::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -84,9 +84,9 @@ impl Breaker {
         let now = store.now();
         let is_old = self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
         if is_old {
-            match store.circuit(self.name).await {
+            match store.circuit(&self.name).await {
                 Ok(circuit) => self.remember(circuit, now),
-                Err(fault) => tracing::warn!(%fault, circuit = self.name, "a circuit could not be read"),
+                Err(fault) => tracing::warn!(%fault, circuit = &*self.name, "a circuit could not be read"),
             }
         }
         let circuit = self.memory().circuit.clone();
@@ -115,7 +115,7 @@ impl Breaker {
         let now = store.now();
         if let Some(probed) = probed {
             let next = if call.bad == 0 { probed.closed() } else { probed.opened(now) };
-            tracing::info!(circuit = self.name, closed = next.open_until.is_none(), "a circuit was probed");
+            tracing::info!(circuit = &*self.name, closed = next.open_until.is_none(), "a circuit was probed");
             self.change(store, &probed, &next).await;
             return;
         }
@@ -130,18 +130,26 @@ impl Breaker {
             (memory.circuit.clone(), std::mem::take(&mut memory.uncounted))
         };
         if let Err(fault) = self.count(store, &circuit, calls, now).await {
-            tracing::warn!(%fault, circuit = self.name, "calls could not be counted");
+            tracing::warn!(%fault, circuit = &*self.name, "calls could not be counted");
+        }
+    }
+
+    /// Opens the circuit until then, for the system asked to be left alone; a longer wish that is known stays.
+    pub async fn leave_alone(&self, store: &Store, until: Timestamp) {
+        let circuit = self.memory().circuit.clone();
+        if circuit.open_until.is_none_or(|known| known < until) {
+            self.change(store, &circuit, &circuit.left_alone(until)).await;
         }
     }
 
     async fn count(&self, store: &Store, circuit: &Circuit, calls: Calls, now: Timestamp) -> Result<(), Fault> {
-        store.count_calls(self.name, circuit.version, calls, now).await?;
+        store.count_calls(&self.name, circuit.version, calls, now).await?;
         if calls.bad == 0 || circuit.open_until.is_some() {
             return Ok(());
         }
-        let counted = store.calls(self.name, circuit.version, now).await?;
+        let counted = store.calls(&self.name, circuit.version, now).await?;
         if counted.are_too_bad() {
-            tracing::error!(circuit = self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
+            tracing::error!(circuit = &*self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
             self.change(store, circuit, &circuit.opened(now)).await;
         }
         Ok(())
@@ -154,7 +162,7 @@ impl Breaker {
 
     /// Changes the circuit, unless somebody else did since it was seen; tells whether it did.
     async fn change(&self, store: &Store, seen: &Circuit, next: &Circuit) -> bool {
-        match store.put_circuit(self.name, seen, next).await {
+        match store.put_circuit(&self.name, seen, next).await {
             Ok(true) => {
                 self.remember(next.clone(), store.now());
                 true
@@ -164,7 +172,7 @@ impl Breaker {
                 false
             }
             Err(fault) => {
-                tracing::warn!(%fault, circuit = self.name, "a circuit could not be changed");
+                tracing::warn!(%fault, circuit = &*self.name, "a circuit could not be changed");
                 false
             }
         }

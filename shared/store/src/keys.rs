@@ -22,6 +22,8 @@
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
 //! | views | `LATE-SALES` | `<hour>#<order>` |
 //! | views | `CIRCUIT#<name>` | `STATE` · `CALLS#<version>#<slot>` |
+//! | webhooks | `WEBHOOKS` | `<name>` |
+//! | webhooks | `DELIVERIES#<name>` | `<delivery>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //!
 //! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store. The orders table
@@ -30,7 +32,8 @@
 
 use crate::item::{Item, text};
 use domain::{
-    CampaignId, CouponId, CouponSourceId, CustomerId, EntryId, OrderId, ProductId, StoreId, Timestamp,
+    CampaignId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, OrderId, ProductId, StoreId, Timestamp,
+    WebhookName,
     campaign::Day,
     geohash::{Cell, Position},
     sales::Hour,
@@ -348,6 +351,24 @@ pub const LATE_SALES: &str = "LATE-SALES";
 /// A sale that was told after its hour had ended.
 pub fn late_sale(hour: Hour, order: &OrderId) -> Key {
     Key::new(LATE_SALES, format!("{hour}#{order}"))
+}
+
+/// The partition of [`webhook`].
+pub const WEBHOOKS: &str = "WEBHOOKS";
+
+/// A webhook.
+pub fn webhook(name: &WebhookName) -> Key {
+    Key::new(WEBHOOKS, name.as_str())
+}
+
+/// The deliveries to a webhook.
+pub fn webhook_deliveries(name: &WebhookName) -> String {
+    format!("DELIVERIES#{name}")
+}
+
+/// A delivery to a webhook.
+pub fn webhook_delivery(name: &WebhookName, id: &DeliveryId) -> Key {
+    Key::new(webhook_deliveries(name), id.as_str())
 }
 
 /// The top sellers as last counted.

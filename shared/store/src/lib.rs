@@ -28,6 +28,8 @@ mod retry;
 pub mod sales;
 pub mod stores;
 mod transaction;
+pub mod vault;
+pub mod webhooks;
 
 pub use item::Item;
 pub use read::{Page, PageRequest};
@@ -63,6 +65,7 @@ pub(crate) struct Tables {
     pub(crate) products: String,
     pub(crate) orders: String,
     pub(crate) views: String,
+    pub(crate) webhooks: String,
 }
 
 /// The environment or the AWS configuration lacks something.
@@ -71,7 +74,8 @@ pub(crate) struct Tables {
 pub struct NotConfigured(pub &'static str);
 
 impl Store {
-    /// Opens the tables that `variable` names: `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`.
+    /// Opens the tables that `variable` names: `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`,
+    /// `WEBHOOKS_TABLE`.
     pub fn open(aws: &SdkConfig, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotConfigured> {
         let table = |name| variable(name).ok_or(NotConfigured(name));
         let tables = Tables {
@@ -79,6 +83,7 @@ impl Store {
             products: table("PRODUCTS_TABLE")?,
             orders: table("ORDERS_TABLE")?,
             views: table("VIEWS_TABLE")?,
+            webhooks: table("WEBHOOKS_TABLE")?,
         };
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
             // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.

@@ -6,6 +6,7 @@
 pub mod bus;
 pub(crate) mod data;
 pub mod faults;
+mod keys;
 mod permissions;
 pub mod queues;
 
@@ -26,6 +27,7 @@ use aws_smithy_types::body::SdkBody;
 use bus::Bus;
 use data::Data;
 use faults::{Faults, Kind};
+use keys::Keys;
 use queues::Queues;
 use serde_json::{Value, json};
 use std::{
@@ -49,6 +51,7 @@ pub struct Aws {
     /// SQS.
     pub queues: Queues,
     bus: Bus,
+    keys: Keys,
     /// The faults that are injected.
     pub faults: Faults,
     /// Whether calls are remembered, with the capacity that they consumed.
@@ -130,6 +133,7 @@ impl Aws {
         Ok(Self {
             queues: Queues::new(&template.queues, &template.endpoint, clock.clone(), data.journal())?,
             bus: Bus::new(&template.rules, clock)?,
+            keys: Keys::new(&data.journal())?,
             faults: Faults::default(),
             data,
             records,
@@ -165,6 +169,7 @@ impl Aws {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => "dynamodb",
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
+            "TrentService" => "kms",
             _ => return Ok(reply(Err(AwsError::unknown(target)))),
         };
         if let Some(denied) = permissions::denied(principal, service, operation, body) {
@@ -196,6 +201,7 @@ impl Aws {
         self.record(principal, service, operation, &json!({}));
         reply(match service {
             "sqs" => self.queues.answer(operation, &request).await,
+            "kms" => self.keys.answer(operation, &request),
             _ => self.bus.answer(operation, &request, &self.queues),
         })
     }

@@ -19,6 +19,8 @@ struct Reach<'a> {
     #[serde(borrow, default)]
     queue_url: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
+    key_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     event_bus_name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     transact_items: Vec<HashMap<Cow<'a, str>, Reach<'a>>>,
@@ -64,6 +66,7 @@ fn needs(service: &str, operation: &str, reach: &Reach) -> BTreeSet<(String, Str
             let index = reach.index_name.as_ref().map(|index| format!("/index/{index}")).unwrap_or_default();
             [(action(operation), table_arn(&name(&reach.table_name)) + &index)].into()
         }
+        ("kms", _) => [(action(operation), name(&reach.key_id))].into(),
         ("sqs", _) => [(action(operation.trim_end_matches("Batch")), queue_arn(&name(&reach.queue_url)))].into(),
         _ => {
             let arn =

@@ -1,9 +1,9 @@
 //! Other companies' systems, as stubs on loopback: they check what they are sent, do what it asks, remember it, and behave
 //! as they are told.
 
-mod data_platform;
 mod nhn_cloud;
 mod payment_gateway;
+mod receiver;
 mod solapi;
 
 use crate::{aws::data::Journal, clock::Clock};
@@ -129,6 +129,9 @@ pub struct Behaviour {
     /// With which status, where it is not the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// With which `Retry-After`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
     /// After how many milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
@@ -180,20 +183,21 @@ pub struct Received {
 /// Starts every partner; what a partner keeps on its books, the journal keeps for it.
 pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, crate::Failure> {
     let webhook_secret = || format!("whsec_{}", aws_smithy_types::base64::encode(rand::random::<[u8; 32]>()));
-    let secret = webhook_secret();
-    let data_platform = Arc::new(data_platform::DataPlatform::new(&secret));
-    let data_platform = Partner::start(data_platform, secret, clock).await?;
+    let mut partners = Partners::new();
+    for name in ["data-platform", "tms", "tason"] {
+        let secret = webhook_secret();
+        let receiver = Arc::new(receiver::Receiver::checking(&secret)?);
+        partners.insert(name, Partner::start(receiver, secret, clock).await?);
+    }
+    let receiver = Arc::new(receiver::Receiver::taking_anything());
+    partners.insert("webhook-receiver", Partner::start(receiver, String::new(), clock).await?);
     let secret = format!("test_sk_{:032x}", rand::random::<u128>());
     let gateway = Arc::new(payment_gateway::PaymentGateway::new(&secret, journal)?);
     let gateway = Partner::start(gateway, secret, clock).await?;
     let solapi = Partner::start(Arc::new(solapi::Solapi::new()), String::new(), clock).await?;
     let nhn_cloud = Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
-    Ok(BTreeMap::from([
-        ("data-platform", data_platform),
-        ("payment-gateway", gateway),
-        ("solapi", solapi),
-        ("nhn-cloud", nhn_cloud),
-    ]))
+    partners.extend([("payment-gateway", gateway), ("solapi", solapi), ("nhn-cloud", nhn_cloud)]);
+    Ok(partners)
 }
 
 impl Partner {
@@ -299,7 +303,7 @@ async fn answer(
     let headers: BTreeMap<String, String> = parts.headers.iter().map(text).collect();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
     let asked = Asked { method: &method, path: &path, headers: &headers, body: &body, now: clock.now() };
-    let Behaviour { mode, status, delay_ms, share: _ } = partner.next();
+    let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _ } = partner.next();
     let (usual, said) = match mode {
         Mode::Ok | Mode::Slow | Mode::Lost => partner.system.answer(&asked),
         Mode::Error => partner.system.error(),
@@ -324,7 +328,14 @@ async fn answer(
     let mut response = Response::new(axum::body::Body::from(body));
     let json = hyper::header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
+    if let Some(seconds) = retry_after_seconds {
+        response.headers_mut().insert(hyper::header::RETRY_AFTER, seconds.into());
+    }
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if response.status().is_redirection() {
+        let elsewhere = hyper::header::HeaderValue::from_static("/elsewhere");
+        response.headers_mut().insert(hyper::header::LOCATION, elsewhere);
+    }
     Ok(response)
 }
 

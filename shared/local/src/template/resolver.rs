@@ -80,6 +80,7 @@ impl<'a> Resolver<'a> {
             ("AWS::DynamoDB::Table", "StreamArn") => arn("dynamodb", format!("table/{name}/stream/local")),
             ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{name}")),
             ("AWS::Events::Rule", "Arn") => arn("events", format!("rule/{name}")),
+            ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{name}")),
             ("AWS::Logs::LogGroup", "Arn") => arn("logs", format!("log-group:{name}:*")),
             (_, "Arn") => arn("other", name.into()),
             _ => name.to_owned(),

@@ -1,0 +1,74 @@
+//! Keys: what KMS does with a symmetric key, `Encrypt` and `Decrypt`, with the encryption context that what is sealed is bound to.
+
+use super::{Answer, AwsError, data::Journal};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_smithy_types::base64;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt};
+
+/// The longest text that is sealed, in bytes.
+const MOST_BYTES: usize = 4_096;
+
+/// The bytes of a nonce, before what is sealed.
+const NONCE_BYTES: usize = 12;
+
+/// One key for all of a platform's: their ARNs are bound to what they seal.
+pub(crate) struct Keys {
+    key: RandomizedNonceKey,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+fn invalid(code: &str) -> AwsError {
+    AwsError::new(code, "")
+}
+
+impl Keys {
+    /// The keys of the platform whose journal this is: they outlive it, if it is kept.
+    pub(crate) fn new(journal: &Journal) -> Result<Self, AwsError> {
+        let bytes = journal.key(|| rand::random::<[u8; 32]>().to_vec())?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| invalid("InternalException"))?;
+        Ok(Self { key })
+    }
+
+    pub(crate) fn answer(&self, operation: &str, request: &Value) -> Answer {
+        let key = request["KeyId"].as_str().unwrap_or_default();
+        let context: BTreeMap<&str, &str> = request["EncryptionContext"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect();
+        let bound_to = format!("{key} {context:?}");
+        let bytes = |name: &str| base64::decode(request[name].as_str().unwrap_or_default()).unwrap_or_default();
+        match operation {
+            "Encrypt" => {
+                let mut sealed = bytes("Plaintext");
+                if !(1..=MOST_BYTES).contains(&sealed.len()) {
+                    return Err(AwsError::new("ValidationException", "a plaintext has 1 to 4,096 bytes"));
+                }
+                let nonce = self.key.seal_in_place_append_tag(Aad::from(bound_to), &mut sealed);
+                let nonce = nonce.map_err(|_| invalid("InternalException"))?;
+                let blob = base64::encode([nonce.as_ref().as_slice(), &sealed].concat());
+                Ok(json!({ "CiphertextBlob": blob, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }))
+            }
+            "Decrypt" => {
+                let blob = bytes("CiphertextBlob");
+                let (nonce, sealed) =
+                    blob.split_at_checked(NONCE_BYTES).ok_or_else(|| invalid("InvalidCiphertextException"))?;
+                let nonce =
+                    Nonce::try_assume_unique_for_key(nonce).map_err(|_| invalid("InvalidCiphertextException"))?;
+                let mut sealed = sealed.to_vec();
+                let opened = self.key.open_in_place(nonce, Aad::from(bound_to), &mut sealed);
+                let opened = opened.map_err(|_| invalid("InvalidCiphertextException"))?;
+                let plaintext = base64::encode(opened);
+                Ok(json!({ "Plaintext": plaintext, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }))
+            }
+            _ => Err(AwsError::unknown(operation)),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Whoever takes events that are signed with a shared secret, within five minutes of now (Standard Webhooks): the data platform,
+//! TMS, TasOn. And one that takes whatever it is sent, to try webhooks with.
+
+use super::{Asked, Said, System};
+use domain::Timestamp;
+use partners::webhook::{self, InvalidSecret, Secret};
+use serde_json::Value;
+
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// The secret by which it knows what is ours, if it looks.
+    secret: Option<Secret>,
+}
+
+impl Receiver {
+    pub(super) fn checking(secret: &str) -> Result<Self, InvalidSecret> {
+        Ok(Self { secret: Some(Secret::parse(secret)?) })
+    }
+
+    pub(super) fn taking_anything() -> Self {
+        Self { secret: None }
+    }
+
+    fn takes(&self, asked: &Asked<'_>) -> bool {
+        let Some(secret) = &self.secret else { return true };
+        let Ok(seconds) = asked.header(webhook::TIMESTAMP_HEADER).parse::<i64>() else { return false };
+        let is_recent = (asked.now.seconds() - seconds).abs() <= 300;
+        let at = Timestamp::from_millis(seconds.saturating_mul(1000));
+        let expected = secret.sign(asked.header(webhook::ID_HEADER), at, asked.body);
+        let signatures = asked.header(webhook::SIGNATURE_HEADER);
+        is_recent && expected.is_ok_and(|expected| signatures.split(' ').any(|one| one == expected))
+    }
+}
+
+impl System for Receiver {
+    fn answer(&self, asked: &Asked<'_>) -> Said {
+        (if self.takes(asked) { 200 } else { 401 }, Value::Null)
+    }
+
+    fn decline(&self, _: &Asked<'_>) -> Said {
+        (422, Value::Null)
+    }
+}

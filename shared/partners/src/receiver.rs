@@ -1,0 +1,357 @@
+//! Receivers of webhooks: whoever an operator names, so nobody whom we know. They are reached by https alone and on public
+//! addresses alone, lest a URL lead into our own network: what is looked up is checked where it is connected to.
+
+use crate::{
+    http,
+    webhook::{self, Secret},
+};
+use domain::Timestamp;
+use futures::future::BoxFuture;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::{
+    Client, StatusCode, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    redirect::Policy,
+};
+use std::{
+    error::Error,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest URL, in characters.
+const MAX_URL: usize = 2_000;
+
+/// Which URLs a receiver may have.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Origins that are allowed wherever they are: those of stubs.
+    allowed: Vec<String>,
+}
+
+/// Why a URL is none that a receiver may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnsafeUrl {
+    /// It is not a URL.
+    #[error("must be a URL of at most {MAX_URL} characters")]
+    Malformed,
+    /// It is not https.
+    #[error("must be https")]
+    NotHttps,
+    /// It has a user or a password.
+    #[error("must not have a user or password")]
+    HasUser,
+    /// It leads to a private, loopback or link-local address, or to a name that does.
+    #[error("must lead to a public address")]
+    NotPublic,
+}
+
+impl Reach {
+    /// Public URLs, and these origins, if any (`http://127.0.0.1:4000`, separated by commas).
+    pub fn allowing(origins: Option<&str>) -> Self {
+        let origins =
+            origins.unwrap_or_default().split(',').map(str::trim).filter_map(|origin| Url::parse(origin).ok());
+        Self { allowed: origins.map(|origin| origin.origin().ascii_serialization()).collect() }
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        self.allowed.contains(&url.origin().ascii_serialization())
+    }
+
+    /// Reads a URL, and refuses what is unsafe as it stands. What its name leads to is looked at when it is connected to.
+    pub fn check(&self, url: &str) -> Result<Url, UnsafeUrl> {
+        let parsed = Url::parse(url).map_err(|_| UnsafeUrl::Malformed)?;
+        if url.len() > MAX_URL {
+            return Err(UnsafeUrl::Malformed);
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(UnsafeUrl::HasUser);
+        }
+        if self.allows(&parsed) {
+            return Ok(parsed);
+        }
+        if parsed.scheme() != "https" {
+            return Err(UnsafeUrl::NotHttps);
+        }
+        let host = parsed.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let is_public = if let Some(address) = address {
+            is_public(address)
+        } else {
+            // A name without a dot, or of a zone that is nobody's in public, is looked up in our own network.
+            let own = ["localhost", "local", "internal", "lan", "home", "arpa"];
+            host.rsplit_once('.').is_some_and(|(_, zone)| !own.contains(&zone))
+        };
+        if is_public { Ok(parsed) } else { Err(UnsafeUrl::NotPublic) }
+    }
+}
+
+/// Whether an address is one of the public Internet (IANA's special-purpose registries).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (18..20).contains(&b));
+    !is_special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    // Addresses that carry one of IPv4 lead where that leads.
+    let carried = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            carried(high, low)
+        }
+        // The rest of what is not global unicast, and of that documentation, Teredo and benchmarks.
+        [0x2001, second, ..] => second >= 0x200 && second != 0xdb8,
+        [first, ..] => (0x2000..0x4000).contains(&first),
+    }
+}
+
+/// Looks a name up.
+type Lookup = fn(String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+
+fn look_up(name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+}
+
+/// Looks names up, and leaves out what is not public.
+struct PublicOnly(Lookup);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = (self.0)(name.as_str().to_owned());
+        Box::pin(async move {
+            let public: Vec<SocketAddr> = found.await?.into_iter().filter(|found| is_public(found.ip())).collect();
+            if public.is_empty() {
+                return Err(UnsafeUrl::NotPublic.into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Sends to receivers.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    client: Client,
+    reach: Reach,
+}
+
+/// A message to a receiver.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Where it goes.
+    pub url: &'a str,
+    /// The event's id: the same for every attempt.
+    pub id: &'a str,
+    /// What is sent, byte for byte.
+    pub body: &'a str,
+    /// The secrets that sign: one, or more while one replaces others.
+    pub secrets: &'a [Secret],
+    /// Whether the URL may lead anywhere, for whoever deploys has named it.
+    pub may_lead_anywhere: bool,
+}
+
+/// Why a message did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// The receiver answered something else than success.
+    #[error("the receiver answered {status}")]
+    Status {
+        /// What.
+        status: u16,
+        /// After how long it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The URL leads where no receiver may be.
+    #[error("the URL {0}")]
+    Unsafe(#[from] UnsafeUrl),
+    /// It could not be reached, or not in time.
+    #[error("the receiver could not be reached")]
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl Undelivered {
+    /// The receiver wants nothing more (410).
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { status: 410, .. })
+    }
+}
+
+impl Sender {
+    /// Sends to whom `reach` allows.
+    pub fn new(reach: Reach) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Self::looking_up(reach, look_up)
+    }
+
+    fn looking_up(reach: Reach, look_up: Lookup) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(PublicOnly(look_up)))
+            .user_agent("jumun")
+            .build()?;
+        Ok(Self { client, reach })
+    }
+
+    /// Sends a message, signed for this attempt. It arrived when this says so: by a status of 200 to 299.
+    pub async fn send(&self, message: &Outgoing<'_>, attempted_at: Timestamp) -> Result<u16, Undelivered> {
+        let (client, url) = if message.may_lead_anywhere {
+            let client = http::client().map_err(Undelivered::Unreachable)?;
+            (client, Url::parse(message.url).map_err(|_| UnsafeUrl::Malformed)?)
+        } else {
+            (&self.client, self.reach.check(message.url)?)
+        };
+        let sign = |secret: &Secret| secret.sign(message.id, attempted_at, message.body);
+        let signatures: Vec<String> = message
+            .secrets
+            .iter()
+            .map(sign)
+            .collect::<Result<_, _>>()
+            .map_err(|error| Undelivered::Unreachable(error.into()))?;
+        let request = client
+            .post(url)
+            .header(CONTENT_TYPE, "application/cloudevents+json")
+            .header(webhook::ID_HEADER, message.id)
+            .header(webhook::TIMESTAMP_HEADER, attempted_at.seconds().to_string())
+            .header(webhook::SIGNATURE_HEADER, signatures.join(" "))
+            .body(message.body.to_owned());
+        let response = request.send().await.map_err(|error| Undelivered::Unreachable(error.without_url().into()))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(status.as_u16());
+        }
+        let may_ask = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::BAD_GATEWAY,
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::GATEWAY_TIMEOUT,
+        ];
+        let asked = response.headers().get(RETRY_AFTER).filter(|_| may_ask.contains(&status));
+        let retry_after = asked.and_then(|value| retry_after(value.to_str().ok()?.trim(), attempted_at));
+        Err(Undelivered::Status { status: status.as_u16(), retry_after })
+    }
+}
+
+/// How long a `Retry-After` asks for: seconds, or until a date (RFC 9110, section 10.2.3).
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTimeParser::new().parse_timestamp(value).ok()?;
+    Some(now.until(Timestamp::from_millis(until.as_millisecond())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_on_public_addresses_is_safe() {
+        let reach = Reach::default();
+        for good in ["https://example.com/hook", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/x?y=z"] {
+            assert!(reach.check(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("nonsense", UnsafeUrl::Malformed),
+            ("http://example.com", UnsafeUrl::NotHttps),
+            ("ftp://example.com", UnsafeUrl::NotHttps),
+            ("https://user@example.com", UnsafeUrl::HasUser),
+            ("https://localhost", UnsafeUrl::NotPublic),
+            ("https://db.internal", UnsafeUrl::NotPublic),
+            ("https://printer.local.", UnsafeUrl::NotPublic),
+            ("https://router", UnsafeUrl::NotPublic),
+            ("https://127.0.0.1", UnsafeUrl::NotPublic),
+            ("https://2130706433", UnsafeUrl::NotPublic),
+            ("https://0x7f.1", UnsafeUrl::NotPublic),
+            ("https://10.1.2.3", UnsafeUrl::NotPublic),
+            ("https://172.16.0.1", UnsafeUrl::NotPublic),
+            ("https://192.168.1.1", UnsafeUrl::NotPublic),
+            ("https://169.254.169.254/latest/meta-data", UnsafeUrl::NotPublic),
+            ("https://100.64.0.1", UnsafeUrl::NotPublic),
+            ("https://0.0.0.0", UnsafeUrl::NotPublic),
+            ("https://255.255.255.255", UnsafeUrl::NotPublic),
+            ("https://[::1]", UnsafeUrl::NotPublic),
+            ("https://[::]", UnsafeUrl::NotPublic),
+            ("https://[fe80::1]", UnsafeUrl::NotPublic),
+            ("https://[fd00::1]", UnsafeUrl::NotPublic),
+            ("https://[::ffff:10.0.0.1]", UnsafeUrl::NotPublic),
+            ("https://[64:ff9b::a00:1]", UnsafeUrl::NotPublic),
+            ("https://[2002:a00:1::]", UnsafeUrl::NotPublic),
+            ("https://[2001:db8::1]", UnsafeUrl::NotPublic),
+            ("https://[ff02::1]", UnsafeUrl::NotPublic),
+        ] {
+            assert_eq!(reach.check(bad).err(), Some(why), "{bad}");
+        }
+        assert_eq!(
+            reach.check(&format!("https://example.com/{}", "x".repeat(2_000))).err(),
+            Some(UnsafeUrl::Malformed)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_connected_to() {
+        let inside = |_| -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+            Box::pin(async { Ok(vec![([127, 0, 0, 1], 0).into(), ([10, 0, 0, 1], 0).into()]) })
+        };
+        let sender = Sender::looking_up(Reach::default(), inside).expect("a sender");
+        let message =
+            Outgoing { url: "https://example.com/hook", id: "1", body: "{}", secrets: &[], may_lead_anywhere: false };
+        let sent = sender.send(&message, Timestamp::from_millis(0)).await;
+        let Err(Undelivered::Unreachable(why)) = sent else { panic!("{sent:?}") };
+        let mut causes = std::iter::successors(Some(&*why as &dyn Error), |error| (*error).source());
+        assert!(causes.any(|cause| cause.downcast_ref() == Some(&UnsafeUrl::NotPublic)), "{why:?}");
+        let public = PublicOnly(look_up).resolve("8.8.8.8".parse().expect("a name")).await;
+        assert_eq!(public.map(|mut found| found.next().map(|found| found.ip())).ok().flatten(), "8.8.8.8".parse().ok());
+    }
+
+    #[test]
+    fn a_receiver_asks_for_time_in_seconds_or_until_a_date() {
+        let now = Timestamp::from_millis(784_111_700_000);
+        for (asked, expected) in [
+            ("120", Some(120)),
+            ("0", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(77)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+        ] {
+            assert_eq!(retry_after(asked, now), expected.map(Duration::from_secs), "{asked}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_origin_is_itself_and_nobody_else() {
+        let reach = Reach::allowing(Some("http://127.0.0.1:4000, https://localhost:9"));
+        assert!(reach.check("http://127.0.0.1:4000/hook").is_ok() && reach.check("https://localhost:9").is_ok());
+        for bad in ["http://127.0.0.1:4001", "https://127.0.0.1:4000", "http://127.0.0.1.nip.io:4000"] {
+            assert!(reach.check(bad).is_err(), "{bad}");
+        }
+    }
+}

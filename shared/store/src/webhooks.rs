@@ -1,0 +1,180 @@
+//! Webhooks: who wants to be told of which events, and what became of each delivery.
+
+use crate::{
+    Item, Page, PageRequest, Store, Transaction, Write,
+    item::{number, read, row},
+    keys,
+    read::Query,
+};
+use domain::{DeliveryId, Fault, Timestamp, WebhookName};
+use events::EventType;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long deliveries are kept in the log.
+const KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// A receiver of events, with its secrets sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Its name.
+    pub name: WebhookName,
+    /// Where it is.
+    pub url: String,
+    /// The events that it wants.
+    pub events: Vec<EventType>,
+    /// Whether it is told anything.
+    pub active: bool,
+    /// Why it is not, if it said so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_because: Option<String>,
+    /// The secret that signs for it, sealed.
+    pub secret: String,
+    /// The secrets that did before, the latest first: each still does until its time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous: Vec<PreviousSecret>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// How often it was written.
+    pub writes: i64,
+}
+
+/// A secret that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousSecret {
+    /// The secret, sealed.
+    pub secret: String,
+    /// Until when it signs beside its successor.
+    pub until: Timestamp,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeliveryStatus {
+    /// It is to be tried, for the first time or again.
+    Pending,
+    /// The receiver took it.
+    Delivered,
+    /// It was given up: it failed too often, or the receiver wants nothing more.
+    Failed,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryAttempt {
+    /// When.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The receiver's status, if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What went wrong, if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A delivery of one event to one receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDelivery {
+    /// Its id: sorted by the time of the event.
+    pub delivery_id: DeliveryId,
+    /// To whom.
+    pub webhook: WebhookName,
+    /// Since when the webhook is registered: one of the same name that was registered later is another one. Nothing, if the
+    /// template names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Timestamp>,
+    /// The event's id: the same for every attempt.
+    pub event_id: String,
+    /// The event's type.
+    pub event_type: EventType,
+    /// What is sent, byte for byte.
+    pub body: String,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// Every attempt, the first first.
+    pub attempts: Vec<DeliveryAttempt>,
+    /// When the schedule began: anew with a replay.
+    pub begun_at: Timestamp,
+    /// How many attempts of the schedule failed.
+    pub failed_in_row: usize,
+    /// Why it was given up, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up_because: Option<String>,
+    /// When it is to be tried next, and by whom it was claimed until then.
+    pub next_attempt_at: Timestamp,
+    /// When the event was told to us.
+    pub created_at: Timestamp,
+    /// How often it was written.
+    pub writes: i64,
+}
+
+impl Store {
+    /// A webhook.
+    pub async fn webhook(&self, name: &WebhookName) -> Result<Option<Webhook>, Fault> {
+        self.get(&self.tables.webhooks, &keys::webhook(name)).await?.map(read).transpose()
+    }
+
+    /// Every webhook, by name.
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, Fault> {
+        let query = Query { table: &self.tables.webhooks, pk: keys::WEBHOOKS, prefix: "", newest_first: false };
+        self.query_all(&query).await?.into_iter().map(read).collect()
+    }
+
+    /// Puts a webhook, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
+    pub async fn put_webhook(&self, webhook: &Webhook) -> Result<bool, Fault> {
+        let put = Write::put(&self.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
+        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_news(self).await
+    }
+
+    /// Removes a webhook; its log expires. There is nothing to assert.
+    pub async fn remove_webhook(&self, name: &WebhookName) -> Result<(), Fault> {
+        let delete = Write::delete(&self.tables.webhooks, keys::webhook(name));
+        Transaction::default().with(delete, ()).commit_unconditional(self).await
+    }
+
+    /// A delivery.
+    pub async fn webhook_delivery(
+        &self,
+        name: &WebhookName,
+        id: &DeliveryId,
+    ) -> Result<Option<WebhookDelivery>, Fault> {
+        self.get(&self.tables.webhooks, &keys::webhook_delivery(name, id)).await?.map(read).transpose()
+    }
+
+    /// Puts a delivery, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
+    pub async fn put_webhook_delivery(&self, delivery: &WebhookDelivery) -> Result<bool, Fault> {
+        let key = keys::webhook_delivery(&delivery.webhook, &delivery.delivery_id);
+        let mut item: Item = row(&key, delivery)?;
+        item.insert("expiresAt".into(), number(delivery.created_at.plus(KEPT).seconds()));
+        let put = unwritten_since(Write::put(&self.tables.webhooks, item), delivery.writes);
+        Transaction::default().with(put, ()).commit_news(self).await
+    }
+
+    /// The deliveries to a webhook, the newest first. A page's `next` is the id of its last.
+    pub async fn webhook_deliveries(
+        &self,
+        name: &WebhookName,
+        page: &PageRequest,
+    ) -> Result<Page<WebhookDelivery>, Fault> {
+        let pk = keys::webhook_deliveries(name);
+        let query = Query { table: &self.tables.webhooks, pk: &pk, prefix: "", newest_first: true };
+        let rows = self.query(&query, page).await?;
+        Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next: rows.next })
+    }
+}
+
+/// The write happens only if the row was written once less than it will have been.
+fn unwritten_since(write: Write, writes: i64) -> Write {
+    match writes {
+        1 => write.when_new(),
+        writes => write.when("writes = :seen").value(":seen", number(writes - 1)),
+    }
+}
