@@ -2,10 +2,20 @@
 //!
 //! This crate must never decide what an event says: it carries orders and envelopes as they are.
 
+pub mod delete_webhook;
 pub mod deliver_to_data_platform;
+pub mod deliver_webhook;
+mod endpoints;
 pub mod get_integration_order;
+pub mod get_webhook;
 pub mod list_changed_orders;
+pub mod list_webhook_deliveries;
+pub mod list_webhooks;
 pub mod project_change_feed;
+pub mod put_webhook;
+pub mod replay_webhook_delivery;
+pub mod rotate_webhook_secret;
+pub mod webhooks;
 
 use edge::Function;
 
@@ -16,5 +26,13 @@ pub fn functions() -> Vec<Function> {
         project_change_feed::function(),
         list_changed_orders::function(),
         get_integration_order::function(),
+        deliver_webhook::function(),
+        put_webhook::function(),
+        get_webhook::function(),
+        list_webhooks::function(),
+        delete_webhook::function(),
+        rotate_webhook_secret::function(),
+        list_webhook_deliveries::function(),
+        replay_webhook_delivery::function(),
     ]
 }

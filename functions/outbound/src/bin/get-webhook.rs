@@ -1,0 +1,5 @@
+//! The Lambda function `get-webhook`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&outbound::get_webhook::function())
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `list-webhooks`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&outbound::list_webhooks::function())
+}

@@ -1,0 +1,374 @@
+//! `deliver-webhook` brings events to whoever wants them, signed (Standard Webhooks 1.0.0).
+//!
+//! An event from the bus becomes a delivery for each endpoint that wants it, and a message for each delivery: from then on every
+//! endpoint has its own fate. A delivery is claimed before it is sent and concluded after; what did not arrive comes again by the
+//! schedule of the specification, ten attempts over three days, each under the same id. An endpoint in trouble has its own circuit;
+//! one that asks for time is left alone. A webhook that answers 410 is switched off.
+//!
+//! What is due later is sent to the queue anew, with a delay: a message that is only hidden counts among those that a queue has in
+//! flight, of which there is a limit, and one endpoint's would keep out the others'.
+
+use crate::endpoints::{Endpoint, Endpoints, Secrets};
+use domain::{
+    DeliveryId, Fault, Timestamp, WebhookName,
+    webhook::{GIVEN_UP_AFTER, LONGEST_REST, pause_after},
+};
+use edge::{Environment, Function, Message, NotLaidAside, NotSent, NotStarted, Pacer};
+use events::{Envelope, Order};
+use partners::receiver::{Outgoing, Reach, Sender, Undelivered};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use store::{
+    Store,
+    circuits::{Breaker, Open},
+    webhooks::{DeliveryAttempt, DeliveryStatus, WebhookDelivery},
+};
+
+/// The pause after the first failure of our own, or while a circuit is open.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// A queue delays a message for a quarter of an hour at the most: what is due later is looked at in between.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// How long whoever sends a message may take before another may try.
+const CLAIMED_FOR: Duration = Duration::from_secs(30);
+
+/// How often a webhook is read anew when it changed in between.
+const ROUNDS: usize = 4;
+
+/// The function.
+pub fn function() -> Function {
+    Function::queue("deliver-webhook", Courier::open, handle)
+}
+
+#[derive(Clone)]
+struct Courier {
+    endpoints: Endpoints,
+    secrets: Secrets,
+    sender: Sender,
+    pacer: Pacer,
+    /// One for each endpoint.
+    breakers: Arc<Mutex<HashMap<WebhookName, Breaker>>>,
+}
+
+impl Courier {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let endpoints = Endpoints::open(env)?;
+        Ok(Self {
+            secrets: Secrets::open(env, &endpoints)?,
+            endpoints,
+            sender: Sender::new(Reach::allowing(env.variable("WEBHOOK_ALLOWED_ORIGINS").as_deref()))?,
+            pacer: Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            breakers: Arc::default(),
+        })
+    }
+
+    fn breaker(&self, name: &WebhookName) -> Breaker {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.entry(name.clone()).or_insert_with(|| Breaker::new(format!("webhook-{name}"))).clone()
+    }
+}
+
+/// A delivery that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DueDelivery {
+    pub(crate) webhook: WebhookName,
+    pub(crate) delivery_id: DeliveryId,
+}
+
+/// Why a delivery is not at its end.
+#[derive(Debug)]
+enum Unfinished {
+    /// It is due later: somebody else is at it, its receiver is left alone, or it failed.
+    Later(Duration),
+    /// The machinery failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for Unfinished {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Open> for Unfinished {
+    fn from(Open(wait): Open) -> Self {
+        Self::Later(wait)
+    }
+}
+
+/// Why a message stays in the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDelivered {
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A delivery could not be sent on.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    /// It could not be laid aside.
+    #[error(transparent)]
+    NotLaidAside(#[from] NotLaidAside),
+}
+
+async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
+    let store = courier.endpoints.store.until(message.deadline);
+    let done = match message.json::<DueDelivery>() {
+        Ok(due) => bring(&courier, &store, &due, &message).await,
+        Err(_) => match message.json::<Envelope<Order>>() {
+            Ok(envelope) => fan_out(&courier, &store, &envelope, &message).await,
+            Err(not_json) => return Ok(courier.pacer.lay_aside(&message, not_json).await?),
+        },
+    };
+    if done.is_err() {
+        courier.pacer.hide(&message, Duration::ZERO).await;
+    }
+    done
+}
+
+/// Makes a delivery, or sends its message anew, to come when it is due.
+async fn bring(courier: &Courier, store: &Store, due: &DueDelivery, message: &Message) -> Result<(), NotDelivered> {
+    match deliver(courier, store, due).await {
+        Ok(()) => Ok(()),
+        Err(Unfinished::Later(wait)) => {
+            Ok(courier.pacer.send(&message.body, wait.clamp(FIRST_PAUSE, LONGEST_DELAY)).await?)
+        }
+        Err(Unfinished::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// Makes a delivery of an event for each endpoint that wants it. Done twice, it makes them once, and perhaps sends a message
+/// more, which finds nothing to do.
+async fn fan_out(
+    courier: &Courier,
+    store: &Store,
+    envelope: &Envelope<Order>,
+    message: &Message,
+) -> Result<(), NotDelivered> {
+    let order = &envelope.data;
+    let is_of_campaign = order.campaign_id.is_some();
+    for endpoint in courier.endpoints.all(store).await? {
+        if !endpoint.is_active || !endpoint.choice.wants(envelope.event_type, is_of_campaign) {
+            continue;
+        }
+        let delivery = WebhookDelivery {
+            delivery_id: DeliveryId::of(&order.order_id, order.version, envelope.time),
+            webhook: endpoint.name.clone(),
+            registered_at: endpoint.registered_at,
+            event_id: envelope.id.clone(),
+            event_type: envelope.event_type,
+            body: message.body.clone(),
+            status: DeliveryStatus::Pending,
+            attempts: Vec::new(),
+            begun_at: message.now,
+            failed_in_row: 0,
+            given_up_because: None,
+            next_attempt_at: message.now,
+            created_at: message.now,
+            writes: 1,
+        };
+        // Whether it was made before or not: a message for it may not have been sent.
+        store.put_webhook_delivery(&delivery).await?;
+        courier.pacer.send(&due(&delivery)?, Duration::ZERO).await?;
+    }
+    Ok(())
+}
+
+/// What the queue is told of a delivery.
+pub(crate) fn due(delivery: &WebhookDelivery) -> Result<String, Fault> {
+    let due = DueDelivery { webhook: delivery.webhook.clone(), delivery_id: delivery.delivery_id.clone() };
+    serde_json::to_string(&due).map_err(Fault::broken)
+}
+
+async fn deliver(courier: &Courier, store: &Store, due: &DueDelivery) -> Result<(), Unfinished> {
+    let Some(delivery) = store.webhook_delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
+    if delivery.status != DeliveryStatus::Pending {
+        return Ok(());
+    }
+    let now = store.now();
+    if now < delivery.next_attempt_at {
+        return Err(Unfinished::Later(now.until(delivery.next_attempt_at)));
+    }
+    let found = courier.endpoints.find(store, &due.webhook).await?;
+    let found = found.filter(|(endpoint, _)| endpoint.registered_at == delivery.registered_at);
+    let Some((endpoint, webhook)) = found else { return give_up(store, delivery, "the webhook was removed").await };
+    if !endpoint.is_active {
+        return give_up(store, delivery, "the webhook is switched off").await;
+    }
+    let secrets = courier.secrets.of(&endpoint, webhook.as_ref(), now).await?;
+    let breaker = courier.breaker(&endpoint.name);
+    let pass = match breaker.admit(store).await {
+        Ok(pass) => pass,
+        Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
+            return give_up(store, delivery, "its receiver was in trouble all the time").await;
+        }
+        Err(open) => return Err(open.into()),
+    };
+    let claimed =
+        WebhookDelivery { next_attempt_at: now.plus(CLAIMED_FOR), writes: delivery.writes + 1, ..delivery.clone() };
+    match store.put_webhook_delivery(&claimed).await {
+        Ok(true) => {}
+        not_claimed => {
+            breaker.release(store, pass).await;
+            not_claimed?;
+            return Err(Unfinished::Later(CLAIMED_FOR));
+        }
+    }
+    let outgoing = Outgoing {
+        url: &endpoint.url,
+        id: &claimed.event_id,
+        body: &claimed.body,
+        secrets: &secrets,
+        may_lead_anywhere: endpoint.registered_at.is_none(),
+    };
+    let at = store.now();
+    let sent = courier.sender.send(&outgoing, at).await;
+    let made = pass.made(store, !matches!(&sent, Err(why) if !why.is_gone()));
+    let concluded = conclude(store, &endpoint, claimed, &sent, at).await;
+    breaker.tell(store, made).await;
+    if let Err(Undelivered::Status { retry_after: Some(rest), .. }) = sent {
+        breaker.leave_alone(store, at.plus(rest.min(LONGEST_REST))).await;
+    }
+    concluded
+}
+
+/// Writes down what came of an attempt, and what follows from it.
+async fn conclude(
+    store: &Store,
+    endpoint: &Endpoint,
+    claimed: WebhookDelivery,
+    sent: &Result<u16, Undelivered>,
+    at: Timestamp,
+) -> Result<(), Unfinished> {
+    let now = store.now();
+    let took_ms = u64::try_from(at.until(now).as_millis()).unwrap_or(u64::MAX);
+    let attempt = match sent {
+        Ok(status) | Err(Undelivered::Status { status, .. }) => {
+            DeliveryAttempt { at, took_ms, status: Some(*status), error: None }
+        }
+        Err(error @ (Undelivered::Unsafe(_) | Undelivered::Unreachable(_))) => {
+            DeliveryAttempt { at, took_ms, status: None, error: Some(error.to_string()) }
+        }
+    };
+    // The template's own endpoints cannot be switched off here: what they answer with 410 is a failure like others.
+    let is_gone = sent.as_ref().is_err_and(Undelivered::is_gone) && endpoint.registered_at.is_some();
+    let begun_at = claimed.begun_at;
+    let mut seen = claimed;
+    for _ in 0..ROUNDS {
+        let mut next = WebhookDelivery { writes: seen.writes + 1, ..seen };
+        next.attempts.push(attempt.clone());
+        // Where somebody asked for it to be sent once more meanwhile, it is.
+        let again = if next.begun_at == begun_at { follow(&mut next, sent, is_gone, now) } else { None };
+        if store.put_webhook_delivery(&next).await? {
+            if next.status == DeliveryStatus::Failed {
+                tell_given_up(&next);
+            }
+            if is_gone {
+                switch_off(store, endpoint, now).await?;
+            }
+            return again.map_or(Ok(()), |pause| Err(Unfinished::Later(pause)));
+        }
+        let Some(meanwhile) = store.webhook_delivery(&next.webhook, &next.delivery_id).await? else { return Ok(()) };
+        seen = meanwhile;
+    }
+    Err(Fault::busy("the delivery changes faster than it can be concluded").into())
+}
+
+/// What follows from an attempt: it arrived, it is tried again after a pause, or it is given up.
+fn follow(
+    delivery: &mut WebhookDelivery,
+    sent: &Result<u16, Undelivered>,
+    is_gone: bool,
+    now: Timestamp,
+) -> Option<Duration> {
+    let undelivered = match sent {
+        Ok(_) => {
+            delivery.status = DeliveryStatus::Delivered;
+            return None;
+        }
+        Err(_) if delivery.status != DeliveryStatus::Pending => return None,
+        Err(undelivered) => undelivered,
+    };
+    delivery.failed_in_row += 1;
+    let asked_for = match undelivered {
+        Undelivered::Status { retry_after, .. } => *retry_after,
+        Undelivered::Unsafe(_) | Undelivered::Unreachable(_) => None,
+    };
+    let pause = pause_after(delivery.failed_in_row, rand::random_range(0..=1_000), asked_for).filter(|_| !is_gone);
+    if let Some(pause) = pause {
+        delivery.next_attempt_at = now.plus(pause);
+    } else {
+        delivery.status = DeliveryStatus::Failed;
+        let why = if is_gone { "its receiver wants nothing more" } else { "it failed as often as it may" };
+        delivery.given_up_because = Some(why.to_owned());
+    }
+    pause
+}
+
+/// Gives a delivery up that is not to be sent.
+async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), Unfinished> {
+    let given_up = WebhookDelivery {
+        status: DeliveryStatus::Failed,
+        given_up_because: Some(why.to_owned()),
+        writes: delivery.writes + 1,
+        ..delivery
+    };
+    if store.put_webhook_delivery(&given_up).await? {
+        tell_given_up(&given_up);
+        Ok(())
+    } else {
+        Err(Unfinished::Later(CLAIMED_FOR))
+    }
+}
+
+fn tell_given_up(delivery: &WebhookDelivery) {
+    let why = delivery.given_up_because.as_deref().unwrap_or_default();
+    // An alarm listens for these words.
+    tracing::error!(webhook = %delivery.webhook, delivery = %delivery.delivery_id, why, "a webhook delivery is given up");
+}
+
+/// Switches off a webhook that wants nothing more. Where that fails, the next event that it answers with 410 does.
+async fn switch_off(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
+    tracing::warn!(webhook = %endpoint.name, "a webhook wants nothing more: it answered 410");
+    for _ in 0..ROUNDS {
+        let Some(mut webhook) = store.webhook(&endpoint.name).await? else { return Ok(()) };
+        if !webhook.active || webhook.url != endpoint.url {
+            return Ok(());
+        }
+        (webhook.active, webhook.disabled_because) = (false, Some("it answered 410 Gone".into()));
+        (webhook.updated_at, webhook.writes) = (now, webhook.writes + 1);
+        if store.put_webhook(&webhook).await? {
+            return Ok(());
+        }
+    }
+    Err(Fault::busy("the webhook changes faster than it can be switched off"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::endpoints::Choice;
+    use events::EventType;
+
+    #[test]
+    fn tms_hears_of_statuses_and_tason_of_what_campaigns_brought() {
+        for (event_type, is_of_campaign, statuses, of_campaigns) in [
+            (EventType::Paid, false, true, false),
+            (EventType::Cancelled, true, true, true),
+            (EventType::Refunded, true, false, true),
+            (EventType::Updated, false, false, false),
+        ] {
+            assert_eq!(Choice::Statuses.wants(event_type, is_of_campaign), statuses);
+            assert_eq!(Choice::OfCampaigns.wants(event_type, is_of_campaign), of_campaigns);
+        }
+        assert!(Choice::Types(vec![EventType::Paid]).wants(EventType::Paid, false));
+        assert!(!Choice::Types(vec![EventType::Paid]).wants(EventType::Shipped, true));
+    }
+}

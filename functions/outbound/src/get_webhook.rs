@@ -1,0 +1,28 @@
+//! `GET /api/v1/admin/webhooks/{name}` shows a receiver of events (웹훅 조회).
+
+use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
+use domain::WebhookName;
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/webhooks/{name}",
+    Access::Roles(&[Role::Operator]),
+    "Shows a receiver of events (웹훅 조회)",
+)
+.answers::<WebhookAnswer>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-webhook", &[ROUTE], Endpoints::open, handle)
+}
+
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Unanswered> {
+    let name: WebhookName = request.path("name")?;
+    if let Some(endpoint) = endpoints.named.iter().find(|endpoint| endpoint.name == name) {
+        return Ok(Answer::ok(&WebhookAnswer::of_template(endpoint)));
+    }
+    let webhook = endpoints.store.until(request.deadline).webhook(&name).await?.ok_or(Rejected::NotFound)?;
+    Ok(Answer::ok(&WebhookAnswer::of(&webhook, None, request.now)))
+}

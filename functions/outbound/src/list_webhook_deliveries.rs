@@ -1,0 +1,92 @@
+//! `GET /api/v1/admin/webhooks/{name}/deliveries` lists what was sent to a receiver in the last 30 days, with every attempt, the
+//! newest first (웹훅 전송 기록).
+
+use domain::{DeliveryId, Timestamp, WebhookName};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use events::EventType;
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{
+    PageRequest, Store,
+    webhooks::{DeliveryAttempt, DeliveryStatus, WebhookDelivery},
+};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/webhooks/{name}/deliveries",
+    Access::Roles(&[Role::Operator]),
+    "Lists what was sent to a receiver in the last 30 days, with every attempt, the newest first (웹훅 전송 기록)",
+)
+.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.answers::<Deliveries>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http(
+        "list-webhook-deliveries",
+        &[ROUTE],
+        |env| Ok(Store::open(&env.aws, |name| env.variable(name))?),
+        handle,
+    )
+}
+
+/// A page of deliveries.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deliveries {
+    /// The deliveries.
+    deliveries: Vec<WebhookDeliveryAnswer>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A delivery as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDeliveryAnswer {
+    /// Its id, by which it can be replayed.
+    delivery_id: DeliveryId,
+    /// The event's id: `webhook-id` of every attempt.
+    event_id: String,
+    /// The event's type.
+    event_type: EventType,
+    /// Where it stands.
+    status: DeliveryStatus,
+    /// Every attempt, the first first.
+    attempts: Vec<DeliveryAttempt>,
+    /// When it is tried next, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Timestamp>,
+    /// Why it was given up, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_up_because: Option<String>,
+    /// When the event was told to us.
+    created_at: Timestamp,
+}
+
+impl From<WebhookDelivery> for WebhookDeliveryAnswer {
+    fn from(delivery: WebhookDelivery) -> Self {
+        let is_pending = delivery.status == DeliveryStatus::Pending;
+        Self {
+            delivery_id: delivery.delivery_id,
+            event_id: delivery.event_id,
+            event_type: delivery.event_type,
+            status: delivery.status,
+            attempts: delivery.attempts,
+            next_attempt_at: Some(delivery.next_attempt_at).filter(|_| is_pending),
+            given_up_because: delivery.given_up_because,
+            created_at: delivery.created_at,
+        }
+    }
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let name: WebhookName = request.path("name")?;
+    let (limit, after) = request.page::<DeliveryId>()?;
+    let page = PageRequest { limit, after: after.map(|after| after.to_string()) };
+    let page = store.until(request.deadline).webhook_deliveries(&name, &page).await?;
+    let deliveries = page.entries.into_iter().map(WebhookDeliveryAnswer::from).collect();
+    Ok(Answer::ok(&Deliveries { deliveries, next_cursor: Answer::cursor(page.next.as_deref()) }))
+}

@@ -1,0 +1,35 @@
+//! `GET /api/v1/admin/webhooks` lists the receivers of events: the template's own, and then the others by name (웹훅 목록).
+
+use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/webhooks",
+    Access::Roles(&[Role::Operator]),
+    "Lists the receivers of events (웹훅 목록); there are at most 100 beside TMS and TasOn",
+)
+.answers::<Webhooks>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-webhooks", &[ROUTE], Endpoints::open, handle)
+}
+
+/// The receivers of events.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Webhooks {
+    /// The template's own first, then the others by name.
+    webhooks: Vec<WebhookAnswer>,
+}
+
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Unanswered> {
+    let registered = endpoints.store.until(request.deadline).webhooks().await?;
+    let registered = registered.iter().map(|webhook| WebhookAnswer::of(webhook, None, request.now));
+    Ok(Answer::ok(&Webhooks {
+        webhooks: endpoints.named.iter().map(WebhookAnswer::of_template).chain(registered).collect(),
+    }))
+}

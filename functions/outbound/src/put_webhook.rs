@@ -1,0 +1,125 @@
+//! `PUT /api/v1/admin/webhooks/{name}` registers a receiver of events, or changes it. A new one has a secret, which is shown in
+//! this answer and never again.
+
+use crate::{
+    endpoints::{is_named_by_template, open_vault},
+    webhooks::{RESERVED, WebhookAnswer, WebhookRefusal, new_secret},
+};
+use domain::{Fault, WebhookName};
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use events::EventType;
+use partners::receiver::Reach;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::{Store, vault::Vault, webhooks::Webhook};
+
+/// How often the webhook is read anew when somebody else changed it in between.
+const ROUNDS: usize = 4;
+
+/// Webhooks at the most: each event is looked at for each of them.
+const MOST_WEBHOOKS: usize = 100;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Put,
+    "/api/v1/admin/webhooks/{name}",
+    Access::Roles(&[Role::Operator]),
+    "Registers a receiver of events, or changes it; a new one's secret is shown once (웹훅 등록·수정)",
+)
+.takes::<PutWebhook>()
+.answers::<WebhookAnswer>()
+.problems(&[RESERVED]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("put-webhook", &[ROUTE], Desk::open, handle)
+}
+
+/// What a webhook is to be.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PutWebhook {
+    /// Where events are sent: https, on a public address.
+    url: String,
+    /// The types of events that it wants, such as `order.paid.v1`; `*` is all that there are now.
+    events: Vec<String>,
+    /// Whether it is told anything; yes, if left out.
+    active: Option<bool>,
+}
+
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    vault: Vault,
+    reach: Reach,
+}
+
+impl Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self {
+            store: Store::open(&env.aws, |name| env.variable(name))?,
+            vault: open_vault(env)?,
+            reach: Reach::allowing(env.variable("WEBHOOK_ALLOWED_ORIGINS").as_deref()),
+        })
+    }
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, WebhookRefusal> {
+    let name: WebhookName = request.path("name")?;
+    let PutWebhook { url, events, active } = request.json()?;
+    if is_named_by_template(&name) {
+        return Err(WebhookRefusal::Reserved(name));
+    }
+    desk.reach.check(&url).map_err(|why| Rejected::field("url", why))?;
+    let events = types(&events)?;
+    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let mut secret = None;
+    for _ in 0..ROUNDS {
+        let webhook = if let Some(known) = store.webhook(&name).await? {
+            Webhook {
+                url: url.clone(),
+                events: events.clone(),
+                active: active.unwrap_or(true),
+                disabled_because: None,
+                updated_at: now,
+                writes: known.writes + 1,
+                ..known
+            }
+        } else {
+            if store.webhooks().await?.len() >= MOST_WEBHOOKS {
+                return Err(Rejected::field("name", format!("there are {MOST_WEBHOOKS} webhooks already")).into());
+            }
+            let (shown, sealed) = new_secret(&desk.vault, &name).await?;
+            secret = Some(shown);
+            Webhook {
+                name: name.clone(),
+                url: url.clone(),
+                events: events.clone(),
+                active: active.unwrap_or(true),
+                disabled_because: None,
+                secret: sealed,
+                previous: Vec::new(),
+                created_at: now,
+                updated_at: now,
+                writes: 1,
+            }
+        };
+        if store.put_webhook(&webhook).await? {
+            let secret = secret.filter(|_| webhook.writes == 1);
+            return Ok(Answer::ok(&WebhookAnswer::of(&webhook, secret, now)));
+        }
+    }
+    Err(Fault::busy("the webhook is put by others all the time").into())
+}
+
+/// The types that are named.
+fn types(names: &[String]) -> Result<Vec<EventType>, Rejected> {
+    if names.iter().any(|name| name == "*") {
+        return Ok(EventType::ALL.to_vec());
+    }
+    let known = |name: &String| {
+        let found = EventType::ALL.iter().copied().find(|one| one.as_str() == name);
+        found.ok_or_else(|| Rejected::field("events", format!("there is no event {name}")))
+    };
+    let types: Vec<EventType> = names.iter().map(known).collect::<Result<_, _>>()?;
+    if types.is_empty() { Err(Rejected::field("events", "must name at least one")) } else { Ok(types) }
+}

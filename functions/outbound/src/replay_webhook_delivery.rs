@@ -1,0 +1,69 @@
+//! `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay` sends a message to its receiver once more, under the same id, whatever
+//! came of it before (웹훅 재전송).
+
+use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryAnswer};
+use domain::{DeliveryId, Fault, WebhookName};
+use edge::{
+    Access, Answer, Environment, Function, Method, NotStarted, Pacer, Rejected, Request, Role, Route, Unanswered,
+};
+use std::time::Duration;
+use store::{
+    Store,
+    webhooks::{DeliveryStatus, WebhookDelivery},
+};
+
+/// How often the delivery is read anew when it changed in between.
+const ROUNDS: usize = 4;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/api/v1/admin/webhooks/{name}/deliveries/{id}/replay",
+    Access::Roles(&[Role::Operator]),
+    "Sends a message to its receiver once more, under the same id (웹훅 재전송)",
+)
+.answers::<WebhookDeliveryAnswer>()
+.succeeds(&[(202, "It is on its way")])
+.problems(&[(404, "not-found", "there is no such delivery, or not any more")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("replay-webhook-delivery", &[ROUTE], Desk::open, handle)
+}
+
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    pacer: Pacer,
+}
+
+impl Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let pacer = Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer })
+    }
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+    let name: WebhookName = request.path("name")?;
+    let id: DeliveryId = request.path("id")?;
+    let store = desk.store.until(request.deadline);
+    for _ in 0..ROUNDS {
+        let known = store.webhook_delivery(&name, &id).await?.ok_or(Rejected::NotFound)?;
+        let replayed = WebhookDelivery {
+            status: DeliveryStatus::Pending,
+            begun_at: request.now,
+            failed_in_row: 0,
+            given_up_because: None,
+            next_attempt_at: request.now,
+            writes: known.writes + 1,
+            ..known
+        };
+        if store.put_webhook_delivery(&replayed).await? {
+            // A crash before this leaves a delivery that is pending and that nobody brings: it is replayed again.
+            desk.pacer.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
+            return Ok(Answer::accepted(&WebhookDeliveryAnswer::from(replayed)));
+        }
+    }
+    Err(Fault::busy("the delivery changes faster than it can be replayed").into())
+}
