@@ -69,8 +69,10 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 const FOR_FUNCTIONS: &[&str] = &["domain", "events", "store", "edge", "partners"];
 
 /// Crates of others that only some of ours may use, in what is built of them.
-const RESERVED: [(&str, &[&str]); 12] = [
+const RESERVED: [(&str, &[&str]); 14] = [
     ("aws-sdk-dynamodb", &["store"]),
+    ("aws-sdk-kms", &["store"]),
+    ("aws-lc-rs", &["local"]),
     ("aws-sdk-eventbridge", &["orders"]),
     ("aws-sdk-sqs", &["edge", "orders"]),
     ("lambda_runtime", &["edge"]),

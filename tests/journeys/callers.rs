@@ -23,6 +23,8 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         .replace("{storeId}", "s1")
         .replace("{source}", "mall")
         .replace("{campaignId}", "spring")
+        .replace("{name}", "warehouse")
+        .replace("{id}", "dlv_1")
         .replace("{externalOrderId}", "e-1");
     let body = match route.path {
         "/points/charge" => json!({ "customerId": customer, "amount": 1 }),
@@ -34,6 +36,7 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.contains("/coupon-sources/") => crate::coupon_source(1),
         path if path.ends_with("/status") => json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" }),
         path if path.starts_with("/integrations/orders/{source}") => crate::collecting::told(1, "PAID"),
+        path if path.contains("/webhooks") => json!({ "url": "https://example.com", "events": ["*"] }),
         path if path.contains("/stores/") => crate::kitchen::store(true),
         path if path.ends_with("/pick-up") => json!({ "riderId": "c1" }),
         path if path.ends_with("/ship") => json!({ "carrier": "CJ", "trackingNumber": "1" }),

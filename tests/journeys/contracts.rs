@@ -1,9 +1,13 @@
 //! What is promised to other systems stands still: the golden files under `events/contracts/` are only ever added to.
 
 use domain::{
-    CustomerId, EntryId, RiderId, StoreId, actor::Actor, delivery::Shipment, lifecycle::Command, order::Order,
+    CustomerId, EntryId, RiderId, StoreId,
+    actor::Actor,
+    delivery::Shipment,
+    lifecycle::Command,
+    order::{Change, Order},
 };
-use events::Envelope;
+use events::{Envelope, EventType};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -103,6 +107,20 @@ fn every_step_of_fulfilment_is_told_as_promised() {
             order = order.clone().apply(&order.decide(command, by, at.parse().unwrap()).unwrap());
             assert_eq!(serde_json::to_value(order_event(&order)).unwrap(), golden(event_type));
         }
+    }
+}
+
+/// An order that another system made, and that it corrects.
+#[test]
+fn a_change_that_is_no_status_is_told_as_promised() {
+    let order: events::Order = serde_json::from_value(golden("order.updated.v1")["data"].clone()).unwrap();
+    assert_eq!(serde_json::to_value(events::order_event(order, Change::Updated)).unwrap(), golden("order.updated.v1"));
+}
+
+#[test]
+fn every_event_has_a_promise() {
+    for event_type in EventType::ALL {
+        golden(event_type.as_str());
     }
 }
 

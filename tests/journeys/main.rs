@@ -28,6 +28,7 @@ mod expiry;
 mod faults;
 mod fulfilment;
 mod grades;
+mod integration;
 mod kitchen;
 mod listing;
 mod log;
@@ -43,6 +44,7 @@ mod samples;
 mod shedding;
 mod sockets;
 mod top_sellers;
+mod webhooks;
 
 use local::{
     World,
