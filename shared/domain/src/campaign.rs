@@ -4,7 +4,7 @@ use crate::{Timestamp, Won};
 use std::{fmt, ops::AddAssign, str::FromStr, time::Duration};
 
 /// Korea is so far ahead of UTC, all year.
-const KST: Duration = Duration::from_hours(9);
+pub const KST: Duration = Duration::from_hours(9);
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
@@ -21,6 +21,12 @@ impl Day {
     /// How many days after 1 January 1970 it is.
     pub const fn number(self) -> i64 {
         self.0
+    }
+
+    /// The day so many days later.
+    #[must_use]
+    pub const fn plus(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days))
     }
 }
 

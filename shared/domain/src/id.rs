@@ -1,6 +1,6 @@
 //! Identifiers: ours are time-ordered and carry a prefix that tells what they name; those of others are kept as given.
 
-use crate::idempotency::IdempotencyKey;
+use crate::{Timestamp, idempotency::IdempotencyKey};
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use ulid::Ulid;
@@ -123,6 +123,10 @@ ids! {
     WebhookName
     /// A delivery of an event to a webhook: `dlv_` and a ULID, so that deliveries sort by time.
     DeliveryId
+    /// A sales channel: `chn_` and a ULID.
+    ChannelId
+    /// A collection of a sales channel: `run_` and a ULID, so that they sort by time.
+    RunId
     /// An order, named by the system that made it.
     ExternalOrderId
 }
@@ -169,6 +173,79 @@ impl DeliveryId {
     /// A delivery's id; it sorts by the time in `ulid`.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("dlv_{ulid}"))
+    }
+}
+
+impl ChannelId {
+    /// The channel that is registered under this key: always the same, so that none is registered twice.
+    pub fn of_key(key: &IdempotencyKey) -> Self {
+        Self(format!("chn_{}", Ulid::from_bytes(key.digest("channel"))))
+    }
+
+    /// The channel that is an account with a marketplace: always the same, so that no two are, and that its orders are known
+    /// again if it is registered anew.
+    pub fn of_account(kind: &str, account: &str) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(format!("{kind}/{account}"))[..16]);
+        Self(format!("chn_{}", Ulid::from_bytes(digest)))
+    }
+
+    /// A new channel's id.
+    pub fn from_ulid(ulid: Ulid) -> Self {
+        Self(format!("chn_{ulid}"))
+    }
+
+    /// The channel as a system that makes orders.
+    pub fn source(&self) -> SourceId {
+        SourceId(self.0.clone())
+    }
+}
+
+impl SourceId {
+    /// The sales channel that this system is, if it is one.
+    pub fn channel(&self) -> Option<ChannelId> {
+        self.0.starts_with("chn_").then(|| ChannelId(self.0.clone()))
+    }
+}
+
+impl RunId {
+    /// The collection of a channel that is due at a time: always the same, however often it is asked for.
+    pub fn due(channel: &ChannelId, at: Timestamp) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut random = [0; 16];
+        random.copy_from_slice(&Sha256::digest(format!("{channel} {at}"))[..16]);
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        Self(format!("run_{}", Ulid::from_parts(millis, u128::from_be_bytes(random))))
+    }
+
+    /// A new collection's id; it sorts by the time in `ulid`.
+    pub fn from_ulid(ulid: Ulid) -> Self {
+        Self(format!("run_{ulid}"))
+    }
+}
+
+impl CustomerId {
+    /// Who buys through a channel: known by nothing else than that it is always the same. Without the channel's `salt`, nobody can
+    /// try which buyer it is.
+    pub fn of_buyer(salt: &str, buyer: &str) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(format!("{salt}/{buyer}"))[..16]);
+        Self(format!("buyer_{}", Ulid::from_bytes(digest)))
+    }
+}
+
+impl CampaignId {
+    /// The campaign that a channel's words for the way in are: the id that they are, else one that is always the same.
+    pub fn of_inflow(words: &str) -> Self {
+        use sha2::{Digest, Sha256};
+        let of_others = || {
+            let mut digest = [0; 16];
+            digest.copy_from_slice(&Sha256::digest(words)[..16]);
+            Self(format!("inflow_{}", Ulid::from_bytes(digest)))
+        };
+        Self::parse(words).unwrap_or_else(|_| of_others())
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod basket;
 pub mod campaign;
+pub mod channel;
 pub mod circuit;
 pub mod collected;
 pub mod coupon;
@@ -32,8 +33,8 @@ pub mod webhook;
 
 pub use fault::Fault;
 pub use id::{
-    CampaignId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId, InvalidId, OrderId,
-    ProductId, RiderId, SourceId, StoreId, WebhookName,
+    CampaignId, ChannelId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId, InvalidId,
+    OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

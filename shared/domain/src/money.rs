@@ -44,6 +44,16 @@ impl Won {
         Self((self.0 - other.0).clamp(-Self::MAX.0, Self::MAX.0))
     }
 
+    /// What is for some of so many units, rounded towards nothing; all of it, if it is for no more.
+    #[must_use]
+    pub fn share(self, units: u32, of: u32) -> Self {
+        if units >= of {
+            return self;
+        }
+        let share = i128::from(self.0) * i128::from(units) / i128::from(of);
+        Self(i64::try_from(share).unwrap_or(self.0))
+    }
+
     /// So many percent, rounded down to the won.
     pub const fn percent(self, percent: u8) -> Self {
         Self((self.0 * percent as i64).div_euclid(100))

@@ -2,6 +2,7 @@
 
 use crate::{ProductId, StoreId, Won};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Whether a product can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -12,6 +13,12 @@ pub enum ProductStatus {
     Active,
     /// It is shown but cannot be ordered (판매중지).
     Inactive,
+}
+
+impl fmt::Display for ProductStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// What is known of a product besides its stock.
