@@ -2,6 +2,7 @@
 //!
 //! The only crate with an HTTP client. It must never know a database, Lambda, or what an event means to us.
 
+pub mod channels;
 mod data_platform;
 mod http;
 pub mod notifiers;

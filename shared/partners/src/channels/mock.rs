@@ -1,0 +1,121 @@
+//! A marketplace that is nowhere: it makes up orders and products of itself, the same ones whoever asks, and needs no network. With
+//! it a merchant sees what a channel is before there is an account with one.
+
+use super::{Channel, Kind, Page, Place, Product, Trouble, Window};
+use domain::{
+    ExternalOrderId, ProductId, Timestamp, Won,
+    channel::{Item, ToldOrder},
+    order::Status,
+};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+pub(super) static KIND: Kind = Kind {
+    name: "MOCK",
+    url_variable: None,
+    calls_per_second: 50,
+    lists_by_placing: true,
+    first_reach: Duration::from_hours(30 * 24),
+    overlap: Duration::ZERO,
+    credentials_last: None,
+    account: |_| Ok(None),
+    open: |_, _| Ok(Box::new(Mock)),
+};
+
+/// An order is placed so often.
+const EVERY: i64 = 3 * 60 * 60 * 1_000;
+
+/// Orders on a page.
+const MOST: i64 = 20;
+
+/// What is sold: a name and a price.
+const PRODUCTS: [(&str, &str, i64); 3] =
+    [("mock-cup", "A cup", 12_000), ("mock-plate", "A plate", 9_000), ("mock-spoon", "A spoon", 3_000)];
+
+#[derive(Debug)]
+struct Mock;
+
+/// A place: the orders of these numbers, both ends included.
+#[derive(Serialize, Deserialize)]
+struct Orders {
+    first: i64,
+    last: i64,
+}
+
+/// The order of a number, as it stands.
+fn order(number: i64, now: Timestamp) -> Option<ToldOrder> {
+    let placed_at = Timestamp::from_millis(number.checked_mul(EVERY)?);
+    let place = usize::try_from(number.rem_euclid(3)).ok()?;
+    let (product, name, price) = *PRODUCTS.get(place)?;
+    let age = placed_at.until(now);
+    let ordered = u32::try_from(number.rem_euclid(2)).ok()? + 1;
+    let is_called_off = number.rem_euclid(7) == 0 && age > Duration::from_mins(30);
+    let (status, channel_status) = match age {
+        _ if is_called_off => (Status::Cancelled, "CALLED_OFF"),
+        age if age < Duration::from_hours(1) => (Status::Paid, "PAID"),
+        age if age < Duration::from_hours(24) => (Status::Shipped, "ON_ITS_WAY"),
+        _ => (Status::Completed, "DELIVERED"),
+    };
+    let item = Item {
+        product_id: ProductId::parse(product).ok()?,
+        name: name.to_owned(),
+        ordered,
+        cancelled: if is_called_off { ordered } else { 0 },
+        held: 0,
+        unit_price: Won::new(price).ok()?,
+        discount: Won::ZERO,
+        status: Some(status),
+        channel_status: channel_status.to_owned(),
+        inflow: None,
+        shipment: None,
+    };
+    Some(ToldOrder {
+        external_order_id: ExternalOrderId::parse(&format!("mock-{number}")).ok()?,
+        placed_at: Some(placed_at),
+        paid_at: Some(placed_at),
+        buyer: Some(format!("buyer-{}", number.rem_euclid(5))),
+        recipient: None,
+        items: BTreeMap::from([("1".to_owned(), item)]),
+        claims: BTreeMap::new(),
+    })
+}
+
+impl Channel for Mock {
+    fn check(&self, _: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn begin(&self, from: Timestamp, now: Timestamp) -> Window {
+        let first = from.millis().div_euclid(EVERY);
+        Window { first: Place::of(Orders { first, last: now.millis().div_euclid(EVERY) }), until: now }
+    }
+
+    fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+        Box::pin(async move {
+            let Orders { first, last } = place.read()?;
+            let end = last.min(first.saturating_add(MOST - 1));
+            let entries = (first..=end).filter_map(|number| order(number, now)).collect();
+            let next = (end < last).then(|| Place::of(Orders { first: end + 1, last }));
+            Ok(Page { entries, next, unread: Vec::new(), rest: Duration::ZERO })
+        })
+    }
+
+    fn products<'a>(&'a self, _: Option<&'a Place>, _: Timestamp) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+        let product = |(id, name, price): &(&str, &str, i64)| {
+            Some(Product {
+                product_id: ProductId::parse(id).ok()?,
+                name: (*name).to_owned(),
+                status: "ON_SALE".into(),
+                price: Won::new(*price).ok(),
+                stock: None,
+            })
+        };
+        let entries = PRODUCTS.iter().filter_map(product).collect();
+        Box::pin(async move { Ok(Page { entries, next: None, unread: Vec::new(), rest: Duration::ZERO }) })
+    }
+
+    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
+    }
+}
