@@ -38,7 +38,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
 fn order(row: OrderRow) -> Option<Order> {
     match row {
         OrderRow::Order(order) => Some(Order::from(&*order)),
-        OrderRow::Collected(order) => Some(*order),
+        OrderRow::Collected(collected) => Some(collected.order),
         OrderRow::Attempt(_) => None,
     }
 }

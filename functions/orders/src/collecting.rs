@@ -100,9 +100,9 @@ pub struct ExternalItem {
 #[serde(rename_all = "camelCase")]
 pub struct ExternalPayment {
     /// Where the payment stands; as the order's status says, if left out.
-    status: Option<PaymentStatus>,
+    pub status: Option<PaymentStatus>,
     /// When it was paid; when the order was placed, if left out.
-    paid_at: Option<Timestamp>,
+    pub paid_at: Option<Timestamp>,
 }
 
 /// Why an order is not collected.
@@ -145,6 +145,7 @@ pub async fn collect(
     told: ExternalOrder,
     now: Timestamp,
 ) -> Result<Order, CollectRefusal> {
+    is_no_channel(source)?;
     let edition = told.edition(now)?;
     let order_id = OrderId::of_external(source, external);
     let (as_told, payment) = told.into_order(order_id.clone(), source, external)?;
@@ -178,14 +179,17 @@ pub async fn collect(
 /// Takes note that an order has another status now; none, if nobody told of the order.
 pub async fn collect_status(
     store: &Store,
-    order_id: &OrderId,
+    source: &SourceId,
+    external: &ExternalOrderId,
     status: Status,
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Order>, CollectRefusal> {
+    is_no_channel(source)?;
+    let order_id = OrderId::of_external(source, external);
     let edition = Edition { version: None, at: Some(not_ahead("at", at, now)?) };
     for _ in 0..ROUNDS {
-        let Some(known) = store.collected_order(order_id).await? else { return Ok(None) };
+        let Some(known) = store.collected_order(&order_id).await? else { return Ok(None) };
         if !edition.is_newer_than(&known.edition) {
             return Ok(Some(known.order));
         }
@@ -200,7 +204,7 @@ pub async fn collect_status(
 }
 
 /// The order after a telling that is newer than what is known.
-fn follow(known: Option<&CollectedOrder>, told: Order, edition: Edition, now: Timestamp) -> CollectedOrder {
+pub fn follow(known: Option<&CollectedOrder>, told: Order, edition: Edition, now: Timestamp) -> CollectedOrder {
     let mut timeline = known.map(|known| known.order.timeline.clone()).unwrap_or_default();
     let has_moved = known.is_none_or(|known| known.order.status != told.status);
     if has_moved {
@@ -213,6 +217,7 @@ fn follow(known: Option<&CollectedOrder>, told: Order, edition: Edition, now: Ti
         last_change: if has_moved { Change::Status(told.status) } else { Change::Updated },
         edition: known.map_or(edition, |known| edition.with(known.edition)),
         status_at: None,
+        pieces: None,
         order: Order {
             version: known.map_or(0, |known| known.order.version) + 1,
             timeline,
@@ -235,12 +240,20 @@ fn unchangeable(known: &Order, told: &Order) -> Result<(), CollectRefusal> {
     }
 }
 
+/// What a sales channel has is collected there: nobody else tells of it.
+fn is_no_channel(source: &SourceId) -> Result<(), Rejected> {
+    match source.channel() {
+        Some(_) => Err(Rejected::field("source", "is a sales channel, whose orders are collected there")),
+        None => Ok(()),
+    }
+}
+
 fn not_ahead(field: &str, time: Timestamp, now: Timestamp) -> Result<Timestamp, Rejected> {
     if time <= now.plus(MOST_AHEAD) { Ok(time) } else { Err(Rejected::field(field, "lies in the future")) }
 }
 
 /// Says how the order is paid: as it is told, else as its status says. What was known to be paid stays paid, or goes back.
-fn pay(order: &mut Order, told: &ExternalPayment, known: Option<&CollectedOrder>) {
+pub fn pay(order: &mut Order, told: &ExternalPayment, known: Option<&CollectedOrder>) {
     let known = known.map(|known| &known.order.payment);
     let paid_before = known.and_then(|known| known.paid_at);
     let mut status = told.status.unwrap_or_else(|| payment_status(order.status, known.map(|known| known.status)));
@@ -352,5 +365,5 @@ impl ExternalOrder {
 fn item(ExternalItem { product_id, quantity, unit_price }: ExternalItem) -> Result<Item, CollectRefusal> {
     let quantity = Quantity::try_from(quantity.0).map_err(|_| CollectRefusal::InvalidQuantity(product_id.clone()))?;
     let total_price = unit_price.times(quantity.get())?;
-    Ok(Item { product_id, quantity, unit_price, total_price })
+    Ok(Item { product_id, quantity, unit_price, total_price, channel: None })
 }

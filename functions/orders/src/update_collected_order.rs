@@ -2,7 +2,7 @@
 //! status now (외부 주문 상태 변경). Older tellings change nothing.
 
 use crate::collecting::{CollectRefusal, collect_status};
-use domain::{ExternalOrderId, OrderId, SourceId, Timestamp, order::Status};
+use domain::{ExternalOrderId, SourceId, Timestamp, order::Status};
 use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,7 +38,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, CollectRefusal
     let source: SourceId = request.path("source")?;
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let StatusTold { status, at } = request.json()?;
-    let order_id = OrderId::of_external(&source, &external);
-    let order = collect_status(&store.until(request.deadline), &order_id, status, at, request.now).await?;
+    let store = store.until(request.deadline);
+    let order = collect_status(&store, &source, &external, status, at, request.now).await?;
     Ok(Answer::ok(&order.ok_or(Rejected::NotFound)?))
 }

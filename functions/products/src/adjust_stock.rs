@@ -157,7 +157,7 @@ async fn commit(
     key_hash: Option<&str>,
 ) -> Result<(), NotCommitted<Stale>> {
     let Adjusted { product_id, quantity, delta, reason } = adjusted;
-    let movement = Movement { delta: *delta, reason: reason.clone(), at: request.now };
+    let movement = Movement { delta: *delta, reason: reason.clone(), order_id: None, at: request.now };
     let movement =
         store.record_movement(product_id, &request.ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
     let mut transaction = Transaction::default()

@@ -83,6 +83,41 @@ pub struct Item {
     pub unit_price: Won,
     /// The price of all units.
     pub total_price: Won,
+    /// What a sales channel says of it, if the order was made there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelItem>,
+}
+
+/// What a sales channel says of an item: there it ships, and is called off, by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelItem {
+    /// The item's id there.
+    pub item_id: String,
+    /// What the product is called there.
+    pub name: String,
+    /// Where the item stands, in the channel's words, also if we do not know them.
+    pub status: String,
+    /// How many units were called off; they are not among the item's units, unless the whole order was called off.
+    pub cancelled: u32,
+    /// How many units are asked to be called off: they are not to be shipped, and not among the item's units either, unless that
+    /// would leave nothing of the order.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held: u32,
+    /// The product of ours that it is, if it was mapped when the order was first told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<ProductId>,
+    /// By which way the buyer came to it, in the channel's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inflow: Option<String>,
+    /// How many units our stock lacked for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stock_debt: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(units: &u32) -> bool {
+    *units == 0
 }
 
 /// The payment of an order.
@@ -139,6 +174,7 @@ impl From<&order::Order> for Order {
             quantity: line.quantity,
             unit_price: line.unit_price,
             total_price: line.total_price,
+            channel: None,
         };
         let step = |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
         Self {

@@ -7,7 +7,6 @@ use crate::{
     order_views::order_in,
     read::Query,
 };
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Fault, StoreId, Timestamp, order::Status};
 use events::Order;
 use std::time::Duration;
@@ -23,17 +22,15 @@ pub fn is_on_board(order: &Order, now: Timestamp) -> bool {
 /// The index of the rows of boards by store and status.
 const BY_STATUS: &str = "by-store-status";
 
-fn store_status(store: &StoreId, status: Status) -> Result<String, Fault> {
-    let status: AttributeValue = serde_dynamo::to_attribute_value(status).map_err(Fault::broken)?;
-    let status = status.as_s().map_err(|_| Fault::broken("a status is not text"))?;
-    Ok(format!("{store}#{status}"))
+fn store_status(store: &StoreId, status: Status) -> String {
+    format!("{store}#{status}")
 }
 
 impl Store {
     /// Keeps an order on its store's board as it was told, unless that is no news; tells whether it was.
     pub async fn project_on_board(&self, store: &StoreId, order: &Order, teller: Teller) -> Result<bool, Fault> {
         let mut item = row(&keys::on_board(store, order.placed_at, &order.order_id), order)?;
-        item.insert("storeStatus".into(), text(store_status(store, order.status)?));
+        item.insert("storeStatus".into(), text(store_status(store, order.status)));
         if order.status.is_end() {
             item.insert("expiresAt".into(), number(order.updated_at.plus(KEPT).seconds()));
         }
@@ -64,7 +61,7 @@ impl Store {
                 let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::ON_BOARD, newest_first: true };
                 self.query(&query, &PageRequest { after, ..*page }).await?
             }
-            Some(status) => self.board_of_status(&pk, &store_status(store, status)?, page.limit, after).await?,
+            Some(status) => self.board_of_status(&pk, &store_status(store, status), page.limit, after).await?,
         };
         let entries = rows.entries.into_iter().map(order_in).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::ON_BOARD).to_owned()) })

@@ -3,6 +3,7 @@
 use crate::{
     Item, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
+    collected::CollectedOrder,
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
@@ -46,8 +47,8 @@ pub enum OrderRow {
     Order(Box<Order>),
     /// An attempt to pay it.
     Attempt(Attempt),
-    /// An order that another system made, as everybody sees it.
-    Collected(Box<events::Order>),
+    /// An order that another system made.
+    Collected(Box<CollectedOrder>),
 }
 
 /// A row of the products table, as far as the books go.
@@ -203,7 +204,7 @@ impl Store {
     }
 
     /// The sum of one attribute over the rows of a partition.
-    async fn sum(&self, table: &str, pk: &str, prefix: &str, attribute: &str) -> Result<i64, Fault> {
+    pub(crate) async fn sum(&self, table: &str, pk: &str, prefix: &str, attribute: &str) -> Result<i64, Fault> {
         let query = Query { table, pk, prefix, newest_first: false };
         let mut sum = 0;
         self.query_each(&query, |item| {
@@ -243,7 +244,7 @@ fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
     } else if is_attempt(&sk) {
         Some(OrderRow::Attempt(attempt_in(item)?))
     } else if sk == keys::COLLECTED {
-        Some(OrderRow::Collected(Box::new(read(item)?)))
+        Some(OrderRow::Collected(Box::new(CollectedOrder::of(item)?)))
     } else {
         None
     })

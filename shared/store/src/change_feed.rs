@@ -210,6 +210,43 @@ impl Store {
         })
     }
 
+    /// Orders as they stand, the last change first: those of some entries before a position (of the last, if there is none), at most
+    /// so many; and the position before which to go on, if there may be more.
+    pub async fn latest_changes(&self, before: Option<u64>, limit: u16) -> Result<(Vec<Entry>, Option<u64>), Fault> {
+        let table = self.tables.views.as_str();
+        let end = match before {
+            Some(before) => before.saturating_sub(1),
+            None => self.head().await?.map_or(0, |head| head.position),
+        };
+        if end == 0 {
+            return Ok((Vec::new(), None));
+        }
+        let begin = (end / keys::IN_PARTITION) * keys::IN_PARTITION;
+        let call = || {
+            let request = self.client.query().table_name(table).consistent_read(true).scan_index_forward(false);
+            let request =
+                request.limit(i32::from(limit)).key_condition_expression("pk = :pk AND sk BETWEEN :begin AND :end");
+            let request = request.expression_attribute_values(":pk", text(keys::feed_partition(end)));
+            let request = request.expression_attribute_values(":begin", text(keys::feed_place(begin)));
+            request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
+        };
+        let answer = self.ask(call).await?;
+        let entries: Vec<Entry> = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        // Where there is nothing, everything before has expired.
+        let Some(first) = entries.last().map(|entry| entry.position) else { return Ok((entries, None)) };
+        let ids: std::collections::BTreeSet<&OrderId> = entries.iter().map(|entry| &entry.order.order_id).collect();
+        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
+        let mut last: BTreeMap<OrderId, u32> = BTreeMap::new();
+        for id in ids {
+            let known: Option<Last> = found.take(&keys::feed_of(id)).map(read).transpose()?;
+            last.insert(id.clone(), known.map_or(0, |known| known.version));
+        }
+        let stands = |entry: &Entry| last.get(&entry.order.order_id) == Some(&entry.order.version);
+        let next =
+            Some(if answer.last_evaluated_key.is_some() { first } else { begin.max(1) }).filter(|next| *next > 1);
+        Ok((entries.into_iter().filter(stands).collect(), next))
+    }
+
     /// Entries of one partition, both ends included.
     async fn feed_entries(&self, from: u64, end: u64, room: u64) -> Result<Vec<Entry>, Fault> {
         let table = self.tables.views.as_str();

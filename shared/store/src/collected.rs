@@ -6,7 +6,7 @@ use crate::{
     keys,
     orders::order_in_image,
 };
-use domain::{Fault, OrderId, Timestamp, collected::Edition, order::Change};
+use domain::{Fault, OrderId, Timestamp, channel::Pieces, collected::Edition, order::Change};
 use events::{Envelope, Order, order_event};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct CollectedOrder {
     pub edition: Edition,
     /// When it took its status, if that was told by itself: what is told of the whole order and older leaves the status alone.
     pub status_at: Option<Timestamp>,
+    /// All that a sales channel told of it, if one made it.
+    pub pieces: Option<Pieces>,
 }
 
 /// The attributes of its row that the order itself does not have.
@@ -31,18 +33,21 @@ struct RowOnly {
     edition: Edition,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pieces: Option<Pieces>,
 }
 
 impl CollectedOrder {
-    fn of(item: Item) -> Result<Self, Fault> {
-        let RowOnly { last_change, edition, status_at } = read(item.clone())?;
-        Ok(Self { order: read(item)?, last_change, edition, status_at })
+    pub(crate) fn of(item: Item) -> Result<Self, Fault> {
+        let RowOnly { last_change, edition, status_at, pieces } = read(item.clone())?;
+        Ok(Self { order: read(item)?, last_change, edition, status_at, pieces })
     }
 
     fn item(&self) -> Result<Item, Fault> {
-        let Self { order, last_change, edition, status_at } = self;
+        let Self { order, last_change, edition, status_at, pieces } = self;
         let mut item = row(&keys::collected(&order.order_id), order)?;
-        let row_only = RowOnly { last_change: *last_change, edition: *edition, status_at: *status_at };
+        let row_only =
+            RowOnly { last_change: *last_change, edition: *edition, status_at: *status_at, pieces: pieces.clone() };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }
@@ -68,12 +73,16 @@ impl Store {
     /// Keeps an order that another system made, if it is still at the version that was seen (0: if nobody told of it); tells
     /// whether it did.
     pub async fn put_collected(&self, collected: &CollectedOrder, seen_version: u32) -> Result<bool, Fault> {
+        Transaction::default().with(self.collect(collected, seen_version)?, ()).commit_news(self).await
+    }
+
+    /// The write of [`Store::put_collected`].
+    pub(crate) fn collect(&self, collected: &CollectedOrder, seen_version: u32) -> Result<Write, Fault> {
         let put = Write::put(&self.tables.orders, collected.item()?);
-        let put = match seen_version {
+        Ok(match seen_version {
             0 => put.when_new(),
             seen => put.when("version = :seen").value(":seen", number(seen.into())),
-        };
-        Transaction::default().with(put, ()).commit_news(self).await
+        })
     }
 
     /// An order as everybody sees it, whoever made it.

@@ -5,7 +5,7 @@
 //! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
 //! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` · `PROFILE` · `COMPLETED#<order>` |
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
-//! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `ADJUST#<key hash>` |
+//! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `MOVE#<order>#<version>` · `ADJUST#<key hash>` |
 //! | products | `STORE#<id>` | `PROFILE` |
 //! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `COLLECTED` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
@@ -24,16 +24,22 @@
 //! | views | `CIRCUIT#<name>` | `STATE` · `CALLS#<version>#<slot>` |
 //! | webhooks | `WEBHOOKS` | `<name>` |
 //! | webhooks | `DELIVERIES#<name>` | `<delivery>` |
+//! | channels | `CHANNELS` | `<channel>` |
+//! | channels | `ACCOUNT#<kind>#<account>` | `TURN` |
+//! | channels | `CHANNEL#<id>` | `COLLECTION` · `RUN#<run>` · `ORDER#<placed at>#<order>` · `RECIPIENT#<order>` |
+//! | channels | `CHANNEL#<id>` | `PRODUCT#<product there>` · `MAPPING#<product there>` |
+//! | channels | `MAPPED#<product>` | `<channel>#<product there>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //!
 //! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store. The orders table
 //! has one, on the orders alone that wait to be paid, by the time until which they do. The views table has one, on the rows
-//! of the stores' boards, by store and status.
+//! of the stores' boards, by store and status. The channels table has two, on the rows of orders alone: by channel and
+//! status, and those of which something is still to be expected, by channel and since when.
 
 use crate::item::{Item, text};
 use domain::{
-    CampaignId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, OrderId, ProductId, StoreId, Timestamp,
-    WebhookName,
+    CampaignId, ChannelId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, OrderId, ProductId, RunId,
+    StoreId, Timestamp, WebhookName,
     campaign::Day,
     geohash::{Cell, Position},
     sales::Hour,
@@ -148,6 +154,16 @@ pub fn stock(id: &ProductId) -> Key {
 /// One change of a stock that was not an order.
 pub fn movement(id: &ProductId, ulid: &str) -> Key {
     Key::new(product(id), format!("{MOVE}{ulid}"))
+}
+
+/// The prefix of the sort keys of what an order of a channel took from a stock, and gave back.
+pub fn movements_of(order: &OrderId) -> String {
+    format!("{MOVE}{order}#")
+}
+
+/// What a version of an order of a channel took from a stock, or gave back.
+pub fn movement_of(id: &ProductId, order: &OrderId, version: u32) -> Key {
+    Key::new(product(id), format!("{}{version:06}", movements_of(order)))
 }
 
 /// An adjustment already made under an idempotency key.
@@ -369,6 +385,70 @@ pub fn webhook_deliveries(name: &WebhookName) -> String {
 /// A delivery to a webhook.
 pub fn webhook_delivery(name: &WebhookName, id: &DeliveryId) -> Key {
     Key::new(webhook_deliveries(name), id.as_str())
+}
+
+/// The partition of [`channel`].
+pub const CHANNELS: &str = "CHANNELS";
+/// The prefix of the sort key of a collection that has ended.
+pub(crate) const RUN: &str = "RUN#";
+/// The prefix of the sort key of a product as a channel has it.
+pub(crate) const CHANNEL_PRODUCT: &str = "PRODUCT#";
+/// The prefix of the sort key of which product of ours a channel's is.
+pub(crate) const MAPPING: &str = "MAPPING#";
+
+/// A sales channel.
+pub fn channel(id: &ChannelId) -> Key {
+    Key::new(CHANNELS, id.as_str())
+}
+
+/// A channel's rows.
+pub fn channel_rows(id: &ChannelId) -> String {
+    format!("CHANNEL#{id}")
+}
+
+/// When an account may call its marketplace next.
+pub fn turn(account: &str) -> Key {
+    Key::new(format!("ACCOUNT#{account}"), "TURN")
+}
+
+/// How far a channel is collected.
+pub fn collection(id: &ChannelId) -> Key {
+    Key::new(channel_rows(id), "COLLECTION")
+}
+
+/// A collection that has ended.
+pub fn run(id: &ChannelId, run: &RunId) -> Key {
+    Key::new(channel_rows(id), format!("{RUN}{run}"))
+}
+
+/// An order in the list of its channel's.
+pub fn channel_order(id: &ChannelId, placed_at: Timestamp, order: &OrderId) -> Key {
+    Key::new(channel_rows(id), format!("{LISTED}{placed_at}#{order}"))
+}
+
+/// To whom an order goes.
+pub fn recipient(id: &ChannelId, order: &OrderId) -> Key {
+    Key::new(channel_rows(id), format!("RECIPIENT#{order}"))
+}
+
+/// A product as a channel has it.
+pub fn channel_product(id: &ChannelId, product: &ProductId) -> Key {
+    Key::new(channel_rows(id), format!("{CHANNEL_PRODUCT}{product}"))
+}
+
+/// Which product of ours a channel's is.
+pub fn mapping(id: &ChannelId, product: &ProductId) -> Key {
+    Key::new(channel_rows(id), format!("{MAPPING}{product}"))
+}
+
+/// The products of channels that are a product of ours.
+pub fn mapped(product: &ProductId) -> String {
+    format!("MAPPED#{product}")
+}
+
+/// That a product of a channel is a product of ours.
+pub fn mapped_there(product: &ProductId, id: &ChannelId, there: &ProductId) -> Key {
+    Key::new(mapped(product), format!("{id}#{there}"))
 }
 
 /// The top sellers as last counted.

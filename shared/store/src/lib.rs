@@ -11,6 +11,9 @@ pub mod campaigns;
 pub mod carts;
 pub mod change_feed;
 pub mod changes;
+pub mod channel_orders;
+pub mod channel_products;
+pub mod channels;
 pub mod circuits;
 pub mod collected;
 pub mod coupons;
@@ -66,6 +69,7 @@ pub(crate) struct Tables {
     pub(crate) orders: String,
     pub(crate) views: String,
     pub(crate) webhooks: String,
+    pub(crate) channels: String,
 }
 
 /// The environment or the AWS configuration lacks something.
@@ -75,7 +79,7 @@ pub struct NotConfigured(pub &'static str);
 
 impl Store {
     /// Opens the tables that `variable` names: `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`,
-    /// `WEBHOOKS_TABLE`.
+    /// `WEBHOOKS_TABLE`, `CHANNELS_TABLE`.
     pub fn open(aws: &SdkConfig, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotConfigured> {
         let table = |name| variable(name).ok_or(NotConfigured(name));
         let tables = Tables {
@@ -84,6 +88,7 @@ impl Store {
             orders: table("ORDERS_TABLE")?,
             views: table("VIEWS_TABLE")?,
             webhooks: table("WEBHOOKS_TABLE")?,
+            channels: table("CHANNELS_TABLE")?,
         };
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
             // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.

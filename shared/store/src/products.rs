@@ -7,7 +7,7 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Fault, ProductId, StoreId, Timestamp, Won,
+    Fault, OrderId, ProductId, StoreId, Timestamp, Won,
     basket::Quantity,
     product::{MAX_STOCK, Price, Product, ProductStatus},
 };
@@ -52,8 +52,11 @@ pub struct Movement {
     /// Units that came in (positive) or went out.
     pub delta: i64,
     /// Why, in the operator's words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The order of a sales channel that it is for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
     /// When.
     pub at: Timestamp,
 }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
     types::{Get, KeysAndAttributes, TransactGetItem},
 };
 use domain::Fault;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most keys in one `BatchGetItem`.
 pub(crate) const BATCH: usize = 100;
@@ -57,7 +57,10 @@ impl Store {
 
     /// Many rows, as the last writes left them: one call for each hundred.
     pub(crate) async fn batch_get(&self, keys: impl IntoIterator<Item = (&str, Key)>) -> Result<Found, Fault> {
-        let keys: Vec<(&str, Key)> = keys.into_iter().collect();
+        // DynamoDB refuses a batch that names a row twice.
+        let mut named = HashSet::new();
+        let mut keys: Vec<(&str, Key)> = keys.into_iter().collect();
+        keys.retain(|(table, key)| named.insert((*table, key.pk.clone(), key.sk.clone())));
         let mut found = HashMap::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
             let mut tables: HashMap<&str, Vec<Item>> = HashMap::new();
