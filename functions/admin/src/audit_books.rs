@@ -6,6 +6,7 @@
 //! is named in the log, and is left to the next audit.
 
 mod campaigns;
+mod channels;
 mod customers;
 mod orders;
 mod read_models;
@@ -48,11 +49,15 @@ const BOARDED: &str = "store-order-on-its-board";
 const ATTRIBUTED: &str = "campaign-order-is-the-order";
 /// The day sums of every campaign are the sums of its orders.
 const SUMMED: &str = "campaign-days-sum-their-orders";
+/// Every order of a sales channel took from our stock what it says it did.
+const TOOK: &str = "channel-order-took-its-stock";
+/// Every order of a sales channel is in its channel's list, in its status.
+const LISTED: &str = "channel-order-is-listed";
 /// A delivery waits for a rider exactly while its order is cooked, an hour after it was at the latest.
 const WAITING: &str = "delivery-waits-while-cooked";
 
 /// Every law, in the order of the report.
-const LAWS: [&str; 14] = [
+const LAWS: [&str; 16] = [
     LEDGER,
     PAID_ONCE,
     CHARGED_ONCE,
@@ -67,6 +72,8 @@ const LAWS: [&str; 14] = [
     WAITING,
     ATTRIBUTED,
     SUMMED,
+    TOOK,
+    LISTED,
 ];
 
 /// Violations that a report holds at the most: a row of DynamoDB has 400 KB.

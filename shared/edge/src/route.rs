@@ -12,6 +12,7 @@ pub enum Method {
     Get,
     Post,
     Put,
+    Patch,
     Delete,
     Any,
 }
@@ -22,6 +23,7 @@ impl fmt::Display for Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Any => "ANY",
         })

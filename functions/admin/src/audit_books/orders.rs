@@ -1,6 +1,6 @@
 //! Orders, and the attempts to pay them.
 
-use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, leave, read_models};
+use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, channels, leave, read_models};
 use domain::{
     CampaignId, CouponId, CustomerId, Fault, Timestamp, Won,
     order::{Order, Status},
@@ -24,11 +24,11 @@ pub(super) async fn audit(
     let mut place = None;
     loop {
         let (rows, next) = store.scan_orders(place).await?;
-        let (mut whole, mut strays, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut whole, mut strays, mut collected) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
                 OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
-                OrderRow::Collected(order) => told.push(*order),
+                OrderRow::Collected(order) => collected.push(*order),
                 OrderRow::Attempt(attempt) => match &mut current {
                     Some((order, attempts)) if order.order_id == attempt.order_id => attempts.push(attempt),
                     _ => strays.push(attempt),
@@ -47,6 +47,8 @@ pub(super) async fn audit(
         }
         audit_entries(store, &whole, findings).await?;
         audit_coupons(store, &whole, findings).await?;
+        channels::audit(store, &collected, findings).await?;
+        let mut told: Vec<events::Order> = collected.into_iter().map(|collected| collected.order).collect();
         told.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
         read_models::audit(store, &told, findings, now).await?;
         brought_by.extend(told.into_iter().filter_map(|order| order.campaign_id));

@@ -1,0 +1,5 @@
+//! The Lambda function `delete-channel`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&channels::delete_channel::function())
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `list-channels`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&channels::list_channels::function())
+}

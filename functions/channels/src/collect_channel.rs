@@ -1,0 +1,457 @@
+//! `collect-channel` collects a channel's orders, tells it our stocks, and once a day collects its products.
+//!
+//! A run goes page by page, and each page is stored before the place moves on; what is collected up to a time counts only once
+//! every page up to it is stored. Whoever is at a run has claimed it until its function ends, so that nobody else is. A run that would
+//! outlive its function goes on with the next message. A marketplace in trouble is asked again a few times, then the run is given up, and
+//! the next one begins where this one did.
+
+use crate::{
+    accounts::{Account, Accounts, expire_at},
+    keeping::keep,
+    stocks::{DueStock, Halt, Open, ask_to_tell},
+};
+use domain::{ChannelId, Fault, RunId, Timestamp};
+use edge::{Environment, Function, Message, NotLaidAside, NotSent, NotStarted, Pacer};
+use partners::channels::{Place, Trouble};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use store::{
+    PageRequest, Store,
+    channel_products::ChannelProduct,
+    channels::{Channel, Collection, Run, Stage},
+};
+
+/// The pauses of messages that fail by our own fault.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// A queue delays a message for a quarter of an hour at the most.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// How far back an order is looked at again because it is still open.
+const LONGEST_OPEN: Duration = Duration::from_hours(90 * 24);
+
+/// Products are collected so often.
+const PRODUCTS_EVERY: Duration = Duration::from_hours(24);
+
+/// A step takes so long at the most: two calls of the marketplace, and storing a page.
+const STEP_TAKES: Duration = Duration::from_secs(20);
+
+/// How soon to look again at a channel of which another run goes on.
+const OTHER_RUN: Duration = Duration::from_secs(30);
+
+/// Entries that were not understood and that a run names.
+const NAMED: usize = 5;
+
+/// Mappings that are looked at in one step.
+const MAPPINGS: u16 = 25;
+
+/// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
+const STOCKS_IN_TROUBLE: u32 = 2;
+
+/// How long a stock waits within its function for the account's turn; longer waits are the queue's.
+const STOCK_WAITS: Duration = Duration::from_secs(2);
+
+/// So long before credentials expire there is a warning.
+const WARNED_BEFORE: Duration = Duration::from_hours(14 * 24);
+
+/// The function.
+pub fn function() -> Function {
+    Function::queue("collect-channel", Collector::open, handle)
+}
+
+#[derive(Clone)]
+struct Collector {
+    store: Store,
+    accounts: Accounts,
+    pacer: Pacer,
+}
+
+impl Collector {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self {
+            store: Store::open(&env.aws, |name| env.variable(name))?,
+            accounts: Accounts::open(env)?,
+            pacer: open_pacer(env)?,
+        })
+    }
+}
+
+/// The queue of this function.
+pub(crate) fn open_pacer(env: &Environment) -> Result<Pacer, NotStarted> {
+    Pacer::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)
+}
+
+/// That a run is due, as the queue is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DueRun {
+    pub(crate) channel_id: ChannelId,
+    pub(crate) run_id: RunId,
+    /// Whether products are collected too, even if they were of late.
+    #[serde(default)]
+    pub(crate) with_products: bool,
+}
+
+/// What the queue brings.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Due {
+    Run(DueRun),
+    Stock(DueStock),
+}
+
+/// Why a message stays in the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCollected {
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// What goes on later could not be sent on.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    /// It could not be laid aside.
+    #[error(transparent)]
+    NotLaidAside(#[from] NotLaidAside),
+}
+
+/// What is to be done later, and after how long.
+type Later = Option<(Due, Duration)>;
+
+async fn handle(collector: Collector, message: Message) -> Result<(), NotCollected> {
+    let store = collector.store.until(message.deadline);
+    let done = match message.json::<Due>() {
+        Ok(Due::Run(due)) => collect(&collector, &store, due, message.deadline).await,
+        Ok(Due::Stock(due)) => tell_stock(&collector, &store, due, message.deadline).await,
+        Err(not_json) => return Ok(collector.pacer.lay_aside(&message, not_json).await?),
+    };
+    match done {
+        Ok(None) => Ok(()),
+        Ok(Some((due, wait))) => {
+            let body = serde_json::to_string(&due).map_err(Fault::broken)?;
+            Ok(collector.pacer.send(&body, wait.min(LONGEST_DELAY)).await?)
+        }
+        Err(fault) => {
+            collector.pacer.hide(&message, Duration::ZERO).await;
+            Err(fault.into())
+        }
+    }
+}
+
+/// Goes on with a run, as far as there is time.
+async fn collect(collector: &Collector, store: &Store, due: DueRun, deadline: Timestamp) -> Result<Later, Fault> {
+    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
+    let Some(mut collection) = store.collection(&due.channel_id).await? else { return Ok(None) };
+    let account = match collector.accounts.of(&channel).await {
+        Ok(account) => account,
+        Err(fault) => return cannot_open(store, &channel, collection, due, fault).await,
+    };
+    let patience = deadline.minus(STEP_TAKES);
+    let open = Open { store, channel: &channel, account: &account, patience };
+    let now = store.now();
+    let mut run = match collection.run.take() {
+        Some(run) if run.run_id == due.run_id => run,
+        Some(_) => return Ok(Some((Due::Run(due), OTHER_RUN))),
+        None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => return Ok(None),
+        None => begin(&open, &mut collection, &due, now).await?,
+    };
+    if now < run.claimed_until {
+        return Ok(Some((Due::Run(due), now.until(run.claimed_until))));
+    }
+    run.claimed_until = deadline;
+    run.with_products |= due.with_products;
+    loop {
+        // Each page is written down with the place after it; the first time, this claims the run.
+        if !checkpoint(store, &mut collection, Some(&run)).await? {
+            return Ok(Some((Due::Run(due), FIRST_PAUSE)));
+        }
+        let step = if store.now() > patience {
+            Err(Halt::Wait(Duration::ZERO))
+        } else {
+            step(collector, &open, &mut collection, &mut run).await
+        };
+        let trouble = match step {
+            Ok(()) => {
+                (run.troubles, run.error) = (0, None);
+                if run.stage == Stage::Over {
+                    return end(store, &channel, collection, run).await;
+                }
+                continue;
+            }
+            Err(Halt::Wait(wait)) => return pause(store, collection, run, due, wait).await,
+            Err(Halt::Trouble(trouble)) => trouble,
+            Err(Halt::Fault(fault)) => own_trouble(&due, &fault),
+        };
+        run.troubles += 1;
+        run.error = Some(trouble.to_string());
+        return match open.heed(&trouble, run.troubles).await? {
+            Some(wait) => pause(store, collection, run, due, wait).await,
+            None => end(store, &channel, collection, run).await,
+        };
+    }
+}
+
+/// What goes wrong with us is a trouble like those of the marketplace: it is tried again a few times, and seen in the run.
+fn own_trouble(due: &DueRun, fault: &Fault) -> Trouble {
+    tracing::error!(channel = %due.channel_id, run = %due.run_id, %fault, "a collection fails for our own reasons");
+    Trouble::OutOfOrder("it is ours to mend, see the log".into())
+}
+
+/// The account cannot be opened: the run is over before it begins.
+async fn cannot_open(
+    store: &Store,
+    channel: &Channel,
+    mut collection: Collection,
+    due: DueRun,
+    fault: Fault,
+) -> Result<Later, Fault> {
+    let now = store.now();
+    if collection.run.as_ref().is_some_and(|run| run.run_id != due.run_id || now < run.claimed_until) {
+        return Ok(Some((Due::Run(due), OTHER_RUN)));
+    }
+    if collection.run.is_none() && store.ended_run(&due.channel_id, &due.run_id).await?.is_some() {
+        return Ok(None);
+    }
+    let run = collection.run.take().unwrap_or_else(|| new_run(&due, now, now, Stage::Over));
+    collection.begun_at = Some(run.begun_at);
+    let error = Some(own_trouble(&due, &fault).to_string());
+    end(store, channel, collection, Run { error, ..run }).await
+}
+
+/// A new run: from where every order is collected, or from where something is still to be expected.
+async fn begin(open: &Open<'_>, collection: &mut Collection, due: &DueRun, now: Timestamp) -> Result<Run, Fault> {
+    let kind = open.account.kind;
+    let since = collection.collected_until.map_or(now.minus(kind.first_reach), |until| until.minus(kind.overlap));
+    let mut from = since;
+    if kind.lists_by_placing {
+        let oldest = open.store.open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
+        from = oldest.map_or(since, |oldest| oldest.min(since));
+    }
+    let window = open.account.channel.begin(from, now);
+    let expires_soon = expire_at(open.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
+    if let Some(at) = expires_soon {
+        // An alarm listens for these words.
+        tracing::warn!(channel = %due.channel_id, %at, "a channel's credentials expire soon");
+    }
+    let are_products_due = collection.products_at.is_none_or(|at| at.plus(PRODUCTS_EVERY) <= now);
+    collection.begun_at = Some(now);
+    Ok(Run {
+        with_products: due.with_products || are_products_due,
+        warning: expires_soon.map(|at| format!("the credentials expire at {at}")),
+        ..new_run(due, from, now, Stage::Orders { place: window.first.text(), until: window.until })
+    })
+}
+
+fn new_run(due: &DueRun, from: Timestamp, now: Timestamp, stage: Stage) -> Run {
+    Run {
+        run_id: due.run_id.clone(),
+        begun_at: now,
+        ended_at: None,
+        from,
+        until: now,
+        stage,
+        with_products: due.with_products,
+        claimed_until: now,
+        calls: 0,
+        orders: 0,
+        changed: 0,
+        products: 0,
+        stocks: 0,
+        unread: 0,
+        troubles: 0,
+        error: None,
+        warning: None,
+    }
+}
+
+/// Writes down how far the collection is; tells whether nobody else did meanwhile.
+async fn checkpoint(store: &Store, collection: &mut Collection, run: Option<&Run>) -> Result<bool, Fault> {
+    collection.writes += 1;
+    collection.run = run.cloned();
+    store.put_collection(collection, None).await
+}
+
+/// Leaves the run to the next message.
+async fn pause(
+    store: &Store,
+    mut collection: Collection,
+    mut run: Run,
+    due: DueRun,
+    wait: Duration,
+) -> Result<Later, Fault> {
+    let wait = wait.min(LONGEST_DELAY);
+    run.claimed_until = store.now().plus(wait);
+    checkpoint(store, &mut collection, Some(&run)).await?;
+    Ok(Some((Due::Run(due), wait)))
+}
+
+/// Ends the run: everything is collected, or it is given up.
+async fn end(store: &Store, channel: &Channel, mut collection: Collection, mut run: Run) -> Result<Later, Fault> {
+    run.ended_at = Some(store.now());
+    if let Some(error) = &run.error {
+        // An alarm listens for these words.
+        tracing::error!(channel = %channel.channel_id, run = %run.run_id, error, "a channel cannot be collected");
+    }
+    if run.unread > 0 {
+        // And for these.
+        tracing::error!(channel = %channel.channel_id, run = %run.run_id, "a channel tells what is not understood");
+    }
+    collection.writes += 1;
+    collection.run = None;
+    store.put_collection(&collection, Some(&run)).await?;
+    Ok(None)
+}
+
+/// Makes one call, stores what it told, and moves the place on.
+async fn step(collector: &Collector, open: &Open<'_>, collection: &mut Collection, run: &mut Run) -> Result<(), Halt> {
+    match run.stage.clone() {
+        Stage::Orders { place, until } => orders(collector, open, collection, run, &Place::parse(&place), until).await,
+        Stage::Products { place } => products(open, collection, run, place.as_deref().map(Place::parse)).await,
+        Stage::Stocks { after } => stocks(open, collection, run, after).await,
+        Stage::Over => Ok(()),
+    }
+}
+
+async fn orders(
+    collector: &Collector,
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    place: &Place,
+    until: Timestamp,
+) -> Result<(), Halt> {
+    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
+    open.turn().await?;
+    run.calls += 1;
+    let page = account.orders(place, store.now()).await?;
+    let kept = keep(store, channel, page.entries).await?;
+    (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
+    ask_to_tell(store, &collector.pacer, &kept.moved, Some(&channel.channel_id)).await;
+    rest(open, page.rest).await?;
+    if !page.unread.is_empty() {
+        run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
+        let named: Vec<&str> = page.unread.iter().map(String::as_str).take(NAMED).collect();
+        run.warning = Some(format!("{} entries are not understood, such as {}", run.unread, named.join(", ")));
+    }
+    run.stage = if let Some(next) = page.next {
+        Stage::Orders { place: next.text(), until }
+    } else {
+        // What is not understood is not collected: the next run begins there, until somebody has mended it.
+        if run.unread == 0 {
+            collection.collected_until = collection.collected_until.max(Some(until));
+        }
+        if until < run.until {
+            let window = account.begin(until, run.until);
+            Stage::Orders { place: window.first.text(), until: window.until }
+        } else {
+            Stage::Stocks { after: None }
+        }
+    };
+    Ok(())
+}
+
+async fn products(
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    place: Option<Place>,
+) -> Result<(), Halt> {
+    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
+    open.turn().await?;
+    run.calls += 1;
+    let page = account.products(place.as_ref(), store.now()).await?;
+    let product = |product: partners::channels::Product| ChannelProduct {
+        channel_id: channel.channel_id.clone(),
+        external_id: product.product_id,
+        name: product.name,
+        status: product.status,
+        price: product.price,
+        stock: product.stock,
+    };
+    let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
+    store.put_channel_products(&products).await?;
+    run.products += u32::try_from(products.len()).unwrap_or(0);
+    rest(open, page.rest).await?;
+    let interval = Duration::from_mins(open.channel.interval_minutes.into());
+    run.stage = match page.next {
+        // Orders do not wait for products: the next run goes on there.
+        Some(next) if run.begun_at.plus(interval) <= store.now() => {
+            collection.products_place = Some(next.text());
+            Stage::Over
+        }
+        Some(next) => Stage::Products { place: Some(next.text()) },
+        None => {
+            collection.products_at = Some(store.now());
+            Stage::Over
+        }
+    };
+    Ok(())
+}
+
+/// Tells the stocks of a few mapped products: of those whose stock the marketplace does not have, and once a day of all.
+async fn stocks(
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    after: Option<String>,
+) -> Result<(), Halt> {
+    let page = PageRequest { limit: MAPPINGS, after };
+    let page = open.store.mappings(&open.channel.channel_id, &page).await?;
+    let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
+    let stocks = open.store.stocks(&products).await?;
+    for mapping in page.entries {
+        let external = mapping.external_id.to_string();
+        let units = stocks.get(&mapping.product_id).copied();
+        // What a marketplace does to its stocks by itself, we do not hear: now and then all are told.
+        let anyway = run.with_products;
+        if units.is_some() && (anyway || units != mapping.stock_there || mapping.error.is_some()) {
+            match open.tell(mapping, anyway).await {
+                Ok(told) => {
+                    (run.stocks, run.calls) = (run.stocks + told, run.calls + told);
+                    run.troubles = 0;
+                }
+                // It is written down at the product, and tried again with the next run; the others are told all the same.
+                Err(Halt::Trouble(Trouble::Rejected(_))) => run.calls += 1,
+                Err(Halt::Trouble(Trouble::OutOfOrder(_))) if run.troubles < STOCKS_IN_TROUBLE => {
+                    (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+        run.stage = Stage::Stocks { after: Some(external) };
+    }
+    if page.next.is_none() {
+        run.stage =
+            if run.with_products { Stage::Products { place: collection.products_place.take() } } else { Stage::Over };
+    }
+    Ok(())
+}
+
+/// Leaves the account alone for as long as the marketplace asked for.
+async fn rest(open: &Open<'_>, rest: Duration) -> Result<(), Fault> {
+    if rest.is_zero() {
+        return Ok(());
+    }
+    open.store.rest_until(&open.channel.paced_by(), open.store.now().plus(rest)).await
+}
+
+/// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.
+async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadline: Timestamp) -> Result<Later, Fault> {
+    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
+    let known = store.mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
+    let Some(mapping) = known.into_values().next() else { return Ok(None) };
+    let account = collector.accounts.of(&channel).await?;
+    let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(STEP_TAKES));
+    let open = Open { store, channel: &channel, account: &account, patience };
+    match open.tell(mapping, false).await {
+        Ok(_) => Ok(None),
+        Err(Halt::Wait(wait)) => Ok(Some((Due::Stock(due), wait))),
+        Err(Halt::Fault(fault)) => Err(fault),
+        Err(Halt::Trouble(trouble)) => {
+            let failed = due.failed + 1;
+            tracing::warn!(channel = %due.channel_id, product = %due.external_id, %trouble, "a channel is not told of a stock");
+            let wait = open.heed(&trouble, failed).await?;
+            Ok(wait.map(|wait| (Due::Stock(DueStock { failed, ..due }), wait)))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `POST /api/v1/admin/channels` registers an account with a marketplace (채널 등록). Its credentials are sealed, and never shown.
+
+use crate::{
+    accounts::{checked, open_vault, seal},
+    answers::{ChannelAnswer, ChannelRefusal, EXISTS, USUAL_INTERVAL, checked_interval, checked_name},
+};
+use domain::{ChannelId, Fault};
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use partners::channels::{KINDS, kind};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use store::{Store, channels::Channel, vault::Vault};
+
+/// Channels at the most.
+const MOST_CHANNELS: usize = 100;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/api/v1/admin/channels",
+    Access::Roles(&[Role::Operator]),
+    "Registers an account with a marketplace (채널 등록); it is collected from then on",
+)
+.takes::<CreateChannel>()
+.answers::<ChannelAnswer>()
+.idempotent_by_key()
+.problems(&[EXISTS, (422, "idempotency-key-reused", "the key stands for another channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("create-channel", &[ROUTE], Desk::open, handle)
+}
+
+/// What a channel is to be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateChannel {
+    /// What you call it: 1 to 100 characters.
+    name: String,
+    /// The kind of marketplace: `COUPANG`, `SMARTSTORE` or `MOCK`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// By what the marketplace knows you. Coupang: `vendorId`, `accessKey`, `secretKey`; Smartstore: `clientId`, `clientSecret`;
+    /// the mock: nothing.
+    #[serde(default)]
+    credentials: Value,
+    /// It is collected every so many minutes: 1 to 1,440 (10).
+    interval_minutes: Option<u32>,
+    /// Whether it is collected; yes, if left out.
+    active: Option<bool>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+}
+
+impl Desk {
+    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, vault: open_vault(env)? })
+    }
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> {
+    let asked: CreateChannel = request.json()?;
+    let Some(kind) = kind(&asked.kind) else {
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        return Err(Rejected::field("type", format!("must be one of {}", names.join(", "))).into());
+    };
+    let account = checked(kind, &asked.credentials)?;
+    let name = checked_name(asked.name)?;
+    let interval_minutes = checked_interval(asked.interval_minutes.unwrap_or(USUAL_INTERVAL))?;
+    let active = asked.active.unwrap_or(true);
+    let key = request.idempotency_key()?;
+    let meaning = format!("{name}/{}/{account:?}/{interval_minutes}/{active}", kind.name);
+    let registered_by = key.as_ref().map(|key| (key.hash("channel"), key.hash(&meaning)));
+    let channel_id = match (&account, &key) {
+        (Some(account), _) => ChannelId::of_account(kind.name, account),
+        (None, Some(key)) => ChannelId::of_key(key),
+        (None, None) => ChannelId::from_ulid(request.ulid()),
+    };
+    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let channels = store.channels().await?;
+    if let Some(known) = channels.iter().find(|known| known.channel_id == channel_id) {
+        return registered_before(known, registered_by.as_ref());
+    }
+    if channels.len() >= MOST_CHANNELS {
+        return Err(Rejected::field("name", format!("there are {MOST_CHANNELS} channels already")).into());
+    }
+    let channel = Channel {
+        credentials: seal(&desk.vault, &channel_id, &asked.credentials).await?,
+        channel_id,
+        name,
+        kind: kind.name.to_owned(),
+        account,
+        credentials_since: now,
+        interval_minutes,
+        active,
+        salt: request.ulid().to_string(),
+        registered_by,
+        created_at: now,
+        updated_at: now,
+        writes: 1,
+    };
+    if store.add_channel(&channel).await? {
+        return Ok(Answer::ok(&ChannelAnswer::of(channel, None)));
+    }
+    let known = store.channel(&channel.channel_id).await?.ok_or_else(|| Fault::busy("the channel comes and goes"))?;
+    registered_before(&known, channel.registered_by.as_ref())
+}
+
+/// What is answered where there is such a channel: the first answer again to the same request, else that there is one.
+fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Answer, ChannelRefusal> {
+    match (known.registered_by.as_ref(), asked) {
+        (Some(before), Some(asked)) if before == asked => {
+            Ok(Answer::ok(&ChannelAnswer::of(known.clone(), None)).replayed())
+        }
+        (Some(before), Some(asked)) if before.0 == asked.0 => Err(ChannelRefusal::KeyReused),
+        (Some(_) | None, Some(_) | None) => Err(ChannelRefusal::Exists(known.account.clone().unwrap_or_default())),
+    }
+}

@@ -1,0 +1,28 @@
+//! `DELETE /api/v1/admin/channels/{channelId}` removes a channel (채널 삭제). What was collected of its orders stays.
+
+use domain::ChannelId;
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Delete,
+    "/api/v1/admin/channels/{channelId}",
+    Access::Roles(&[Role::Operator]),
+    "Removes a channel; what was collected of its orders stays (채널 삭제)",
+)
+.succeeds(&[(204, "It is removed")])
+.problems(&[(404, "not-found", "there is no such channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("delete-channel", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let id: ChannelId = request.path("channelId")?;
+    let store = store.until(request.deadline);
+    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    store.remove_channel(&channel).await?;
+    Ok(Answer::no_content())
+}

@@ -1,0 +1,43 @@
+//! Channels: accounts with marketplaces, whose orders and products are collected into the one standard model, and which are told
+//! of our stock.
+//!
+//! This crate must never know what one marketplace has and others do not: that is its file in `shared/partners/src/channels`.
+
+mod accounts;
+pub mod answers;
+pub mod collect_channel;
+pub mod collect_channel_now;
+pub mod create_channel;
+pub mod delete_channel;
+pub mod get_channel;
+mod keeping;
+pub mod list_channel_orders;
+pub mod list_channel_products;
+pub mod list_channel_runs;
+pub mod list_channels;
+pub mod map_channel_product;
+pub mod schedule_collections;
+mod stocks;
+pub mod test_channel;
+pub mod update_channel;
+
+use edge::Function;
+
+/// The functions of this context.
+pub fn functions() -> Vec<Function> {
+    vec![
+        create_channel::function(),
+        list_channels::function(),
+        get_channel::function(),
+        update_channel::function(),
+        delete_channel::function(),
+        test_channel::function(),
+        collect_channel_now::function(),
+        list_channel_runs::function(),
+        schedule_collections::function(),
+        collect_channel::function(),
+        list_channel_products::function(),
+        map_channel_product::function(),
+        list_channel_orders::function(),
+    ]
+}

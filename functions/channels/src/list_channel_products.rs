@@ -1,0 +1,139 @@
+//! `GET /api/v1/admin/products` lists products: those of a channel as it has them, or all, ours first (채널 상품 목록).
+
+use crate::answers::ChannelProductAnswer;
+use domain::{ChannelId, Fault, ProductId};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{
+    Page, PageRequest, Store,
+    products::{Listing, Stocked},
+};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/products",
+    Access::Roles(&[Role::Operator]),
+    "Lists products: those of a channel as it has them, or all, ours first (채널 상품 목록)",
+)
+.query(&[
+    ("channelId", "of this channel alone"),
+    ("limit", "how many at the most, 1 to 100 (20)"),
+    ("cursor", "the `nextCursor` of the page before"),
+])
+.answers::<ChannelProducts>()
+.problems(&[(404, "not-found", "there is no such channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http(
+        "list-channel-products",
+        &[ROUTE],
+        |env| Ok(Store::open(&env.aws, |name| env.variable(name))?),
+        handle,
+    )
+}
+
+/// A page of products.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelProducts {
+    /// The products.
+    products: Vec<ChannelProductAnswer>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A place in the list of all products: whose product was the last, and which. Ours are nobody's.
+fn place(channel: Option<&ChannelId>, last: &str) -> String {
+    format!("{}/{last}", channel.map_or("", ChannelId::as_str))
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let only: Option<ChannelId> = request.query("channelId")?;
+    let (limit, after) = request.page::<String>()?;
+    let store = store.until(request.deadline);
+    let after = after.map(|place| read_place(&place)).transpose()?;
+    let page = if let Some(id) = only {
+        store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+        let after = after.map(|(_, last)| last.to_string());
+        of_channel(&store, &id, &PageRequest { limit, after }).await?
+    } else {
+        of_all(&store, limit, after).await?
+    };
+    Ok(Answer::ok(&ChannelProducts { products: page.entries, next_cursor: Answer::cursor(page.next.as_deref()) }))
+}
+
+fn read_place(place: &str) -> Result<(Option<ChannelId>, ProductId), Rejected> {
+    let not_ours = || Rejected::field("cursor", "is not one of ours");
+    let (channel, last) = place.split_once('/').ok_or_else(not_ours)?;
+    let channel = (!channel.is_empty()).then(|| ChannelId::parse(channel)).transpose().map_err(|_| not_ours())?;
+    Ok((channel, ProductId::parse(last).map_err(|_| not_ours())?))
+}
+
+/// A page of ours, and then of each channel's, until it is full.
+async fn of_all(
+    store: &Store,
+    limit: u16,
+    after: Option<(Option<ChannelId>, ProductId)>,
+) -> Result<Page<ChannelProductAnswer>, Fault> {
+    let mut page = Page { entries: Vec::new(), next: None };
+    let (from, mut last) = match after {
+        None => (None, None),
+        Some((from, last)) => (from, Some(last.to_string())),
+    };
+    if from.is_none() {
+        let ours = store.list_products(&Listing::Everything, &PageRequest { limit, after: last.take() }).await?;
+        page.entries.extend(ours.entries.into_iter().map(our_product));
+        if let Some(next) = ours.next {
+            return Ok(Page { next: Some(place(None, &next)), ..page });
+        }
+    }
+    for channel in store.channels().await? {
+        let id = channel.channel_id;
+        if from.as_ref().is_some_and(|from| id < *from) {
+            continue;
+        }
+        let room = usize::from(limit).saturating_sub(page.entries.len());
+        if room == 0 {
+            let last = page.entries.last().and_then(|last| {
+                Some((last.channel_id.as_ref(), last.external_id.as_ref().or(last.product_id.as_ref())?))
+            });
+            return Ok(Page { next: last.map(|(channel, last)| place(channel, last.as_str())), ..page });
+        }
+        let after = last.take().filter(|_| from.as_ref() == Some(&id));
+        let theirs = PageRequest { limit: u16::try_from(room).unwrap_or(limit), after };
+        let theirs = of_channel(store, &id, &theirs).await?;
+        page.entries.extend(theirs.entries);
+        if theirs.next.is_some() {
+            return Ok(Page { next: theirs.next, ..page });
+        }
+    }
+    Ok(page)
+}
+
+async fn of_channel(store: &Store, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProductAnswer>, Fault> {
+    let page = store.channel_products(id, page).await?;
+    let products: Vec<ProductId> = page.entries.iter().map(|product| product.external_id.clone()).collect();
+    let mappings = store.mappings_of(id, &products).await?;
+    let answers = page.entries.into_iter().map(|product| {
+        let mapping = mappings.get(&product.external_id);
+        ChannelProductAnswer::of(product, mapping)
+    });
+    Ok(Page { entries: answers.collect(), next: page.next.map(|last| place(Some(id), &last)) })
+}
+
+fn our_product(Stocked { product, quantity, version: _ }: Stocked) -> ChannelProductAnswer {
+    ChannelProductAnswer {
+        channel_id: None,
+        external_id: None,
+        product_id: Some(product.product_id),
+        name: product.name,
+        status: product.status.to_string(),
+        price: Some(product.price.won()),
+        stock: Some(quantity),
+        stock_error: None,
+    }
+}

@@ -1,0 +1,47 @@
+//! `GET /api/v1/admin/channels/{channelId}/runs` lists the collections of a channel, the newest first (채널 수집 이력).
+
+use crate::answers::RunAnswer;
+use domain::{ChannelId, RunId};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{PageRequest, Store};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/channels/{channelId}/runs",
+    Access::Roles(&[Role::Operator]),
+    "Lists the collections of a channel of the last 30 days, the one that goes on first, then the newest (채널 수집 이력)",
+)
+.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.answers::<Runs>()
+.problems(&[(404, "not-found", "there is no such channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-channel-runs", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// A page of collections.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    /// The collections.
+    runs: Vec<RunAnswer>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let id: ChannelId = request.path("channelId")?;
+    let (limit, after) = request.page::<RunId>()?;
+    let store = store.until(request.deadline);
+    let collection = store.collection(&id).await?.ok_or(Rejected::NotFound)?;
+    let is_first = after.is_none();
+    let page = store.ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) }).await?;
+    let going_on = collection.run.filter(|_| is_first);
+    let runs = going_on.into_iter().chain(page.entries).map(RunAnswer::from).collect();
+    Ok(Answer::ok(&Runs { runs, next_cursor: Answer::cursor(page.next.as_deref()) }))
+}

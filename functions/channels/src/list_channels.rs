@@ -1,0 +1,39 @@
+//! `GET /api/v1/admin/channels` lists the channels (채널 목록).
+
+use crate::answers::ChannelAnswer;
+use domain::ChannelId;
+use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/api/v1/admin/channels",
+    Access::Roles(&[Role::Operator]),
+    "Lists the channels (채널 목록)",
+)
+.answers::<Channels>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-channels", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// The channels.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Channels {
+    /// Every one.
+    channels: Vec<ChannelAnswer>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let store = store.until(request.deadline);
+    let channels = store.channels().await?;
+    let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
+    let collections = store.collections(&ids).await?;
+    let both = channels.into_iter().zip(&collections);
+    let channels = both.map(|(channel, collection)| ChannelAnswer::of(channel, collection.as_ref())).collect();
+    Ok(Answer::ok(&Channels { channels }))
+}

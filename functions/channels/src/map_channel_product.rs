@@ -1,0 +1,81 @@
+//! `PUT /api/v1/admin/channels/{channelId}/products/{externalId}` says which product of ours a channel's is (채널 상품 매핑). From then on its
+//! orders take from our stock, and the channel is told of it.
+
+use crate::{answers::ChannelProductAnswer, collect_channel::open_pacer, stocks::ask_to_tell};
+use domain::{ChannelId, Fault, ProductId};
+use edge::{
+    Access, Answer, Environment, Function, Method, NotStarted, Pacer, Rejected, Request, Role, Route, Unanswered,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use store::{Store, channel_products::Mapping};
+
+/// How often the mapping is read anew when somebody else changed it in between.
+const ROUNDS: usize = 4;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Put,
+    "/api/v1/admin/channels/{channelId}/products/{externalId}",
+    Access::Roles(&[Role::Operator]),
+    "Says which product of ours a channel's is, or that it is none (채널 상품 매핑)",
+)
+.takes::<MapProduct>()
+.answers::<ChannelProductAnswer>()
+.problems(&[(404, "not-found", "the channel has no such product, as far as it was collected, or we have none")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("map-channel-product", &[ROUTE], Desk::open, handle)
+}
+
+/// Which product of ours it is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MapProduct {
+    /// Our product; none, if it is null.
+    #[serde(deserialize_with = "Option::deserialize")]
+    product_id: Option<ProductId>,
+}
+
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    pacer: Pacer,
+}
+
+impl Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer: open_pacer(env)? })
+    }
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+    let id: ChannelId = request.path("channelId")?;
+    let external: ProductId = request.path("externalId")?;
+    let MapProduct { product_id } = request.json()?;
+    let store = desk.store.until(request.deadline);
+    store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let product = store.channel_product(&id, &external).await?.ok_or(Rejected::NotFound)?;
+    if let Some(ours) = &product_id {
+        store.product(ours).await?.ok_or(Rejected::NotFound)?;
+    }
+    for _ in 0..ROUNDS {
+        let seen = store.mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
+        let is_so = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
+        if is_so || store.map_product(&id, &external, seen.as_ref(), product_id.as_ref()).await? {
+            let mapping = product_id.clone().map(|product_id| Mapping {
+                channel_id: id.clone(),
+                external_id: external.clone(),
+                product_id,
+                stock_there: seen.and_then(|seen| seen.stock_there).filter(|_| is_so),
+                error: None,
+            });
+            let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
+            ask_to_tell(&store, &desk.pacer, &ours, None).await;
+            return Ok(Answer::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
+        }
+    }
+    Err(Fault::busy("the product is mapped by others all the time").into())
+}

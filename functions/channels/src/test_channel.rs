@@ -1,0 +1,76 @@
+//! `POST /api/v1/admin/channels/{channelId}/test` tries the credentials of a channel (채널 연결 확인).
+
+use crate::{
+    accounts::Accounts,
+    stocks::{Halt, Open},
+};
+use domain::ChannelId;
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+use store::Store;
+
+/// A call of the marketplace takes so long at the most, with a new token.
+const CALLS_TAKE: Duration = Duration::from_secs(12);
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/api/v1/admin/channels/{channelId}/test",
+    Access::Roles(&[Role::Operator]),
+    "Tries the credentials of a channel (채널 연결 확인)",
+)
+.answers::<Tested>()
+.problems(&[(404, "not-found", "there is no such channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("test-channel", &[ROUTE], Desk::open, handle)
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Tested {
+    /// Whether the marketplace let us in.
+    ok: bool,
+    /// What it said, if it did not.
+    detail: String,
+}
+
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    accounts: Accounts,
+}
+
+impl Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, accounts: Accounts::open(env)? })
+    }
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+    let id: ChannelId = request.path("channelId")?;
+    let store = desk.store.until(request.deadline);
+    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let account = desk.accounts.of(&channel).await?;
+    let patience = request.deadline.minus(CALLS_TAKE);
+    let open = Open { store: &store, channel: &channel, account: &account, patience };
+    let tested = match open.turn().await {
+        Ok(()) => account.channel.check(store.now()).await.map_err(Halt::Trouble),
+        Err(halt) => Err(halt),
+    };
+    let tested = match tested {
+        Ok(()) => Tested { ok: true, detail: String::new() },
+        Err(Halt::Trouble(trouble)) => {
+            open.heed(&trouble, 1).await?;
+            Tested { ok: false, detail: trouble.to_string() }
+        }
+        Err(Halt::Wait(wait)) => {
+            Tested { ok: false, detail: format!("the account is left alone for {} s", wait.as_secs()) }
+        }
+        Err(Halt::Fault(fault)) => return Err(fault.into()),
+    };
+    Ok(Answer::ok(&tested))
+}

@@ -1,0 +1,78 @@
+//! `PATCH /api/v1/admin/channels/{channelId}` changes a channel: what is left out stays as it is (채널 수정). New credentials replace the
+//! old ones at once.
+
+use crate::{
+    accounts::{checked, seal},
+    answers::{ChannelAnswer, ChannelRefusal, checked_interval, checked_name},
+    create_channel::Desk,
+};
+use domain::{ChannelId, Fault};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
+use partners::channels::kind;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use store::channels::Channel;
+
+/// How often the channel is read anew when somebody else changed it in between.
+const ROUNDS: usize = 4;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Patch,
+    "/api/v1/admin/channels/{channelId}",
+    Access::Roles(&[Role::Operator]),
+    "Changes a channel; what is left out stays as it is (채널 수정)",
+)
+.takes::<UpdateChannel>()
+.answers::<ChannelAnswer>()
+.problems(&[(404, "not-found", "there is no such channel")]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("update-channel", &[ROUTE], Desk::open, handle)
+}
+
+/// What is to be another.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateChannel {
+    /// What you call it: 1 to 100 characters.
+    name: Option<String>,
+    /// New credentials of the same account.
+    credentials: Option<Value>,
+    /// It is collected every so many minutes: 1 to 1,440.
+    interval_minutes: Option<u32>,
+    /// Whether it is collected.
+    active: Option<bool>,
+}
+
+async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> {
+    let id: ChannelId = request.path("channelId")?;
+    let UpdateChannel { name, credentials, interval_minutes, active } = request.json()?;
+    let name = name.map(checked_name).transpose()?;
+    let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
+    let (store, now) = (desk.store.until(request.deadline), request.now);
+    for _ in 0..ROUNDS {
+        let known = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+        let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
+        if let Some(credentials) = &credentials {
+            let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
+            if checked(kind, credentials)? != channel.account {
+                return Err(
+                    Rejected::field("credentials", "are of another account, which would be another channel").into()
+                );
+            }
+            channel.credentials = seal(&desk.vault, &id, credentials).await?;
+            channel.credentials_since = now;
+        }
+        channel.name = name.clone().unwrap_or(channel.name);
+        channel.interval_minutes = interval_minutes.unwrap_or(channel.interval_minutes);
+        channel.active = active.unwrap_or(channel.active);
+        if store.put_channel(&channel).await? {
+            let collection = store.collection(&id).await?;
+            return Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())));
+        }
+    }
+    Err(Fault::busy("the channel is changed by others all the time").into())
+}
