@@ -36,6 +36,7 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
         .route("/partners/{partner}", get(partner))
         .route("/partners/{partner}/requests", get(requests).delete(forget_requests))
         .route("/partners/{partner}/behaviour", put(behave))
+        .route("/partners/{partner}/stage", post(stage))
         .route("/faults", put(set_faults).delete(clear_faults))
         .route("/idle", get(idle))
         .fallback(async || problem(StatusCode::NOT_FOUND, "the control port has no such path"))
@@ -142,7 +143,7 @@ async fn redrive(State(platform): Shared, Path(name): Path<String>) -> Response 
 }
 
 async fn partners(State(platform): Shared) -> Response {
-    let partner = |(name, partner): (&&str, &Partner)| json!({ "name": name, "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES });
+    let partner = |(name, partner): (&&str, &Partner)| json!({ "name": name, "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES, "quirks": partner.quirks() });
     done(json!({ "partners": platform.partners.iter().map(partner).collect::<Vec<_>>() }))
 }
 
@@ -156,7 +157,8 @@ fn find<'a>(platform: &'a Platform, name: &str) -> Result<&'a Partner, Response>
 async fn partner(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
     let partner = find(&platform, &name)?;
     let mut shown = json!({
-        "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES, "books": partner.books(),
+        "baseUrl": partner.base_url, "behaviour": partner.behaviour(), "modes": Partner::MODES, "quirks": partner.quirks(),
+        "books": partner.books(),
     });
     if partner.credentials.is_null() {
         shown["secret"] = json!(partner.secret);
@@ -181,8 +183,23 @@ async fn behave(
     request: Result<Json<Behaviour>, JsonRejection>,
 ) -> Result<Response, Response> {
     let partner = find(&platform, &name)?;
-    partner.behave(body(request)?);
+    let behaviour: Behaviour = body(request)?;
+    if let Some(unknown) = behaviour.quirks.iter().find(|quirk| !partner.quirks().contains(&quirk.as_str())) {
+        let detail = format!("{name} has no quirk {unknown}; it has: {}", partner.quirks().join(", "));
+        return Err(problem(StatusCode::BAD_REQUEST, detail));
+    }
+    partner.behave(behaviour);
     Ok(done(json!({ "behaviour": partner.behaviour() })))
+}
+
+async fn stage(
+    State(platform): Shared,
+    Path(name): Path<String>,
+    request: Result<Json<Value>, JsonRejection>,
+) -> Result<Response, Response> {
+    let staged = find(&platform, &name)?.stage(&body(request)?);
+    staged.map_err(|why| problem(StatusCode::BAD_REQUEST, why))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! A small shop to look at: a few products, a store whose food is delivered, and a customer with points.
+//! A small shop to look at: a few products, a store whose food is delivered, accounts with marketplaces, and a customer with points.
 
 use crate::{Failure, Platform};
 use axum::{
@@ -30,11 +30,15 @@ impl Demo {
     const MENU: [(&str, &str, &str, i64, i64); 2] =
         [("tteokbokki", "떡볶이", "bunsik", 6_500, 100), ("gimbap", "김밥", "bunsik", 4_000, 100)];
 
-    /// Opens the shop through its own API, unless it was opened before.
-    pub async fn open(platform: &Platform) -> Result<(), Failure> {
+    /// The shop's accounts with marketplaces: the partner, and the kind of channel.
+    const CHANNELS: [(&str, &str, &str); 2] =
+        [("coupang", "COUPANG", "Coupang"), ("smartstore", "SMARTSTORE", "Smartstore")];
+
+    /// Opens the shop through its own API, unless it was opened before; tells whether it did.
+    pub async fn open(platform: &Platform) -> Result<bool, Failure> {
         let history = format!("/points/{}/history", Self::CUSTOMER);
         if call(platform, Method::GET, &history, None).await?["entries"] != json!([]) {
-            return Ok(());
+            return Ok(false);
         }
         let store =
             json!({ "name": "마포분식", "lat": 37.5536, "lng": 126.9214, "phone": "02-123-4567", "open": true });
@@ -52,14 +56,58 @@ impl Demo {
             call(platform, Method::POST, &format!("{path}/stock"), Some(delivery)).await?;
         }
         let charge = json!({ "customerId": Self::CUSTOMER, "amount": 100_000 });
-        call(platform, Method::POST, "/points/charge", Some(charge)).await.map(drop)
+        call(platform, Method::POST, "/points/charge", Some(charge)).await?;
+        Ok(true)
+    }
+
+    /// Registers the shop's accounts with the marketplaces, and has them collected.
+    pub async fn open_channels(platform: &Platform) -> Result<(), Failure> {
+        for (partner, kind, name) in Self::CHANNELS {
+            let credentials = platform.partners.get(partner).map(|partner| partner.credentials["shops"][0].clone());
+            let channel = json!({ "name": name, "type": kind, "credentials": credentials, "intervalMinutes": 10 });
+            let path = "/api/v1/admin/channels";
+            let channel = call_once(platform, Method::POST, path, Some(channel), partner).await?;
+            let path = format!("{path}/{}/collect", channel["channelId"].as_str().unwrap_or_default());
+            call(platform, Method::POST, &path, None).await?;
+        }
+        Ok(())
+    }
+
+    /// What marketplaces have on their books, in every process anew: mugs, and a few orders of them.
+    pub fn stage(platform: &Platform) -> Result<(), Failure> {
+        for (partner, product, first, status) in [
+            ("coupang", 3_242_596_358_u64, 22_000_009_546_234_u64, "ACCEPT"),
+            ("smartstore", 7_001, 2_026_010_500_001, "PAYED"),
+        ] {
+            let Some(partner) = platform.partners.get(partner) else { continue };
+            partner.stage(
+                &json!({ "product": { "product": product, "name": "Jumun mug", "price": 18_000, "stock": 10 } }),
+            )?;
+            for number in 0..3_u64 {
+                let item = json!({ "item": 642_538_970_006_401_000_u64 + number, "product": product, "quantity": number + 1, "price": 18_000 });
+                partner.stage(
+                    &json!({ "place": { "order": first + number, "status": status, "buyer": "7001", "items": [item] } }),
+                )?;
+            }
+        }
+        Ok(())
     }
 }
 
 async fn call(platform: &Platform, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    call_once(platform, method, path, body, "demo").await
+}
+
+async fn call_once(
+    platform: &Platform,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    key: &'static str,
+) -> Result<Value, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("idempotency-key", HeaderValue::from_static("demo"));
+    headers.insert("idempotency-key", HeaderValue::from_static(key));
     let token = crate::TokenRequest { sub: "demo".into(), role: "operator".into(), store_id: None, ttl_seconds: None };
     let token = platform.front.tokens.issue(&token, platform.clock.now())?;
     headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);

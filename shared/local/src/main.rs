@@ -84,7 +84,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     })
     .await?;
     if !arguments.no_demo {
-        Demo::open(&platform).await?;
+        Demo::stage(&platform)?;
+        if Demo::open(&platform).await? {
+            Demo::open_channels(&platform).await?;
+        }
     }
     let listeners = sockets.listen()?;
     print!("{}", banner(&arguments, ports));

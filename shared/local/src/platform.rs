@@ -222,6 +222,8 @@ fn local_parameters(partners: &Partners) -> BTreeMap<String, String> {
         ("tms", &["TmsUrl"], &[("TmsSecret", "")]),
         ("tason", &["TasOnUrl"], &[("TasOnSecret", "")]),
         ("payment-gateway", &["PaymentGatewayUrl"], &[("PaymentGatewaySecretKey", "")]),
+        ("coupang", &["CoupangUrl"], &[]),
+        ("smartstore", &["SmartstoreUrl"], &[]),
         ("solapi", &["SolapiUrl"], &[("SolapiApiKey", "apiKey"), ("SolapiApiSecret", "apiSecret")]),
         (
             "nhn-cloud",

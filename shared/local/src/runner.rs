@@ -30,6 +30,7 @@ pub fn all_functions() -> Vec<Function> {
         fulfilment::functions(),
         notifications::functions(),
         campaigns::functions(),
+        channels::functions(),
         outbound::functions(),
         rankings::functions(),
         admin::functions(),

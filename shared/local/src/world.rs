@@ -225,6 +225,11 @@ impl Client<'_> {
         self.send(Method::PUT, path, &[], body.to_string().into_bytes()).await
     }
 
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send(Method::PATCH, path, &[], body.to_string().into_bytes()).await
+    }
+
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         self.send(Method::POST, path, &[], body.to_string().into_bytes()).await

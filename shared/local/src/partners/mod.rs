@@ -1,9 +1,12 @@
 //! Other companies' systems, as stubs on loopback: they check what they are sent, do what it asks, remember it, and behave
 //! as they are told.
 
+mod coupang;
+mod market;
 mod nhn_cloud;
 mod payment_gateway;
 mod receiver;
+mod smartstore;
 mod solapi;
 
 use crate::{aws::data::Journal, clock::Clock};
@@ -48,6 +51,7 @@ pub struct Partner {
     /// What it knows us by otherwise.
     pub credentials: Value,
     system: Arc<dyn System>,
+    clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
@@ -73,6 +77,21 @@ trait System: std::fmt::Debug + Send + Sync {
     fn books(&self) -> Value {
         Value::Null
     }
+
+    /// Lets something happen there that is no call of ours, such as that somebody orders. Fails by saying why it cannot.
+    fn stage(&self, _: &Value, _: Timestamp) -> Result<(), String> {
+        Err("nothing can be staged here".into())
+    }
+
+    /// What it can be made to do otherwise than one would wish.
+    fn quirks(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it says in the headers of each answer.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// What a system has taken, as far back as it remembers.
@@ -97,18 +116,26 @@ impl Taken {
 struct Asked<'a> {
     method: &'a str,
     path: &'a str,
+    /// The query, as it was sent.
+    query: &'a str,
     headers: &'a BTreeMap<String, String>,
     body: &'a str,
     now: Timestamp,
+    quirks: &'a [String],
 }
 
 impl Asked<'_> {
+    /// Whether a quirk is switched on.
+    fn has(&self, quirk: &str) -> bool {
+        self.quirks.iter().any(|one| one == quirk)
+    }
+
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
-/// What a system says: a status, and a JSON body if there is one.
+/// What a system says: a status, and a JSON body if there is one; a text stands for a page.
 type Said = (u16, Value);
 
 #[derive(Debug, Default)]
@@ -138,6 +165,9 @@ pub struct Behaviour {
     /// To which share of the requests, from 0 to 1; the others are answered well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
+    /// What it does otherwise than one would wish: some of what the partner can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<String>,
 }
 
 /// A share of requests, from 0 to 1, as JSON has it.
@@ -194,6 +224,9 @@ pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, c
     let secret = format!("test_sk_{:032x}", rand::random::<u128>());
     let gateway = Arc::new(payment_gateway::PaymentGateway::new(&secret, journal)?);
     let gateway = Partner::start(gateway, secret, clock).await?;
+    let coupang = Partner::start(Arc::new(coupang::Coupang::new()), String::new(), clock).await?;
+    let smartstore = Partner::start(Arc::new(smartstore::Smartstore::new()), String::new(), clock).await?;
+    partners.extend([("coupang", coupang), ("smartstore", smartstore)]);
     let solapi = Partner::start(Arc::new(solapi::Solapi::new()), String::new(), clock).await?;
     let nhn_cloud = Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
     partners.extend([("payment-gateway", gateway), ("solapi", solapi), ("nhn-cloud", nhn_cloud)]);
@@ -208,7 +241,7 @@ impl Partner {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let credentials = system.credentials();
-        let partner = Self { base_url, secret, credentials, system, state: Arc::default() };
+        let partner = Self { base_url, secret, credentials, system, clock: clock.clone(), state: Arc::default() };
         crate::spawn(serve(listener, partner.clone(), clock.clone()));
         Ok(partner)
     }
@@ -216,6 +249,16 @@ impl Partner {
     /// What it has on its books.
     pub fn books(&self) -> Value {
         self.system.books()
+    }
+
+    /// Lets something happen there that is no call of ours.
+    pub fn stage(&self, what: &Value) -> Result<(), String> {
+        self.system.stage(what, self.clock.now())
+    }
+
+    /// What it can be made to do otherwise than one would wish.
+    pub fn quirks(&self) -> &'static [&'static str] {
+        self.system.quirks()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -302,8 +345,17 @@ async fn answer(
     };
     let headers: BTreeMap<String, String> = parts.headers.iter().map(text).collect();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-    let asked = Asked { method: &method, path: &path, headers: &headers, body: &body, now: clock.now() };
-    let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _ } = partner.next();
+    let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _, quirks } = partner.next();
+    let query = parts.uri.query().unwrap_or_default();
+    let asked = Asked {
+        method: &method,
+        path: &path,
+        query,
+        headers: &headers,
+        body: &body,
+        now: clock.now(),
+        quirks: &quirks,
+    };
     let (usual, said) = match mode {
         Mode::Ok | Mode::Slow | Mode::Lost => partner.system.answer(&asked),
         Mode::Error => partner.system.error(),
@@ -324,10 +376,19 @@ async fn answer(
     if is_silent {
         return Err(Down);
     }
-    let body = if said.is_null() { String::new() } else { said.to_string() };
+    let (content_type, body) = match said.as_str() {
+        Some(page) => ("text/html", page.to_owned()),
+        None if said.is_null() => ("application/json", String::new()),
+        None => ("application/json", said.to_string()),
+    };
     let mut response = Response::new(axum::body::Body::from(body));
-    let json = hyper::header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
+    let content_type = hyper::header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
+    for (name, value) in partner.system.headers() {
+        if let Ok(value) = hyper::header::HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     if let Some(seconds) = retry_after_seconds {
         response.headers_mut().insert(hyper::header::RETRY_AFTER, seconds.into());
     }

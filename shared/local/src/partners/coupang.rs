@@ -1,0 +1,400 @@
+//! Coupang's WING Open API: order sheets, return requests, products and stocks of two shops. It checks signatures over the exact
+//! path and query. What it does otherwise than one would wish is switched on by its quirks.
+
+use super::{
+    Asked, Said, System,
+    market::{Claim, Market, Order, Pace, Shop, values},
+};
+use domain::{Timestamp, campaign::Day};
+use partners::channels::coupang_authorization;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const SHEETS: &str = "/v2/providers/openapi/apis/api/v5/vendors/";
+const SHEETS_BEFORE: &str = "/v2/providers/openapi/apis/api/v4/vendors/";
+const RETURNS: &str = "/v2/providers/openapi/apis/api/v6/vendors/";
+const PRODUCTS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/seller-products";
+const VENDOR_ITEMS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/vendor-items/";
+
+/// Calls in a second, where they are counted.
+const MOST_CALLS: usize = 5;
+
+#[derive(Debug)]
+pub(super) struct Coupang {
+    vendors: [Vendor; 2],
+    market: Market,
+    pace: Pace,
+}
+
+/// A shop, by what it is known. It is the same in every process: what a data file has of it stays true.
+#[derive(Debug)]
+struct Vendor {
+    id: &'static str,
+    access_key: &'static str,
+    secret_key: &'static str,
+}
+
+impl Vendor {
+    const ALL: [Self; 2] = [
+        Self { id: "A00012345", access_key: "stub-access-key-1", secret_key: "stub-secret-key-1" },
+        Self { id: "A00067890", access_key: "stub-access-key-2", secret_key: "stub-secret-key-2" },
+    ];
+
+    fn credentials(&self) -> Value {
+        json!({ "vendorId": self.id, "accessKey": self.access_key, "secretKey": self.secret_key })
+    }
+}
+
+fn error(status: u16, message: &str) -> Said {
+    let messages = json!({ "korean": message, "english": message });
+    (status, json!({ "code": "ERROR", "message": message, "transactionId": "stub", "messages": messages }))
+}
+
+impl Coupang {
+    pub(super) fn new() -> Self {
+        Self { vendors: Vendor::ALL, market: Market::default(), pace: Pace::default() }
+    }
+
+    /// Whose call it is.
+    fn caller(&self, asked: &Asked<'_>) -> Result<usize, Said> {
+        let header = asked.header("authorization");
+        let part = |name: &str| header.split([',', ' ']).find_map(|part| part.strip_prefix(name));
+        let (Some(key), Some(date)) = (part("access-key="), part("signed-date=")) else {
+            return Err(error(401, "HMAC format is invalid."));
+        };
+        let Some(place) = self.vendors.iter().position(|vendor| vendor.access_key == key) else {
+            return Err(error(401, "Request is not authorized."));
+        };
+        let Some(signed_at) = signed_at(date) else { return Err(error(401, "HMAC format is invalid.")) };
+        if (asked.now.millis() - signed_at.millis()).unsigned_abs() > 300_000 {
+            return Err(error(401, "Specified signature is expired."));
+        }
+        let secret = self.vendors[place].secret_key;
+        if header != coupang_authorization(key, secret, asked.method, asked.path, asked.query, signed_at) {
+            return Err(error(401, "Invalid signature."));
+        }
+        Ok(place)
+    }
+
+    fn take(&self, asked: &Asked<'_>) -> Said {
+        if asked.has("forbidden-page") {
+            return (403, Value::String("<html><head><title>Access Denied</title></head></html>".into()));
+        }
+        if asked.has("not-allowed-ip") {
+            return (403, json!({ "code": "ERROR", "message": "[FORBIDDEN] Not allowed IP" }));
+        }
+        if asked.has("key-expired") {
+            return error(401, "Request is not authorized.");
+        }
+        let place = match self.caller(asked) {
+            Ok(place) => place,
+            Err(refusal) => return refusal,
+        };
+        if asked.has("rate-limit") && self.pace.count(asked.now, MOST_CALLS).is_none() {
+            return (429, json!({ "code": "ERROR", "message": "Too Many Requests" }));
+        }
+        if asked.has("error-in-200") {
+            return (200, json!({ "code": "ERROR", "message": "Something went wrong" }));
+        }
+        self.answer_to(asked, place)
+    }
+
+    fn answer_to(&self, asked: &Asked<'_>, place: usize) -> Said {
+        let query = values(asked.query);
+        let vendor = self.vendors[place].id;
+        let of_vendor = |rest: &str, what: &str| match rest.split_once('/') {
+            Some((one, found)) if found == what => Some(one == vendor),
+            Some(_) | None => None,
+        };
+        let fifth = asked.path.strip_prefix(SHEETS).and_then(|rest| of_vendor(rest, "ordersheets"));
+        let fourth = asked.path.strip_prefix(SHEETS_BEFORE).and_then(|rest| of_vendor(rest, "ordersheets"));
+        let returns = asked.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
+        let acknowledgement =
+            asked.path.strip_prefix(SHEETS_BEFORE).and_then(|rest| of_vendor(rest, "ordersheets/acknowledgement"));
+        match (asked.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
+            (_, Some(false)) => error(400, "Invalid vendor ID"),
+            ("GET", Some(true)) if returns.is_some() => self.returns(asked, &query, place),
+            ("GET", Some(true)) if acknowledgement.is_none() => self.sheets(asked, &query, place, fifth.is_some()),
+            ("PATCH", Some(true)) if acknowledgement.is_some() => self.acknowledge(asked, place),
+            ("GET", None) if asked.path == PRODUCTS => self.products(&query, place),
+            ("GET", None) if asked.path.starts_with(PRODUCTS) => {
+                self.product(asked.path.trim_start_matches(PRODUCTS).trim_start_matches('/'), place)
+            }
+            ("PUT", None) => self.set_stock(asked.path, place),
+            _ => error(404, "Not found"),
+        }
+    }
+
+    fn sheets(&self, asked: &Asked<'_>, query: &BTreeMap<String, String>, place: usize, is_fifth: bool) -> Said {
+        let (from, to) = match window(query, is_fifth) {
+            Ok(window) => window,
+            Err(refusal) => return refusal,
+        };
+        let Some(status) = query.get("status") else { return error(400, "status is required") };
+        let mut shop = self.market.shop(place);
+        let boxes = boxes(&shop, from, to, status);
+        let (page, next) = page(asked, query, boxes);
+        let as_fourth = !is_fifth || asked.has("v4");
+        let mut rows: Vec<Value> = page.iter().map(|(number, order)| sheet(&shop, order, *number, as_fourth)).collect();
+        if let Some(first) = rows.first_mut().filter(|_| asked.has("garbled")) {
+            first["orderItems"] = json!("?");
+        }
+        if asked.has("duplicates") {
+            rows.extend(rows.last().cloned());
+        }
+        if asked.has("moves-between-pages") && status == "ACCEPT" {
+            // Whoever is on this page goes on before the next one is read.
+            for (_, order) in &page {
+                for item in shop.orders.get_mut(&order.order).into_iter().flat_map(|order| &mut order.items) {
+                    item.was = std::mem::replace(&mut item.status, "INSTRUCT".into());
+                }
+            }
+        }
+        (200, json!({ "code": 200, "message": "OK", "nextToken": next, "data": rows }))
+    }
+
+    fn returns(&self, asked: &Asked<'_>, query: &BTreeMap<String, String>, place: usize) -> Said {
+        let (from, to) = match window(query, false) {
+            Ok(window) => window,
+            Err(refusal) => return refusal,
+        };
+        let sent_back = query.get("cancelType").is_none_or(|kind| kind == "RETURN");
+        if sent_back && !query.contains_key("status") {
+            return error(400, "status is required");
+        }
+        let shop = self.market.shop(place);
+        let is_asked_for = |claim: &&Claim| {
+            let day = Day::of(claim.at);
+            let status = if claim.done { "CC" } else { "UC" };
+            let is_of_status = query.get("status").is_none_or(|wanted| wanted == status);
+            (from..=to).contains(&day) && claim.sent_back == sent_back && is_of_status
+        };
+        let claims: Vec<(u64, &Claim)> =
+            shop.claims.values().filter(is_asked_for).map(|claim| (claim.claim, claim)).collect();
+        let (page, next) = page(asked, query, claims);
+        let row = |claim: &Claim| {
+            let ordered = shop.orders.get(&claim.order).and_then(|order| {
+                order.items.iter().find(|one| (one.item, one.product) == (claim.item, claim.product))
+            });
+            let status = match (claim.done, claim.sent_back) {
+                (true, _) => "RETURNS_COMPLETED",
+                (false, true) => "RETURNS_UNCHECKED",
+                (false, false) => "RELEASE_STOP_UNCHECKED",
+            };
+            json!({
+                "receiptId": claim.claim, "orderId": claim.order, "paymentId": claim.order, "receiptStatus": status,
+                "receiptType": if claim.sent_back { "RETURN" } else { "CANCEL" }, "createdAt": local(claim.at), "modifiedAt": local(claim.at),
+                "requesterName": "신*희", "requesterPhoneNumber": "050-0000-0000", "cancelCountSum": claim.quantity,
+                "returnItems": [{
+                    "vendorItemId": claim.product, "vendorItemName": shop.name(claim.product), "shipmentBoxId": claim.item,
+                    "purchaseCount": ordered.map_or(0, |item| item.quantity), "cancelCount": claim.quantity,
+                }],
+            })
+        };
+        let rows: Vec<Value> = page.iter().map(|(_, claim)| row(claim)).collect();
+        (200, json!({ "code": 200, "message": "OK", "nextToken": next, "data": rows }))
+    }
+
+    fn acknowledge(&self, asked: &Asked<'_>, place: usize) -> Said {
+        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
+        let numbers: Vec<u64> =
+            body["shipmentBoxIds"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        let is_partial = asked.has("partial-acknowledgement");
+        let mut shop = self.market.shop(place);
+        let mut results = Vec::new();
+        for (at, number) in numbers.iter().enumerate() {
+            let mut items = shop
+                .orders
+                .values_mut()
+                .flat_map(|order| &mut order.items)
+                .filter(|one| one.item == *number)
+                .peekable();
+            let succeeds = items.peek().is_some() && !(is_partial && at == 0);
+            for item in items.filter(|item| succeeds && item.status == "ACCEPT") {
+                item.was = std::mem::replace(&mut item.status, "INSTRUCT".into());
+            }
+            let code = if succeeds { "OK" } else { "NOT_FOUND_SHIPMENT_BOX" };
+            results.push(
+                json!({ "shipmentBoxId": number, "succeed": succeeds, "resultCode": code, "retryRequired": false }),
+            );
+        }
+        let failed = results.iter().filter(|result| result["succeed"] == false).count();
+        let code = match failed {
+            0 => 0,
+            some if some < results.len() => 1,
+            _ => 99,
+        };
+        let data = json!({ "responseCode": code, "responseMessage": if code == 0 { "SUCCESS" } else { "FAIL" }, "responseList": results });
+        (200, json!({ "code": "200", "message": "OK", "data": data }))
+    }
+
+    fn products(&self, query: &BTreeMap<String, String>, place: usize) -> Said {
+        if query.get("vendorId").is_none_or(|vendor| *vendor != self.vendors[place].id) {
+            return error(400, "업체코드는 반드시 입력되어야 합니다.");
+        }
+        let most = query.get("maxPerPage").and_then(|most| most.parse().ok()).unwrap_or(10_usize).clamp(1, 100);
+        let token: u64 = query.get("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
+        let shop = self.market.shop(place);
+        let mut rows: Vec<Value> = Vec::new();
+        let mut next = String::new();
+        for product in shop.products.values().filter(|product| product.product >= token) {
+            if rows.len() == most {
+                next = product.product.to_string();
+                break;
+            }
+            // A seller's product has vendor items, by which it is ordered; here each has one.
+            rows.push(json!({
+                "sellerProductId": product.product, "sellerProductName": product.name, "vendorId": self.vendors[place].id, "statusName": "승인완료",
+            }));
+        }
+        (200, json!({ "code": "SUCCESS", "message": "", "nextToken": next, "data": rows }))
+    }
+
+    fn product(&self, number: &str, place: usize) -> Said {
+        let shop = self.market.shop(place);
+        match number.parse().ok().and_then(|number: u64| shop.products.get(&number)) {
+            None => error(400, "There is no such product."),
+            Some(product) => {
+                let item = json!({ "vendorItemId": product.product, "itemName": "단일상품", "salePrice": product.price, "maximumBuyCount": product.stock });
+                let data = json!({ "sellerProductId": product.product, "sellerProductName": product.name, "statusName": "승인완료", "items": [item] });
+                (200, json!({ "code": "SUCCESS", "message": "", "data": data }))
+            }
+        }
+    }
+
+    fn set_stock(&self, path: &str, place: usize) -> Said {
+        let parts: Vec<&str> = path.strip_prefix(VENDOR_ITEMS).unwrap_or_default().split('/').collect();
+        let [product, "quantities", units] = parts[..] else { return error(404, "Not found") };
+        let mut shop = self.market.shop(place);
+        let product = product.parse().ok().and_then(|number: u64| shop.products.get_mut(&number));
+        match product.zip(units.parse().ok()) {
+            None => error(400, "There is no such vendor item."),
+            Some((product, units)) => {
+                product.stock = units;
+                (200, json!({ "code": "SUCCESS", "message": "재고 변경을 완료했습니다." }))
+            }
+        }
+    }
+}
+
+/// The time that a signature has, such as 260105T030405Z.
+fn signed_at(date: &str) -> Option<Timestamp> {
+    let part = |from: usize| date.get(from..from + 2);
+    let text = format!("20{}-{}-{}T{}:{}:{}Z", part(0)?, part(2)?, part(4)?, part(7)?, part(9)?, part(11)?);
+    text.parse().ok()
+}
+
+/// A local time without an offset, as the fourth version of the API has it.
+fn local(time: Timestamp) -> String {
+    time.plus(domain::campaign::KST).to_string().get(..19).unwrap_or_default().to_owned()
+}
+
+/// The days that are asked for: of 31 at the most; the fifth version wants them with an offset.
+fn window(query: &BTreeMap<String, String>, is_fifth: bool) -> Result<(Day, Day), Said> {
+    let day = |name: &str| {
+        let text = query.get(name).map(String::as_str).unwrap_or_default();
+        let text = if is_fifth { text.strip_suffix("+09:00") } else { Some(text) };
+        text.and_then(|text| text.parse::<Day>().ok()).ok_or_else(|| error(400, "startTime/endTime not valid"))
+    };
+    let (from, to) = (day("createdAtFrom")?, day("createdAtTo")?);
+    if to.number() - from.number() >= 31 || to < from {
+        return Err(error(400, "endTime-startTime range should less than31."));
+    }
+    Ok((from, to))
+}
+
+/// The boxes of a status whose orders were placed on these days; what was called off has dropped out.
+fn boxes(shop: &Shop, from: Day, to: Day, status: &str) -> Vec<(u64, Order)> {
+    let mut boxes: BTreeMap<u64, Order> = BTreeMap::new();
+    for order in shop.orders.values().filter(|order| (from..=to).contains(&Day::of(order.at))) {
+        for item in order.items.iter().filter(|item| item.status == status) {
+            if shop.called_off(order.order, item.item, item.product).0 >= item.quantity {
+                continue;
+            }
+            let one = boxes.entry(item.item).or_insert_with(|| Order { items: Vec::new(), ..order.clone() });
+            one.items.push(item.clone());
+        }
+    }
+    boxes.into_iter().collect()
+}
+
+/// A page of what there is, by number, and the token of the next.
+fn page<T>(asked: &Asked<'_>, query: &BTreeMap<String, String>, all: Vec<(u64, T)>) -> (Vec<(u64, T)>, String) {
+    let most = query.get("maxPerPage").and_then(|most| most.parse().ok()).unwrap_or(50_usize).clamp(1, 50);
+    let most = if asked.has("small-pages") { 2 } else { most };
+    let token: u64 = query.get("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
+    let mut rest = all.into_iter().filter(|(number, _)| *number >= token);
+    let page: Vec<(u64, T)> = rest.by_ref().take(most).collect();
+    (page, rest.next().map(|(number, _)| number.to_string()).unwrap_or_default())
+}
+
+fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) -> Value {
+    let money = |won: i64| {
+        if as_fourth { json!(won) } else { json!({ "currencyCode": "KRW", "units": won, "nanos": 0 }) }
+    };
+    let at = if as_fourth { local(order.at) } else { super::market::on_korean_clocks(order.at) };
+    let status = order.items.first().map(|item| item.status.clone()).unwrap_or_default();
+    let is_shipped = matches!(status.as_str(), "DEPARTURE" | "DELIVERING" | "FINAL_DELIVERY");
+    let item = |item: &super::market::Item| {
+        let (called_off, held) = shop.called_off(order.order, item.item, item.product);
+        json!({
+            "vendorItemPackageId": 0, "vendorItemId": item.product, "vendorItemName": shop.name(item.product), "sellerProductId": item.product,
+            "shippingCount": item.quantity, "salesPrice": money(item.price), "orderPrice": money(item.price * i64::from(item.quantity)),
+            "discountPrice": money(item.discount), "cancelCount": called_off, "holdCountForCancel": held, "canceled": false,
+            "extraProperties": {},
+        })
+    };
+    json!({
+        "shipmentBoxId": number, "orderId": order.order, "orderedAt": at, "paidAt": at, "status": status,
+        "orderer": { "name": "신*희", "email": "", "safeNumber": "050-0000-0000", "ordererNumber": null },
+        "receiver": {
+            "name": "신*희", "safeNumber": "050-1111-2222", "receiverNumber": null, "addr1": order.address, "addr2": "1층", "postCode": "04001",
+        },
+        "parcelPrintMessage": "문 앞", "shippingPrice": money(0), "remotePrice": null, "splitShipping": false,
+        "orderItems": order.items.iter().map(item).collect::<Vec<_>>(),
+        "deliveryCompanyName": if is_shipped { "CJ 대한통운" } else { "" }, "invoiceNumber": if is_shipped { number.to_string() } else { String::new() },
+        "inTrasitDateTime": "", "deliveredDate": "", "refer": "안드로이드앱", "shipmentType": "THIRD_PARTY",
+    })
+}
+
+impl System for Coupang {
+    fn answer(&self, asked: &Asked<'_>) -> Said {
+        self.take(asked)
+    }
+
+    fn decline(&self, _: &Asked<'_>) -> Said {
+        error(400, "Invalid vendor ID")
+    }
+
+    fn error(&self) -> Said {
+        error(504, "Request timed out")
+    }
+
+    fn credentials(&self) -> Value {
+        json!({ "shops": self.vendors.iter().map(Vendor::credentials).collect::<Vec<_>>() })
+    }
+
+    fn books(&self) -> Value {
+        self.market.books()
+    }
+
+    fn stage(&self, what: &Value, now: Timestamp) -> Result<(), String> {
+        self.market.stage(what, now)
+    }
+
+    fn quirks(&self) -> &'static [&'static str] {
+        &[
+            "v4",
+            "duplicates",
+            "garbled",
+            "small-pages",
+            "moves-between-pages",
+            "rate-limit",
+            "forbidden-page",
+            "error-in-200",
+            "not-allowed-ip",
+            "key-expired",
+            "partial-acknowledgement",
+        ]
+    }
+}
