@@ -4,7 +4,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Our crates, and which of ours each may use.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("events", &["domain"]),
     ("store", &["domain", "events"]),
@@ -21,6 +21,8 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("notifications", FOR_FUNCTIONS),
     // A list of orders is a list of orders.
     ("campaigns", &["domain", "events", "store", "edge", "orders"]),
+    // What a channel tells of an order is collected as what every other system tells.
+    ("channels", &["domain", "events", "store", "edge", "partners", "orders"]),
     ("outbound", FOR_FUNCTIONS),
     ("rankings", FOR_FUNCTIONS),
     // The API's document is made of the other contexts' routes.
@@ -35,6 +37,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "products",
             "orders",
             "campaigns",
+            "channels",
             "carts",
             "coupons",
             "fulfilment",
@@ -53,6 +56,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "products",
             "orders",
             "campaigns",
+            "channels",
             "carts",
             "coupons",
             "fulfilment",

@@ -56,6 +56,8 @@ async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
         { "law": "delivery-waits-while-cooked", "checked": 0 },
         { "law": "campaign-order-is-the-order", "checked": 0 },
         { "law": "campaign-days-sum-their-orders", "checked": 0 },
+        { "law": "channel-order-took-its-stock", "checked": 0 },
+        { "law": "channel-order-is-listed", "checked": 0 },
     ]);
     assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
 }

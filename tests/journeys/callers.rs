@@ -37,6 +37,8 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.ends_with("/status") => json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" }),
         path if path.starts_with("/integrations/orders/{source}") => crate::collecting::told(1, "PAID"),
         path if path.contains("/webhooks") => json!({ "url": "https://example.com", "events": ["*"] }),
+        path if path.contains("/channels/{channelId}/products/") => json!({ "productId": "pen" }),
+        path if path.contains("/channels") => json!({ "name": "Mock", "type": "MOCK" }),
         path if path.contains("/stores/") => crate::kitchen::store(true),
         path if path.ends_with("/pick-up") => json!({ "riderId": "c1" }),
         path if path.ends_with("/ship") => json!({ "carrier": "CJ", "trackingNumber": "1" }),
@@ -47,6 +49,7 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         Method::Get => caller.get(&path).await,
         Method::Post => caller.post(&path, &body).await,
         Method::Put => caller.put(&path, &body).await,
+        Method::Patch => caller.patch(&path, &body).await,
         Method::Delete => caller.delete(&path).await,
         Method::Any => unreachable!("no route of the API has every method"),
     }

@@ -23,7 +23,9 @@ fn sample(function: &str) -> Value {
 }
 
 /// What a sample looks at must have happened before.
-const FIRST: [&str; 9] = [
+const FIRST: [&str; 11] = [
+    "create-channel",
+    "collect-channel",
     "put-webhook",
     "collect-order",
     "place-order",
@@ -36,7 +38,7 @@ const FIRST: [&str; 9] = [
 ];
 
 /// After them, others would have nothing to look at.
-const LAST: [&str; 2] = ["cancel-order", "delete-webhook"];
+const LAST: [&str; 3] = ["cancel-order", "delete-webhook", "delete-channel"];
 
 #[tokio::test]
 async fn every_function_handles_its_sample_event() {
@@ -46,6 +48,8 @@ async fn every_function_handles_its_sample_event() {
     })
     .await;
     Demo::open(&world.platform).await.unwrap();
+    Demo::stage(&world.platform).unwrap();
+    Demo::open_channels(&world.platform).await.unwrap();
     // An order that the sample of pay-order can pay.
     world.partner("payment-gateway").be(Mode::Decline);
     let held = json!({
@@ -68,8 +72,8 @@ async fn every_function_handles_its_sample_event() {
         let answer = world.invoke(name, sample(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let expected = match name {
             "no-such-route" => json!(404),
-            "remove-cart-item" | "clear-cart" | "delete-webhook" => json!(204),
-            "replay-webhook-delivery" => json!(202),
+            "remove-cart-item" | "clear-cart" | "delete-webhook" | "delete-channel" => json!(204),
+            "replay-webhook-delivery" | "collect-channel-now" => json!(202),
             _ if answer.get("statusCode").is_some() => json!(200),
             _ => Value::Null,
         };

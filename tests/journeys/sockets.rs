@@ -106,7 +106,10 @@ async fn the_aws_services_answer_the_plain_aws_clients() {
         .build();
     let database = aws_sdk_dynamodb::Client::new(&aws);
     let tables = database.list_tables().send().await.unwrap().table_names.unwrap();
-    assert_eq!(tables, ["CustomersTable", "OrdersTable", "ProductsTable", "ViewsTable", "WebhooksTable"]);
+    assert_eq!(
+        tables,
+        ["ChannelsTable", "CustomersTable", "OrdersTable", "ProductsTable", "ViewsTable", "WebhooksTable"]
+    );
     let key = |text: &str| AttributeValue::S(text.to_owned());
     let get =
         database.get_item().table_name("CustomersTable").key("pk", key("CUSTOMER#minji")).key("sk", key("POINTS"));
