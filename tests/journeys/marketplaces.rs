@@ -73,9 +73,23 @@ async fn calls_of_an_account_take_turns_as_far_apart_as_its_marketplace_wants() 
         let calls = collect(&world, &channel).await["calls"].as_u64().unwrap();
         // Time is held here and nobody waits; but each call has taken its turn.
         let key = json!({ "pk": { "S": format!("ACCOUNT#{account}") }, "sk": { "S": "TURN" } });
-        let turn = world.dynamodb("GetItem", json!({ "TableName": "ChannelsTable", "Key": key })).await;
-        let next: domain::Timestamp = text(&turn["Item"]["nextAt"], "S").parse().unwrap();
-        assert!(next >= begun_at.plus(Duration::from_millis(apart * calls)), "{calls} {turn}");
+        let next = async || -> domain::Timestamp {
+            let turn = world.dynamodb("GetItem", json!({ "TableName": "ChannelsTable", "Key": key })).await;
+            text(&turn["Item"]["nextAt"], "S").parse().unwrap()
+        };
+        let taken = Duration::from_millis(apart * calls);
+        assert!(next().await >= begun_at.plus(taken), "{partner}: {calls} calls");
+        // Four at once take four.
+        world.advance(Duration::from_mins(2));
+        let (operator, path) = (world.operator(), format!("{CHANNELS}/{channel}/test"));
+        let begun_at = world.now();
+        let body = json!({});
+        let test = || operator.post(&path, &body);
+        let tested = tokio::join!(test(), test(), test(), test());
+        for tested in [tested.0, tested.1, tested.2, tested.3] {
+            assert_eq!(tested.json()["ok"], true, "{tested:?}");
+        }
+        assert!(next().await >= begun_at.plus(Duration::from_millis(apart * 4)), "{partner}");
     }
 }
 
