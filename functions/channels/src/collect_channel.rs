@@ -93,14 +93,6 @@ pub(crate) struct DueRun {
     pub(crate) with_products: bool,
 }
 
-/// What the queue brings.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Due {
-    Run(DueRun),
-    Stock(DueStock),
-}
-
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCollected {
@@ -115,31 +107,50 @@ pub enum NotCollected {
     NotLaidAside(#[from] NotLaidAside),
 }
 
-/// What is to be done later, and after how long.
-type Later = Option<(Due, Duration)>;
+/// After how long something is to be done later, if it is; with what the queue is told of it.
+type Later<T> = Option<(T, Duration)>;
 
 async fn handle(collector: Collector, message: Message) -> Result<(), NotCollected> {
     let store = collector.store.until(message.deadline);
-    let done = match message.json::<Due>() {
-        Ok(Due::Run(due)) => collect(&collector, &store, due, message.deadline).await,
-        Ok(Due::Stock(due)) => tell_stock(&collector, &store, due, message.deadline).await,
-        Err(not_json) => return Ok(collector.pacer.lay_aside(&message, not_json).await?),
-    };
-    match done {
+    if let Ok(due) = message.json::<DueRun>() {
+        let later = collect(&collector, &store, due, message.deadline).await;
+        return conclude(&collector, &message, later).await;
+    }
+    match message.json::<DueStock>() {
+        Ok(due) => {
+            let later = tell_stock(&collector, &store, due, message.deadline).await;
+            conclude(&collector, &message, later).await
+        }
+        Err(not_json) => Ok(collector.pacer.lay_aside(&message, not_json).await?),
+    }
+}
+
+/// Sends on what is to be done later; what failed comes back.
+async fn conclude<T: Serialize>(
+    collector: &Collector,
+    message: &Message,
+    later: Result<Later<T>, Fault>,
+) -> Result<(), NotCollected> {
+    match later {
         Ok(None) => Ok(()),
         Ok(Some((due, wait))) => {
             let body = serde_json::to_string(&due).map_err(Fault::broken)?;
             Ok(collector.pacer.send(&body, wait.min(LONGEST_DELAY)).await?)
         }
         Err(fault) => {
-            collector.pacer.hide(&message, Duration::ZERO).await;
+            collector.pacer.hide(message, Duration::ZERO).await;
             Err(fault.into())
         }
     }
 }
 
 /// Goes on with a run, as far as there is time.
-async fn collect(collector: &Collector, store: &Store, due: DueRun, deadline: Timestamp) -> Result<Later, Fault> {
+async fn collect(
+    collector: &Collector,
+    store: &Store,
+    due: DueRun,
+    deadline: Timestamp,
+) -> Result<Later<DueRun>, Fault> {
     let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
     let Some(mut collection) = store.collection(&due.channel_id).await? else { return Ok(None) };
     let account = match collector.accounts.of(&channel).await {
@@ -151,19 +162,19 @@ async fn collect(collector: &Collector, store: &Store, due: DueRun, deadline: Ti
     let now = store.now();
     let mut run = match collection.run.take() {
         Some(run) if run.run_id == due.run_id => run,
-        Some(_) => return Ok(Some((Due::Run(due), OTHER_RUN))),
+        Some(_) => return Ok(Some((due, OTHER_RUN))),
         None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => return Ok(None),
         None => begin(&open, &mut collection, &due, now).await?,
     };
     if now < run.claimed_until {
-        return Ok(Some((Due::Run(due), now.until(run.claimed_until))));
+        return Ok(Some((due, now.until(run.claimed_until))));
     }
     run.claimed_until = deadline;
     run.with_products |= due.with_products;
     loop {
         // Each page is written down with the place after it; the first time, this claims the run.
         if !checkpoint(store, &mut collection, Some(&run)).await? {
-            return Ok(Some((Due::Run(due), FIRST_PAUSE)));
+            return Ok(Some((due, FIRST_PAUSE)));
         }
         let step = if store.now() > patience {
             Err(Halt::Wait(Duration::ZERO))
@@ -204,10 +215,10 @@ async fn cannot_open(
     mut collection: Collection,
     due: DueRun,
     fault: Fault,
-) -> Result<Later, Fault> {
+) -> Result<Later<DueRun>, Fault> {
     let now = store.now();
     if collection.run.as_ref().is_some_and(|run| run.run_id != due.run_id || now < run.claimed_until) {
-        return Ok(Some((Due::Run(due), OTHER_RUN)));
+        return Ok(Some((due, OTHER_RUN)));
     }
     if collection.run.is_none() && store.ended_run(&due.channel_id, &due.run_id).await?.is_some() {
         return Ok(None);
@@ -278,15 +289,20 @@ async fn pause(
     mut run: Run,
     due: DueRun,
     wait: Duration,
-) -> Result<Later, Fault> {
+) -> Result<Later<DueRun>, Fault> {
     let wait = wait.min(LONGEST_DELAY);
     run.claimed_until = store.now().plus(wait);
     checkpoint(store, &mut collection, Some(&run)).await?;
-    Ok(Some((Due::Run(due), wait)))
+    Ok(Some((due, wait)))
 }
 
 /// Ends the run: everything is collected, or it is given up.
-async fn end(store: &Store, channel: &Channel, mut collection: Collection, mut run: Run) -> Result<Later, Fault> {
+async fn end(
+    store: &Store,
+    channel: &Channel,
+    mut collection: Collection,
+    mut run: Run,
+) -> Result<Later<DueRun>, Fault> {
     run.ended_at = Some(store.now());
     if let Some(error) = &run.error {
         // An alarm listens for these words.
@@ -436,7 +452,12 @@ async fn rest(open: &Open<'_>, rest: Duration) -> Result<(), Fault> {
 }
 
 /// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.
-async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadline: Timestamp) -> Result<Later, Fault> {
+async fn tell_stock(
+    collector: &Collector,
+    store: &Store,
+    due: DueStock,
+    deadline: Timestamp,
+) -> Result<Later<DueStock>, Fault> {
     let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
     let known = store.mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
     let Some(mapping) = known.into_values().next() else { return Ok(None) };
@@ -445,13 +466,13 @@ async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadlin
     let open = Open { store, channel: &channel, account: &account, patience };
     match open.tell(mapping, false).await {
         Ok(_) => Ok(None),
-        Err(Halt::Wait(wait)) => Ok(Some((Due::Stock(due), wait))),
+        Err(Halt::Wait(wait)) => Ok(Some((due, wait))),
         Err(Halt::Fault(fault)) => Err(fault),
         Err(Halt::Trouble(trouble)) => {
             let failed = due.failed + 1;
             tracing::warn!(channel = %due.channel_id, product = %due.external_id, %trouble, "a channel is not told of a stock");
             let wait = open.heed(&trouble, failed).await?;
-            Ok(wait.map(|wait| (Due::Stock(DueStock { failed, ..due }), wait)))
+            Ok(wait.map(|wait| (DueStock { failed, ..due }, wait)))
         }
     }
 }

@@ -139,7 +139,7 @@ pub struct Run {
 
 /// What is being collected, and where that stands. A place is the marketplace's, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Stage {
     /// Orders.
     Orders {

@@ -8,6 +8,7 @@ use domain::{
     order::Status,
 };
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A page of a listing.
@@ -83,20 +84,15 @@ pub(super) struct OrderItem {
 }
 
 /// An amount: an object in version 5 of the API, a number in version 4.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(untagged)]
-pub(super) enum Money {
-    /// Whole won, and billionths, which won do not have.
-    Object {
-        units: i64,
-    },
-    Whole(i64),
-}
+#[derive(Deserialize, Clone)]
+#[serde(transparent)]
+pub(super) struct Money(Value);
 
 impl Money {
+    /// Whole won; of the billionths, which won do not have, nothing is read.
     pub(super) fn won(self) -> Result<Won, Trouble> {
-        let (Self::Object { units } | Self::Whole(units)) = self;
-        won(units)
+        let units = self.0.as_i64().or(self.0["units"].as_i64());
+        units.map_or_else(|| Err(Trouble::OutOfOrder("an amount is not to be understood".into())), won)
     }
 }
 
