@@ -1,17 +1,22 @@
-//! Accounts with marketplaces, opened with their secrets.
+//! Accounts with marketplaces: opened with their secrets, called in turn, and left alone when they want to be.
 
 use domain::{ChannelId, Fault, Timestamp};
 use edge::{Environment, NotStarted, Rejected};
-use partners::channels::{self, InvalidCredentials, KINDS, Kind};
+use partners::channels::{self, InvalidCredentials, KINDS, Kind, Trouble};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use store::{
+    Store,
     channels::Channel,
     vault::{Purpose, Vault},
 };
+
+/// How often in a row a marketplace may be in trouble before a run is given up.
+const MOST_TROUBLES: u32 = 5;
 
 /// KMS seals no more than this, in bytes.
 const LONGEST_CREDENTIALS: usize = 4_096;
@@ -86,4 +91,74 @@ impl Accounts {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.channel_id.clone(), entry);
         Ok(account)
     }
+}
+
+/// Why a step is not taken, or not to its end.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The marketplace is in trouble, or will not have it.
+    Trouble(Trouble),
+    /// It is not the account's turn for so long.
+    Wait(Duration),
+    /// The machinery failed.
+    Fault(Fault),
+}
+
+impl From<Trouble> for Halt {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A channel whose account is open.
+pub(crate) struct Open<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) channel: &'a Channel,
+    pub(crate) account: &'a Account,
+    /// Until when a call may begin.
+    pub(crate) patience: Timestamp,
+}
+
+impl Open<'_> {
+    /// Waits for the account's turn.
+    pub(crate) async fn turn(&self) -> Result<(), Halt> {
+        let turn = self.store.take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;
+        turn.map_err(Halt::Wait)
+    }
+
+    /// Leaves the account alone, if that is what the marketplace wants; tells how long to wait before it is asked again, if that is
+    /// not in vain after so many times.
+    pub(crate) async fn heed(&self, trouble: &Trouble, times: u32) -> Result<Option<Duration>, Fault> {
+        let wait = wait_for(trouble, times);
+        if let (Some(wait), Trouble::TooOften | Trouble::LeftAlone(_)) = (wait, trouble) {
+            self.rest(wait).await?;
+        }
+        Ok(wait)
+    }
+
+    /// Leaves the account alone for as long as the marketplace asked for.
+    pub(crate) async fn rest(&self, rest: Duration) -> Result<(), Fault> {
+        if rest.is_zero() {
+            return Ok(());
+        }
+        self.store.rest_until(&self.channel.paced_by(), self.store.now().plus(rest)).await
+    }
+}
+
+/// How long to wait before a marketplace that was in trouble so often in a row is asked again; none, if it is in vain.
+fn wait_for(trouble: &Trouble, troubles: u32) -> Option<Duration> {
+    let doubled = |first: Duration| first * 2_u32.pow(troubles.saturating_sub(1).min(6));
+    let wait = match trouble {
+        Trouble::Refused(_) | Trouble::Rejected(_) => None,
+        Trouble::LeftAlone(rest) => Some(*rest),
+        Trouble::TooOften => Some(doubled(Duration::from_secs(2))),
+        Trouble::OutOfOrder(_) => Some(doubled(Duration::from_secs(10))),
+    };
+    wait.filter(|_| troubles <= MOST_TROUBLES)
 }

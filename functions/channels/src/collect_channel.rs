@@ -6,27 +6,19 @@
 //! the next one begins where this one did.
 
 use crate::{
-    accounts::{Account, Accounts, expire_at},
-    keeping::keep,
-    stocks::{DueStock, Halt, Open, ask_to_tell},
+    accounts::{Accounts, Halt, Open, expire_at},
+    queue::{DueRun, DueStock, FIRST_PAUSE, LONGEST_DELAY, Queue},
+    steps::step,
 };
-use domain::{ChannelId, Fault, RunId, Timestamp};
-use edge::{Environment, Function, Message, NotLaidAside, NotSent, NotStarted, Pacer};
-use partners::channels::{Place, Trouble};
-use serde::{Deserialize, Serialize};
+use domain::{Fault, Timestamp};
+use edge::{Environment, Function, Message, NotLaidAside, NotStarted};
+use partners::channels::Trouble;
+use serde::Serialize;
 use std::time::Duration;
 use store::{
-    PageRequest, Store,
-    channel_products::ChannelProduct,
+    Store,
     channels::{Channel, Collection, Run, Stage},
 };
-
-/// The pauses of messages that fail by our own fault.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// A queue delays a message for a quarter of an hour at the most.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// How far back an order is looked at again because it is still open.
 const LONGEST_OPEN: Duration = Duration::from_hours(90 * 24);
@@ -39,15 +31,6 @@ const STEP_TAKES: Duration = Duration::from_secs(20);
 
 /// How soon to look again at a channel of which another run goes on.
 const OTHER_RUN: Duration = Duration::from_secs(30);
-
-/// Entries that were not understood and that a run names.
-const NAMED: usize = 5;
-
-/// Mappings that are looked at in one step.
-const MAPPINGS: u16 = 25;
-
-/// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
-const STOCKS_IN_TROUBLE: u32 = 2;
 
 /// How long a stock waits within its function for the account's turn; longer waits are the queue's.
 const STOCK_WAITS: Duration = Duration::from_secs(2);
@@ -64,7 +47,7 @@ pub fn function() -> Function {
 struct Collector {
     store: Store,
     accounts: Accounts,
-    pacer: Pacer,
+    queue: Queue,
 }
 
 impl Collector {
@@ -72,25 +55,9 @@ impl Collector {
         Ok(Self {
             store: Store::open(&env.aws, |name| env.variable(name))?,
             accounts: Accounts::open(env)?,
-            pacer: open_pacer(env)?,
+            queue: Queue::open(env)?,
         })
     }
-}
-
-/// The queue of this function.
-pub(crate) fn open_pacer(env: &Environment) -> Result<Pacer, NotStarted> {
-    Pacer::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)
-}
-
-/// That a run is due, as the queue is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct DueRun {
-    pub(crate) channel_id: ChannelId,
-    pub(crate) run_id: RunId,
-    /// Whether products are collected too, even if they were of late.
-    #[serde(default)]
-    pub(crate) with_products: bool,
 }
 
 /// Why a message stays in the queue.
@@ -99,9 +66,6 @@ pub enum NotCollected {
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// What goes on later could not be sent on.
-    #[error(transparent)]
-    NotSent(#[from] NotSent),
     /// It could not be laid aside.
     #[error(transparent)]
     NotLaidAside(#[from] NotLaidAside),
@@ -121,7 +85,7 @@ async fn handle(collector: Collector, message: Message) -> Result<(), NotCollect
             let later = tell_stock(&collector, &store, due, message.deadline).await;
             conclude(&collector, &message, later).await
         }
-        Err(not_json) => Ok(collector.pacer.lay_aside(&message, not_json).await?),
+        Err(not_json) => Ok(collector.queue.0.lay_aside(&message, not_json).await?),
     }
 }
 
@@ -131,17 +95,15 @@ async fn conclude<T: Serialize>(
     message: &Message,
     later: Result<Later<T>, Fault>,
 ) -> Result<(), NotCollected> {
-    match later {
+    let done = match later {
         Ok(None) => Ok(()),
-        Ok(Some((due, wait))) => {
-            let body = serde_json::to_string(&due).map_err(Fault::broken)?;
-            Ok(collector.pacer.send(&body, wait.min(LONGEST_DELAY)).await?)
-        }
-        Err(fault) => {
-            collector.pacer.hide(message, Duration::ZERO).await;
-            Err(fault.into())
-        }
+        Ok(Some((due, wait))) => collector.queue.ask(&due, wait).await,
+        Err(fault) => Err(fault),
+    };
+    if done.is_err() {
+        collector.queue.0.hide(message, Duration::ZERO).await;
     }
+    Ok(done?)
 }
 
 /// Goes on with a run, as far as there is time.
@@ -179,7 +141,7 @@ async fn collect(
         let step = if store.now() > patience {
             Err(Halt::Wait(Duration::ZERO))
         } else {
-            step(collector, &open, &mut collection, &mut run).await
+            step(&collector.queue, &open, &mut collection, &mut run).await
         };
         let trouble = match step {
             Ok(()) => {
@@ -316,139 +278,6 @@ async fn end(
     collection.run = None;
     store.put_collection(&collection, Some(&run)).await?;
     Ok(None)
-}
-
-/// Makes one call, stores what it told, and moves the place on.
-async fn step(collector: &Collector, open: &Open<'_>, collection: &mut Collection, run: &mut Run) -> Result<(), Halt> {
-    match run.stage.clone() {
-        Stage::Orders { place, until } => orders(collector, open, collection, run, &Place::parse(&place), until).await,
-        Stage::Products { place } => products(open, collection, run, place.as_deref().map(Place::parse)).await,
-        Stage::Stocks { after } => stocks(open, collection, run, after).await,
-        Stage::Over => Ok(()),
-    }
-}
-
-async fn orders(
-    collector: &Collector,
-    open: &Open<'_>,
-    collection: &mut Collection,
-    run: &mut Run,
-    place: &Place,
-    until: Timestamp,
-) -> Result<(), Halt> {
-    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
-    open.turn().await?;
-    run.calls += 1;
-    let page = account.orders(place, store.now()).await?;
-    let kept = keep(store, channel, page.entries).await?;
-    (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
-    ask_to_tell(store, &collector.pacer, &kept.moved, Some(&channel.channel_id)).await;
-    rest(open, page.rest).await?;
-    if !page.unread.is_empty() {
-        run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
-        let named: Vec<&str> = page.unread.iter().map(String::as_str).take(NAMED).collect();
-        run.warning = Some(format!("{} entries are not understood, such as {}", run.unread, named.join(", ")));
-    }
-    run.stage = if let Some(next) = page.next {
-        Stage::Orders { place: next.text(), until }
-    } else {
-        // What is not understood is not collected: the next run begins there, until somebody has mended it.
-        if run.unread == 0 {
-            collection.collected_until = collection.collected_until.max(Some(until));
-        }
-        if until < run.until {
-            let window = account.begin(until, run.until);
-            Stage::Orders { place: window.first.text(), until: window.until }
-        } else {
-            Stage::Stocks { after: None }
-        }
-    };
-    Ok(())
-}
-
-async fn products(
-    open: &Open<'_>,
-    collection: &mut Collection,
-    run: &mut Run,
-    place: Option<Place>,
-) -> Result<(), Halt> {
-    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
-    open.turn().await?;
-    run.calls += 1;
-    let page = account.products(place.as_ref(), store.now()).await?;
-    let product = |product: partners::channels::Product| ChannelProduct {
-        channel_id: channel.channel_id.clone(),
-        external_id: product.product_id,
-        name: product.name,
-        status: product.status,
-        price: product.price,
-        stock: product.stock,
-    };
-    let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
-    store.put_channel_products(&products).await?;
-    run.products += u32::try_from(products.len()).unwrap_or(0);
-    rest(open, page.rest).await?;
-    let interval = Duration::from_mins(open.channel.interval_minutes.into());
-    run.stage = match page.next {
-        // Orders do not wait for products: the next run goes on there.
-        Some(next) if run.begun_at.plus(interval) <= store.now() => {
-            collection.products_place = Some(next.text());
-            Stage::Over
-        }
-        Some(next) => Stage::Products { place: Some(next.text()) },
-        None => {
-            collection.products_at = Some(store.now());
-            Stage::Over
-        }
-    };
-    Ok(())
-}
-
-/// Tells the stocks of a few mapped products: of those whose stock the marketplace does not have, and once a day of all.
-async fn stocks(
-    open: &Open<'_>,
-    collection: &mut Collection,
-    run: &mut Run,
-    after: Option<String>,
-) -> Result<(), Halt> {
-    let page = PageRequest { limit: MAPPINGS, after };
-    let page = open.store.mappings(&open.channel.channel_id, &page).await?;
-    let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
-    let stocks = open.store.stocks(&products).await?;
-    for mapping in page.entries {
-        let external = mapping.external_id.to_string();
-        let units = stocks.get(&mapping.product_id).copied();
-        // What a marketplace does to its stocks by itself, we do not hear: now and then all are told.
-        let anyway = run.with_products;
-        if units.is_some() && (anyway || units != mapping.stock_there || mapping.error.is_some()) {
-            match open.tell(mapping, anyway).await {
-                Ok(told) => {
-                    (run.stocks, run.calls) = (run.stocks + told, run.calls + told);
-                    run.troubles = 0;
-                }
-                // It is written down at the product, and tried again with the next run; the others are told all the same.
-                Err(Halt::Trouble(Trouble::Rejected(_))) => run.calls += 1,
-                Err(Halt::Trouble(Trouble::OutOfOrder(_))) if run.troubles < STOCKS_IN_TROUBLE => {
-                    (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
-                }
-                Err(halt) => return Err(halt),
-            }
-        }
-        run.stage = Stage::Stocks { after: Some(external) };
-    }
-    if page.next.is_none() {
-        run.stage =
-            if run.with_products { Stage::Products { place: collection.products_place.take() } } else { Stage::Over };
-    }
-    Ok(())
-}
-
-/// Leaves the account alone for as long as the marketplace asked for.
-async fn rest(open: &Open<'_>, rest: Duration) -> Result<(), Fault> {
-    if rest.is_zero() {
-        return Ok(());
-    }
-    open.store.rest_until(&open.channel.paced_by(), open.store.now().plus(rest)).await
 }
 
 /// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.

@@ -2,10 +2,10 @@
 
 use crate::{
     answers::{ChannelRefusal, INACTIVE},
-    collect_channel::{DueRun, open_pacer},
+    queue::{DueRun, Queue},
 };
-use domain::{ChannelId, Fault, RunId};
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Pacer, Rejected, Request, Role, Route};
+use domain::{ChannelId, RunId};
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -38,12 +38,12 @@ pub struct Asked {
 #[derive(Clone)]
 struct Desk {
     store: Store,
-    pacer: Pacer,
+    queue: Queue,
 }
 
 impl Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer: open_pacer(env)? })
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
     }
 }
 
@@ -57,7 +57,6 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
     let going_on = store.collection(&id).await?.and_then(|collection| collection.run);
     let run_id = going_on.map_or_else(|| RunId::from_ulid(request.ulid()), |run| run.run_id);
     let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
-    let body = serde_json::to_string(&due).map_err(Fault::broken)?;
-    desk.pacer.send(&body, Duration::ZERO).await.map_err(Fault::busy)?;
+    desk.queue.ask(&due, Duration::ZERO).await?;
     Ok(Answer::accepted(&Asked { run_id }))
 }

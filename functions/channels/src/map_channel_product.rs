@@ -1,11 +1,9 @@
 //! `PUT /api/v1/admin/channels/{channelId}/products/{externalId}` says which product of ours a channel's is (채널 상품 매핑). From then on its
 //! orders take from our stock, and the channel is told of it.
 
-use crate::{answers::ChannelProductAnswer, collect_channel::open_pacer, stocks::ask_to_tell};
+use crate::{answers::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
 use domain::{ChannelId, Fault, ProductId};
-use edge::{
-    Access, Answer, Environment, Function, Method, NotStarted, Pacer, Rejected, Request, Role, Route, Unanswered,
-};
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -42,12 +40,12 @@ pub struct MapProduct {
 #[derive(Clone)]
 struct Desk {
     store: Store,
-    pacer: Pacer,
+    queue: Queue,
 }
 
 impl Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer: open_pacer(env)? })
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
     }
 }
 
@@ -73,7 +71,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
                 error: None,
             });
             let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
-            ask_to_tell(&store, &desk.pacer, &ours, None).await;
+            ask_to_tell(&store, &desk.queue, &ours, None).await;
             return Ok(Answer::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
         }
     }

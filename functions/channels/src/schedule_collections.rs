@@ -3,9 +3,9 @@
 //! A run that is due has one id however often it is asked for, so it does not matter if a message comes twice, or is sent again
 //! because the one before it has not come yet.
 
-use crate::collect_channel::{DueRun, open_pacer};
+use crate::queue::{DueRun, Queue};
 use domain::{ChannelId, Fault, RunId, Timestamp};
-use edge::{Environment, Function, NotSent, NotStarted, Pacer, Tick};
+use edge::{Environment, Function, NotStarted, Tick};
 use std::time::Duration;
 use store::{
     Store,
@@ -23,27 +23,16 @@ pub fn function() -> Function {
 #[derive(Clone)]
 struct Scheduler {
     store: Store,
-    pacer: Pacer,
+    queue: Queue,
 }
 
 impl Scheduler {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer: open_pacer(env)? })
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
     }
 }
 
-/// Why not every channel was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum NotScheduled {
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// A message could not be sent.
-    #[error(transparent)]
-    NotSent(#[from] NotSent),
-}
-
-async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), NotScheduled> {
+async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
     let store = scheduler.store.until(tick.deadline);
     let channels = store.channels().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
@@ -52,8 +41,7 @@ async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), NotScheduled> {
         let due = collection.and_then(|collection| due(channel, &collection, tick.now));
         if let Some(run_id) = due {
             let due = DueRun { channel_id: channel.channel_id.clone(), run_id, with_products: false };
-            let body = serde_json::to_string(&due).map_err(Fault::broken)?;
-            scheduler.pacer.send(&body, Duration::ZERO).await?;
+            scheduler.queue.ask(&due, Duration::ZERO).await?;
         }
     }
     Ok(())

@@ -1,9 +1,6 @@
 //! `POST /api/v1/admin/channels/{channelId}/test` tries the credentials of a channel (채널 연결 확인).
 
-use crate::{
-    accounts::Accounts,
-    stocks::{Halt, Open},
-};
+use crate::accounts::{Accounts, Halt, Open};
 use domain::ChannelId;
 use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
 use schemars::JsonSchema;

@@ -127,13 +127,8 @@ impl Pieces {
             (draw.taken, draw.debt) = (taken, needed - taken);
             *left += delta;
             if delta != 0 {
-                let (item_id, product_id) = (id.clone(), draw.product_id.clone());
-                changes.push(StockChange {
-                    item_id,
-                    channel_product_id: piece.item.product_id.clone(),
-                    product_id,
-                    delta,
-                });
+                let product_id = draw.product_id.clone();
+                changes.push(StockChange { channel_product_id: piece.item.product_id.clone(), product_id, delta });
             }
         }
         changes
@@ -234,9 +229,7 @@ pub struct Line<'a> {
 /// A change of a stock of ours by an item of a marketplace's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockChange {
-    /// The item.
-    pub item_id: String,
-    /// Its product, as the marketplace names it.
+    /// The item's product, as the marketplace names it.
     pub channel_product_id: ProductId,
     /// Our product.
     pub product_id: ProductId,

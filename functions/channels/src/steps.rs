@@ -1,0 +1,155 @@
+//! The steps of a run: each makes one call, or a few of one kind, stores what came of it, and moves the place on.
+
+use crate::{
+    accounts::{Account, Halt, Open},
+    keeping::keep,
+    queue::Queue,
+    stocks::ask_to_tell,
+};
+use domain::Timestamp;
+use partners::channels::{Place, Trouble};
+use std::time::Duration;
+use store::{
+    PageRequest,
+    channel_products::ChannelProduct,
+    channels::{Collection, Run, Stage},
+};
+
+/// Entries that were not understood and that a run names.
+const NAMED: usize = 5;
+
+/// Mappings that are looked at in one step.
+const MAPPINGS: u16 = 25;
+
+/// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
+const STOCKS_IN_TROUBLE: u32 = 2;
+
+/// Makes one call, stores what it told, and moves the place on.
+pub(crate) async fn step(
+    queue: &Queue,
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+) -> Result<(), Halt> {
+    match run.stage.clone() {
+        Stage::Orders { place, until } => orders(queue, open, collection, run, &Place::parse(&place), until).await,
+        Stage::Products { place } => products(open, collection, run, place.as_deref().map(Place::parse)).await,
+        Stage::Stocks { after } => stocks(open, collection, run, after).await,
+        Stage::Over => Ok(()),
+    }
+}
+
+async fn orders(
+    queue: &Queue,
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    place: &Place,
+    until: Timestamp,
+) -> Result<(), Halt> {
+    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
+    open.turn().await?;
+    run.calls += 1;
+    let page = account.orders(place, store.now()).await?;
+    let kept = keep(store, channel, page.entries).await?;
+    (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
+    ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
+    open.rest(page.rest).await?;
+    if !page.unread.is_empty() {
+        run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
+        let named: Vec<&str> = page.unread.iter().map(String::as_str).take(NAMED).collect();
+        run.warning = Some(format!("{} entries are not understood, such as {}", run.unread, named.join(", ")));
+    }
+    run.stage = if let Some(next) = page.next {
+        Stage::Orders { place: next.text(), until }
+    } else {
+        // What is not understood is not collected: the next run begins there, until somebody has mended it.
+        if run.unread == 0 {
+            collection.collected_until = collection.collected_until.max(Some(until));
+        }
+        if until < run.until {
+            let window = account.begin(until, run.until);
+            Stage::Orders { place: window.first.text(), until: window.until }
+        } else {
+            Stage::Stocks { after: None }
+        }
+    };
+    Ok(())
+}
+
+async fn products(
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    place: Option<Place>,
+) -> Result<(), Halt> {
+    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
+    open.turn().await?;
+    run.calls += 1;
+    let page = account.products(place.as_ref(), store.now()).await?;
+    let product = |product: partners::channels::Product| ChannelProduct {
+        channel_id: channel.channel_id.clone(),
+        external_id: product.product_id,
+        name: product.name,
+        status: product.status,
+        price: product.price,
+        stock: product.stock,
+    };
+    let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
+    store.put_channel_products(&products).await?;
+    run.products += u32::try_from(products.len()).unwrap_or(0);
+    open.rest(page.rest).await?;
+    let interval = Duration::from_mins(open.channel.interval_minutes.into());
+    run.stage = match page.next {
+        // Orders do not wait for products: the next run goes on there.
+        Some(next) if run.begun_at.plus(interval) <= store.now() => {
+            collection.products_place = Some(next.text());
+            Stage::Over
+        }
+        Some(next) => Stage::Products { place: Some(next.text()) },
+        None => {
+            collection.products_at = Some(store.now());
+            Stage::Over
+        }
+    };
+    Ok(())
+}
+
+/// Tells the stocks of a few mapped products: of those whose stock the marketplace does not have, and once a day of all.
+async fn stocks(
+    open: &Open<'_>,
+    collection: &mut Collection,
+    run: &mut Run,
+    after: Option<String>,
+) -> Result<(), Halt> {
+    let page = PageRequest { limit: MAPPINGS, after };
+    let page = open.store.mappings(&open.channel.channel_id, &page).await?;
+    let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
+    let stocks = open.store.stocks(&products).await?;
+    for mapping in page.entries {
+        let external = mapping.external_id.to_string();
+        let units = stocks.get(&mapping.product_id).copied();
+        // What a marketplace does to its stocks by itself, we do not hear: now and then all are told.
+        let anyway = run.with_products;
+        if units.is_some() && (anyway || units != mapping.stock_there || mapping.error.is_some()) {
+            match open.tell(mapping, anyway).await {
+                Ok(told) => {
+                    (run.stocks, run.calls) = (run.stocks + told, run.calls + told);
+                    run.troubles = 0;
+                }
+                // It is written down at the product, and tried again with the next run; the others are told all the same.
+                Err(Halt::Trouble(Trouble::Rejected(_))) => run.calls += 1,
+                Err(Halt::Trouble(Trouble::OutOfOrder(_))) if run.troubles < STOCKS_IN_TROUBLE => {
+                    (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+        run.stage = Stage::Stocks { after: Some(external) };
+    }
+    if page.next.is_none() {
+        run.stage =
+            if run.with_products { Stage::Products { place: collection.products_place.take() } } else { Stage::Over };
+    }
+    Ok(())
+}
