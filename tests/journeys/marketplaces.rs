@@ -332,6 +332,10 @@ async fn credentials_that_expire_are_warned_about() {
     world.advance(Duration::from_hours(24 * 170));
     let run = collect(&world, &channel).await;
     assert!(text(&run, "warning").starts_with("the credentials expire at 2026-07-04"), "{run}");
+    place(&world, "coupang", 7);
+    quirks(&world, "coupang", &["garbled"]);
+    let both = text(&collect(&world, &channel).await, "warning");
+    assert!(both.contains("expire at") && both.ends_with("; 1 entries are not understood, such as 70"), "{both}");
     quirks(&world, "coupang", &["key-expired"]);
     let run = collect(&world, &channel).await;
     assert_eq!(run["error"], "the marketplace refuses the credentials: 401 ERROR Request is not authorized.");

@@ -138,6 +138,8 @@ pub struct RunAnswer {
 
 impl From<Run> for RunAnswer {
     fn from(run: Run) -> Self {
+        let unread = format!("{} entries are not understood, such as {}", run.unread, run.such_as.join(", "));
+        let warnings: Vec<String> = run.warning.into_iter().chain((run.unread > 0).then_some(unread)).collect();
         let status = match (run.ended_at, &run.error) {
             (None, _) => RunStatus::Running,
             (Some(_), None) => RunStatus::Done,
@@ -164,7 +166,7 @@ impl From<Run> for RunAnswer {
             stocks: run.stocks,
             unread: run.unread,
             error: run.error,
-            warning: run.warning,
+            warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
         }
     }
 }

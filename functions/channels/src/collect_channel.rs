@@ -231,6 +231,7 @@ fn new_run(due: &DueRun, from: Timestamp, now: Timestamp, stage: Stage) -> Run {
         products: 0,
         stocks: 0,
         unread: 0,
+        such_as: Vec::new(),
         troubles: 0,
         error: None,
         warning: None,

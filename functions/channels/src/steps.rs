@@ -55,11 +55,9 @@ async fn orders(
     (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
     ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
     open.rest(page.rest).await?;
-    if !page.unread.is_empty() {
-        run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
-        let named: Vec<&str> = page.unread.iter().map(String::as_str).take(NAMED).collect();
-        run.warning = Some(format!("{} entries are not understood, such as {}", run.unread, named.join(", ")));
-    }
+    run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
+    run.such_as.extend(page.unread);
+    run.such_as.truncate(NAMED);
     run.stage = if let Some(next) = page.next {
         Stage::Orders { place: next.text(), until }
     } else {

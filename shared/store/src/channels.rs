@@ -127,6 +127,9 @@ pub struct Run {
     /// Entries that it told of and that were not understood: nothing after them counts as collected.
     #[serde(default)]
     pub unread: u32,
+    /// A few of them, as far as they can be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub such_as: Vec<String>,
     /// How many calls in a row were in vain.
     pub troubles: u32,
     /// What went wrong last.

@@ -368,6 +368,15 @@ mod tests {
     }
 
     #[test]
+    fn an_account_rests_once_its_bucket_is_empty() {
+        let remaining = |calls: &'static str| {
+            let header = (reqwest::header::HeaderName::from_static(REMAINING), calls.parse().unwrap());
+            rest(&HeaderMap::from_iter([header]))
+        };
+        assert_eq!((remaining("0"), remaining("3"), rest(&HeaderMap::new())), (REST, Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
     fn what_is_left_of_a_product_order_counts_and_a_claim_that_is_turned_down_does_not() {
         let detail = |claim: Value| {
             let detail = json!({
