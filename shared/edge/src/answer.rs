@@ -28,6 +28,13 @@ impl Answer {
         Self { status: 202, ..Self::ok(body) }
     }
 
+    /// 201 with a JSON body: something was created, and is at this path.
+    pub fn created(body: &impl Serialize, location: String) -> Self {
+        let mut created = Self { status: 201, ..Self::ok(body) };
+        created.headers.push(("location", location));
+        created
+    }
+
     /// 204: there is nothing to tell.
     pub fn no_content() -> Self {
         Self { status: 204, ..Self::text("application/json", "") }

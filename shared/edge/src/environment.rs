@@ -19,13 +19,15 @@ pub type NotStarted = Box<dyn std::error::Error + Send + Sync>;
 pub struct Environment {
     /// How to call AWS. Its time source is the only clock there is.
     pub aws: SdkConfig,
+    /// Whether other systems may be on this machine, without TLS: the local platform alone says so, and nothing that is deployed.
+    pub allows_loopback: bool,
     variables: Arc<HashMap<String, String>>,
 }
 
 impl Environment {
     /// An environment with these variables.
     pub fn new(aws: SdkConfig, variables: HashMap<String, String>) -> Self {
-        Self { aws, variables: Arc::new(variables) }
+        Self { aws, allows_loopback: false, variables: Arc::new(variables) }
     }
 
     /// The environment of this process: Lambda puts region and credentials into variables, and replaces the process before
@@ -62,6 +64,13 @@ impl Environment {
     /// A variable that must be set.
     pub fn require(&self, name: &str) -> Result<String, NotStarted> {
         self.variable(name).ok_or_else(|| format!("the environment variable {name} is not set").into())
+    }
+
+    /// A variable that must be a whole number.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, NotStarted> {
+        let text = self.require(name)?;
+        text.parse()
+            .map_err(|_| format!("the environment variable {name} is not a whole number within its range").into())
     }
 
     /// The time by the AWS configuration's clock.

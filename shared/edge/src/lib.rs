@@ -15,6 +15,8 @@ mod request;
 mod route;
 mod schedule;
 mod stream;
+mod strict;
+mod text;
 
 pub use answer::Answer;
 pub use caller::{Caller, Role};
@@ -27,3 +29,4 @@ pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
 pub use route::{Access, Method, ProblemDoc, Route, Schema};
 pub use schedule::Tick;
 pub use stream::{Change, Failed};
+pub use text::{checked_reason, sendable};

@@ -3,7 +3,7 @@
 use domain::Fault;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 /// An error that can be told to a caller.
 pub trait Problem: Error + Send + Sync {
@@ -34,7 +34,14 @@ impl Details {
         self
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+    /// Says after how long to come back.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.header("retry-after", wait.as_millis().div_ceil(1000).max(1))
+    }
+
+    #[must_use]
+    fn header(mut self, name: &'static str, value: impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }

@@ -1,7 +1,7 @@
 //! What a queue brings: batches of messages, of which each succeeds or fails alone.
 
-use crate::{Environment, Error, Invocation, NotStarted, problem};
-use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig};
+use crate::{Environment, Error, Invocation, NotStarted, problem, sendable};
+use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig, types::SendMessageBatchRequestEntry};
 use domain::Timestamp;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// Messages of a batch that are worked on side by side.
 const SIDE_BY_SIDE: usize = 10;
+
+/// The most messages that SQS takes in one call.
+const MOST_AT_ONCE: usize = 10;
 
 /// How long a call of the queue may wait for a connection or an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,7 +50,8 @@ impl Pacer {
     /// Moves a message to the dead-letter queue, for people to look at. A crash in between leaves it in both.
     pub async fn lay_aside(&self, message: &Message, reason: impl std::fmt::Display) -> Result<(), NotLaidAside> {
         tracing::error!(%reason, "a message goes to the dead-letter queue");
-        let request = self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(&message.body);
+        let request =
+            self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(sendable(&message.body));
         request.send().await.map(drop).map_err(|error| NotLaidAside(error.into()))
     }
 
@@ -55,8 +59,26 @@ impl Pacer {
     pub async fn send(&self, body: &str, delay: Duration) -> Result<(), NotSent> {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let seconds = i32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
-        let request = self.queues.send_message().queue_url(&self.queue).message_body(body);
+        let request = self.queues.send_message().queue_url(&self.queue).message_body(sendable(body));
         request.set_delay_seconds(seconds).send().await.map(drop).map_err(|error| NotSent(error.into()))
+    }
+
+    /// Sends messages to the queue, as many in one call as it takes. Where it fails, some may have been sent.
+    pub async fn send_all(&self, bodies: &[String]) -> Result<(), NotSent> {
+        for batch in bodies.chunks(MOST_AT_ONCE) {
+            let entry = |(index, body): (usize, &String)| {
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
+                entry.message_body(sendable(body)).build()
+            };
+            let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>();
+            let entries = entries.map_err(|error| NotSent(error.into()))?;
+            let request = self.queues.send_message_batch().queue_url(&self.queue).set_entries(Some(entries));
+            let sent = request.send().await.map_err(|error| NotSent(error.into()))?;
+            if let Some(failed) = sent.failed.first() {
+                return Err(NotSent(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("-")).into()));
+            }
+        }
+        Ok(())
     }
 
     /// Keeps a message that fails hidden for its pause, or for longer if it is known to be in vain until then; tells for
@@ -106,6 +128,11 @@ pub struct NotJson {
 }
 
 impl Message {
+    /// A new time-ordered id.
+    pub fn ulid(&self) -> ulid::Ulid {
+        ulid::Ulid::from_parts(u64::try_from(self.now.millis()).unwrap_or_default(), rand::random())
+    }
+
     /// The body, which must be JSON of this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, NotJson> {
         serde_json::from_str(&self.body).map_err(|error| NotJson {

@@ -1,6 +1,6 @@
 //! What comes in over HTTP, and how it is read: every part has a limit and every failure names its field.
 
-use crate::{Answer, Caller, Environment, FieldError, Invocation, Problem, Rejected, Route, answer};
+use crate::{Answer, Caller, Environment, FieldError, Invocation, Problem, Rejected, Route, answer, strict};
 use base64::{Engine, engine::general_purpose};
 use domain::{IdempotencyKey, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -15,6 +15,9 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_PAGE: u16 = 100;
 
 const DEFAULT_PAGE: u16 = 20;
+
+/// The longest cursor, in characters: what it names becomes a part of a key, of which DynamoDB takes 1,024 bytes.
+const MAX_CURSOR: usize = 512;
 
 /// API Gateway's event (payload format 2.0), as far as we read it: a header or parameter of any content must not keep a
 /// request from being answered.
@@ -88,10 +91,18 @@ impl Request {
         text.parse().map_err(|error: T::Err| Rejected::field(name, error.to_string()))
     }
 
+    /// Whether the path has such a parameter: tells the routes of a function apart.
+    pub fn has_path(&self, name: &str) -> bool {
+        self.http.path_parameters.contains_key(name)
+    }
+
     /// A parameter of the query, if it is there.
     pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Rejected> {
-        let text = self.http.query_string_parameters.get(name);
-        text.map(|text| text.parse().map_err(|error: T::Err| Rejected::field(name, error.to_string()))).transpose()
+        let Some(text) = self.http.query_string_parameters.get(name) else { return Ok(None) };
+        if !text.chars().all(strict::is_xml) {
+            return Err(Rejected::field(name, strict::NOT_TEXT));
+        }
+        text.parse().map(Some).map_err(|error: T::Err| Rejected::field(name, error.to_string()))
     }
 
     /// The method and path as they came.
@@ -99,27 +110,19 @@ impl Request {
         (self.http.method(), self.http.path())
     }
 
-    /// The body, which must be JSON of this shape.
+    /// The body, which must be JSON of this shape and nothing else: an unknown field is refused.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejected> {
-        let media_type = self.header("content-type").unwrap_or("application/json");
+        if self.body.is_empty() {
+            return strict::read(&self.body).map_err(Rejected::Malformed);
+        }
+        let media_type = self.header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media_type != "application/json"
             && !(media_type.starts_with("application/") && media_type.ends_with("+json"))
         {
             return Err(Rejected::UnsupportedMediaType);
         }
-        let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
-        let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            // "." is the body as a whole, "?" a place that was not reached.
-            let field = match path.trim_end_matches(".?") {
-                "." | "?" => "body".to_owned(),
-                field => field.to_owned(),
-            };
-            Rejected::Malformed(vec![FieldError { field, message: error.into_inner().to_string() }])
-        })?;
-        deserializer.end().map_err(|error| Rejected::field("body", error))?;
-        Ok(read)
+        strict::read(&self.body).map_err(Rejected::Malformed)
     }
 
     /// The body, which must be JSON of this shape, or nothing.
@@ -163,8 +166,25 @@ pub(crate) fn cursor(last: &str) -> String {
 }
 
 fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
+    if cursor.len() > MAX_CURSOR {
+        return None;
+    }
     let bytes = general_purpose::URL_SAFE_NO_PAD.decode(cursor).ok()?;
     String::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Refuses query parameters that the route does not have.
+fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Rejected> {
+    let asked = |route: &&Route| route.method.to_string() == http.method() && route.fits(http.path());
+    let Some(route) = routes.iter().find(asked) else { return Ok(()) };
+    let mut unknown: Vec<&String> = http.query_string_parameters.keys().collect();
+    unknown.retain(|name| !route.query.iter().any(|(known, _)| known == name));
+    unknown.sort_unstable();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let error = |name: &String| FieldError { field: name.clone(), message: "is not a known parameter".into() };
+    Err(Rejected::Malformed(unknown.into_iter().map(error).collect()))
 }
 
 /// Reads API Gateway's event, lets the handler answer it, and writes API Gateway's answer.
@@ -192,6 +212,9 @@ where
     let caller = Caller::of_claims(claims);
     if !routes.iter().all(|route| route.access.admits(&caller)) {
         return answer::problem_event(function, &http, &Rejected::Forbidden);
+    }
+    if let Err(error) = check_parameters(routes, &http) {
+        return answer::problem_event(function, &http, &error);
     }
     let body = match http.body() {
         Ok(body) => body,

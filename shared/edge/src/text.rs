@@ -1,0 +1,45 @@
+//! Texts that people give, and texts as SQS and EventBridge take them.
+
+use crate::{Rejected, strict::is_xml};
+use std::{borrow::Cow, fmt::Write};
+
+/// JSON text in which every character that XML 1.0 cannot hold is escaped: SQS and EventBridge refuse such characters, and
+/// within JSON they can only be part of a string, where `\uFFFF` means the same.
+pub fn sendable(json: &str) -> Cow<'_, str> {
+    if json.chars().all(is_xml) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_xml(character) {
+            escaped.push(character);
+        } else {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// The reason that somebody gives for what is done: at most 200 characters.
+pub fn checked_reason(reason: Option<String>) -> Result<Option<String>, Rejected> {
+    const MAX_REASON: usize = 200;
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
+        return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")));
+    }
+    Ok(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_is_sent_means_what_was_meant() {
+        let odd = json!({ "address": "서울\u{ffff}\u{fffe} \u{1}\u{1f600}" });
+        let sent = sendable(&odd.to_string()).into_owned();
+        assert!(sent.chars().all(is_xml), "{sent}");
+        assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), odd);
+        assert!(matches!(sendable("{\"a\":\"가\"}"), Cow::Borrowed(_)));
+    }
+}
