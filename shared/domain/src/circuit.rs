@@ -13,17 +13,18 @@ pub const WINDOW: Duration = Duration::from_secs(30);
 /// The unit in which calls are counted.
 pub const SLOT: Duration = Duration::from_secs(10);
 
-/// Fewer calls in the window than these say nothing.
-pub const LEAST_CALLS: u64 = 5;
-
-/// The share of bad calls, in percent, from which on a circuit opens.
-pub const MOST_BAD_PERCENT: u64 = 50;
-
-/// A call that took longer is bad, whatever came of it.
-pub const SLOW_CALL: Duration = Duration::from_secs(3);
-
-/// How long a circuit stays open before it is probed.
-pub const OPEN_FOR: Duration = Duration::from_secs(10);
+/// When a circuit opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Fewer calls in the window than these say nothing.
+    pub min_calls: u64,
+    /// The share of bad calls, in percent, from which on the circuit opens.
+    pub bad_percent: u64,
+    /// A call that took longer is bad, whatever came of it.
+    pub slow_call: Duration,
+    /// How long the circuit stays open before it is probed.
+    pub open_for: Duration,
+}
 
 /// How long a probe may take before another caller may try: longer than any call.
 pub const PROBE_FOR: Duration = Duration::from_secs(15);
@@ -67,8 +68,8 @@ pub struct Calls {
 
 impl Calls {
     /// One call, and how it went.
-    pub fn one(succeeded: bool, took: Duration) -> Self {
-        Self { all: 1, bad: u64::from(!succeeded || took > SLOW_CALL) }
+    pub fn one(succeeded: bool, took: Duration, thresholds: &Thresholds) -> Self {
+        Self { all: 1, bad: u64::from(!succeeded || took > thresholds.slow_call) }
     }
 
     /// Both.
@@ -78,8 +79,8 @@ impl Calls {
     }
 
     /// Whether so many are bad that nobody should call for a while.
-    pub const fn are_too_bad(self) -> bool {
-        self.all >= LEAST_CALLS && self.bad * 100 >= self.all * MOST_BAD_PERCENT
+    pub const fn are_too_bad(self, thresholds: &Thresholds) -> bool {
+        self.all >= thresholds.min_calls && self.bad * 100 >= self.all * thresholds.bad_percent
     }
 }
 
@@ -114,8 +115,8 @@ impl Circuit {
 
     /// Open from now on.
     #[must_use]
-    pub fn opened(&self, now: Timestamp) -> Self {
-        Self { version: self.version + 1, open_until: Some(now.plus(OPEN_FOR)), probed_until: None }
+    pub fn opened(&self, now: Timestamp, thresholds: &Thresholds) -> Self {
+        Self { version: self.version + 1, open_until: Some(now.plus(thresholds.open_for)), probed_until: None }
     }
 
     /// Open until then, for the system asked to be left alone.
@@ -135,19 +136,27 @@ impl Circuit {
 mod tests {
     use super::*;
 
+    const USUAL: Thresholds = Thresholds {
+        min_calls: 5,
+        bad_percent: 50,
+        slow_call: Duration::from_secs(3),
+        open_for: Duration::from_secs(10),
+    };
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
     }
 
     #[test]
     fn a_circuit_opens_by_the_share_of_bad_calls_and_not_by_a_few() {
-        assert!(!Calls { all: 4, bad: 4 }.are_too_bad());
-        assert!(Calls { all: 5, bad: 3 }.are_too_bad());
-        assert!(!Calls { all: 1_000, bad: 499 }.are_too_bad());
-        assert!(Calls { all: 1_000, bad: 500 }.are_too_bad());
-        assert_eq!(Calls::one(true, SLOW_CALL), Calls { all: 1, bad: 0 });
-        assert_eq!(Calls::one(true, SLOW_CALL + Duration::from_millis(1)), Calls { all: 1, bad: 1 });
-        assert_eq!(Calls::one(false, Duration::ZERO).and(Calls::one(true, Duration::ZERO)), Calls { all: 2, bad: 1 });
+        assert!(!Calls { all: 4, bad: 4 }.are_too_bad(&USUAL));
+        assert!(Calls { all: 5, bad: 3 }.are_too_bad(&USUAL));
+        assert!(!Calls { all: 1_000, bad: 499 }.are_too_bad(&USUAL));
+        assert!(Calls { all: 1_000, bad: 500 }.are_too_bad(&USUAL));
+        let one = |succeeded, took| Calls::one(succeeded, took, &USUAL);
+        assert_eq!(one(true, USUAL.slow_call), Calls { all: 1, bad: 0 });
+        assert_eq!(one(true, USUAL.slow_call + Duration::from_millis(1)), Calls { all: 1, bad: 1 });
+        assert_eq!(one(false, Duration::ZERO).and(one(true, Duration::ZERO)), Calls { all: 2, bad: 1 });
         assert_eq!(SLOT * u32::try_from(SLOTS_IN_WINDOW).unwrap(), WINDOW);
     }
 
@@ -155,13 +164,13 @@ mod tests {
     fn an_open_circuit_lets_one_probe_through_at_a_time() {
         let circuit = Circuit::default();
         assert_eq!(circuit.admission(at(0)), Admission::Call);
-        let open = circuit.opened(at(0));
+        let open = circuit.opened(at(0), &USUAL);
         assert_eq!(open.admission(at(4)), Admission::Wait(Duration::from_secs(6)));
         let Admission::Probe(probed) = open.admission(at(10)) else { unreachable!("its time is over") };
         assert_eq!(probed.admission(at(11)), Admission::Wait(PROBE_WAIT));
         assert!(matches!(probed.admission(at(25)), Admission::Probe(_)), "a prober that died is replaced");
         assert_eq!(probed.closed().admission(at(11)), Admission::Call);
-        assert_eq!(probed.opened(at(12)).admission(at(13)), Admission::Wait(Duration::from_secs(9)));
+        assert_eq!(probed.opened(at(12), &USUAL).admission(at(13)), Admission::Wait(Duration::from_secs(9)));
         assert!(probed.closed().version > open.version, "calls are counted anew");
     }
 }

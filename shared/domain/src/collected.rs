@@ -1,7 +1,10 @@
-//! Orders that another system made and tells us of: which telling is the newer one.
+//! Orders that another system made and tells us of: which telling is the newer one, and what a status in its words is in ours.
 
-use crate::Timestamp;
-use serde::{Deserialize, Serialize};
+use crate::{Timestamp, order::Status};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value},
+};
 
 /// How new a telling is: by the other system's version of the order, by its time, or by both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +35,61 @@ impl Edition {
     }
 }
 
+/// A status as another system tells it: a word of ours in upper or lower case, or a word of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ToldStatus {
+    /// A status of ours.
+    Ours(Status),
+    /// Another word.
+    Theirs(String),
+}
+
+/// The text is no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {} characters, none of them a control character", ToldStatus::MAX)]
+pub struct InvalidStatus;
+
+impl ToldStatus {
+    /// The longest word, in characters.
+    pub const MAX: usize = 64;
+
+    /// The status in our words, and theirs beside it where it is not ours: then ours stays, which is paid if nothing was known.
+    pub fn beside(&self, known: Option<Status>) -> (Status, Option<String>) {
+        match self {
+            Self::Ours(status) => (*status, None),
+            Self::Theirs(word) => (known.unwrap_or(Status::Paid), Some(word.clone())),
+        }
+    }
+}
+
+impl TryFrom<String> for ToldStatus {
+    type Error = InvalidStatus;
+
+    fn try_from(word: String) -> Result<Self, InvalidStatus> {
+        if !(1..=Self::MAX).contains(&word.chars().count()) || word.chars().any(char::is_control) {
+            return Err(InvalidStatus);
+        }
+        let in_upper_case = word.to_ascii_uppercase();
+        let ours = Status::deserialize(IntoDeserializer::<value::Error>::into_deserializer(in_upper_case.as_str()));
+        Ok(ours.map_or(Self::Theirs(word), Self::Ours))
+    }
+}
+
+impl schemars::JsonSchema for ToldStatus {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ToldStatus".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": Self::MAX, "examples": ["PAID", "paid", "IN_TRANSIT"] })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +115,18 @@ mod tests {
         }
         let both = edition(None, 6).with(edition(2, 5));
         assert_eq!(both, edition(2, 6), "an older version stays known to be old");
+    }
+
+    #[test]
+    fn a_word_of_another_system_stands_beside_a_status_of_ours() {
+        let told = |word: &str| ToldStatus::try_from(word.to_owned());
+        assert_eq!(told("cooking"), Ok(ToldStatus::Ours(Status::Cooking)));
+        assert_eq!(told("PICKED_UP"), Ok(ToldStatus::Ours(Status::PickedUp)));
+        let theirs = told("배송준비").unwrap();
+        assert_eq!(theirs.beside(None), (Status::Paid, Some("배송준비".into())));
+        assert_eq!(theirs.beside(Some(Status::Shipped)), (Status::Shipped, Some("배송준비".into())));
+        for bad in ["", "a\nb", &"x".repeat(65)] {
+            assert_eq!(told(bad), Err(InvalidStatus), "{bad:?}");
+        }
     }
 }

@@ -128,6 +128,7 @@ impl CouponSource {
             issued_at: now,
             expires_at: now.plus(Duration::from_hours(24 * u64::from(self.valid_days))),
             used_by: None,
+            used_at: None,
         })
     }
 }
@@ -154,6 +155,9 @@ pub struct Coupon {
     /// The order that uses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_by: Option<OrderId>,
+    /// Since when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
 }
 
 /// Where a coupon stands.

@@ -4,42 +4,84 @@ use crate::{RiderId, geohash::Position, phone::PhoneNumber};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// Where and to whom an order of a store is brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// Where and to whom an order goes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Delivery {
+    /// Who receives it, 1 to 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
+    /// The phone number of whoever receives it.
+    pub phone: PhoneNumber,
+    /// The postal code (우편번호), 1 to 10 letters, digits and `-`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postcode: Option<String>,
     /// The street address as the customer wrote it, 1 to 500 characters.
     pub address: String,
-    /// The latitude in decimal degrees.
-    pub lat: Degrees,
+    /// A note for the carrier or rider, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
+    /// The latitude in decimal degrees; with `lng` or not at all. An order of a store needs both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lat: Option<Degrees>,
     /// The longitude in decimal degrees.
-    pub lng: Degrees,
-    /// The customer's phone number.
-    pub phone: PhoneNumber,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lng: Option<Degrees>,
 }
 
-/// Why a delivery cannot be made as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidDelivery {
-    /// The address is empty or too long.
-    #[error("an address is 1 to 500 characters")]
-    Address,
-    /// The latitude is beyond a pole.
-    #[error("a latitude is -90 to 90 degrees")]
-    Latitude,
+/// A delivery names a person: no log shows it.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delivery(…)")
+    }
 }
+
+/// Why a delivery cannot be made as written: the field, and what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{1}")]
+pub struct InvalidDelivery(pub &'static str, pub &'static str);
 
 impl Delivery {
-    /// Where it goes.
-    pub const fn position(&self) -> Position {
-        Position { lat: self.lat, lng: self.lng }
+    /// Where it goes, if the customer gave coordinates.
+    pub fn position(&self) -> Option<Position> {
+        self.lat.zip(self.lng).map(|(lat, lng)| Position { lat, lng })
     }
 
     /// Checks what the types do not.
     pub fn check(&self) -> Result<(), InvalidDelivery> {
+        let length = |text: &Option<String>| text.as_ref().map(|text| text.chars().count());
         if !(1..=500).contains(&self.address.chars().count()) {
-            return Err(InvalidDelivery::Address);
+            return Err(InvalidDelivery("address", "must be 1 to 500 characters"));
         }
-        if self.lat.is_latitude() { Ok(()) } else { Err(InvalidDelivery::Latitude) }
+        if length(&self.recipient).is_some_and(|length| !(1..=100).contains(&length)) {
+            return Err(InvalidDelivery("recipient", "must be 1 to 100 characters"));
+        }
+        let is_code = |code: &String| {
+            (1..=10).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if self.postcode.as_ref().is_some_and(|code| !is_code(code)) {
+            return Err(InvalidDelivery("postcode", "must be 1 to 10 letters, digits and '-'"));
+        }
+        if length(&self.memo).is_some_and(|length| length > 200) {
+            return Err(InvalidDelivery("memo", "must be at most 200 characters"));
+        }
+        if self.lat.is_some() != self.lng.is_some() {
+            return Err(InvalidDelivery(
+                if self.lat.is_none() { "lat" } else { "lng" },
+                "is required beside the other",
+            ));
+        }
+        if self.lat.is_some_and(|lat| !lat.is_latitude()) {
+            return Err(InvalidDelivery("lat", "must be -90 to 90 degrees"));
+        }
+        Ok(())
+    }
+
+    /// Everything that it says, for comparing two requests.
+    pub fn meaning(&self) -> String {
+        let Self { recipient, phone, postcode, address, memo, lat, lng } = self;
+        let degrees = |degrees: &Option<Degrees>| degrees.map(|degrees| degrees.to_string()).unwrap_or_default();
+        let (lat, lng) = (degrees(lat), degrees(lng));
+        format!("{lat},{lng},{},{postcode:?},{recipient:?},{memo:?},{address:?}", phone.as_str())
     }
 }
 
@@ -99,6 +141,12 @@ impl Degrees {
     /// Whether it can be a latitude: −90° to 90°.
     pub const fn is_latitude(self) -> bool {
         self.0.abs() <= 90 * Self::SCALE
+    }
+
+    /// The nearest thousandth of a degree towards zero: some 100 m.
+    #[must_use]
+    pub const fn to_thousandth(self) -> Self {
+        Self(self.0 - self.0 % 10_000)
     }
 
     /// Ten-millionths of a degree.

@@ -14,6 +14,14 @@ pub struct Position {
     pub lng: Degrees,
 }
 
+impl Position {
+    /// The same place within some 100 m: to a thousandth of a degree.
+    #[must_use]
+    pub fn coarse(self) -> Self {
+        Self { lat: self.lat.to_thousandth(), lng: self.lng.to_thousandth() }
+    }
+}
+
 /// A cell of a grid: every precision halves the globe five times more, by turns east-west and north-south.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {

@@ -8,19 +8,30 @@ use serde::{Deserialize, Serialize};
 pub enum Grade {
     /// Everybody.
     Bronze,
-    /// From 10 completed orders on.
+    /// From [`GradeThresholds::silver`] completed orders on.
     Silver,
-    /// From 50 completed orders on.
+    /// From [`GradeThresholds::gold`] completed orders on.
     Gold,
+}
+
+/// From how many completed orders on a customer has a grade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GradeThresholds {
+    /// [`Grade::Silver`].
+    pub silver: u64,
+    /// [`Grade::Gold`].
+    pub gold: u64,
 }
 
 impl Grade {
     /// The grade of a customer with so many completed orders.
-    pub const fn of(completed_orders: u64) -> Self {
-        match completed_orders {
-            0..10 => Self::Bronze,
-            10..50 => Self::Silver,
-            50.. => Self::Gold,
+    pub const fn of(completed_orders: u64, thresholds: GradeThresholds) -> Self {
+        if completed_orders >= thresholds.gold {
+            Self::Gold
+        } else if completed_orders >= thresholds.silver {
+            Self::Silver
+        } else {
+            Self::Bronze
         }
     }
 }
@@ -30,8 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grade_rises_with_the_tenth_and_the_fiftieth_order() {
-        let grades = [0, 9, 10, 49, 50, u64::MAX].map(Grade::of);
+    fn a_grade_rises_at_its_threshold() {
+        let thresholds = GradeThresholds { silver: 10, gold: 50 };
+        let grades = [0, 9, 10, 49, 50, u64::MAX].map(|orders| Grade::of(orders, thresholds));
         let expected = [Grade::Bronze, Grade::Bronze, Grade::Silver, Grade::Silver, Grade::Gold, Grade::Gold];
         assert_eq!(grades, expected);
     }

@@ -1,6 +1,6 @@
 //! Identifiers: ours are time-ordered and carry a prefix that tells what they name; those of others are kept as given.
 
-use crate::{Timestamp, idempotency::IdempotencyKey};
+use crate::{Timestamp, idempotency::IdempotencyKey, payment::PaymentKey};
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use ulid::Ulid;
@@ -107,6 +107,8 @@ ids! {
     OrderId
     /// An entry of a customer's ledger: `ent_` and a ULID, so that entries sort by time.
     EntryId
+    /// Points that a customer charges by card: `chg_` and 26 characters.
+    ChargeId
     /// A store whose products are delivered by a rider.
     StoreId
     /// A rider: the subject of the caller's token.
@@ -156,6 +158,27 @@ impl OrderId {
     /// A new order's id.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("ord_{ulid}"))
+    }
+}
+
+impl ChargeId {
+    /// Whether a text names a charge by card, and nothing else.
+    pub fn is_one(text: &str) -> bool {
+        text.starts_with("chg_")
+    }
+
+    /// The charge that this customer makes under this key: always the same, so that none is made twice.
+    pub fn of_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self(format!("chg_{}", Ulid::from_bytes(key.digest(&format!("{customer}/charge")))))
+    }
+
+    /// The charge that this payment of a customer's pays, where there is no key for the request: a payment is charged once.
+    pub fn of_payment(customer: &CustomerId, payment: &PaymentKey) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut digest = [0; 16];
+        // No id has a slash: this is the charge of no key.
+        digest.copy_from_slice(&Sha256::digest(format!("{customer}/charge/{}", payment.as_str()))[..16]);
+        Self(format!("chg_{}", Ulid::from_bytes(digest)))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod fault;
 mod first_answer;
 pub mod geohash;
 pub mod grade;
+pub mod holds;
 pub mod id;
 pub mod idempotency;
 pub mod lifecycle;
@@ -33,8 +34,8 @@ pub mod webhook;
 
 pub use fault::Fault;
 pub use id::{
-    CampaignId, ChannelId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId, InvalidId,
-    OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
+    CampaignId, ChannelId, ChargeId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId,
+    InvalidId, OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

@@ -43,6 +43,8 @@ pub enum Command {
     FinishCooking,
     /// A rider takes it.
     PickUp(RiderId),
+    /// The rider does not bring it after all: another one may take it.
+    Unassign,
     /// A carrier takes it.
     Ship(Shipment),
     /// The customer has it.
@@ -150,10 +152,13 @@ impl Order {
             }
             (Command::StartCooking, State::Accepted) => What::Moved(State::Cooking),
             (Command::StartCooking, _) => return Err(self.not(if of_store { &[Status::Accepted] } else { &[] })),
-            (Command::FinishCooking, State::Cooking) => What::Moved(State::Cooked),
+            (Command::FinishCooking, State::Cooking) | (Command::Unassign, State::PickedUp { .. }) => {
+                What::Moved(State::Cooked)
+            }
             (Command::FinishCooking, _) => return Err(self.not(if of_store { &[Status::Cooking] } else { &[] })),
             (Command::PickUp(rider_id), State::Cooked) => What::Moved(State::PickedUp { rider_id }),
             (Command::PickUp(_), _) => return Err(self.not(if of_store { &[Status::Cooked] } else { &[] })),
+            (Command::Unassign, _) => return Err(self.not(if of_store { &[Status::PickedUp] } else { &[] })),
             (Command::Ship(shipment), State::Paid) if !of_store => What::Moved(State::Shipped(shipment)),
             (Command::Ship(_), _) => return Err(self.not(if of_store { &[] } else { &[Status::Paid] })),
             (Command::ConfirmDelivery, State::PickedUp { rider_id }) => {

@@ -1,8 +1,8 @@
 //! Payments: how an order is paid, and the attempts at a payment gateway that it may take.
 
-use crate::{EntryId, OrderId, Timestamp, Won};
+use crate::{ChargeId, EntryId, InvalidId, OrderId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// How long stock is held for an order that is not yet paid.
 pub const PAYMENT_WINDOW: Duration = Duration::from_mins(15);
@@ -127,21 +127,65 @@ impl schemars::JsonSchema for PaymentKey {
     }
 }
 
-/// Where an attempt stands.
+/// What a card payment is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Payable {
+    /// An order.
+    Order(OrderId),
+    /// Points that a customer charges.
+    Charge(ChargeId),
+}
+
+impl Payable {
+    /// The id by which the gateway knows it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Order(id) => id.as_str(),
+            Self::Charge(id) => id.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Payable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Payable {
+    type Error = InvalidId;
+
+    fn try_from(id: String) -> Result<Self, InvalidId> {
+        if ChargeId::is_one(&id) {
+            ChargeId::parse(&id).map(Self::Charge)
+        } else {
+            OrderId::parse(&id).map(Self::Order)
+        }
+    }
+}
+
+impl From<Payable> for String {
+    fn from(payable: Payable) -> Self {
+        payable.as_str().to_owned()
+    }
+}
+
+/// The status of an attempt.
 ///
-/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; when it charged and the order is not to be paid
-/// by it after all, → `REFUNDING` → `REFUNDED`. The customer may ask for one that is `LOST` or `DECLINED` again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; a charge that must not stand → `REFUNDING` →
+/// `REFUNDED`. A customer may ask again for an attempt that is `LOST` or `DECLINED`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AttemptStatus {
     /// The gateway is asked; what it did is not known yet.
     Asked,
-    /// The gateway knew of no charge when it was asked again. The order may be paid otherwise; whether the charge came
-    /// in late after all is looked at once more, when that can no longer change.
+    /// The gateway knew of no charge when it was asked again. The order may be paid otherwise; the attempt is looked at once
+    /// more when a late charge is no longer possible.
     Lost,
     /// It charged the card.
     Paid,
-    /// It did not, and will not.
+    /// It declined.
     Declined,
     /// The charge must be taken back.
     Refunding,
@@ -149,29 +193,42 @@ pub enum AttemptStatus {
     Refunded,
 }
 
-impl AttemptStatus {
-    /// What is left to do, and after how long: nothing once the attempt has ended.
-    pub const fn due_after(self) -> Option<Duration> {
-        match self {
-            // By then, whoever asked has had the answer or never will.
-            Self::Asked => Some(Duration::from_secs(30)),
-            // The gateway lets an authorised payment lapse after ten minutes.
-            Self::Lost => Some(Duration::from_mins(15)),
-            Self::Refunding => Some(Duration::ZERO),
-            Self::Paid | Self::Declined | Self::Refunded => None,
-        }
-    }
+/// After how long an asking counts as unanswered: whoever asked has had the answer by then, or never will.
+const ANSWER_DUE: Duration = Duration::from_secs(30);
+
+/// After how long nothing can be charged any more: the gateway lets an authorised payment lapse after ten minutes.
+const LAPSED_AFTER: Duration = Duration::from_mins(15);
+
+/// The first pause after a look at an attempt that found nothing out; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// Which first answer depends on an attempt: it says "not known yet" until the attempt ends, and is another one from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PendingReply {
+    /// That to the request that placed the order.
+    Placement,
+    /// That to a request under an idempotency key.
+    Key {
+        /// The hash of the key within its scope.
+        hash: String,
+        /// What the request means.
+        fingerprint: String,
+    },
 }
 
-/// One attempt to pay an order at the payment gateway: there is one for each payment key, for a key is charged once.
+/// One attempt to charge a card. There is one for each payment key of an order or charge, because a key is charged once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// The order.
-    pub order_id: OrderId,
-    /// 1 for the order's first attempt, one more with each.
+    /// What is paid.
+    pub payable: Payable,
+    /// 1 for the first attempt, one more with each.
     pub attempt: u32,
-    /// Where it stands.
+    /// Its status.
     pub status: AttemptStatus,
     /// What the customer authorised.
     pub payment_key: PaymentKey,
@@ -181,37 +238,100 @@ pub struct Attempt {
     pub asks: u32,
     /// When the gateway was last asked.
     pub asked_at: Timestamp,
-    /// When it last changed.
+    /// Whether the answer to one of the askings is unknown: a later refusal does not say that it charged nothing.
+    #[serde(default)]
+    pub has_lost_answer: bool,
+    /// When somebody must look at it next; none once it has ended. The row is found by this, whatever became of messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// How often it was looked at in its present status without an end.
+    #[serde(default)]
+    pub looks: u32,
+    /// The answer that depends on it, while it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<PendingReply>,
+    /// When it took its status.
     pub updated_at: Timestamp,
     /// Why it was declined, in the gateway's code.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_code: Option<String>,
 }
 
 impl Attempt {
     /// An attempt that is about to be made.
-    pub fn asked(order_id: OrderId, attempt: u32, payment_key: PaymentKey, amount: Won, now: Timestamp) -> Self {
-        let status = AttemptStatus::Asked;
-        let (asks, asked_at, updated_at, decline_code) = (1, now, now, None);
-        Self { order_id, attempt, status, payment_key, amount, asks, asked_at, updated_at, decline_code }
+    pub fn asked(
+        payable: Payable,
+        attempt: u32,
+        payment_key: PaymentKey,
+        amount: Won,
+        reply: Option<PendingReply>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            payable,
+            attempt,
+            status: AttemptStatus::Asked,
+            payment_key,
+            amount,
+            asks: 1,
+            asked_at: now,
+            has_lost_answer: false,
+            due_at: Some(now.plus(ANSWER_DUE)),
+            looks: 0,
+            reply,
+            updated_at: now,
+            decline_code: None,
+        }
     }
 
     /// The same attempt, about to be made again.
     #[must_use]
-    pub fn asked_again(self, now: Timestamp) -> Self {
+    pub fn asked_again(self, reply: Option<PendingReply>, now: Timestamp) -> Self {
         let asks = self.asks + 1;
-        Self { asks, asked_at: now, decline_code: None, ..self }.now_is(AttemptStatus::Asked, now)
+        Self { asks, asked_at: now, decline_code: None, reply, ..self }.becomes(AttemptStatus::Asked, now)
     }
 
-    /// The same attempt, standing elsewhere.
+    /// The same attempt with another status.
     #[must_use]
-    pub fn now_is(self, status: AttemptStatus, now: Timestamp) -> Self {
-        Self { status, updated_at: now, ..self }
+    pub fn becomes(self, status: AttemptStatus, now: Timestamp) -> Self {
+        let has_lost_answer = self.has_lost_answer || status == AttemptStatus::Lost;
+        let due_at = match status {
+            AttemptStatus::Asked => Some(now.plus(ANSWER_DUE)),
+            AttemptStatus::Lost => Some(now.plus(LAPSED_AFTER)),
+            // What was declined now may have been charged by an asking before, whose answer never came.
+            AttemptStatus::Declined if has_lost_answer && self.status == AttemptStatus::Asked => {
+                Some(now.plus(LAPSED_AFTER))
+            }
+            AttemptStatus::Refunding => Some(now),
+            AttemptStatus::Paid | AttemptStatus::Declined | AttemptStatus::Refunded => None,
+        };
+        let reply = self.reply.filter(|_| status == AttemptStatus::Asked);
+        Self { status, due_at, looks: 0, has_lost_answer, reply, updated_at: now, ..self }
+    }
+
+    /// The same attempt, at which nobody needs to look any more.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { due_at: None, ..self }
+    }
+
+    /// The same attempt after a look that found nothing out: due again after a pause that doubles.
+    #[must_use]
+    pub fn looked_at_in_vain(self, now: Timestamp, at_least: Duration) -> Self {
+        let doublings = self.looks.min(16);
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).max(at_least).min(LONGEST_PAUSE);
+        Self { looks: self.looks + 1, due_at: Some(now.plus(pause)), ..self }
     }
 
     /// Names this asking to the gateway.
     pub fn idempotency_key(&self) -> String {
-        format!("{}-{}-{}", self.order_id, self.attempt, self.asks)
+        format!("{}-{}-{}", self.payable, self.attempt, self.asks)
+    }
+
+    /// Names to the gateway this asking to take the charge back: one key for one asking, however often its message comes. A
+    /// charge is taken back once, however often it is asked for.
+    pub fn refund_key(&self) -> String {
+        format!("{}-{}-refund-{}", self.payable, self.attempt, self.looks + 1)
     }
 }
 
@@ -228,5 +348,34 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "a b", "a?b", "키", "a%2e", &"k".repeat(201)] {
             assert_eq!(bad.parse::<PaymentKey>(), Err(InvalidPaymentKey), "{bad:?}");
         }
+    }
+
+    fn attempt(status: AttemptStatus) -> Attempt {
+        let (payable, key) = (Payable::try_from("ord_1".to_owned()).unwrap(), "key".parse().unwrap());
+        let asked = Attempt::asked(payable, 1, key, Won::ZERO, None, Timestamp::from_millis(0));
+        if status == AttemptStatus::Asked { asked } else { asked.becomes(status, Timestamp::from_millis(0)) }
+    }
+
+    #[test]
+    fn a_refusal_after_a_lost_answer_is_looked_at_once_more() {
+        let now = Timestamp::from_millis(0);
+        assert_eq!(attempt(AttemptStatus::Declined).due_at, None);
+        let again = attempt(AttemptStatus::Lost).asked_again(None, now);
+        let declined = again.becomes(AttemptStatus::Declined, now);
+        assert_eq!(declined.due_at, Some(now.plus(LAPSED_AFTER)));
+        let last_look = attempt(AttemptStatus::Lost).becomes(AttemptStatus::Declined, now);
+        assert_eq!(last_look.due_at, None, "that was the last look");
+    }
+
+    #[test]
+    fn every_asking_for_a_refund_has_a_key_of_its_own() {
+        let mut refunding = attempt(AttemptStatus::Refunding);
+        let mut keys = vec![refunding.refund_key()];
+        for _ in 0..20 {
+            refunding = refunding.looked_at_in_vain(Timestamp::from_millis(0), Duration::ZERO);
+            assert!(!keys.contains(&refunding.refund_key()), "{}", refunding.refund_key());
+            keys.push(refunding.refund_key());
+        }
+        assert_eq!(refunding.due_at, Some(Timestamp::from_millis(0).plus(LONGEST_PAUSE)));
     }
 }

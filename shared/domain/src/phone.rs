@@ -39,6 +39,74 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
+/// A digest of a text with a phone number in it, for a key.
+pub fn digest(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&Sha256::digest(text)[..16]);
+    format!("{:032x}", u128::from_be_bytes(digest))
+}
+
+/// A Korean mobile number, `010` and eight digits, however it was written. Messages go to such numbers alone: nobody can have
+/// us call a premium number, or another country.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct MobileNumber(PhoneNumber);
+
+/// The text is not a Korean mobile number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a Korean mobile number, such as 010-1234-5678")]
+pub struct InvalidMobileNumber;
+
+impl MobileNumber {
+    /// The number as it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// What is dialled.
+    pub fn dialled(&self) -> Dialled {
+        // `from_str` has made sure that it is one of Korea.
+        self.0.dialled().unwrap_or_else(|| Dialled(String::new()))
+    }
+}
+
+impl fmt::Debug for MobileNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MobileNumber(…)")
+    }
+}
+
+impl FromStr for MobileNumber {
+    type Err = InvalidMobileNumber;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMobileNumber> {
+        let number: PhoneNumber = text.parse().map_err(|_| InvalidMobileNumber)?;
+        let dialled = number.dialled().ok_or(InvalidMobileNumber)?;
+        if dialled.0.len() == 11 && dialled.0.starts_with("010") { Ok(Self(number)) } else { Err(InvalidMobileNumber) }
+    }
+}
+
+impl<'de> Deserialize<'de> for MobileNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for MobileNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MobileNumber".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "maxLength": MAX_LENGTH, "examples": ["010-1234-5678"] })
+    }
+}
+
 /// The digits to dial within Korea. As [`PhoneNumber`], no log shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dialled(String);
@@ -108,6 +176,18 @@ mod tests {
         assert_eq!("+1 650 253 0000".parse::<PhoneNumber>().unwrap().dialled(), None, "it is nobody's in Korea");
         for bad in ["", "-", "call me", "010.1234.5678", "012345678901234567890"] {
             assert_eq!(bad.parse::<PhoneNumber>(), Err(InvalidPhoneNumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn messages_go_to_korean_mobile_numbers_alone() {
+        for good in ["010-1234-5678", "01012345678", "+82 10-1234-5678"] {
+            assert_eq!(good.parse::<MobileNumber>().unwrap().dialled().as_str(), "01012345678", "{good}");
+        }
+        for bad in
+            ["060-700-1234", "02-123-4567", "010-1234-567", "011-123-4567", "+1 650 253 0000", "112", "010-1234-56789"]
+        {
+            assert_eq!(bad.parse::<MobileNumber>(), Err(InvalidMobileNumber), "{bad}");
         }
     }
 

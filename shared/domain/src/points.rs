@@ -50,8 +50,11 @@ pub struct Entry {
     pub kind: EntryKind,
     /// By how much: negative where points were used.
     pub amount: Won,
-    /// What it was for: an order's id, or the charge's own entry id.
+    /// What it was for: an order's id, the id of a charge by card, or the charge's own entry id.
     pub reference: String,
+    /// Why, where an operator said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
 }

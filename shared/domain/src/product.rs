@@ -1,6 +1,6 @@
 //! Products: what is sold, for how much, and how many are left.
 
-use crate::{ProductId, StoreId, Won};
+use crate::{ProductId, StoreId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -38,9 +38,13 @@ pub struct Product {
     pub price: Price,
     /// Whether it can be ordered.
     pub status: ProductStatus,
-    /// The store that makes it; its orders are delivered.
+    /// The store that makes it; its orders are delivered. It never changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<StoreId>,
+    /// When it was first put.
+    pub created_at: Timestamp,
+    /// When it was last changed; its stock aside.
+    pub updated_at: Timestamp,
 }
 
 /// The price of one unit: 0 to 10^9 won.

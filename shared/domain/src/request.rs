@@ -43,8 +43,8 @@ pub enum Origin {
 pub enum PaymentChoice {
     /// From the balance.
     Points,
-    /// By card: what the customer authorised at the gateway.
-    Card(PaymentKey),
+    /// By card: what the customer authorised at the gateway; none if the order is to be paid later.
+    Card(Option<PaymentKey>),
 }
 
 impl PaymentChoice {
@@ -69,6 +69,19 @@ pub struct Terms {
 }
 
 impl OrderRequest {
+    /// What the customer authorised at the gateway, if the card is to be charged at once.
+    pub const fn payment_key(&self) -> Option<&PaymentKey> {
+        match &self.payment {
+            PaymentChoice::Card(key) => key.as_ref(),
+            PaymentChoice::Points => None,
+        }
+    }
+
+    /// Whether the order may hold stock without being paid.
+    pub const fn may_hold(&self) -> bool {
+        matches!(self.payment, PaymentChoice::Card(_))
+    }
+
     /// A hash of what is asked for, whatever the order of its lines; the price a customer expects is a safeguard and
     /// not part of the meaning.
     pub fn fingerprint(&self) -> String {
@@ -84,16 +97,14 @@ impl OrderRequest {
         let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
         let (coupon, campaign) =
             (id(coupon_id.as_ref().map(CouponId::as_str)), id(campaign_id.as_ref().map(CampaignId::as_str)));
-        let delivery = delivery
-            .as_ref()
-            .map(|Delivery { address, lat, lng, phone }| format!("{lat},{lng},{},{address}", phone.as_str()));
-        let delivery = delivery.unwrap_or_default();
-        // Kept as long as the order: these forms stand, and another one gets another number. No id and no key has a
-        // space, and the address, which may have anything, comes last.
+        let delivery = delivery.as_ref().map(Delivery::meaning).unwrap_or_default();
+        // Kept as long as the order: these forms stay, and another one gets another number. No id and no key has a space,
+        // and the delivery, which may have anything, comes last.
         let meaning = match payment {
-            PaymentChoice::Points => format!("1 {customer_id} {} {coupon} {campaign} {delivery}", wishes.join(",")),
+            PaymentChoice::Points => format!("3 {customer_id} {} {coupon} {campaign} {delivery}", wishes.join(",")),
             PaymentChoice::Card(key) => {
-                format!("2 {customer_id} {} {coupon} {campaign} {} {delivery}", wishes.join(","), key.as_str())
+                let key = key.as_ref().map(PaymentKey::as_str).unwrap_or_default();
+                format!("4 {customer_id} {} {coupon} {campaign} {key} {delivery}", wishes.join(","))
             }
         };
         let mut digest = [0; 16];
@@ -180,7 +191,7 @@ mod tests {
             payment,
             delivery: None,
         };
-        let card = |key: &str| PaymentChoice::Card(key.parse().unwrap());
+        let card = |key: &str| PaymentChoice::Card(Some(key.parse().unwrap()));
         let points = || PaymentChoice::Points;
         let first = request(&[("a", 1), ("b", 2)], None, points()).fingerprint();
         assert_eq!(first, request(&[("b", 1), ("a", 1), ("b", 1)], None, points()).fingerprint());
@@ -189,6 +200,7 @@ mod tests {
             request(&[("a", 1), ("b", 2)], Some("spring"), points()),
             request(&[("a", 1), ("b", 2)], None, card("k1")),
             request(&[("a", 1), ("b", 2)], None, card("k2")),
+            request(&[("a", 1), ("b", 2)], None, PaymentChoice::Card(None)),
             OrderRequest { origin: Origin::Cart, ..request(&[("a", 1), ("b", 2)], None, points()) },
         ];
         let mut seen = vec![first];

@@ -35,7 +35,7 @@ fn placed(by_card: bool, of_store: bool) -> Order {
         origin: Origin::Request,
         coupon_id: CouponId::parse("cpn_1").ok(),
         campaign_id: None,
-        payment: if by_card { PaymentChoice::Card("key".parse().unwrap()) } else { PaymentChoice::Points },
+        payment: if by_card { PaymentChoice::Card("key".parse().ok()) } else { PaymentChoice::Points },
         delivery: None,
     };
     let store_id = of_store.then(|| StoreId::parse("s1").unwrap());
@@ -60,11 +60,12 @@ fn command(number: usize) -> Command {
         10 => Command::Ship(shipment),
         11 => Command::ConfirmDelivery,
         12 => Command::RefundLate { attempt: 1 },
-        _ => Command::FinishRefund,
+        13 => Command::FinishRefund,
+        _ => Command::Unassign,
     }
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "pay by card",
     "pay with points",
     "fail payment",
@@ -79,6 +80,7 @@ const COMMANDS: [&str; 14] = [
     "confirm delivery",
     "refund late",
     "finish refund",
+    "unassign",
 ];
 
 fn act(order: &Order, number: usize, now: Timestamp) -> Option<Order> {
@@ -107,6 +109,7 @@ fn places() -> Vec<(&'static str, Order)> {
         ("meal", after(meal(), &[0, 6, 7])),
         ("meal", after(meal(), &[0, 6, 7, 8])),
         ("meal", after(meal(), &[0, 6, 7, 8, 9])),
+        ("meal", after(meal(), &[0, 6, 7, 8, 9, 14])),
         ("meal", after(meal(), &[0, 6, 7, 8, 9, 11])),
         ("meal", after(meal(), &[4])),
         ("meal", after(meal(), &[4, 12])),
@@ -239,7 +242,7 @@ proptest! {
                 Command::FinishRefund => books.charged -= total,
                 Command::Pay(Means::Points(_)) | Command::FailPayment | Command::Expire | Command::Cancel { .. }
                 | Command::Reject { .. } | Command::Accept | Command::StartCooking | Command::FinishCooking
-                | Command::PickUp(_) | Command::Ship(_) | Command::ConfirmDelivery => {}
+                | Command::PickUp(_) | Command::Unassign | Command::Ship(_) | Command::ConfirmDelivery => {}
             }
             let moved = effects(&order, &next);
             books.take(&order, &moved);
