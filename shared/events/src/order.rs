@@ -20,6 +20,9 @@ pub struct Order {
     pub version: u32,
     /// Where it stands.
     pub status: Status,
+    /// Where it stands in the words of the system that made it, if those are not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_status: Option<String>,
     /// Whose it is.
     pub customer_id: CustomerId,
     /// The store whose products it has.
@@ -181,6 +184,7 @@ impl From<&order::Order> for Order {
             order_id: order.order_id.clone(),
             version: order.version,
             status: order.status(),
+            external_status: None,
             customer_id: order.customer_id.clone(),
             store_id: order.store_id.clone(),
             rider_id: order.state.rider_id().cloned(),

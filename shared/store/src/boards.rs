@@ -61,7 +61,7 @@ impl Store {
                 let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::ON_BOARD, newest_first: true };
                 self.query(&query, &PageRequest { after, ..*page }).await?
             }
-            Some(status) => self.board_of_status(&pk, &store_status(store, status), page.limit, after).await?,
+            Some(status) => self.board_of_status(&pk, &store_status(store, status), page, after).await?,
         };
         let entries = rows.entries.into_iter().map(order_in).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::ON_BOARD).to_owned()) })
@@ -71,7 +71,7 @@ impl Store {
         &self,
         pk: &str,
         store_status: &str,
-        limit: u16,
+        page: &PageRequest,
         after: Option<String>,
     ) -> Result<Page<Item>, Fault> {
         let table = self.tables.views.as_str();
@@ -84,10 +84,10 @@ impl Store {
             let request = self.client.query().table_name(table).index_name(BY_STATUS);
             let request = request.key_condition_expression("storeStatus = :status");
             let request = request.expression_attribute_values(":status", text(store_status));
-            request.limit(i32::from(limit)).set_exclusive_start_key(start.clone()).send()
+            request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
         let answer = self.ask(call).await?;
-        let next = answer.last_evaluated_key.map(|key| string(&key, "sk").map(str::to_owned)).transpose()?;
-        Ok(Page { entries: answer.items.unwrap_or_default(), next })
+        let place = |item: &Item| string(item, "sk").map(str::to_owned);
+        page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)
     }
 }

@@ -3,16 +3,20 @@
 use crate::{
     Item, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
+    charges::CardCharge,
     collected::CollectedOrder,
+    holds::holds_in,
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
     profiles::completed_in,
     read::Query,
+    riders::open_deliveries_in,
 };
 use domain::{
-    CouponId, CustomerId, EntryId, Fault, OrderId, ProductId, Timestamp,
+    CouponId, CustomerId, EntryId, Fault, OrderId, ProductId, RiderId, Timestamp,
     coupon::{Coupon, CouponSource},
+    holds::Holds,
     order::Order,
     payment::Attempt,
     points::Entry,
@@ -36,17 +40,23 @@ pub enum CustomerRow {
     Completed(CustomerId, OrderId),
     /// How many orders the customer has got.
     Profile(CustomerId, i64),
+    /// What the unpaid orders of the customer hold.
+    Holds(CustomerId, Holds),
     /// A source of coupons.
     Source(CouponSource),
 }
 
-/// A row of the orders table, as far as the books go. Each order's attempts come after it.
+/// A row of the orders table, as far as the books go. Attempts come after the order or the charge that they pay.
 #[derive(Debug)]
 pub enum OrderRow {
     /// An order.
     Order(Box<Order>),
-    /// An attempt to pay it.
+    /// Points that a customer charges by card.
+    Charge(Box<CardCharge>),
+    /// An attempt to pay an order or a charge.
     Attempt(Attempt),
+    /// The orders that a rider has.
+    OpenDeliveries(RiderId, BTreeSet<OrderId>),
     /// An order that another system made.
     Collected(Box<CollectedOrder>),
 }
@@ -90,7 +100,7 @@ pub struct Violation {
     /// The law's name.
     pub law: String,
     /// What breaks it: `customer/<id>`, `order/<id>`, `entry/<customer>/<id>`, `product/<id>`, `coupon/<id>`,
-    /// `coupon-source/<id>` or `attempt/<order>/<n>`.
+    /// `coupon-source/<id>`, `attempt/<order or charge>/<n>`, `charge/<id>` or `rider/<id>`.
     pub key: String,
     /// What should be.
     pub expected: String,
@@ -182,6 +192,33 @@ impl Store {
         Ok((found.take(&coupon).map(read).transpose()?, order))
     }
 
+    /// What the unpaid orders of a customer hold, and an order, as they were at one moment.
+    pub async fn holds_and_order(
+        &self,
+        customer: &CustomerId,
+        order: &OrderId,
+    ) -> Result<(Holds, Option<Order>), Fault> {
+        let (holds, order) = (keys::holds(customer), keys::order(order));
+        let wanted = [(self.tables.customers.as_str(), holds.clone()), (self.tables.orders.as_str(), order.clone())];
+        let mut found = self.snapshot(wanted).await?;
+        let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
+        Ok((holds_in(found.take(&holds))?, order))
+    }
+
+    /// The orders that a rider has, and an order, as they were at one moment.
+    pub async fn open_deliveries_and_order(
+        &self,
+        rider: &RiderId,
+        order: &OrderId,
+    ) -> Result<(BTreeSet<OrderId>, Option<Order>), Fault> {
+        let (table, deliveries, order) =
+            (self.tables.orders.as_str(), keys::open_deliveries(rider), keys::order(order));
+        let mut found = self.snapshot([(table, deliveries.clone()), (table, order.clone())]).await?;
+        let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
+        let deliveries = found.take(&deliveries).map(|row| open_deliveries_in(&row)).transpose()?;
+        Ok((deliveries.unwrap_or_default(), order))
+    }
+
     /// The last audit.
     pub async fn audit(&self) -> Result<Option<Audit>, Fault> {
         self.get(&self.tables.views, &keys::audit()).await?.map(read).transpose()
@@ -230,6 +267,8 @@ fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
         Some(CustomerRow::Coupon(customer()?, read(item)?))
     } else if let Some(order) = sk.strip_prefix(keys::COMPLETED) {
         Some(CustomerRow::Completed(customer()?, OrderId::parse(order).map_err(Fault::broken)?))
+    } else if sk == keys::HOLDS {
+        Some(CustomerRow::Holds(customer()?, holds_in(Some(item))?))
     } else if sk == keys::PROFILE {
         Some(CustomerRow::Profile(customer()?, completed_in(&item)?))
     } else {
@@ -238,11 +277,16 @@ fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
 }
 
 fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
-    let Key { sk, .. } = key_of(&item)?;
+    let Key { pk, sk } = key_of(&item)?;
     Ok(if sk == "ORDER" {
         Some(OrderRow::Order(Box::new(PlacedOrder::of(item)?.order)))
     } else if is_attempt(&sk) {
         Some(OrderRow::Attempt(attempt_in(item)?))
+    } else if sk == keys::CHARGE {
+        Some(OrderRow::Charge(Box::new(read(item)?)))
+    } else if sk == keys::OPEN_DELIVERIES {
+        let rider = RiderId::parse(pk.trim_start_matches(keys::RIDER)).map_err(Fault::broken)?;
+        Some(OrderRow::OpenDeliveries(rider, open_deliveries_in(&item)?))
     } else if sk == keys::COLLECTED {
         Some(OrderRow::Collected(Box::new(CollectedOrder::of(item)?)))
     } else {

@@ -15,7 +15,7 @@ use crate::{
     keys,
 };
 use domain::{Fault, OrderId, Timestamp, sales::Hour};
-use events::Order;
+use events::{Envelope, EventType, Order};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,9 +31,12 @@ const ROUNDS: usize = 8;
 
 /// A change of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Its position.
     pub position: u64,
+    /// What changed.
+    pub event_type: EventType,
     /// The order as it was just after.
     pub order: Order,
 }
@@ -80,7 +83,7 @@ impl Store {
     }
 
     /// Appends changes, at most [`MOST_APPENDED`], in their order; of each order those that the feed does not have yet.
-    pub async fn append_changes(&self, changes: &[Order], now: Timestamp) -> Result<(), Fault> {
+    pub async fn append_changes(&self, changes: &[Envelope<Order>], now: Timestamp) -> Result<(), Fault> {
         for _ in 0..ROUNDS {
             let news = self.news(changes).await?;
             if news.is_empty() {
@@ -96,9 +99,9 @@ impl Store {
     }
 
     /// The changes that the feed does not have yet, each with the version of its order that the feed has last.
-    async fn news<'a>(&self, changes: &'a [Order]) -> Result<Vec<(&'a Order, Option<u32>)>, Fault> {
+    async fn news<'a>(&self, changes: &'a [Envelope<Order>]) -> Result<Vec<(&'a Envelope<Order>, Option<u32>)>, Fault> {
         let table = self.tables.views.as_str();
-        let ids: std::collections::BTreeSet<&OrderId> = changes.iter().map(|order| &order.order_id).collect();
+        let ids: std::collections::BTreeSet<&OrderId> = changes.iter().map(|change| &change.data.order_id).collect();
         let mut found = self.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
         let mut known: BTreeMap<&OrderId, Option<u32>> = BTreeMap::new();
         for id in ids {
@@ -107,11 +110,12 @@ impl Store {
         }
         let mut reached = known.clone();
         let mut news = Vec::new();
-        for order in changes {
+        for change in changes {
+            let order = &change.data;
             let last = reached.get(&order.order_id).copied().flatten();
             if last.is_none_or(|last| last < order.version) {
                 reached.insert(&order.order_id, Some(order.version));
-                news.push((order, known.get(&order.order_id).copied().flatten()));
+                news.push((change, known.get(&order.order_id).copied().flatten()));
             }
         }
         Ok(news)
@@ -119,12 +123,12 @@ impl Store {
 
     async fn append(
         &self,
-        news: &[(&Order, Option<u32>)],
+        news: &[(&Envelope<Order>, Option<u32>)],
         head: Option<Head>,
         now: Timestamp,
     ) -> Result<(), NotCommitted<()>> {
         let table = self.tables.views.as_str();
-        let last_change = news.iter().map(|(order, _)| order.updated_at).max();
+        let last_change = news.iter().map(|(change, _)| change.data.updated_at).max();
         let learnt_at = last_change.into_iter().chain(head.map(|head| head.learnt_at)).fold(now, Timestamp::max);
         let begin = head.map_or(1, |head| head.position + 1);
         let next = Head { position: begin + news.len() as u64 - 1, learnt_at };
@@ -143,8 +147,9 @@ impl Store {
             all = all.with(Write::put(table, expiring(mark, learnt_at, KEPT * 2)), ());
         }
         let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
-        for ((order, known), position) in news.iter().zip(begin..) {
-            let entry = Entry { position, order: (*order).clone() };
+        for ((change, known), position) in news.iter().zip(begin..) {
+            let order = &change.data;
+            let entry = Entry { position, event_type: change.event_type, order: order.clone() };
             let item = row(&keys::feed_entry(position), &entry).map_err(NotCommitted::Fault)?;
             all = all.with(Write::put(table, expiring(item, learnt_at, KEPT)).when_new(), ());
             last.insert(&order.order_id, (order.version, *known));

@@ -3,9 +3,9 @@
 
 use crate::{NotCommitted, Store, Transaction, orders::PlacedOrder};
 use domain::{
-    Fault, ProductId,
+    Fault, ProductId, RiderId,
     effects::{Effects, effects},
-    order::Order,
+    order::{Order, Status},
     points::{Entry, EntryKind},
 };
 
@@ -18,6 +18,8 @@ pub enum Unmet {
     PointsShort,
     /// The balance has no room for what comes back.
     BalanceFull,
+    /// The rider has as many orders as may be.
+    RiderFull,
     /// Something that belongs to the order is not as the order says: the books are broken.
     Books(Misfit),
 }
@@ -31,6 +33,10 @@ pub enum Misfit {
     Stock(ProductId),
     /// The coupon is not used by the order.
     Coupon,
+    /// The order holds no stock.
+    Hold,
+    /// The rider does not have the order.
+    Rider,
 }
 
 /// Why a change was not made.
@@ -45,6 +51,9 @@ pub enum NotChanged {
     /// The balance has no room for what comes back.
     #[error("the balance has no room")]
     BalanceFull,
+    /// The rider has as many orders as may be.
+    #[error("the rider has too many orders")]
+    RiderFull,
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -56,8 +65,25 @@ impl NotChanged {
         match self {
             Self::Fault(fault) => fault,
             Self::Stale => Fault::busy(self),
-            Self::PointsShort | Self::BalanceFull => Fault::broken(self),
+            Self::PointsShort | Self::BalanceFull | Self::RiderFull => Fault::broken(self),
         }
+    }
+}
+
+/// The rider who has the order now.
+const fn rider_on_the_way(order: &Order) -> Option<&RiderId> {
+    match order.status() {
+        Status::PickedUp => order.state.rider_id(),
+        Status::StockAllocated
+        | Status::Paid
+        | Status::Accepted
+        | Status::Cooking
+        | Status::Cooked
+        | Status::Shipped
+        | Status::Completed
+        | Status::Cancelled
+        | Status::Rejected
+        | Status::Expired => None,
     }
 }
 
@@ -69,6 +95,18 @@ impl Store {
         let Effects { gives_back, points, refunds_attempt } = effects(before, order);
         let replaced = self.replace_order(after, before.version)?;
         let mut change = Transaction::default().with(replaced, Unmet::Changed);
+        if before.status() == Status::StockAllocated && order.status() != Status::StockAllocated {
+            change = change.with(self.release_hold(customer, id), Unmet::Books(Misfit::Hold));
+        }
+        let (had, has) = (rider_on_the_way(before), rider_on_the_way(order));
+        if had != has {
+            if let Some(rider) = had {
+                change = change.with(self.remove_open_delivery(rider, id), Unmet::Books(Misfit::Rider));
+            }
+            if let Some(rider) = has {
+                change = change.with(self.add_open_delivery(rider, id), Unmet::RiderFull);
+            }
+        }
         if gives_back {
             for line in &order.lines {
                 let misfit = Misfit::Stock(line.product_id.clone());
@@ -83,7 +121,7 @@ impl Store {
                 EntryKind::Use => change.with(self.debit(customer, -amount), Unmet::PointsShort),
                 EntryKind::Refund | EntryKind::Charge => change.with(self.credit(customer, amount), Unmet::BalanceFull),
             };
-            let entry = Entry { entry_id, kind, amount, reference: id.to_string(), at: order.updated_at };
+            let entry = Entry { entry_id, kind, amount, reference: id.to_string(), reason: None, at: order.updated_at };
             change = change.with(self.enter(customer, &entry)?, Unmet::Books(Misfit::Entry));
         }
         if let Some(attempt) = refunds_attempt {
@@ -106,6 +144,8 @@ impl Store {
                     Err(NotChanged::PointsShort)
                 } else if because.contains(&Unmet::BalanceFull) {
                     Err(NotChanged::BalanceFull)
+                } else if because.contains(&Unmet::RiderFull) {
+                    Err(NotChanged::RiderFull)
                 } else {
                     Err(Fault::broken(format!("the books do not fit the order: {because:?}")).into())
                 }

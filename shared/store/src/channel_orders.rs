@@ -223,11 +223,11 @@ impl Store {
                     let request = self.client.query().table_name(table).index_name(BY_STATUS).scan_index_forward(false);
                     let request = request.key_condition_expression("channelStatus = :value");
                     let request = request.expression_attribute_values(":value", text(&value));
-                    request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
+                    request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
                 };
                 let answer = self.ask(call).await?;
-                let next = answer.last_evaluated_key.map(|key| string(&key, "sk").map(str::to_owned)).transpose()?;
-                Page { entries: answer.items.unwrap_or_default(), next }
+                let place = |item: &Item| string(item, "sk").map(str::to_owned);
+                page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?
             }
         };
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned());

@@ -4,13 +4,13 @@
 //! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Item, NotConfigured, Store, Transaction, Write,
     item::{number, read, row, whole},
     keys,
 };
 use domain::{
     Fault, Timestamp,
-    circuit::{Admission, Calls, Circuit, SLOTS_IN_WINDOW, WINDOW, slot},
+    circuit::{Admission, Calls, Circuit, SLOTS_IN_WINDOW, Thresholds, WINDOW, slot},
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,6 +27,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Breaker {
     name: Arc<str>,
+    thresholds: Thresholds,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -39,11 +40,24 @@ struct Memory {
     counted_at: Option<Timestamp>,
 }
 
+/// When circuits open, and for how long, as the template's parameters say: `CIRCUIT_MIN_CALLS`, `CIRCUIT_BAD_PERCENT`,
+/// `CIRCUIT_SLOW_SECONDS`, `CIRCUIT_OPEN_SECONDS`.
+pub fn thresholds(variable: impl Fn(&str) -> Option<String>) -> Result<Thresholds, NotConfigured> {
+    let number = |name| variable(name).and_then(|text| text.parse().ok()).ok_or(NotConfigured(name));
+    Ok(Thresholds {
+        min_calls: number("CIRCUIT_MIN_CALLS")?,
+        bad_percent: number("CIRCUIT_BAD_PERCENT")?,
+        slow_call: Duration::from_secs(number("CIRCUIT_SLOW_SECONDS")?),
+        open_for: Duration::from_secs(number("CIRCUIT_OPEN_SECONDS")?),
+    })
+}
+
 /// Leave to make one call. It comes to its end by [`Pass::made`] and [`Breaker::tell`], or by [`Breaker::release`].
 #[derive(Debug)]
 #[must_use]
 pub struct Pass {
     begun_at: Timestamp,
+    thresholds: Thresholds,
     /// The circuit, if this call probes it.
     probes: Option<Circuit>,
 }
@@ -60,7 +74,8 @@ pub struct Made {
 impl Pass {
     /// The call was made, and has just come to its end.
     pub fn made(self, store: &Store, succeeded: bool) -> Made {
-        Made { calls: Calls::one(succeeded, self.begun_at.until(store.now())), probed: self.probes }
+        let took = self.begun_at.until(store.now());
+        Made { calls: Calls::one(succeeded, took, &self.thresholds), probed: self.probes }
     }
 }
 
@@ -71,8 +86,8 @@ pub struct Open(pub Duration);
 
 impl Breaker {
     /// The breaker of a system.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), memory: Arc::default() }
+    pub fn new(name: impl Into<Arc<str>>, thresholds: Thresholds) -> Self {
+        Self { name: name.into(), thresholds, memory: Arc::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -91,11 +106,11 @@ impl Breaker {
         }
         let circuit = self.memory().circuit.clone();
         match circuit.admission(now) {
-            Admission::Call => Ok(Pass { begun_at: now, probes: None }),
+            Admission::Call => Ok(Pass { begun_at: now, thresholds: self.thresholds, probes: None }),
             Admission::Wait(wait) => Err(Open(wait)),
             Admission::Probe(probed) => {
                 if self.change(store, &circuit, &probed).await {
-                    Ok(Pass { begun_at: now, probes: Some(probed) })
+                    Ok(Pass { begun_at: now, thresholds: self.thresholds, probes: Some(probed) })
                 } else {
                     Err(Open(SHORT_WAIT))
                 }
@@ -114,7 +129,7 @@ impl Breaker {
     pub async fn tell(&self, store: &Store, Made { calls: call, probed }: Made) {
         let now = store.now();
         if let Some(probed) = probed {
-            let next = if call.bad == 0 { probed.closed() } else { probed.opened(now) };
+            let next = if call.bad == 0 { probed.closed() } else { probed.opened(now, &self.thresholds) };
             tracing::info!(circuit = &*self.name, closed = next.open_until.is_none(), "a circuit was probed");
             self.change(store, &probed, &next).await;
             return;
@@ -148,9 +163,9 @@ impl Breaker {
             return Ok(());
         }
         let counted = store.calls(&self.name, circuit.version, now).await?;
-        if counted.are_too_bad() {
+        if counted.are_too_bad(&self.thresholds) {
             tracing::error!(circuit = &*self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
-            self.change(store, circuit, &circuit.opened(now)).await;
+            self.change(store, circuit, &circuit.opened(now, &self.thresholds)).await;
         }
         Ok(())
     }
@@ -180,6 +195,11 @@ impl Breaker {
 }
 
 impl Store {
+    /// What callers of a system may do now, for whoever prepares calls and makes none.
+    pub async fn admission(&self, name: &str) -> Result<Admission, Fault> {
+        Ok(self.circuit(name).await?.admission(self.now()))
+    }
+
     /// A circuit as everybody shares it.
     async fn circuit(&self, name: &str) -> Result<Circuit, Fault> {
         let row = self.get(&self.tables.views, &keys::circuit(name)).await?;

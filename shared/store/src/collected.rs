@@ -1,14 +1,17 @@
 //! Orders that other systems made, as they told of them last. No stock and no points move with them.
 
 use crate::{
-    Item, Store, Transaction, Write,
-    item::{number, read, row},
+    Item, Page, PageRequest, Store, Transaction, Write,
+    item::{number, read, row, string, text},
     keys,
     orders::order_in_image,
 };
-use domain::{Fault, OrderId, Timestamp, channel::Pieces, collected::Edition, order::Change};
+use domain::{Fault, OrderId, SourceId, Timestamp, channel::Pieces, collected::Edition, order::Change};
 use events::{Envelope, Order, order_event};
 use serde::{Deserialize, Serialize};
+
+/// The index of orders by the system that made them.
+const BY_SOURCE: &str = "by-source";
 
 /// An order that another system made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,34 @@ impl Store {
             0 => put.when_new(),
             seen => put.when("version = :seen").value(":seen", number(seen.into())),
         })
+    }
+
+    /// The orders of a source as they stand, the newest first. A page's `next` is the place of its last order: when it was placed,
+    /// and which one it is.
+    pub async fn orders_of_source(&self, source: &SourceId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+        let table = self.tables.orders.as_str();
+        let start = page.after.as_ref().and_then(|place| place.split_once('#')).map(|(placed_at, id)| {
+            let mut start = keys::collected(&OrderId::parse(id).map_err(Fault::broken)?).item();
+            start.extend([("source".to_owned(), text(source)), ("placedAt".to_owned(), text(placed_at))]);
+            Ok::<_, Fault>(start)
+        });
+        let start = start.transpose()?;
+        let call = || {
+            let request = self.client.query().table_name(table).index_name(BY_SOURCE).scan_index_forward(false);
+            let request = request.key_condition_expression("#source = :source");
+            let request = request.expression_attribute_names("#source", "source");
+            let request = request.expression_attribute_values(":source", text(source));
+            request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
+        };
+        let answer = self.ask(call).await?;
+        let id =
+            |item: &Item| OrderId::parse(string(item, "pk")?.trim_start_matches(keys::LISTED)).map_err(Fault::broken);
+        let place = |item: &Item| Ok(format!("{}#{}", string(item, "placedAt")?, id(item)?));
+        let rows = page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?;
+        let ids = rows.entries.iter().map(id).collect::<Result<Vec<_>, Fault>>()?;
+        let mut found = self.collected_orders(&ids).await?;
+        let entries = ids.iter().filter_map(|id| found.remove(id)).map(|collected| collected.order).collect();
+        Ok(Page { entries, next: rows.next })
     }
 
     /// An order as everybody sees it, whoever made it.

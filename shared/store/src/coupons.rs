@@ -102,7 +102,7 @@ impl Store {
 
     /// Uses a coupon for an order, if it is not used and its time is not over.
     pub fn use_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId, now: Timestamp) -> Write {
-        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "SET usedBy = :order")
+        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "SET usedBy = :order, usedAt = :now")
             .when("attribute_exists(pk) AND attribute_not_exists(usedBy) AND expiresAt > :now")
             .value(":order", text(order))
             .value(":now", text(now))
@@ -110,7 +110,7 @@ impl Store {
 
     /// Gives a coupon back that an order used. If its time is over by then, it is an expired one.
     pub(crate) fn return_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId) -> Write {
-        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "REMOVE usedBy")
+        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "REMOVE usedBy, usedAt")
             .when("usedBy = :order")
             .value(":order", text(order))
     }

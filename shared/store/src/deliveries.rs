@@ -43,9 +43,7 @@ pub struct Delivery {
     /// Where the store was when the order was cooked, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_position: Option<Position>,
-    /// The street address to which it goes.
-    pub address: String,
-    /// Where that is.
+    /// Where it goes, within some 100 m: to whom and where exactly is for the rider who picks it up.
     pub position: Position,
     /// Since when it waits.
     pub cooked_at: Timestamp,

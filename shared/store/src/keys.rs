@@ -4,10 +4,14 @@
 //! |---|---|---|
 //! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
 //! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` · `PROFILE` · `COMPLETED#<order>` |
+//! | customers | `CUSTOMER#<id>` | `HOLDS` · `PHONE-CODE` |
+//! | customers | `PHONE#<digest>` | `CODES#<day>` · `MESSAGES#<day>` |
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `MOVE#<order>#<version>` · `ADJUST#<key hash>` |
 //! | products | `STORE#<id>` | `PROFILE` |
 //! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `COLLECTED` |
+//! | orders | `CHARGE#<id>` | `CHARGE` · `PAYMENT#001` |
+//! | orders | `RIDER#<id>` | `OPEN-DELIVERIES` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
 //! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
 //! | views | `ORDER#<id>` | `VIEW` · `NOTIFICATION#<version>#<channel>` |
@@ -31,17 +35,23 @@
 //! | channels | `MAPPED#<product>` | `<channel>#<product there>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //!
-//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store. The orders table
-//! has one, on the orders alone that wait to be paid, by the time until which they do. The views table has one, on the rows
-//! of the stores' boards, by store and status. The channels table has two, on the rows of orders alone: by channel and
+//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store; the first lists stores
+//! too. The orders table has two: orders that wait to be paid and attempts that have not ended, by the time at which somebody must
+//! look at them; and the orders of other systems, by system. The views table has one, on the rows of the stores' boards, by store
+//! and status. The webhooks table has one, on the deliveries that are to be tried, by receiver and time. The channels table has two, on the rows of orders alone: by channel and
 //! status, and those of which something is still to be expected, by channel and since when.
+
+mod partners;
+
+pub use partners::*;
 
 use crate::item::{Item, text};
 use domain::{
-    CampaignId, ChannelId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, OrderId, ProductId, RunId,
-    StoreId, Timestamp, WebhookName,
+    CampaignId, ChargeId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId,
+    StoreId, Timestamp,
     campaign::Day,
     geohash::{Cell, Position},
+    payment::Payable,
     sales::Hour,
 };
 
@@ -73,12 +83,22 @@ pub(crate) const MOVE: &str = "MOVE#";
 pub(crate) const CART: &str = "CART";
 /// The prefix of a coupon's sort key.
 pub(crate) const COUPON: &str = "COUPON#";
+/// The prefix of the partition key of a rider's rows.
+pub(crate) const RIDER: &str = "RIDER#";
+/// The sort key of the orders that a rider has.
+pub(crate) const OPEN_DELIVERIES: &str = "OPEN-DELIVERIES";
+/// The prefix of the partition key of a charge by card.
+const CHARGES: &str = "CHARGE#";
+/// The sort key of a charge by card.
+pub(crate) const CHARGE: &str = "CHARGE";
 /// The prefix of a payment attempt's sort key.
 pub(crate) const ATTEMPT: &str = "PAYMENT#";
 /// The prefix of the sort key of an order in the list of its customer's.
 pub(crate) const LISTED: &str = "ORDER#";
 /// The prefix of the sort key of an order that a customer has got.
 pub(crate) const COMPLETED: &str = "COMPLETED#";
+/// The sort key of what a customer's unpaid orders hold.
+pub(crate) const HOLDS: &str = "HOLDS";
 /// The sort key of what is known of a customer, or of a store.
 pub(crate) const PROFILE: &str = "PROFILE";
 /// The sort key of an order's view.
@@ -181,9 +201,42 @@ pub fn order_rows(id: &OrderId) -> String {
     format!("ORDER#{id}")
 }
 
-/// An attempt to pay an order.
-pub fn attempt(id: &OrderId, attempt: u32) -> Key {
-    Key::new(order_rows(id), format!("{ATTEMPT}{attempt:03}"))
+/// The rows of an order or of a charge.
+pub fn payable_rows(payable: &Payable) -> String {
+    match payable {
+        Payable::Order(id) => order_rows(id),
+        Payable::Charge(id) => charge_rows(id),
+    }
+}
+
+/// What the rows of this partition are of.
+pub(crate) fn payable_in(pk: &str) -> Result<Payable, InvalidId> {
+    Payable::try_from(pk.split_once('#').map_or(pk, |(_, id)| id).to_owned())
+}
+
+/// An attempt to charge a card.
+pub fn attempt(payable: &Payable, attempt: u32) -> Key {
+    Key::new(payable_rows(payable), format!("{ATTEMPT}{attempt:03}"))
+}
+
+/// The rows of a charge by card.
+pub fn charge_rows(id: &ChargeId) -> String {
+    format!("{CHARGES}{id}")
+}
+
+/// Points that a customer charges by card.
+pub fn card_charge(id: &ChargeId) -> Key {
+    Key::new(charge_rows(id), CHARGE)
+}
+
+/// The orders that a rider has picked up and not delivered yet.
+pub fn open_deliveries(id: &RiderId) -> Key {
+    Key::new(format!("{RIDER}{id}"), OPEN_DELIVERIES)
+}
+
+/// What the unpaid orders of a customer hold.
+pub fn holds(id: &CustomerId) -> Key {
+    Key::new(customer(id), HOLDS)
 }
 
 /// The sort key of an order that another system made.
@@ -272,6 +325,29 @@ pub fn listed_order(customer_id: &CustomerId, placed_at: Timestamp, order: &Orde
 /// What is known of a customer.
 pub fn customer_profile(id: &CustomerId) -> Key {
     Key::new(customer(id), PROFILE)
+}
+
+/// The code that was sent to a customer's phone.
+pub fn phone_code(id: &CustomerId) -> Key {
+    Key::new(customer(id), "PHONE-CODE")
+}
+
+/// What is counted for a phone number and a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Codes that show whose the phone is.
+    Codes,
+    /// Messages of any kind.
+    Messages,
+}
+
+/// How many messages of a kind a phone number got in a day.
+pub fn phone_count(kind: Counted, phone_digest: &str, day: Day) -> Key {
+    let kind = match kind {
+        Counted::Codes => "CODES",
+        Counted::Messages => "MESSAGES",
+    };
+    Key::new(format!("PHONE#{phone_digest}"), format!("{kind}#{day}"))
 }
 
 /// That a customer has got an order.
@@ -367,88 +443,6 @@ pub const LATE_SALES: &str = "LATE-SALES";
 /// A sale that was told after its hour had ended.
 pub fn late_sale(hour: Hour, order: &OrderId) -> Key {
     Key::new(LATE_SALES, format!("{hour}#{order}"))
-}
-
-/// The partition of [`webhook`].
-pub const WEBHOOKS: &str = "WEBHOOKS";
-
-/// A webhook.
-pub fn webhook(name: &WebhookName) -> Key {
-    Key::new(WEBHOOKS, name.as_str())
-}
-
-/// The deliveries to a webhook.
-pub fn webhook_deliveries(name: &WebhookName) -> String {
-    format!("DELIVERIES#{name}")
-}
-
-/// A delivery to a webhook.
-pub fn webhook_delivery(name: &WebhookName, id: &DeliveryId) -> Key {
-    Key::new(webhook_deliveries(name), id.as_str())
-}
-
-/// The partition of [`channel`].
-pub const CHANNELS: &str = "CHANNELS";
-/// The prefix of the sort key of a collection that has ended.
-pub(crate) const RUN: &str = "RUN#";
-/// The prefix of the sort key of a product as a channel has it.
-pub(crate) const CHANNEL_PRODUCT: &str = "PRODUCT#";
-/// The prefix of the sort key of which product of ours a channel's is.
-pub(crate) const MAPPING: &str = "MAPPING#";
-
-/// A sales channel.
-pub fn channel(id: &ChannelId) -> Key {
-    Key::new(CHANNELS, id.as_str())
-}
-
-/// A channel's rows.
-pub fn channel_rows(id: &ChannelId) -> String {
-    format!("CHANNEL#{id}")
-}
-
-/// When an account may call its marketplace next.
-pub fn turn(account: &str) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "TURN")
-}
-
-/// How far a channel is collected.
-pub fn collection(id: &ChannelId) -> Key {
-    Key::new(channel_rows(id), "COLLECTION")
-}
-
-/// A collection that has ended.
-pub fn run(id: &ChannelId, run: &RunId) -> Key {
-    Key::new(channel_rows(id), format!("{RUN}{run}"))
-}
-
-/// An order in the list of its channel's.
-pub fn channel_order(id: &ChannelId, placed_at: Timestamp, order: &OrderId) -> Key {
-    Key::new(channel_rows(id), format!("{LISTED}{placed_at}#{order}"))
-}
-
-/// To whom an order goes.
-pub fn recipient(id: &ChannelId, order: &OrderId) -> Key {
-    Key::new(channel_rows(id), format!("RECIPIENT#{order}"))
-}
-
-/// A product as a channel has it.
-pub fn channel_product(id: &ChannelId, product: &ProductId) -> Key {
-    Key::new(channel_rows(id), format!("{CHANNEL_PRODUCT}{product}"))
-}
-
-/// Which product of ours a channel's is.
-pub fn mapping(id: &ChannelId, product: &ProductId) -> Key {
-    Key::new(channel_rows(id), format!("{MAPPING}{product}"))
-}
-
-/// The products of channels that are a product of ours.
-pub fn mapped(product: &ProductId) -> String {
-    format!("MAPPED#{product}")
-}
-
-/// That a product of a channel is a product of ours.
-pub fn mapped_there(product: &ProductId, id: &ChannelId, there: &ProductId) -> Key {
-    Key::new(mapped(product), format!("{id}#{there}"))
 }
 
 /// The top sellers as last counted.

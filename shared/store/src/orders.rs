@@ -4,7 +4,9 @@ use crate::{
     Item, Page, PageRequest, Store, Write,
     attempts::{attempt_in, is_attempt},
     books::Place,
-    item::{read, row, string, text},
+    due::{Due, DueKind},
+    holds::holds_in,
+    item::{read, row, string},
     keys,
     points::balance_in,
     products::Stock,
@@ -13,6 +15,7 @@ use crate::{
 use domain::{
     CouponId, CustomerId, Fault, OrderId, ProductId, Timestamp, Won,
     coupon::Coupon,
+    holds::Holds,
     order::{Order, Status},
     payment::Attempt,
 };
@@ -21,9 +24,6 @@ use std::collections::HashMap;
 
 /// In how many parts the index of unpaid orders is kept, so that no part is hot.
 pub const UNPAID_SHARDS: u8 = 8;
-
-/// Overdue orders that are read at once.
-const OVERDUE_PAGE: i32 = 100;
 
 /// An order and what only its row has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,35 +57,31 @@ struct RowOnly {
     /// Nothing where it was answered as most are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answered: Option<Answered>,
-    /// The part of the index of unpaid orders in which it is, while it waits to be paid.
+    /// The part of the index of what is due in which it is, and until when, while it waits to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unpaid_shard: Option<String>,
+    due_shard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
 }
 
 impl PlacedOrder {
     /// Reads an order's row.
     pub fn of(item: Item) -> Result<Self, Fault> {
-        let RowOnly { fingerprint, answered, unpaid_shard: _ } = read(item.clone())?;
+        let RowOnly { fingerprint, answered, due_shard: _, due_at: _ } = read(item.clone())?;
         Ok(Self { order: read(item)?, fingerprint, answered: answered.unwrap_or_default() })
     }
 
     fn item(&self) -> Result<Item, Fault> {
         let Self { order, fingerprint, answered } = self;
         let mut item = row(&keys::order(&order.order_id), order)?;
-        let shard = || {
-            let sum = order.order_id.as_str().bytes().fold(0u8, u8::wrapping_add);
-            shard_name(sum % UNPAID_SHARDS)
-        };
-        let unpaid_shard = (order.status() == Status::StockAllocated).then(shard);
+        let is_unpaid = order.status() == Status::StockAllocated;
+        let shard = || Due::new(DueKind::Unpaid, order.order_id.as_str(), UNPAID_SHARDS).shard_name();
         let answered = Some(*answered).filter(|answered| *answered != Answered::Placed);
-        let row_only = RowOnly { fingerprint: fingerprint.clone(), answered, unpaid_shard };
+        let (due_shard, due_at) = (is_unpaid.then(shard), order.pay_by.filter(|_| is_unpaid));
+        let row_only = RowOnly { fingerprint: fingerprint.clone(), answered, due_shard, due_at };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }
-}
-
-fn shard_name(shard: u8) -> String {
-    format!("UNPAID#{shard}")
 }
 
 /// What an order that is about to be placed must know.
@@ -99,6 +95,23 @@ pub struct BeforeOrder {
     pub coupon: Option<Coupon>,
     /// The order already placed under the same key.
     pub placed: Option<PlacedOrder>,
+    /// What the customer's unpaid orders hold, if that was asked for.
+    pub holds: Holds,
+}
+
+/// What is read before an order is placed.
+#[derive(Debug)]
+pub struct Decisive<'a> {
+    /// The customer.
+    pub customer: &'a CustomerId,
+    /// The products.
+    pub products: Vec<&'a ProductId>,
+    /// The coupon that is to be used.
+    pub coupon: Option<&'a CouponId>,
+    /// The order.
+    pub order: &'a OrderId,
+    /// Whether it may hold stock without being paid.
+    pub may_hold: bool,
 }
 
 /// Everything that is known of an order.
@@ -121,6 +134,14 @@ pub struct Reply {
     pub body: String,
 }
 
+impl Reply {
+    /// An answer with an order.
+    pub fn of_order(fingerprint: &str, status: u16, order: &Order) -> Result<Self, Fault> {
+        let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
+        Ok(Self { fingerprint: fingerprint.to_owned(), status, body })
+    }
+}
+
 /// The order that an image of the stream holds, in DynamoDB's JSON or in `serde_dynamo`'s items.
 pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
     serde_dynamo::from_item(image).map_err(Fault::broken)
@@ -129,25 +150,22 @@ pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
 impl Store {
     /// Everything that decides whether an order can be placed, as of one moment, in one call: an order that is placed
     /// meanwhile shows itself and its effects, or neither.
-    pub async fn before_order<'a>(
-        &self,
-        customer: &CustomerId,
-        products: impl Iterator<Item = &'a ProductId> + Clone,
-        coupon: Option<&CouponId>,
-        order: &OrderId,
-    ) -> Result<BeforeOrder, Fault> {
-        let (points, order) = (keys::points(customer), keys::order(order));
+    pub async fn before_order(&self, decisive: &Decisive<'_>) -> Result<BeforeOrder, Fault> {
+        let Decisive { customer, products, coupon, order, may_hold } = decisive;
+        let (points, order, holds) = (keys::points(customer), keys::order(order), keys::holds(customer));
         let coupon = coupon.map(|coupon| keys::coupon(customer, coupon));
-        let stocks = products.clone().map(|id| (self.tables.products.as_str(), keys::stock(id)));
-        let others = [(self.tables.customers.as_str(), points.clone()), (self.tables.orders.as_str(), order.clone())];
-        let coupons = coupon.clone().map(|key| (self.tables.customers.as_str(), key));
-        let mut found = self.snapshot(stocks.chain(others).chain(coupons)).await?;
-        let stocks = products.filter_map(|id| Some((id.clone(), found.take(&keys::stock(id))?)));
+        let of_customer = [Some(points.clone()), coupon.clone(), may_hold.then(|| holds.clone())];
+        let of_customer = of_customer.into_iter().flatten().map(|key| (self.tables.customers.as_str(), key));
+        let stocks = products.iter().map(|id| (self.tables.products.as_str(), keys::stock(id)));
+        let all = stocks.chain(of_customer).chain([(self.tables.orders.as_str(), order.clone())]);
+        let mut found = self.snapshot(all).await?;
+        let stocks = products.iter().filter_map(|id| Some(((*id).clone(), found.take(&keys::stock(id))?)));
         Ok(BeforeOrder {
             stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,
             balance: balance_in(found.take(&points).as_ref())?,
             coupon: coupon.and_then(|key| found.take(&key)).map(read).transpose()?,
             placed: found.take(&order).map(PlacedOrder::of).transpose()?,
+            holds: holds_in(found.take(&holds))?,
         })
     }
 
@@ -218,18 +236,10 @@ impl Store {
         now: Timestamp,
         from: Option<Place>,
     ) -> Result<(Vec<OrderId>, Option<Place>), Fault> {
-        let table = self.tables.orders.as_str();
-        let call = || {
-            let request = self.client.query().table_name(table).index_name("unpaid");
-            let request = request.key_condition_expression("unpaidShard = :shard AND payBy <= :now");
-            let request = request.expression_attribute_values(":shard", text(shard_name(shard)));
-            let request = request.expression_attribute_values(":now", text(now)).limit(OVERDUE_PAGE);
-            request.set_exclusive_start_key(from.clone()).send()
-        };
-        let answer = self.ask(call).await?;
+        let (rows, next) = self.overdue(&DueKind::Unpaid.shard_name(shard), now, from).await?;
         let id = |item: &Item| string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")));
-        let ids = answer.items.iter().flatten().map(|item| id(item)?.map_err(Fault::broken));
-        Ok((ids.collect::<Result<_, _>>()?, answer.last_evaluated_key))
+        let ids = rows.iter().map(|item| id(item)?.map_err(Fault::broken));
+        Ok((ids.collect::<Result<_, _>>()?, next))
     }
 
     /// Lists an order among its customer's, if it is not yet.

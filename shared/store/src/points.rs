@@ -21,6 +21,9 @@ pub struct Charge {
     pub balance: Won,
     /// The ledger entry.
     pub entry_id: EntryId,
+    /// Why, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When.
     pub charged_at: Timestamp,
 }

@@ -61,6 +61,16 @@ pub struct Movement {
     pub at: Timestamp,
 }
 
+/// A change of a stock that somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StockChange {
+    /// By so many units.
+    By(i64),
+    /// To so many units.
+    To(i64),
+}
+
 /// An adjustment as it was answered: what a repeat under its key is answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,7 +80,7 @@ pub struct Adjusted {
     /// Units left just after.
     pub quantity: i64,
     /// The change that was asked for.
-    pub delta: i64,
+    pub change: StockChange,
     /// Why, in the operator's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -124,11 +134,12 @@ impl Store {
                 self.client.query().table_name(table).index_name(index).key_condition_expression("#by = :value");
             let request =
                 request.expression_attribute_names("#by", attribute).expression_attribute_values(":value", text(value));
-            request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
+            request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
         let answer = self.ask(call).await?;
-        let next = answer.last_evaluated_key.map(|key| string(&key, "productId").map(str::to_owned)).transpose()?;
-        let infos: Vec<Item> = answer.items.unwrap_or_default();
+        let place = |item: &Item| string(item, "productId").map(str::to_owned);
+        let Page { entries: infos, next } =
+            page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?;
         let ids: Vec<ProductId> = infos
             .iter()
             .map(|info| string(info, "productId").and_then(|id| ProductId::parse(id).map_err(Fault::broken)))

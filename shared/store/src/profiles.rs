@@ -2,11 +2,11 @@
 
 use crate::{
     Item, Store, Transaction, Write,
-    item::{number, read, row, whole},
+    item::{number, read, row, text, whole},
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{CustomerId, Fault, OrderId, Timestamp, phone::PhoneNumber};
+use domain::{CustomerId, Fault, OrderId, Timestamp, phone::MobileNumber};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a customer.
@@ -20,13 +20,25 @@ pub struct CustomerProfile {
 
 /// How a customer is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Contact {
     /// Their name.
     pub name: String,
-    /// Their phone number.
-    pub phone: PhoneNumber,
+    /// Their phone number, if they gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<MobileNumber>,
+    /// Whether the phone is theirs: a code that was sent to it said so, or an operator did. Nothing else is sent to it before.
+    #[serde(default)]
+    pub phone_verified: bool,
     /// By which channels they want to be told.
     pub notify: Preferences,
+}
+
+impl Contact {
+    /// The phone to which messages may go.
+    pub fn verified_phone(&self) -> Option<&MobileNumber> {
+        self.phone.as_ref().filter(|_| self.phone_verified)
+    }
 }
 
 /// By which channels a customer wants to be told of their orders.
@@ -59,21 +71,32 @@ impl Store {
         let Some(row) = row else { return Ok(CustomerProfile::default()) };
         Ok(CustomerProfile {
             completed_orders: completed_in(&row)?.unsigned_abs(),
-            contact: row.contains_key("phone").then(|| read(row)).transpose()?,
+            contact: row.contains_key("name").then(|| read(row)).transpose()?,
         })
     }
 
-    /// Puts how a customer is reached in place of what was known. What is counted stays: there is nothing to assert.
-    pub async fn put_contact(&self, id: &CustomerId, contact: &Contact) -> Result<(), Fault> {
+    /// Puts how a customer is reached in place of what was `seen`; tells whether that was still so. What is counted stays.
+    pub async fn put_contact(&self, id: &CustomerId, contact: &Contact, seen: Option<&Contact>) -> Result<bool, Fault> {
         let item: Item = serde_dynamo::to_item(contact).map_err(Fault::broken)?;
-        let names = [("#name", "name"), ("#phone", "phone"), ("#notify", "notify")];
-        let set = "SET #name = :name, #phone = :phone, #notify = :notify";
-        let write = Write::update(&self.tables.customers, keys::customer_profile(id), set);
-        let write = names.into_iter().fold(write, |write, (placeholder, name)| {
+        let mut names = vec!["name", "notify", "phoneVerified"];
+        names.extend(contact.phone.as_ref().map(|_| "phone"));
+        let set = names.iter().map(|name| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+        let remove = if contact.phone.is_none() { " REMOVE #phone" } else { "" };
+        let key = keys::customer_profile(id);
+        let mut write =
+            Write::update(&self.tables.customers, key, &format!("SET {set}{remove}")).name("#phone", "phone");
+        for name in names {
             let value = item.get(name).cloned().unwrap_or(AttributeValue::Null(true));
-            write.name(placeholder, name).value(&format!(":{name}"), value)
-        });
-        Transaction::default().with(write, ()).commit_unconditional(self).await
+            write = write.name(&format!("#{name}"), name).value(&format!(":{name}"), value);
+        }
+        let write = match seen.and_then(|seen| seen.phone.as_ref().map(|phone| (phone, seen.phone_verified))) {
+            None => write.when("attribute_not_exists(#phone)"),
+            Some((phone, verified)) => write
+                .when("#phone = :seen AND #phoneVerified = :seenVerified")
+                .value(":seen", text(phone.as_str()))
+                .value(":seenVerified", AttributeValue::Bool(verified)),
+        };
+        Transaction::default().with(write, ()).commit_news(self).await
     }
 
     /// Counts an order that a customer has got, unless it was counted before; tells whether it was not.

@@ -36,6 +36,31 @@ pub struct PageRequest {
     pub after: Option<String>,
 }
 
+impl PageRequest {
+    /// How many rows to ask DynamoDB for: one more than the page has tells whether more follow.
+    pub(crate) fn fetched(&self) -> i32 {
+        i32::from(self.limit) + 1
+    }
+
+    /// The page that rows make which were asked for with [`PageRequest::fetched`]; `place` names a row's place. There may be
+    /// fewer where an answer reached DynamoDB's limit of 1 MB.
+    pub(crate) fn cut(
+        &self,
+        mut rows: Vec<Item>,
+        last: Option<Item>,
+        place: impl Fn(&Item) -> Result<String, Fault>,
+    ) -> Result<Page<Item>, Fault> {
+        let has_more = rows.len() > usize::from(self.limit);
+        rows.truncate(self.limit.into());
+        let next = match (has_more, last) {
+            (true, _) => rows.last().map(&place).transpose()?,
+            (false, Some(last)) => Some(place(&last)?),
+            (false, None) => None,
+        };
+        Ok(Page { entries: rows, next })
+    }
+}
+
 /// Rows found by key, wherever they are.
 pub(crate) struct Found(HashMap<(String, String), Item>);
 
@@ -154,12 +179,11 @@ impl Store {
                 request.expression_attribute_values(":prefix", text(query.prefix))
             };
             let request = request.scan_index_forward(!query.newest_first).consistent_read(true);
-            request.limit(i32::from(page.limit)).set_exclusive_start_key(start.clone()).send()
+            request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
         let answer = self.ask(call).await?;
-        let next =
-            answer.last_evaluated_key.map(|key| crate::item::string(&key, "sk").map(str::to_owned)).transpose()?;
-        Ok(Page { entries: answer.items.unwrap_or_default(), next })
+        let rows = answer.items.unwrap_or_default();
+        page.cut(rows, answer.last_evaluated_key, |item| crate::item::string(item, "sk").map(str::to_owned))
     }
 }
 

@@ -1,37 +1,77 @@
 //! Stores: what is known of them, and whether they are open.
 
 use crate::{
-    Store, Transaction, Write,
-    item::{read, row},
+    Item, Page, PageRequest, Store, Transaction, Write,
+    item::{read, row, string, text},
     keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Fault, StoreId, store::StoreProfile};
 
+/// The name under which the index lists stores.
+const STORES: &str = "STORES";
+
 impl Store {
     /// What is known of a store.
     pub async fn store_profile(&self, id: &StoreId) -> Result<Option<StoreProfile>, Fault> {
-        self.get(&self.tables.products, &keys::store_profile(id)).await?.map(read).transpose()
+        self.get(&self.tables.products, &keys::store_profile(id)).await?.map(profile_in).transpose()
+    }
+
+    /// A page of the stores, by id. A page's `next` is the id of its last.
+    pub async fn list_stores(&self, page: &PageRequest) -> Result<Page<StoreProfile>, Fault> {
+        let start = page.after.as_deref().map(|id| {
+            let mut start = keys::store_profile(&StoreId::parse(id).map_err(Fault::broken)?).item();
+            start.insert("catalogue".into(), text(STORES));
+            start.insert("productId".into(), text(id));
+            Ok::<_, Fault>(start)
+        });
+        let start = start.transpose()?;
+        let call = || {
+            let request = self.client.query().table_name(&self.tables.products).index_name("all");
+            let request = request.key_condition_expression("catalogue = :stores");
+            let request = request.expression_attribute_values(":stores", text(STORES));
+            request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
+        };
+        let answer = self.ask(call).await?;
+        let page = page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, |item| {
+            string(item, "productId").map(str::to_owned)
+        })?;
+        Ok(Page { entries: page.entries.into_iter().map(profile_in).collect::<Result<_, _>>()?, next: page.next })
     }
 
     /// What is known of some stores; those unknown are left out.
     pub async fn store_profiles(&self, ids: &[&StoreId]) -> Result<Vec<StoreProfile>, Fault> {
         let table = self.tables.products.as_str();
         let mut found = self.batch_get(ids.iter().map(|id| (table, keys::store_profile(id)))).await?;
-        ids.iter().filter_map(|id| found.take(&keys::store_profile(id))).map(read).collect()
+        ids.iter().filter_map(|id| found.take(&keys::store_profile(id))).map(profile_in).collect()
     }
 
     /// Puts what is known of a store in place of what was known: there is nothing to assert.
     pub async fn put_store_profile(&self, profile: &StoreProfile) -> Result<(), Fault> {
-        let put = Write::put(&self.tables.products, row(&keys::store_profile(&profile.store_id), profile)?);
+        let mut item = row(&keys::store_profile(&profile.store_id), profile)?;
+        // One index lists products and stores, each under a name of their own; by id, as its sort key says.
+        item.insert("catalogue".into(), text(STORES));
+        item.insert("productId".into(), text(&profile.store_id));
+        // The index of a store's products is for products alone.
+        item.remove("storeId");
+        item.insert("id".into(), text(&profile.store_id));
+        let put = Write::put(&self.tables.products, item);
         Transaction::default().with(put, ()).commit_unconditional(self).await
     }
 
-    /// Asserts that a store is open; one of which nothing is known is.
+    /// Asserts that a store is open. One that nobody has set up is not: nobody would see its orders.
     pub fn check_open(&self, id: &StoreId) -> Write {
         Write::check(&self.tables.products, keys::store_profile(id))
-            .when("attribute_not_exists(pk) OR #open = :true")
+            .when("#open = :true")
             .name("#open", "open")
             .value(":true", AttributeValue::Bool(true))
     }
+}
+
+/// A store's row: its id has a name of its own there, which no index has.
+fn profile_in(mut item: Item) -> Result<StoreProfile, Fault> {
+    if let Some(id) = item.remove("id") {
+        item.insert("storeId".into(), id);
+    }
+    read(item)
 }

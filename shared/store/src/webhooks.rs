@@ -2,7 +2,7 @@
 
 use crate::{
     Item, Page, PageRequest, Store, Transaction, Write,
-    item::{number, read, row},
+    item::{number, read, row, string, text},
     keys,
     read::Query,
 };
@@ -116,6 +116,25 @@ pub struct WebhookDelivery {
     pub writes: i64,
 }
 
+/// A delivery that is due, as its row's key names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DueWebhookDelivery {
+    /// To whom.
+    pub webhook: WebhookName,
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// For which attempt: if the row says otherwise, it has gone on since, and another message tells of that.
+    pub next_attempt_at: Timestamp,
+}
+
+impl From<&WebhookDelivery> for DueWebhookDelivery {
+    fn from(delivery: &WebhookDelivery) -> Self {
+        let WebhookDelivery { webhook, delivery_id, next_attempt_at, .. } = delivery.clone();
+        Self { webhook, delivery_id, next_attempt_at }
+    }
+}
+
 impl Store {
     /// A webhook.
     pub async fn webhook(&self, name: &WebhookName) -> Result<Option<Webhook>, Fault> {
@@ -154,8 +173,46 @@ impl Store {
         let key = keys::webhook_delivery(&delivery.webhook, &delivery.delivery_id);
         let mut item: Item = row(&key, delivery)?;
         item.insert("expiresAt".into(), number(delivery.created_at.plus(KEPT).seconds()));
+        if delivery.status == DeliveryStatus::Pending {
+            item.insert("dueWebhook".into(), text(&delivery.webhook));
+        }
         let put = unwritten_since(Write::put(&self.tables.webhooks, item), delivery.writes);
         Transaction::default().with(put, ()).commit_news(self).await
+    }
+
+    /// At most `limit` deliveries to a webhook that were to be tried by a time, the longest overdue first. The index follows the
+    /// rows by a moment.
+    pub async fn due_webhook_deliveries(
+        &self,
+        name: &WebhookName,
+        by: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<DueWebhookDelivery>, Fault> {
+        let table = self.tables.webhooks.as_str();
+        let call = || {
+            let request = self.client.query().table_name(table).index_name("due");
+            let request = request.key_condition_expression("dueWebhook = :webhook AND nextAttemptAt <= :by");
+            let request = request.expression_attribute_values(":webhook", text(name));
+            request.expression_attribute_values(":by", text(by)).limit(limit).send()
+        };
+        let due = |item: Item| {
+            Ok(DueWebhookDelivery {
+                webhook: name.clone(),
+                delivery_id: string(&item, "sk")?.parse().map_err(Fault::broken)?,
+                next_attempt_at: string(&item, "nextAttemptAt")?.parse().map_err(Fault::broken)?,
+            })
+        };
+        self.ask(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
+    }
+
+    /// Puts a delivery that is due off until a time, by which it is found again; tells whether it was still due.
+    pub async fn put_off_webhook_delivery(&self, due: &DueWebhookDelivery, until: Timestamp) -> Result<bool, Fault> {
+        let key = keys::webhook_delivery(&due.webhook, &due.delivery_id);
+        let expression = "SET nextAttemptAt = :until, writes = writes + :one";
+        let update = Write::update(&self.tables.webhooks, key, expression);
+        let update = update.when("nextAttemptAt = :seen").value(":seen", text(due.next_attempt_at));
+        let update = update.value(":until", text(until)).value(":one", number(1));
+        Transaction::default().with(update, ()).commit_news(self).await
     }
 
     /// The deliveries to a webhook, the newest first. A page's `next` is the id of its last.

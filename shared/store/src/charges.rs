@@ -1,0 +1,70 @@
+//! Points that customers charge by card: a row for each charge, beside the row of its attempt.
+
+use crate::{
+    Store, Write,
+    attempts::{attempt_in, is_attempt},
+    item::{read, row, string},
+    keys,
+    points::Charge,
+    read::Query,
+};
+use domain::{ChargeId, CustomerId, Fault, Won, payment::Attempt};
+use serde::{Deserialize, Serialize};
+
+/// Points that a customer charges by card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CardCharge {
+    /// Its id.
+    pub charge_id: ChargeId,
+    /// Whose balance.
+    pub customer_id: CustomerId,
+    /// How many points.
+    pub amount: Won,
+    /// Why, in the words of whoever charges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The points as they were added, once they were: the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged: Option<Charge>,
+}
+
+/// A charge by card with the attempt that pays it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeFile {
+    /// The charge.
+    pub charge: CardCharge,
+    /// Its one attempt.
+    pub attempt: Attempt,
+}
+
+impl Store {
+    /// A charge and its attempt, in one call.
+    pub async fn charge_file(&self, id: &ChargeId) -> Result<Option<ChargeFile>, Fault> {
+        let pk = keys::charge_rows(id);
+        let query = Query { table: &self.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let (mut charge, mut attempt) = (None, None);
+        for item in self.query_all(&query).await? {
+            if is_attempt(string(&item, "sk")?) {
+                attempt = Some(attempt_in(item)?);
+            } else {
+                charge = Some(read(item)?);
+            }
+        }
+        Ok(charge.zip(attempt).map(|(charge, attempt)| ChargeFile { charge, attempt }))
+    }
+
+    /// Writes a charge that is about to be paid.
+    pub fn put_card_charge(&self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(self.card_charge_row(charge)?.when_new())
+    }
+
+    /// Writes a charge whose points are added, if they were not added before.
+    pub fn complete_card_charge(&self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(self.card_charge_row(charge)?.when("attribute_exists(pk) AND attribute_not_exists(charged)"))
+    }
+
+    fn card_charge_row(&self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(Write::put(&self.tables.orders, row(&keys::card_charge(&charge.charge_id), charge)?))
+    }
+}

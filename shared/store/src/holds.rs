@@ -1,0 +1,35 @@
+//! Holds: what the unpaid orders of a customer keep of the stock, in one row for each customer.
+
+use crate::{
+    Item, Store, Write,
+    item::{number, read, row},
+    keys,
+};
+use domain::{CustomerId, Fault, OrderId, holds::Holds};
+
+/// The holds in a row; none if there is no row.
+pub(crate) fn holds_in(row: Option<Item>) -> Result<Holds, Fault> {
+    row.map(read).transpose().map(Option::unwrap_or_default)
+}
+
+impl Store {
+    /// Writes the holds of a customer, if nobody changed them since they were seen (`holds.version` is one more than then).
+    pub fn put_holds(&self, customer: &CustomerId, holds: &Holds) -> Result<Write, Fault> {
+        let put = Write::put(&self.tables.customers, row(&keys::holds(customer), holds)?);
+        Ok(match holds.version {
+            1 => put.when_new(),
+            version => {
+                put.when("version = :seen").value(":seen", number(i64::try_from(version - 1).unwrap_or(i64::MAX)))
+            }
+        })
+    }
+
+    /// Ends the hold of an order: it was paid, or it ended.
+    pub(crate) fn release_hold(&self, customer: &CustomerId, order: &OrderId) -> Write {
+        let expression = "SET version = version + :one REMOVE orders.#order";
+        Write::update(&self.tables.customers, keys::holds(customer), expression)
+            .when("attribute_exists(orders.#order)")
+            .name("#order", order.as_str())
+            .value(":one", number(1))
+    }
+}
