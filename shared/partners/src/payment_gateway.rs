@@ -6,7 +6,7 @@
 use crate::http;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    OrderId, Won,
+    Won,
     payment::{InvalidPaymentKey, PaymentKey},
 };
 use reqwest::{
@@ -132,8 +132,8 @@ impl PaymentGateway {
         Ok(Self { base, authorization })
     }
 
-    /// Charges what the customer has authorised under `key`. Asking again under the same `idempotency_key` charges nothing.
-    pub async fn confirm(&self, key: &PaymentKey, order: &OrderId, amount: Won, idempotency_key: &str) -> Confirmed {
+    /// Charges what the customer has authorised under `key`, for what the gateway knows as `order`. Asking again under the same `idempotency_key` charges nothing.
+    pub async fn confirm(&self, key: &PaymentKey, order: &str, amount: Won, idempotency_key: &str) -> Confirmed {
         let body = json!({ "paymentKey": key.as_str(), "orderId": order, "amount": amount });
         match self.post("v1/payments/confirm", idempotency_key, &body.to_string()).await {
             Ok(Ok(payment)) if payment.status == "DONE" => Confirmed::Charged,
@@ -146,7 +146,7 @@ impl PaymentGateway {
 
     /// What became of the payment of an order under a key. An order may have several payments, of which the gateway tells
     /// one: where that is another, the key itself is asked for.
-    pub async fn find(&self, order: &OrderId, key: &PaymentKey) -> Result<Found, Unanswered> {
+    pub async fn find(&self, order: &str, key: &PaymentKey) -> Result<Found, Unanswered> {
         let of_order = self.look_up(&format!("v1/payments/orders/{order}")).await?;
         if let Ok(payment) = &of_order
             && payment.payment_key == key.as_str()

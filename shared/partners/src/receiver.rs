@@ -28,10 +28,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_URL: usize = 2_000;
 
 /// Which URLs a receiver may have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Origins that are allowed wherever they are: those of stubs.
-    allowed: Vec<String>,
+    /// Whether addresses of this machine are allowed, also without TLS: there the local platform has its stubs.
+    pub allows_loopback: bool,
 }
 
 /// Why a URL is none that a receiver may have.
@@ -52,19 +52,16 @@ pub enum UnsafeUrl {
 }
 
 impl Reach {
-    /// Public URLs, and these origins, if any (`http://127.0.0.1:4000`, separated by commas).
-    pub fn allowing(origins: Option<&str>) -> Self {
-        let origins =
-            origins.unwrap_or_default().split(',').map(str::trim).filter_map(|origin| Url::parse(origin).ok());
-        Self { allowed: origins.map(|origin| origin.origin().ascii_serialization()).collect() }
-    }
-
-    fn allows(&self, url: &Url) -> bool {
-        self.allowed.contains(&url.origin().ascii_serialization())
+    /// Whether a URL is one of this machine, and that is allowed.
+    fn is_allowed_loopback(self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        self.allows_loopback && is_loopback && ["http", "https"].contains(&url.scheme())
     }
 
     /// Reads a URL, and refuses what is unsafe as it stands. What its name leads to is looked at when it is connected to.
-    pub fn check(&self, url: &str) -> Result<Url, UnsafeUrl> {
+    pub fn check(self, url: &str) -> Result<Url, UnsafeUrl> {
         let parsed = Url::parse(url).map_err(|_| UnsafeUrl::Malformed)?;
         if url.len() > MAX_URL {
             return Err(UnsafeUrl::Malformed);
@@ -72,7 +69,7 @@ impl Reach {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(UnsafeUrl::HasUser);
         }
-        if self.allows(&parsed) {
+        if self.is_allowed_loopback(&parsed) {
             return Ok(parsed);
         }
         if parsed.scheme() != "https" {
@@ -226,7 +223,9 @@ impl Sender {
             let client = http::client().map_err(Undelivered::Unreachable)?;
             (client, Url::parse(message.url).map_err(|_| UnsafeUrl::Malformed)?)
         } else {
-            (&self.client, self.reach.check(message.url)?)
+            let url = self.reach.check(message.url)?;
+            let is_loopback = self.reach.is_allowed_loopback(&url);
+            (if is_loopback { http::client().map_err(Undelivered::Unreachable)? } else { &self.client }, url)
         };
         let sign = |secret: &Secret| secret.sign(message.id, attempted_at, message.body);
         let signatures: Vec<String> = message
@@ -347,11 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_origin_is_itself_and_nobody_else() {
-        let reach = Reach::allowing(Some("http://127.0.0.1:4000, https://localhost:9"));
-        assert!(reach.check("http://127.0.0.1:4000/hook").is_ok() && reach.check("https://localhost:9").is_ok());
-        for bad in ["http://127.0.0.1:4001", "https://127.0.0.1:4000", "http://127.0.0.1.nip.io:4000"] {
-            assert!(reach.check(bad).is_err(), "{bad}");
+    fn this_machine_is_allowed_to_the_local_platform_alone() {
+        let local = Reach { allows_loopback: true };
+        for url in ["http://127.0.0.1:4000/hook", "https://localhost:9", "http://[::1]:1", "http://127.9.9.9"] {
+            assert!(local.check(url).is_ok(), "{url}");
+            assert!(Reach::default().check(url).is_err(), "{url}");
+        }
+        for bad in ["http://127.0.0.1.nip.io:4000", "ftp://127.0.0.1", "http://10.0.0.1", "http://example.com"] {
+            assert!(local.check(bad).is_err(), "{bad}");
         }
     }
 }
