@@ -1,9 +1,9 @@
 //! `POST /orders/{orderId}/cancel` calls an order off before it is cooked (주문 취소): stock, coupon and points are back
 //! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
 
-use crate::moving::{Move, MoveRefusal, checked_reason, is_of_customer, move_order};
+use crate::moving::{Move, MoveRefusal, is_of_customer, move_order};
 use domain::{lifecycle::Command, order::Status};
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route};
+use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, checked_reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;

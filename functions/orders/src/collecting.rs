@@ -5,19 +5,18 @@
 //! and yet older than a status that was told by itself, the status stays. Whose order it is, which campaign brought it and when
 //! it was placed do not change, and what was paid was paid: others have counted by that.
 
-use crate::moving::checked_reason;
 use domain::{
     CampaignId, CouponId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, RiderId, SourceId, StoreId,
     Timestamp, Won,
     actor::Actor,
     basket::Quantity,
-    collected::Edition,
+    collected::{Edition, ToldStatus},
     delivery::{Delivery, Shipment},
     money::AmountTooLarge,
     order::{Change, Status},
     payment::PaymentStatus,
 };
-use edge::{Details, Problem, ProblemDoc, Rejected, WholeNumber};
+use edge::{Details, Problem, ProblemDoc, Rejected, WholeNumber, checked_reason};
 use events::{Item, Order, OrderPayment, PaymentMethod, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,12 +46,13 @@ pub const COLLECT_PROBLEMS: &[ProblemDoc] = &[
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalOrder {
-    /// That system's version of the order; it or `updatedAt` is needed.
+    /// That system's version of the order.
     version: Option<u64>,
-    /// When the order changed there; it or `version` is needed.
+    /// When the order changed there; now, if both this and `version` are left out.
     updated_at: Option<Timestamp>,
-    /// Where the order stands.
-    status: Status,
+    /// Where the order stands: a status of ours, in upper or lower case, or a word of that system, which is kept as
+    /// `externalStatus` beside ours.
+    status: ToldStatus,
     /// Whose it is; does not change.
     customer_id: CustomerId,
     /// The store that makes it.
@@ -146,23 +146,26 @@ pub async fn collect(
     now: Timestamp,
 ) -> Result<Order, CollectRefusal> {
     is_no_channel(source)?;
-    let edition = told.edition(now)?;
+    let dated = told.edition(now)?;
+    let edition = dated.unwrap_or(Edition { version: None, at: Some(now) });
     let order_id = OrderId::of_external(source, external);
+    let told_status = told.status.clone();
     let (as_told, payment) = told.into_order(order_id.clone(), source, external)?;
     for _ in 0..ROUNDS {
         let known = store.collected_order(&order_id).await?;
         if let Some(known) = &known {
-            if !edition.is_newer_than(&known.edition) {
+            if dated.is_some_and(|dated| !dated.is_newer_than(&known.edition)) {
                 return Ok(known.order.clone());
             }
             unchangeable(&known.order, &as_told)?;
         }
         let mut as_told = as_told.clone();
+        (as_told.status, as_told.external_status) = told_status.beside(known.as_ref().map(|known| known.order.status));
         let status_stays =
             known.as_ref().filter(|known| edition.at.zip(known.status_at).is_some_and(|(at, since)| at < since));
         match status_stays {
             Some(known) => {
-                as_told.status = known.order.status;
+                (as_told.status, as_told.external_status) = (known.order.status, known.order.external_status.clone());
                 as_told.payment = OrderPayment { amount: as_told.total_amount, ..known.order.payment.clone() };
             }
             None => pay(&mut as_told, &payment, known.as_ref()),
@@ -181,19 +184,21 @@ pub async fn collect_status(
     store: &Store,
     source: &SourceId,
     external: &ExternalOrderId,
-    status: Status,
-    at: Timestamp,
+    status: &ToldStatus,
+    at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<Order>, CollectRefusal> {
     is_no_channel(source)?;
     let order_id = OrderId::of_external(source, external);
-    let edition = Edition { version: None, at: Some(not_ahead("at", at, now)?) };
+    let edition = Edition { version: None, at: Some(not_ahead("at", at.unwrap_or(now), now)?) };
     for _ in 0..ROUNDS {
         let Some(known) = store.collected_order(&order_id).await? else { return Ok(None) };
-        if !edition.is_newer_than(&known.edition) {
+        // What is told without a time is of now: nothing that is known is newer.
+        if at.is_some() && !edition.is_newer_than(&known.edition) {
             return Ok(Some(known.order));
         }
-        let mut as_told = Order { status, ..known.order.clone() };
+        let (status, external_status) = status.beside(Some(known.order.status));
+        let mut as_told = Order { status, external_status, ..known.order.clone() };
         pay(&mut as_told, &ExternalPayment::default(), Some(&known));
         let next = CollectedOrder { status_at: edition.at, ..follow(Some(&known), as_told, edition, now) };
         if store.put_collected(&next, known.order.version).await? {
@@ -292,15 +297,14 @@ fn payment_status(status: Status, known: Option<PaymentStatus>) -> PaymentStatus
 }
 
 impl ExternalOrder {
-    fn edition(&self, now: Timestamp) -> Result<Edition, Rejected> {
-        if self.version.is_none() && self.updated_at.is_none() {
-            return Err(Rejected::field("updatedAt", "is needed where there is no version"));
-        }
+    /// How new the telling is, if it says so.
+    fn edition(&self, now: Timestamp) -> Result<Option<Edition>, Rejected> {
         not_ahead("placedAt", self.placed_at, now)?;
         let at = self.updated_at.map(|at| not_ahead("updatedAt", at, now)).transpose()?;
-        Ok(Edition { version: self.version, at })
+        Ok((self.version.is_some() || at.is_some()).then_some(Edition { version: self.version, at }))
     }
 
+    /// The order as it is told, without its status.
     fn into_order(
         self,
         order_id: OrderId,
@@ -337,7 +341,8 @@ impl ExternalOrder {
         let order = Order {
             order_id,
             version: 0,
-            status: self.status,
+            status: Status::Paid,
+            external_status: None,
             customer_id: self.customer_id,
             store_id: self.store_id,
             rider_id: self.rider_id,

@@ -1,5 +1,6 @@
 //! `GET /orders/{orderId}` shows an order to those whom it concerns; to others it does not exist.
 
+use crate::moving::shown_to;
 use domain::{OrderId, order::Order};
 use edge::{Access, Answer, Caller, Function, Method, Rejected, Request, Role, Route, Unanswered};
 use store::Store;
@@ -23,7 +24,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     let placed = store.until(request.deadline).order(&order_id).await?;
     let order =
         placed.map(|placed| placed.order).filter(|order| concerns(&request.caller, order)).ok_or(Rejected::NotFound)?;
-    Ok(Answer::ok(&events::Order::from(&order)))
+    Ok(Answer::ok(&shown_to(&request.caller, &order)))
 }
 
 fn concerns(caller: &Caller, order: &Order) -> bool {

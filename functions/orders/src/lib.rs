@@ -3,16 +3,19 @@
 //! This crate must never change an order without raising its version: the stream of the orders table is the outbox.
 
 pub mod cancel_order;
+pub mod charging;
 pub mod collect_order;
 pub mod collect_order_event;
 pub mod collecting;
 pub mod expire_orders;
 pub mod get_order;
+pub mod list_order_payments;
 pub mod list_orders;
+pub mod list_source_orders;
 pub mod moving;
 mod outbox;
 pub mod pay_order;
-mod paying;
+pub mod paying;
 pub mod place_order;
 pub mod placing;
 mod prices;
@@ -20,9 +23,10 @@ pub mod project_customer_orders;
 pub mod refusals;
 pub mod relay_orders;
 pub mod settle_payments;
+pub mod sweep_payments;
 pub mod update_collected_order;
 
-use domain::{Fault, OrderId, order::Order};
+use domain::{Fault, OrderId, order::Order, payment::PendingReply};
 use edge::{Answer, Caller, Function, Rejected, Request};
 use store::{
     Store,
@@ -35,10 +39,13 @@ pub fn functions() -> Vec<Function> {
         place_order::function(),
         pay_order::function(),
         settle_payments::function(),
+        sweep_payments::function(),
         cancel_order::function(),
         expire_orders::function(),
         get_order::function(),
         list_orders::function(),
+        list_order_payments::function(),
+        list_source_orders::function(),
         project_customer_orders::function(),
         collect_order::function(),
         update_collected_order::function(),
@@ -55,15 +62,16 @@ struct Keyed {
 }
 
 impl Keyed {
-    /// The key of this request, if it has one. A key belongs to one caller and one route; an operator's to one order.
+    /// The key of this request, if it has one. A key belongs to one caller and one route; an operator's to one order. The
+    /// scopes of two roles never meet: an id of one may be the text of another's.
     fn of(request: &Request, route: &str, order_id: &OrderId, meaning: &str) -> Result<Option<Self>, Rejected> {
         let Some(key) = request.idempotency_key()? else { return Ok(None) };
-        let hash = match &request.caller {
-            Caller::Customer(customer) => key.hash(&format!("{customer}/{route}")),
-            Caller::Store(_) | Caller::Rider(_) => key.hash(&format!("{}/{route}", request.caller.actor())),
-            Caller::Anyone | Caller::Partner | Caller::Operator => key.hash(&format!("{order_id}/{route}")),
+        let scope = match &request.caller {
+            Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) => request.caller.actor().to_string(),
+            Caller::Operator => format!("operator:{order_id}"),
+            Caller::Anyone | Caller::Partner => format!("other:{order_id}"),
         };
-        Ok(Some(Self { hash, fingerprint: format!("{order_id} {meaning}") }))
+        Ok(Some(Self { hash: key.hash(&format!("{scope}/{route}")), fingerprint: format!("{order_id} {meaning}") }))
     }
 
     /// The first answer again, if there is one; or that the key means something else.
@@ -78,8 +86,12 @@ impl Keyed {
 
     /// What the request is answered, to be kept.
     fn reply(&self, status: u16, order: &Order) -> Result<Reply, Fault> {
-        let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
-        Ok(Reply { fingerprint: self.fingerprint.clone(), status, body })
+        Reply::of_order(&self.fingerprint, status, order)
+    }
+
+    /// The same as an attempt keeps it, while the answer depends on it.
+    fn pending(&self) -> PendingReply {
+        PendingReply::Key { hash: self.hash.clone(), fingerprint: self.fingerprint.clone() }
     }
 }
 

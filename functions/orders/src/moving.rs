@@ -12,6 +12,7 @@ use store::{
     Store,
     changes::{NotChanged, Unmet},
     orders::PlacedOrder,
+    riders::MAX_OPEN_DELIVERIES,
 };
 
 /// How often the order is read anew when it changed in between.
@@ -52,6 +53,9 @@ pub enum MoveRefusal {
     /// The points that come back would be too many.
     #[error("The balance has no room for the points that come back.")]
     BalanceLimit,
+    /// The rider has as many orders as may be.
+    #[error("A rider may have at most {MAX_OPEN_DELIVERIES} open deliveries. Deliver one of them first.")]
+    TooManyDeliveries,
     /// The key stands for another request.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -76,6 +80,7 @@ impl Problem for MoveRefusal {
                 Details::new(409, "wrong-status").with("orderStatus", is).with("expected", expected)
             }
             Self::BalanceLimit => Details::new(409, "balance-limit"),
+            Self::TooManyDeliveries => Details::new(409, "too-many-deliveries").with("limit", MAX_OPEN_DELIVERIES),
             Self::KeyReused(_) => Details::new(422, "idempotency-key-reused"),
             Self::Rejected(rejected) => rejected.details(),
             Self::Fault(fault) => fault.details(),
@@ -93,13 +98,17 @@ pub async fn move_order(
     let keyed = Keyed::of(request, name, &order_id, meaning)?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
+        // Whose order it is comes first: nobody hears another's answer, whatever the key.
+        let before = store.order(&order_id).await?.filter(|placed| concerns(&request.caller, &placed.order));
+        let before = before.ok_or(Rejected::NotFound)?;
         if let Some(keyed) = &keyed
             && let Some(answer) = keyed.again::<MoveRefusal>(&store).await?
         {
-            return Ok(answer);
+            // Once it is delivered, nobody hears from a rider's old answer where it went.
+            let is_delivered = matches!(request.caller, Caller::Rider(_)) && before.order.status() != Status::PickedUp;
+            let again = || Answer::ok(&shown_to(&request.caller, &before.order)).replayed();
+            return Ok(if is_delivered { again() } else { answer });
         }
-        let before = store.order(&order_id).await?.filter(|placed| concerns(&request.caller, &placed.order));
-        let before = before.ok_or(Rejected::NotFound)?;
         let command = command(EntryId::from_ulid(request.ulid()));
         let event = before.order.decide(command, request.caller.actor(), request.now)?;
         let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
@@ -109,25 +118,32 @@ pub async fn move_order(
             change = change.with(kept, Unmet::Changed);
         }
         match store.commit_change(change).await {
-            Ok(()) => return Ok(Answer::ok(&events::Order::from(&after.order))),
+            Ok(()) => return Ok(Answer::ok(&shown_to(&request.caller, &after.order))),
             Err(NotChanged::Stale) => {}
             Err(NotChanged::BalanceFull) => return Err(MoveRefusal::BalanceLimit),
+            Err(NotChanged::RiderFull) => return Err(MoveRefusal::TooManyDeliveries),
             Err(other) => return Err(other.into_fault().into()),
         }
     }
     Err(Fault::busy("the order changes faster than it can be moved").into())
 }
 
+/// An order as its caller may see it: a rider sees to whom it goes while they have it.
+pub fn shown_to(caller: &Caller, order: &Order) -> events::Order {
+    let shown = events::Order::from(order);
+    let is_of_rider = |rider| order.state.rider_id() == Some(rider) && order.status() == Status::PickedUp;
+    match caller {
+        Caller::Rider(rider) if !is_of_rider(rider) => events::Order { delivery: None, ..shown },
+        Caller::Rider(_)
+        | Caller::Anyone
+        | Caller::Customer(_)
+        | Caller::Store(_)
+        | Caller::Partner
+        | Caller::Operator => shown,
+    }
+}
+
 /// Whether an order is the caller's own, or the caller is an operator.
 pub fn is_of_customer(caller: &Caller, order: &Order) -> bool {
     caller.must_be(&order.customer_id).is_ok()
-}
-
-/// Why a customer, a store or an operator gives: at most 200 characters.
-pub fn checked_reason(reason: Option<String>) -> Result<Option<String>, Rejected> {
-    const MAX_REASON: usize = 200;
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
-        return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")));
-    }
-    Ok(reason)
 }

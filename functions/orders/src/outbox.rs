@@ -4,13 +4,15 @@
 
 use aws_sdk_eventbridge::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
     types::PutEventsRequestEntry,
 };
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
 use domain::Timestamp;
-use edge::{Environment, NotStarted};
+use edge::{Environment, NotStarted, sendable};
+use serde_json::{Value, json};
 use std::{error::Error, time::Duration};
 
 /// The most entries in one call, for both services.
@@ -50,7 +52,35 @@ pub(crate) struct BusEvent {
 }
 
 /// Why an entry was not taken.
-pub(crate) type NotTaken = String;
+#[derive(Debug, Clone)]
+pub(crate) enum NotTaken {
+    /// The service is overloaded, out of reach or not set up: the same entry may be taken later.
+    Transient(String),
+    /// The service refuses the entry for what it is, and always will.
+    Permanent(String),
+}
+
+/// Why a whole call was in vain.
+struct Failure {
+    error: String,
+    /// Whether an entry of the call is refused for what it is.
+    is_permanent: bool,
+}
+
+/// Error codes by which EventBridge refuses an entry for what it is (`PutEventsResultEntry`, and those of whole calls).
+const REFUSED_BY_BUS: [&str; 4] = ["InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationException"];
+
+/// Error codes by which SQS refuses a message for what it is.
+const REFUSED_BY_QUEUE: [&str; 5] = [
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+    "InvalidParameterCombination",
+    "BatchRequestTooLong",
+    "AWS.SimpleQueueService.BatchRequestTooLong",
+];
+
+/// The longest message, in bytes (SQS: 1 MiB), less some room.
+const LONGEST_MESSAGE: usize = 1_000_000;
 
 impl Outbox {
     pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
@@ -73,6 +103,11 @@ impl Outbox {
         })
     }
 
+    /// The time by the AWS configuration's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.env.now()
+    }
+
     /// Puts events onto the bus; tells for each whether it was taken.
     pub(crate) async fn publish(&self, events: &[BusEvent], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
         self.in_batches(
@@ -83,13 +118,17 @@ impl Outbox {
             |batch: Vec<BusEvent>| async move {
                 let entry = |event: BusEvent| {
                     let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
-                    entry.detail_type(event.detail_type).detail(event.detail).build()
+                    entry.detail_type(event.detail_type).detail(sendable(&event.detail)).build()
                 };
                 let entries = batch.into_iter().map(entry).collect();
-                let answer = self.bus.put_events().set_entries(Some(entries)).send().await.map_err(boxed)?;
+                let sent = self.bus.put_events().set_entries(Some(entries)).send().await;
+                let answer = sent.map_err(|error| failure(&error, &REFUSED_BY_BUS))?;
                 let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.error_code() {
                     None => Ok(()),
-                    Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or_default())),
+                    Some(code) => {
+                        let error = format!("{code}: {}", entry.error_message().unwrap_or_default());
+                        Err(not_taken(error, REFUSED_BY_BUS.contains(&code)))
+                    }
                 };
                 Ok(answer.entries().iter().map(outcome).collect())
             },
@@ -117,10 +156,18 @@ impl Outbox {
         self.send(&self.settle_payments_queue, due, BATCH, deadline).await
     }
 
-    /// Lays records aside that cannot be relayed, one at a time, for a few may be too large together; tells for each
-    /// whether it was taken.
-    pub(crate) async fn lay_aside(&self, records: &[String], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
-        let at_once: Vec<_> = records.iter().map(|record| (record.clone(), Duration::ZERO)).collect();
+    /// Sends records that can never be published to the dead-letter queue, one at a time, for a few may be too large together;
+    /// tells for each whether it was taken. One that is too large by itself is named alone.
+    pub(crate) async fn dead_letter(&self, records: &[Value], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
+        let body = |record: &Value| {
+            let body = record.to_string();
+            if body.len() <= LONGEST_MESSAGE {
+                return body;
+            }
+            let (keys, place) = (&record["dynamodb"]["Keys"], &record["dynamodb"]["SequenceNumber"]);
+            json!({ "tooLarge": true, "dynamodb": { "Keys": keys, "SequenceNumber": place } }).to_string()
+        };
+        let at_once: Vec<_> = records.iter().map(|record| (body(record), Duration::ZERO)).collect();
         self.send(&self.dead_letter_queue, &at_once, 1, deadline).await
     }
 
@@ -139,17 +186,20 @@ impl Outbox {
             |batch: Vec<(String, Duration)>| async move {
                 let entry = |(place, (body, delay)): (usize, (String, Duration))| {
                     let seconds = i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
-                    let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body);
+                    let entry = SendMessageBatchRequestEntry::builder().id(place.to_string());
+                    let entry = entry.message_body(sendable(&body));
                     entry.set_delay_seconds(seconds).build()
                 };
                 let size = batch.len();
-                let entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+                let entries: Result<Vec<_>, _> = batch.into_iter().enumerate().map(entry).collect();
+                let entries = entries.map_err(|error| Failure { error: error.to_string(), is_permanent: false })?;
                 let request = self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
-                let answer = request.send().await.map_err(boxed)?;
+                let answer = request.send().await.map_err(|error| failure(&error, &REFUSED_BY_QUEUE))?;
                 let mut outcomes = vec![Ok(()); size];
                 for failed in answer.failed() {
                     if let Some(outcome) = failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place)) {
-                        *outcome = Err(format!("{}: {}", failed.code(), failed.message().unwrap_or_default()));
+                        let error = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
+                        *outcome = Err(not_taken(error, REFUSED_BY_QUEUE.contains(&failed.code())));
                     }
                 }
                 Ok(outcomes)
@@ -158,8 +208,8 @@ impl Outbox {
         .await
     }
 
-    /// Sends entries in batches, and those that failed again, with full jitter between. No call is begun that could end
-    /// after the deadline: what was not sent by then is told as such.
+    /// Sends entries in batches, and those that failed again, with full jitter between. Where a whole call is refused for what
+    /// one of its entries is, each goes alone from then on. No call is begun that could end after the deadline.
     async fn in_batches<T, Fut>(
         &self,
         entries: &[T],
@@ -170,11 +220,13 @@ impl Outbox {
     ) -> Vec<Result<(), NotTaken>>
     where
         T: Clone,
-        Fut: Future<Output = Result<Vec<Result<(), NotTaken>>, Box<dyn Error + Send + Sync>>>,
+        Fut: Future<Output = Result<Vec<Result<(), NotTaken>>, Failure>>,
     {
-        let mut outcomes = vec![Err(NotTaken::from("not sent")); entries.len()];
+        let mut outcomes = vec![Err(NotTaken::Transient("not sent".into())); entries.len()];
+        let mut batch_size = batch_size;
         for attempt in 0..ATTEMPTS {
-            let left: Vec<usize> = (0..entries.len()).filter(|place| outcomes[*place].is_err()).collect();
+            let is_left = |place: &usize| matches!(outcomes[*place], Err(NotTaken::Transient(_)));
+            let left: Vec<usize> = (0..entries.len()).filter(is_left).collect();
             if left.is_empty() {
                 break;
             }
@@ -188,7 +240,15 @@ impl Outbox {
                 let batch = places.iter().map(|place| entries[*place].clone()).collect();
                 match send(batch).await {
                     Ok(answers) => places.iter().zip(answers).for_each(|(place, answer)| outcomes[*place] = answer),
-                    Err(error) => places.iter().for_each(|place| outcomes[*place] = Err(error.to_string())),
+                    Err(Failure { error, is_permanent }) => {
+                        let is_alone = places.len() == 1;
+                        for place in places {
+                            outcomes[*place] = Err(not_taken(error.clone(), is_permanent && is_alone));
+                        }
+                        if is_permanent {
+                            batch_size = 1;
+                        }
+                    }
                 }
             }
         }
@@ -213,9 +273,18 @@ fn in_calls(places: &[usize], most: usize, bytes: impl Fn(usize) -> usize) -> Ve
     calls
 }
 
-fn boxed(error: impl Error + Send + Sync + 'static) -> Box<dyn Error + Send + Sync> {
+fn not_taken(error: String, is_permanent: bool) -> NotTaken {
+    if is_permanent { NotTaken::Permanent(error) } else { NotTaken::Transient(error) }
+}
+
+/// A whole call that failed; `refusals` are the codes by which the service refuses what it is sent.
+fn failure<E>(error: &SdkError<E>, refusals: &[&str]) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let is_permanent = error.code().is_some_and(|code| refusals.contains(&code));
     let cause = error.source().map(|source| format!("{error}: {source}"));
-    cause.unwrap_or_else(|| error.to_string()).into()
+    Failure { error: cause.unwrap_or_else(|| error.to_string()), is_permanent }
 }
 
 #[cfg(test)]

@@ -1,18 +1,13 @@
 //! `POST /orders/{orderId}/pay` pays an order whose stock is held (결제): with points, or by another attempt at the gateway.
 
-use crate::{
-    Keyed,
-    paying::{Cashier, Payer, Told},
-    placing::PaymentRequest,
-    refusals::PayRefusal,
-};
+use crate::{Keyed, paying::Cashier, placing::PaymentRequest, refusals::PayRefusal};
 use domain::{
     EntryId, Fault, OrderId,
     lifecycle::{Command, Means},
-    payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, PaymentKey},
+    payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
     request::PaymentChoice,
 };
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Request, Role, Route};
+use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
 use store::{
     Store, Transaction,
     changes::{NotChanged, Unmet},
@@ -77,29 +72,32 @@ async fn pay(
     request: &Request,
 ) -> Result<Answer, PayRefusal> {
     let order_id: OrderId = request.path("orderId")?;
-    let choice = PaymentRequest::choice(Some(request.json()?), "")?;
-    let meaning = match &choice {
-        PaymentChoice::Points => "POINTS".to_owned(),
-        PaymentChoice::Card(key) => format!("CARD {}", key.as_str()),
+    let payment_key = match PaymentRequest::choice(Some(request.json()?), "")? {
+        PaymentChoice::Points => None,
+        PaymentChoice::Card(Some(key)) => Some(key),
+        PaymentChoice::Card(None) => return Err(Rejected::field("paymentKey", "is required to pay by card").into()),
     };
+    let meaning = payment_key.as_ref().map_or_else(|| "POINTS".to_owned(), |key| format!("CARD {}", key.as_str()));
     let keyed = Keyed::of(request, "pay", &order_id, &meaning)?;
     let keyed = keyed.as_ref();
     for _ in 0..ROUNDS {
+        // Whose order it is comes first: nobody hears another's answer, whatever the key.
+        let file = crate::file_of::<PayRefusal>(store, &order_id, &request.caller).await?;
         if let Some(keyed) = keyed
             && let Some(answer) = keyed.again::<PayRefusal>(store).await?
         {
             return Ok(answer);
         }
-        let file = crate::file_of::<PayRefusal>(store, &order_id, &request.caller).await?;
         file.placed.order.may_be_paid(request.now).map_err(|wrong| PayRefusal::NotPayable(wrong.is))?;
         let unclear = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
-        if let Some(due_after) = unclear.and_then(|attempt| attempt.status.due_after()) {
-            // What became of it is found out before anything else is charged.
-            return Ok(Answer::accepted(&events::Order::from(&file.placed.order)).retry_after(due_after));
+        if let Some(due_at) = unclear.and_then(|attempt| attempt.due_at) {
+            // Its result is found out before anything else is charged.
+            let wait = request.now.until(due_at);
+            return Ok(Answer::accepted(&events::Order::from(&file.placed.order)).retry_after(wait));
         }
-        let paid = match &choice {
-            PaymentChoice::Points => with_points(store, &file, keyed, request).await,
-            PaymentChoice::Card(payment_key) => {
+        let paid = match &payment_key {
+            None => with_points(store, &file, keyed, request).await,
+            Some(payment_key) => {
                 if pass.is_none() {
                     match cashier.admit(store).await {
                         Ok(admitted) => *pass = Some(admitted),
@@ -132,7 +130,7 @@ impl From<NotChanged> for NotPaid {
     fn from(error: NotChanged) -> Self {
         match error {
             NotChanged::Stale => Self::Stale,
-            NotChanged::Fault(_) | NotChanged::PointsShort | NotChanged::BalanceFull => {
+            NotChanged::Fault(_) | NotChanged::PointsShort | NotChanged::BalanceFull | NotChanged::RiderFull => {
                 Self::Refused(error.into_fault().into())
             }
         }
@@ -208,18 +206,20 @@ async fn by_card(
     if file.attempts.iter().map(|attempt| attempt.asks).sum::<u32>() >= MAX_ATTEMPTS {
         return Err(NotPaid::Refused(PayRefusal::TooManyAttempts));
     }
+    let reply = keyed.map(Keyed::pending);
     // A key that was tried before is the same attempt again: what is charged under it is charged once.
     let known = file.attempts.iter().find(|attempt| attempt.payment_key == *payment_key).cloned();
     let (attempt, write) = match known {
         None => {
-            let (id, key) = (order.order_id.clone(), payment_key.clone());
-            let attempt = Attempt::asked(id, next_attempt(&file), key, order.total_amount, request.now);
+            let (payable, key) = (Payable::Order(order.order_id.clone()), payment_key.clone());
+            let (number, amount) = (next_attempt(&file), order.total_amount);
+            let attempt = Attempt::asked(payable, number, key, amount, reply, request.now);
             let write = store.put_attempt(&attempt)?;
             (attempt, write)
         }
         Some(known) => {
-            let attempt = known.clone().asked_again(request.now);
-            let write = store.move_attempt(&attempt, &known)?;
+            let attempt = known.clone().asked_again(reply, request.now);
+            let write = store.replace_attempt(&attempt, &known)?;
             (attempt, write)
         }
     };
@@ -233,6 +233,6 @@ async fn by_card(
     store.commit_change(begin).await?;
     // Without leave to ask, this round would not have come so far.
     let Some(pass) = pass.take() else { return Err(NotPaid::Stale) };
-    let payer = Payer { by: request.caller.actor(), now: request.now, told: Told::Payer(keyed) };
-    cashier.charge(store, pass, file.placed, attempt, payer).await.map_err(NotPaid::Refused)
+    let by = request.caller.actor();
+    cashier.charge(store, pass, file.placed, attempt, by).await.map_err(NotPaid::Refused)
 }

@@ -39,8 +39,10 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct PlaceOrder {
     /// Who orders.
+    #[serde(alias = "userId")]
     customer_id: CustomerId,
     /// What; items of the same product are summed first.
+    #[serde(alias = "orderItems")]
     items: Vec<PlaceOrderItem>,
     /// A coupon to use.
     coupon_id: Option<CouponId>,

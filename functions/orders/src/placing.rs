@@ -9,7 +9,7 @@
 //! it is written down, before the gateway is asked. From then on every crash leaves something that is found again.
 
 use crate::{
-    paying::{Cashier, Payer, Told},
+    paying::{Cashier, first_attempt},
     prices::Prices,
     refusals::{PayRefusal, PlaceRefusal},
 };
@@ -18,6 +18,7 @@ use domain::{
     basket::Wish,
     coupon::Unusable,
     delivery::Delivery,
+    holds::{HoldLimits, Holds},
     money::AmountTooLarge,
     order::{Order, Status},
     payment::{Attempt, PaymentKey, PaymentMethod},
@@ -32,7 +33,7 @@ use store::{
     NotCommitted, Refusal, Store, Transaction,
     carts::CartLine,
     circuits::{Open, Pass},
-    orders::{Answered, BeforeOrder, PlacedOrder},
+    orders::{Answered, BeforeOrder, Decisive, PlacedOrder},
     products::Stock,
 };
 
@@ -46,6 +47,7 @@ pub struct Shop {
     pub store: Store,
     prices: Prices,
     cashier: Cashier,
+    limits: HoldLimits,
 }
 
 /// How an order is to be paid.
@@ -54,8 +56,8 @@ pub struct Shop {
 pub struct PaymentRequest {
     /// By what.
     method: PaymentMethod,
-    /// What the customer authorised at the payment gateway; needed for a card. A payment window is opened for an order's id
-    /// and amount: for an order that is yet to be placed, the id follows from customer and `Idempotency-Key` (`ord_` and the
+    /// What the customer authorised at the payment gateway. Without it an order by card is placed with its stock held, and is
+    /// paid later. A payment window is opened for an order's id and amount: for an order that is yet to be placed, the id follows from customer and `Idempotency-Key` (`ord_` and the
     /// first 16 bytes of SHA-256 of the customer's id, a zero byte and the key, in Crockford's base 32).
     #[schemars(with = "Option<PaymentKey>")]
     payment_key: Option<String>,
@@ -66,15 +68,15 @@ impl PaymentRequest {
     pub fn choice(request: Option<Self>, at: &str) -> Result<PaymentChoice, Rejected> {
         let Some(Self { method: PaymentMethod::Card, payment_key }) = request else { return Ok(PaymentChoice::Points) };
         let field = || format!("{at}paymentKey");
-        let key = payment_key.ok_or_else(|| Rejected::field(field(), "is needed to pay by card"))?;
-        key.parse().map(PaymentChoice::Card).map_err(|error| Rejected::field(field(), error))
+        let key = payment_key.map(|key| key.parse()).transpose();
+        key.map(PaymentChoice::Card).map_err(|error| Rejected::field(field(), error))
     }
 }
 
 /// A delivery whose parts are what they must be.
 pub fn checked(delivery: Option<Delivery>) -> Result<Option<Delivery>, Rejected> {
     if let Some(delivery) = &delivery {
-        delivery.check().map_err(|invalid| Rejected::field("delivery", invalid))?;
+        delivery.check().map_err(|invalid| Rejected::field(format!("delivery.{}", invalid.0), invalid))?;
     }
     Ok(delivery)
 }
@@ -93,7 +95,8 @@ impl Shop {
     /// Opens the shop in this environment.
     pub fn open(env: &Environment) -> Result<Self, NotStarted> {
         let store = Store::open(&env.aws, |name| env.variable(name))?;
-        Ok(Self { store, prices: Prices::default(), cashier: Cashier::open(env)? })
+        let limits = HoldLimits { orders: env.number("MAX_UNPAID_ORDERS")?, units: env.number("MAX_HELD_UNITS")? };
+        Ok(Self { store, prices: Prices::default(), cashier: Cashier::open(env)?, limits })
     }
 
     /// Places an order, and pays it. The lines of the cart that it is made of leave the cart with it.
@@ -126,12 +129,10 @@ impl Shop {
         let mut closed = None;
         for _ in 0..ROUNDS {
             let is_guessed = guess.is_some();
-            let terms = if let Some(terms) = guess.take() {
-                terms
+            let (terms, holds) = if let Some(terms) = guess.take() {
+                (terms, Holds::default())
             } else {
-                let products = wanted.basket.wishes().iter().map(|wish| &wish.product_id);
-                let coupon = wanted.coupon_id.as_ref();
-                let before = store.before_order(&wanted.customer_id, products, coupon, order_id).await?;
+                let before = store.before_order(&decisive(wanted, order_id)).await?;
                 if let Some(placed) = before.placed {
                     return replay(placed, wanted);
                 }
@@ -139,17 +140,19 @@ impl Shop {
                 if let Some(store_id) = closed {
                     return Err(PlaceRefusal::StoreClosed(store_id));
                 }
-                terms
+                (terms, before.holds)
             };
             let Ok(agreed) = agreed(wanted, order_id, &terms, request) else { continue };
-            if agreed.order.status() == Status::StockAllocated && matches!(gateway, Gateway::Unasked) {
+            let is_held = agreed.order.status() == Status::StockAllocated;
+            let holds = if is_held { Some(holds.with(&agreed.order, self.limits)?) } else { None };
+            if is_held && wanted.payment_key().is_some() && matches!(gateway, Gateway::Unasked) {
                 *gateway = self.cashier.admit(store).await.map_or_else(Gateway::Overloaded, Gateway::Admitted);
             }
             let attempt = match &gateway {
                 Gateway::Admitted(_) => attempt(wanted, &agreed.order),
                 Gateway::Unasked | Gateway::Overloaded(_) => None,
             };
-            match commit(store, &agreed, attempt.as_ref(), cart).await {
+            match commit(store, &agreed, holds.as_ref(), attempt.as_ref(), cart).await {
                 Ok(()) => {
                     self.prices.learn(&wanted.basket, &terms);
                     return self.pay(store, agreed, attempt, gateway, request).await;
@@ -185,19 +188,31 @@ impl Shop {
     ) -> Result<Answer, PlaceRefusal> {
         let Some(attempt) = attempt else {
             let order = events::Order::from(&placed.order);
+            if placed.order.status() != Status::StockAllocated {
+                return Ok(Answer::ok(&order));
+            }
+            let to_be_paid = Answer::accepted(&order);
             return Ok(match gateway {
-                Gateway::Overloaded(Open(wait)) if placed.order.status() == Status::StockAllocated => {
-                    Answer::accepted(&order).retry_after(*wait)
-                }
-                Gateway::Unasked | Gateway::Admitted(_) | Gateway::Overloaded(_) => Answer::ok(&order),
+                Gateway::Overloaded(Open(wait)) => to_be_paid.retry_after(*wait),
+                Gateway::Unasked | Gateway::Admitted(_) => to_be_paid,
             });
         };
         // Without leave to ask there would be no attempt.
         let Gateway::Admitted(pass) = std::mem::replace(gateway, Gateway::Unasked) else {
             return Ok(Answer::accepted(&events::Order::from(&placed.order)));
         };
-        let payer = Payer { by: request.caller.actor(), now: request.now, told: Told::Placer };
-        Ok(self.cashier.charge(store, pass, placed, attempt, payer).await?)
+        Ok(self.cashier.charge(store, pass, placed, attempt, request.caller.actor()).await?)
+    }
+}
+
+/// What is read before the order is placed.
+fn decisive<'a>(wanted: &'a OrderRequest, order: &'a OrderId) -> Decisive<'a> {
+    Decisive {
+        customer: &wanted.customer_id,
+        products: wanted.basket.wishes().iter().map(|wish| &wish.product_id).collect(),
+        coupon: wanted.coupon_id.as_ref(),
+        order,
+        may_hold: wanted.may_hold(),
     }
 }
 
@@ -217,8 +232,12 @@ fn terms(wanted: &OrderRequest, before: &BeforeOrder, request: &Request) -> Resu
     if stocks.iter().any(|stock| stock.store_id != store_id) {
         return Err(PlaceRefusal::MixedStores);
     }
-    if store_id.is_some() && wanted.delivery.is_none() {
-        return Err(Rejected::field("delivery", "is needed for products of a store").into());
+    if store_id.is_some() {
+        let delivery = wanted.delivery.as_ref();
+        let delivery = delivery.ok_or_else(|| Rejected::field("delivery", "is required for products of a store"))?;
+        if delivery.position().is_none() {
+            return Err(Rejected::field("delivery.lat", "is required for products of a store").into());
+        }
     }
     for (wish, stock) in offered() {
         let price = stock.price.won();
@@ -270,9 +289,8 @@ fn agreed(
 
 /// The first attempt to charge the card, if that is how the order is paid.
 fn attempt(wanted: &OrderRequest, order: &Order) -> Option<Attempt> {
-    let PaymentChoice::Card(key) = &wanted.payment else { return None };
-    let is_due = order.status() == Status::StockAllocated;
-    is_due.then(|| Attempt::asked(order.order_id.clone(), 1, key.clone(), order.total_amount, order.placed_at))
+    let key = wanted.payment_key().filter(|_| order.status() == Status::StockAllocated)?;
+    Some(first_attempt(order, key))
 }
 
 /// What a failed condition means.
@@ -288,6 +306,8 @@ enum Unmet {
     Entry,
     /// The attempt exists.
     Attempt,
+    /// What the customer's unpaid orders hold changed.
+    Holds,
     /// The store is closed.
     StoreClosed(StoreId),
     /// The line in the cart is another.
@@ -299,6 +319,7 @@ enum Unmet {
 async fn commit(
     store: &Store,
     placed: &PlacedOrder,
+    holds: Option<&Holds>,
     attempt: Option<&Attempt>,
     cart: &[CartLine],
 ) -> Result<(), NotCommitted<Unmet>> {
@@ -317,10 +338,13 @@ async fn commit(
     }
     if let Some(entry_id) = order.payment.ledger_entry.clone() {
         let (kind, amount, reference) = (EntryKind::Use, -*total_amount, order_id.to_string());
-        let entry = Entry { entry_id, kind, amount, reference, at: *placed_at };
+        let entry = Entry { entry_id, kind, amount, reference, reason: None, at: *placed_at };
         transaction = transaction
             .with(store.debit(customer_id, *total_amount), Unmet::Points)
             .with(store.enter(customer_id, &entry).map_err(NotCommitted::Fault)?, Unmet::Entry);
+    }
+    if let Some(holds) = holds {
+        transaction = transaction.with(store.put_holds(customer_id, holds).map_err(NotCommitted::Fault)?, Unmet::Holds);
     }
     if let Some(attempt) = attempt {
         transaction = transaction.with(store.put_attempt(attempt).map_err(NotCommitted::Fault)?, Unmet::Attempt);
@@ -360,6 +384,7 @@ fn refused(refusals: Vec<Refusal<Unmet>>, wanted: &OrderRequest) -> Option<Resul
                 | Unmet::Points
                 | Unmet::Entry
                 | Unmet::Attempt
+                | Unmet::Holds
                 | Unmet::NotYetPlaced,
                 _,
             ) => {}

@@ -30,21 +30,21 @@ impl Prices {
     /// The terms as far as they are known: from the prices that the customer stated, else from memory. None if a price
     /// is not known, or if the stores do not add up to an order: then the truth must be read.
     pub(crate) fn guess(&self, request: &OrderRequest) -> Option<Terms> {
-        // What a coupon takes off is known to its row alone.
-        if request.coupon_id.is_some() {
+        // What a coupon takes off is known to its row alone, and what a customer's unpaid orders hold to theirs.
+        if request.coupon_id.is_some() || request.may_hold() {
             return None;
         }
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_position = request.delivery.as_ref().is_some_and(|delivery| delivery.position().is_some());
         let offer = |wish: &Wish| match (memory.get(&wish.product_id), wish.expected_price) {
             (Some(known), stated) => Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() }),
-            // Nothing is delivered: most likely no store's product.
-            (None, Some(price)) if request.delivery.is_none() => Some(Offer { price, store_id: None }),
+            // No rider could find where it goes: most likely no store's product.
+            (None, Some(price)) if !has_position => Some(Offer { price, store_id: None }),
             (None, _) => None,
         };
         let offers: Vec<Offer> = request.basket.wishes().iter().map(offer).collect::<Option<_>>()?;
         let store_id = offers.first()?.store_id.clone();
-        let adds_up =
-            offers.iter().all(|offer| offer.store_id == store_id) && (store_id.is_none() || request.delivery.is_some());
+        let adds_up = offers.iter().all(|offer| offer.store_id == store_id) && (store_id.is_none() || has_position);
         let unit_prices = offers.into_iter().map(|offer| offer.price).collect();
         adds_up.then_some(Terms { unit_prices, store_id, discount: Won::ZERO })
     }

@@ -5,6 +5,7 @@ use domain::{
     CouponId, Fault, OrderId, ProductId, StoreId, Timestamp, Won,
     basket::InvalidBasket,
     coupon::Unusable,
+    holds::TooManyHeld,
     money::AmountTooLarge,
     order::{Order, Status},
     payment::MAX_ATTEMPTS,
@@ -38,6 +39,11 @@ pub const PLACE_PROBLEMS: &[ProblemDoc] = &[
     ),
     (409, "insufficient-points", "the balance is less than the total"),
     (409, "store-closed", "the store takes no orders now; told where nothing else stands against the order"),
+    (
+        409,
+        "too-many-unpaid",
+        "the customer's unpaid orders hold as much as they may: `limit` orders, or units of a product",
+    ),
     (409, "cart-changed", "a line of the cart changed while it was ordered"),
     (409, "not-payable", "the order was called off while it was paid; what was charged goes back"),
     (422, "idempotency-key-reused", "the key was used for another order"),
@@ -72,6 +78,8 @@ pub enum PlaceRefusal {
     InsufficientPoints { required: Won, balance: Won },
     #[error("Store {0} takes no orders now.")]
     StoreClosed(StoreId),
+    #[error(transparent)]
+    TooManyUnpaid(#[from] TooManyHeld),
     #[error("Product {0} of the cart changed while the cart was ordered.")]
     CartChanged(ProductId),
     #[error("This Idempotency-Key was used for another order.")]
@@ -109,6 +117,7 @@ impl Problem for PlaceRefusal {
                 Details::new(409, "insufficient-points").with("required", required).with("balance", balance)
             }
             Self::StoreClosed(store) => Details::new(409, "store-closed").with("storeId", store),
+            Self::TooManyUnpaid(held) => Details::new(409, "too-many-unpaid").with("limit", held.limit()),
             Self::CartChanged(product) => Details::new(409, "cart-changed").with("productId", product),
             Self::KeyReused => Details::new(422, "idempotency-key-reused"),
             Self::NotPaid(refusal) => refusal.details(),

@@ -1,35 +1,38 @@
 //! `settle-payments` finds out what became of payments whose answer was lost, and takes charges back (결제 정산).
 //!
-//! Every attempt that is not at its end comes here through the stream of the orders table, after the time that such an
-//! attempt may take ([`AttemptStatus::due_after`]); and again, with a pause that doubles, until it is at its end.
+//! A message names an attempt that is due. What is still open after a look is due again later, by its row: the stream of the
+//! orders table tells of every change of it, and `sweep-payments` finds rows of which no message told. So no message has to
+//! live for long, and none is sent here.
 
 use crate::{
-    paying::{Cashier, Outcome, Payer, Told, conclude},
-    relay_orders::DueAttempt,
+    charging,
+    paying::{Cashier, Outcome, Payer, conclude},
 };
 use domain::{
-    Fault,
+    EntryId, Fault,
     actor::Actor,
     lifecycle::Command,
-    payment::{Attempt, AttemptStatus},
+    payment::{Attempt, AttemptStatus, Payable},
 };
 use edge::{Environment, Function, Message, NotJson, NotLaidAside, NotStarted, Pacer};
 use partners::payment_gateway::{Found, Unanswered};
 use std::time::Duration;
 use store::{
     Store, Transaction,
+    attempts::DueAttempt,
     changes::Unmet,
+    charges::ChargeFile,
     circuits::Open,
     orders::{OrderFile, PlacedOrder},
 };
 
-/// The pause after the first failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause after the first failure of our own.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// So many deliveries without success are told as an error.
+/// After so many looks without an end somebody is told; at once, if another amount was charged.
 const TOLD_AFTER: u32 = 10;
 
 /// What the customer reads on the card's statement.
@@ -37,17 +40,17 @@ const REFUND_REASON: &str = "주문 취소";
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("settle-payments", Desk::open, handle)
+    Function::queue("settle-payments", Resources::open, handle)
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     cashier: Cashier,
     pacer: Pacer,
 }
 
-impl Desk {
+impl Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self {
             store: Store::open(&env.aws, |name| env.variable(name))?,
@@ -69,7 +72,7 @@ pub enum NotSettled {
     /// The gateway charged another amount than it was asked to.
     #[error("the gateway charged another amount")]
     OtherAmount,
-    /// The gateway is in trouble, and is left alone.
+    /// The gateway's circuit is open.
     #[error(transparent)]
     Open(#[from] Open),
     /// The gateway did not say.
@@ -78,102 +81,168 @@ pub enum NotSettled {
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// It could not be laid aside.
+    /// The message could not be moved to the dead-letter queue.
     #[error(transparent)]
     NotLaidAside(#[from] NotLaidAside),
 }
 
-async fn handle(desk: Desk, message: Message) -> Result<(), NotSettled> {
-    let not_settled = match settle(&desk, &message).await {
-        Ok(()) => return Ok(()),
-        // Trying again is in vain: somebody must look.
-        Err(in_vain @ (NotSettled::Unreadable(_) | NotSettled::Unknown | NotSettled::OtherAmount)) => {
-            return Ok(desk.pacer.lay_aside(&message, in_vain).await?);
-        }
-        Err(not_settled) => not_settled,
-    };
-    let at_least = if let NotSettled::Open(Open(wait)) = &not_settled { *wait } else { Duration::ZERO };
-    desk.pacer.hide(&message, at_least).await;
-    if message.receive_count >= TOLD_AFTER {
-        // An alarm listens for these words.
-        tracing::error!(message = message.body, error = %not_settled, "a payment is not settled");
-    }
-    Err(not_settled)
+/// What is paid, with the attempt that is due.
+enum DueFile {
+    Order(Box<OrderFile>, Attempt),
+    Charge(Box<ChargeFile>),
 }
 
-async fn settle(desk: &Desk, message: &Message) -> Result<(), NotSettled> {
-    let DueAttempt { order_id, attempt: number, updated_at } = message.json()?;
-    let store = desk.store.until(message.deadline);
-    let file = store.order_file(&order_id).await?.ok_or(NotSettled::Unknown)?;
-    let attempt = file.attempts.iter().find(|attempt| attempt.attempt == number).cloned();
-    let attempt = attempt.ok_or(NotSettled::Unknown)?;
-    if attempt.updated_at != updated_at {
-        // It has gone on since: if it is not at its end, another message tells of that.
+impl DueFile {
+    const fn attempt(&self) -> &Attempt {
+        match self {
+            Self::Order(_, attempt) => attempt,
+            Self::Charge(file) => &file.attempt,
+        }
+    }
+}
+
+async fn handle(resources: Resources, message: Message) -> Result<(), NotSettled> {
+    match settle(&resources, &message).await {
+        Ok(()) => Ok(()),
+        // Trying again is in vain: somebody must look.
+        Err(in_vain @ (NotSettled::Unreadable(_) | NotSettled::Unknown)) => {
+            Ok(resources.pacer.lay_aside(&message, in_vain).await?)
+        }
+        Err(not_settled) => {
+            resources.pacer.hide(&message, Duration::ZERO).await;
+            Err(not_settled)
+        }
+    }
+}
+
+async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettled> {
+    let due: DueAttempt = message.json()?;
+    let store = resources.store.until(message.deadline);
+    let file = find(&store, &due).await?;
+    let attempt = file.attempt().clone();
+    if attempt.due_at != Some(due.due_at) {
+        // It has gone on since: if it has not ended, another message tells of that.
         return Ok(());
     }
-    match attempt.status {
-        AttemptStatus::Asked | AttemptStatus::Lost => find_out(desk, &store, file, attempt).await,
-        AttemptStatus::Refunding => take_back(desk, &store, file, attempt, message).await,
-        AttemptStatus::Paid | AttemptStatus::Declined | AttemptStatus::Refunded => Ok(()),
+    let looked = match attempt.status {
+        AttemptStatus::Asked | AttemptStatus::Lost | AttemptStatus::Declined => {
+            find_out(resources, &store, file, message).await
+        }
+        AttemptStatus::Refunding => take_back(resources, &store, file).await,
+        AttemptStatus::Paid | AttemptStatus::Refunded => Ok(()),
+    };
+    let at_least = match &looked {
+        Err(NotSettled::Open(Open(wait))) => *wait,
+        Err(NotSettled::Unanswered(_) | NotSettled::OtherAmount) => Duration::ZERO,
+        Ok(()) | Err(_) => return looked,
+    };
+    let next = attempt.clone().looked_at_in_vain(store.now(), at_least);
+    let is_grave = next.looks >= TOLD_AFTER || matches!(looked, Err(NotSettled::OtherAmount));
+    if let (true, Err(why)) = (is_grave, &looked) {
+        // An alarm listens for these words.
+        tracing::error!(payable = %next.payable, attempt = next.attempt, error = %why, "a payment is not settled");
+    }
+    // Where somebody else changed it meanwhile, that is the latest word.
+    store.update_attempt(&next, &attempt).await?;
+    Ok(())
+}
+
+async fn find(store: &Store, due: &DueAttempt) -> Result<DueFile, NotSettled> {
+    match &due.payable {
+        Payable::Order(id) => {
+            let file = store.order_file(id).await?.ok_or(NotSettled::Unknown)?;
+            let attempt = file.attempts.iter().find(|attempt| attempt.attempt == due.attempt).cloned();
+            Ok(DueFile::Order(Box::new(file), attempt.ok_or(NotSettled::Unknown)?))
+        }
+        Payable::Charge(id) => {
+            store.charge_file(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
+        }
     }
 }
 
 /// Asks what the gateway knows of the payment, and concludes from it what became of the attempt.
-async fn find_out(desk: &Desk, store: &Store, file: OrderFile, attempt: Attempt) -> Result<(), NotSettled> {
-    let pass = desk.cashier.admit(store).await?;
-    let found = desk.cashier.gateway.find(&attempt.order_id, &attempt.payment_key).await;
+async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: &Message) -> Result<(), NotSettled> {
+    let attempt = file.attempt().clone();
+    let pass = resources.cashier.admit(store).await?;
+    let found = resources.cashier.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
     let made = pass.made(store, !matches!(&found, Err(why) if why.is_trouble()));
-    desk.cashier.breaker.tell(store, made).await;
-    let payer = Payer { by: Actor::System, now: store.now(), told: Told::Nobody };
-    let (order_id, number) = (&attempt.order_id, attempt.attempt);
-    let is_last_look = attempt.status == AttemptStatus::Lost;
-    let nothing = || if is_last_look { Outcome::Declined("LOST".into()) } else { Outcome::Lost };
-    let outcome = match found? {
+    resources.cashier.breaker.tell(store, made).await;
+    let (payable, number) = (&attempt.payable, attempt.attempt);
+    let charged = match found? {
         Found::Charged(amount) if amount != attempt.amount => return Err(NotSettled::OtherAmount),
-        Found::Charged(_) => Outcome::Charged,
+        Found::Charged(_) => true,
         Found::ChargedUnder(key) => {
-            if let Some(other) = file.attempts.iter().find(|other| other.payment_key == key) {
-                conclude(store, file.placed.clone(), other.clone(), &Outcome::Charged, &payer).await?;
-            } else {
-                tracing::error!(%order_id, "the gateway charged the order under a key that nobody gave");
-            }
-            nothing()
+            conclude_other(store, &file, &key).await?;
+            false
         }
         Found::NotCharged(code) => {
-            tracing::info!(%order_id, attempt = number, code, "the gateway knows of no charge");
-            nothing()
+            tracing::info!(%payable, attempt = number, code, "the gateway knows of no charge");
+            false
         }
     };
-    conclude(store, file.placed, attempt, &outcome, &payer).await?;
+    let outcome = match (charged, attempt.status) {
+        (true, _) => Outcome::Charged,
+        (false, AttemptStatus::Asked) => Outcome::Lost,
+        (false, AttemptStatus::Lost) => Outcome::Declined("LOST".into()),
+        // That was the last look at what was declined after an answer was lost.
+        (false, _) => {
+            store.update_attempt(&attempt.clone().settled(), &attempt).await?;
+            return Ok(());
+        }
+    };
+    match file {
+        DueFile::Order(file, attempt) => {
+            let payer = Payer { by: Actor::System, now: store.now() };
+            conclude(store, *file, attempt, &outcome, &payer).await.map(drop)?;
+        }
+        DueFile::Charge(file) => {
+            let entry_id = EntryId::from_ulid(message.ulid());
+            charging::conclude(store, *file, &outcome, entry_id, store.now()).await.map(drop)?;
+        }
+    }
     Ok(())
 }
 
-/// Takes a charge back, and writes down that it is.
-async fn take_back(
-    desk: &Desk,
-    store: &Store,
-    file: OrderFile,
-    attempt: Attempt,
-    message: &Message,
-) -> Result<(), NotSettled> {
-    let pass = desk.cashier.admit(store).await?;
-    // The gateway answers a repeat under a key as it answered the first, refusals too: each delivery asks anew. A charge
-    // is taken back once, however often it is asked for.
-    let key = format!("{}-refund-{}", attempt.idempotency_key(), message.receive_count);
-    let cancelled = desk.cashier.gateway.cancel(&attempt.payment_key, REFUND_REASON, &key).await;
+/// The gateway charged the order under another key than the one that was asked for.
+async fn conclude_other(store: &Store, file: &DueFile, key: &domain::payment::PaymentKey) -> Result<(), NotSettled> {
+    let other = match file {
+        DueFile::Order(file, _) => {
+            file.attempts.iter().find(|other| other.payment_key == *key).map(|other| (file, other))
+        }
+        DueFile::Charge(_) => None,
+    };
+    if let Some((file, other)) = other {
+        let payer = Payer { by: Actor::System, now: store.now() };
+        conclude(store, (**file).clone(), other.clone(), &Outcome::Charged, &payer).await?;
+    } else {
+        tracing::error!(payable = %file.attempt().payable, "the gateway charged under a key that nobody gave");
+    }
+    Ok(())
+}
+
+/// Takes a charge back, and writes that it is.
+async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Result<(), NotSettled> {
+    let attempt = file.attempt().clone();
+    let pass = resources.cashier.admit(store).await?;
+    let cancelled = resources.cashier.gateway.cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key()).await;
     let made = pass.made(store, !matches!(&cancelled, Err(why) if why.is_trouble()));
-    desk.cashier.breaker.tell(store, made).await;
+    resources.cashier.breaker.tell(store, made).await;
     cancelled?;
     let now = store.now();
-    let moved = store.move_attempt(&attempt.clone().now_is(AttemptStatus::Refunded, now), &attempt)?;
-    let before = file.placed;
-    let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
-    let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);
-    let change = match event {
-        None => Transaction::default().with(moved, Unmet::Changed),
-        Some(event) => {
-            let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
-            store.change(&before.order, &after)?.with(moved, Unmet::Changed)
+    let refunded = store.replace_attempt(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
+    let change = match file {
+        DueFile::Charge(_) => Transaction::default().with(refunded, Unmet::Changed),
+        DueFile::Order(file, _) => {
+            let before = file.placed;
+            let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
+            let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);
+            match event {
+                None => Transaction::default().with(refunded, Unmet::Changed),
+                Some(event) => {
+                    let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
+                    store.change(&before.order, &after)?.with(refunded, Unmet::Changed)
+                }
+            }
         }
     };
     store.commit_change(change).await.map_err(|error| error.into_fault().into())

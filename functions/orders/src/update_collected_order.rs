@@ -2,7 +2,7 @@
 //! status now (외부 주문 상태 변경). Older tellings change nothing.
 
 use crate::collecting::{CollectRefusal, collect_status};
-use domain::{ExternalOrderId, SourceId, Timestamp, order::Status};
+use domain::{ExternalOrderId, SourceId, Timestamp, collected::ToldStatus};
 use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,10 +28,10 @@ pub fn function() -> Function {
 /// Another status.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StatusTold {
-    /// The status.
-    status: Status,
-    /// Since when, by the clock of the system that made the order.
-    at: Timestamp,
+    /// A status of ours, in upper or lower case, or a word of that system, which is kept as `externalStatus` beside ours.
+    status: ToldStatus,
+    /// Since when, by the clock of the system that made the order; now, if left out.
+    at: Option<Timestamp>,
 }
 
 async fn handle(store: Store, request: Request) -> Result<Answer, CollectRefusal> {
@@ -39,6 +39,6 @@ async fn handle(store: Store, request: Request) -> Result<Answer, CollectRefusal
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let StatusTold { status, at } = request.json()?;
     let store = store.until(request.deadline);
-    let order = collect_status(&store, &source, &external, status, at, request.now).await?;
+    let order = collect_status(&store, &source, &external, &status, at, request.now).await?;
     Ok(Answer::ok(&order.ok_or(Rejected::NotFound)?))
 }

@@ -2,7 +2,9 @@
 //!
 //! This crate must never take points for an order: that is part of placing it.
 
+mod by_card;
 pub mod charge_points;
+pub mod get_charge;
 pub mod get_points;
 pub mod list_point_history;
 
@@ -10,5 +12,5 @@ use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![charge_points::function(), get_points::function(), list_point_history::function()]
+    vec![charge_points::function(), get_charge::function(), get_points::function(), list_point_history::function()]
 }

@@ -1,0 +1,5 @@
+//! The Lambda function `get-charge`.
+
+fn main() -> Result<(), edge::Error> {
+    edge::run(&points::get_charge::function())
+}

@@ -1,0 +1,143 @@
+//! Points for which a customer pays by card.
+//!
+//! The charge and its attempt are written before the gateway is asked, as for an order: `settle-payments` finds what came of an
+//! attempt whose answer was lost. There is one asking for each charge; whoever was declined makes another charge.
+
+use crate::charge_points::{ChargeRefusal, Desk};
+use domain::{
+    ChargeId, CustomerId, EntryId, Won,
+    payment::{Attempt, AttemptStatus, Payable, PaymentKey},
+};
+use edge::{Answer, Request};
+use orders::{charging, paying};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{
+    NotCommitted, Transaction,
+    charges::{CardCharge, ChargeFile},
+    circuits::Pass,
+};
+
+/// Where a charge by card stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ChargeStatus {
+    /// The gateway's answer is awaited.
+    Pending,
+    /// The points are added.
+    Charged,
+    /// Nothing was charged, or what was charged goes back.
+    Failed,
+}
+
+/// A charge by card.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChargeState {
+    /// Its id.
+    charge_id: ChargeId,
+    /// How many points.
+    amount: Won,
+    /// Where it stands.
+    status: ChargeStatus,
+}
+
+impl From<&ChargeFile> for ChargeState {
+    fn from(ChargeFile { charge, attempt }: &ChargeFile) -> Self {
+        let status = match attempt.status {
+            // What was lost may still be charged, for as long as the payment is authorised.
+            AttemptStatus::Asked | AttemptStatus::Lost => ChargeStatus::Pending,
+            AttemptStatus::Paid => ChargeStatus::Charged,
+            AttemptStatus::Declined | AttemptStatus::Refunding | AttemptStatus::Refunded => ChargeStatus::Failed,
+        };
+        Self { charge_id: charge.charge_id.clone(), amount: charge.amount, status }
+    }
+}
+
+/// Charges points, or answers what came of it before.
+pub(crate) async fn charge(
+    desk: &Desk,
+    request: &Request,
+    customer_id: CustomerId,
+    amount: Won,
+    reason: Option<String>,
+    payment_key: PaymentKey,
+) -> Result<Answer, ChargeRefusal> {
+    let store = &desk.store;
+    let charge_id = match request.idempotency_key()? {
+        Some(key) => ChargeId::of_key(&customer_id, &key),
+        None => ChargeId::of_payment(&customer_id, &payment_key),
+    };
+    let payable = Payable::Charge(charge_id.clone());
+    let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
+    let file = ChargeFile { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
+    if let Some(made) = store.charge_file(&file.charge.charge_id).await? {
+        return again(&file, &made);
+    }
+    // A card is not charged for points that have no room.
+    store.balance(&file.charge.customer_id).await?.plus(amount)?;
+    let pass = desk.cashier.admit(store).await?;
+    let begin = Transaction::default()
+        .with(store.put_card_charge(&file.charge)?, ())
+        .with(store.put_attempt(&file.attempt)?, ());
+    match begin.commit(store).await {
+        Ok(()) => ask(desk, request, pass, file).await,
+        Err(NotCommitted::Fault(fault)) => {
+            desk.cashier.breaker.release(store, pass).await;
+            Err(fault.into())
+        }
+        // The same request came twice at once: the other one asks.
+        Err(NotCommitted::Refused(_)) => {
+            desk.cashier.breaker.release(store, pass).await;
+            let made = store.charge_file(&file.charge.charge_id).await?;
+            made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
+        }
+    }
+}
+
+async fn ask(desk: &Desk, request: &Request, pass: Pass, file: ChargeFile) -> Result<Answer, ChargeRefusal> {
+    let store = &desk.store;
+    let (confirmed, made) = desk.cashier.ask(store, pass, &file.attempt).await;
+    let answer = match paying::outcome(&file.attempt, confirmed) {
+        None => Ok(pending(&file)),
+        Some(outcome) => {
+            let entry_id = EntryId::from_ulid(request.ulid());
+            match charging::conclude(store, file.clone(), &outcome, entry_id, store.now()).await {
+                Ok(concluded) => told(&concluded),
+                // The attempt is written as asked: it is found and concluded later.
+                Err(fault) => {
+                    tracing::warn!(charge_id = %file.charge.charge_id, %fault, "a charge could not be concluded yet");
+                    Ok(pending(&file))
+                }
+            }
+        }
+    };
+    // What is known of the money is written before what is known of the gateway.
+    desk.cashier.breaker.tell(store, made).await;
+    answer
+}
+
+/// What is known of a charge that was made before, if it is the one that is asked for.
+fn again(asked: &ChargeFile, made: &ChargeFile) -> Result<Answer, ChargeRefusal> {
+    let meaning = |file: &ChargeFile| {
+        let CardCharge { customer_id, amount, reason, .. } = &file.charge;
+        (customer_id.clone(), *amount, reason.clone(), file.attempt.payment_key.clone())
+    };
+    if meaning(asked) != meaning(made) {
+        return Err(ChargeRefusal::KeyReused);
+    }
+    told(made).map(Answer::replayed)
+}
+
+fn told(file: &ChargeFile) -> Result<Answer, ChargeRefusal> {
+    match (file.attempt.status, &file.charge.charged) {
+        (AttemptStatus::Paid, Some(charged)) => Ok(Answer::ok(charged)),
+        (AttemptStatus::Paid | AttemptStatus::Asked | AttemptStatus::Lost, _) => Ok(pending(file)),
+        (AttemptStatus::Declined, _) => Err(ChargeRefusal::PaymentFailed),
+        (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => Err(domain::money::AmountTooLarge.into()),
+    }
+}
+
+fn pending(file: &ChargeFile) -> Answer {
+    Answer::accepted(&ChargeState::from(file))
+}

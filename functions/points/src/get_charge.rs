@@ -1,0 +1,29 @@
+//! `GET /points/{customerId}/charges/{chargeId}` tells what became of points that a customer charged by card (충전 조회).
+
+use crate::by_card::ChargeState;
+use domain::{ChargeId, CustomerId};
+use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/points/{customerId}/charges/{chargeId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Tells what became of a charge of points by card (충전 조회)",
+)
+.answers::<ChargeState>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-charge", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let customer_id: CustomerId = request.path("customerId")?;
+    let charge_id: ChargeId = request.path("chargeId")?;
+    request.caller.must_be(&customer_id)?;
+    let file = store.until(request.deadline).charge_file(&charge_id).await?;
+    let file = file.filter(|file| file.charge.customer_id == customer_id).ok_or(Rejected::NotFound)?;
+    Ok(Answer::ok(&ChargeState::from(&file)))
+}
