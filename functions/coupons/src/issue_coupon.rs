@@ -39,6 +39,7 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct IssueCoupon {
     /// Who gets it.
+    #[serde(alias = "userId")]
     customer_id: CustomerId,
 }
 
@@ -112,5 +113,5 @@ fn again(drawn: DrawnCoupon, key_hash: Option<&String>) -> Result<Answer, IssueR
 /// The coupon as it was when it was issued, whatever it was used for since.
 fn as_issued(drawn: DrawnCoupon) -> crate::Coupon {
     let issued_at: Timestamp = drawn.coupon.issued_at;
-    crate::Coupon::shown(domain::coupon::Coupon { used_by: None, ..drawn.coupon }, issued_at)
+    crate::Coupon::shown(domain::coupon::Coupon { used_by: None, used_at: None, ..drawn.coupon }, issued_at)
 }

@@ -43,6 +43,9 @@ pub struct Coupon {
     /// The order that uses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
+    /// Since when it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_at: Option<Timestamp>,
 }
 
 impl Coupon {
@@ -57,6 +60,7 @@ impl Coupon {
             issued_at: coupon.issued_at,
             expires_at: coupon.expires_at,
             order_id: coupon.used_by,
+            used_at: coupon.used_at,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! `GET /customers/{customerId}/coupons` lists a customer's coupons (쿠폰함).
 
-use domain::{CouponId, CustomerId, coupon::CouponStatus};
+use domain::{
+    CouponId, CustomerId,
+    coupon::{Coupon, CouponStatus},
+};
 use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,17 +46,21 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     let (limit, after) = request.page::<CouponId>()?;
     let store = store.until(request.deadline);
     let mut page = PageRequest { limit, after: after.map(|coupon| coupon.to_string()) };
-    let mut coupons = Vec::new();
-    loop {
-        // The status of some follows from the time, so it is asked here and not of the store.
-        page.limit = limit - u16::try_from(coupons.len()).unwrap_or(limit);
+    let mut found: Vec<Coupon> = Vec::new();
+    // The status of some follows from the time, so it is asked here and not of the store. One more than the page has tells that
+    // more follow.
+    while found.len() <= usize::from(limit) {
         let part = store.coupons_of(&customer, &page).await?;
-        let fitting =
-            part.entries.into_iter().filter(|coupon| status.is_none_or(|status| coupon.status(request.now) == status));
-        coupons.extend(fitting.map(|coupon| crate::Coupon::shown(coupon, request.now)));
+        let fits = |coupon: &Coupon| status.is_none_or(|status| coupon.status(request.now) == status);
+        found.extend(part.entries.into_iter().filter(fits));
         page.after = part.next;
-        if page.after.is_none() || coupons.len() >= usize::from(limit) {
-            return Ok(Answer::ok(&CouponList { coupons, next_cursor: Answer::cursor(page.after.as_deref()) }));
+        if page.after.is_none() {
+            break;
         }
     }
+    let has_more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
+    let last = found.last().filter(|_| has_more).map(|coupon| coupon.coupon_id.to_string());
+    let coupons = found.into_iter().map(|coupon| crate::Coupon::shown(coupon, request.now)).collect();
+    Ok(Answer::ok(&CouponList { coupons, next_cursor: Answer::cursor(last.as_deref()) }))
 }

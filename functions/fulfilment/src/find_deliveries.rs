@@ -73,13 +73,11 @@ pub struct DeliveryAnswer {
     /// How far the store is, in meters, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_distance_meters: Option<u32>,
-    /// The street address to which it goes.
-    address: String,
-    /// The latitude to which it goes.
+    /// The latitude to which it goes, to a thousandth of a degree (some 100 m): the address is for the rider who picks it up.
     lat: Degrees,
-    /// The longitude to which it goes.
+    /// The longitude to which it goes, likewise.
     lng: Degrees,
-    /// How far the customer is, in meters.
+    /// How far that is, in meters.
     customer_distance_meters: u32,
     /// Since when it waits.
     cooked_at: Timestamp,
@@ -158,7 +156,6 @@ fn shown(delivery: Delivery, centre: Position) -> DeliveryAnswer {
         store_lat: delivery.store_position.map(|position| position.lat),
         store_lng: delivery.store_position.map(|position| position.lng),
         store_distance_meters: delivery.store_position.map(|position| meters_between(centre, position)),
-        address: delivery.address,
         lat: delivery.position.lat,
         lng: delivery.position.lng,
         customer_distance_meters: meters_between(centre, delivery.position),

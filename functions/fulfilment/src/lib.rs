@@ -9,8 +9,10 @@ pub mod find_deliveries;
 pub mod finish_cooking;
 mod geography;
 pub mod get_order_view;
+pub mod get_store;
 pub mod list_order_views;
 pub mod list_store_orders;
+pub mod list_stores;
 pub mod pick_up_order;
 pub mod project_deliveries;
 pub mod project_order_views;
@@ -21,6 +23,7 @@ pub mod rebuild_views;
 pub mod reject_order;
 pub mod ship_order;
 pub mod start_cooking;
+pub mod unassign_order;
 mod view;
 
 use domain::{Fault, order::Order};
@@ -32,6 +35,8 @@ use store::Store;
 pub fn functions() -> Vec<Function> {
     vec![
         put_store::function(),
+        list_stores::function(),
+        get_store::function(),
         list_store_orders::function(),
         accept_order::function(),
         reject_order::function(),
@@ -39,6 +44,7 @@ pub fn functions() -> Vec<Function> {
         finish_cooking::function(),
         find_deliveries::function(),
         pick_up_order::function(),
+        unassign_order::function(),
         confirm_delivery::function(),
         ship_order::function(),
         get_order_view::function(),

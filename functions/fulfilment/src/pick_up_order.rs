@@ -2,7 +2,7 @@
 
 use domain::{RiderId, lifecycle::Command, order::Order};
 use edge::{Access, Answer, Caller, Function, Method, Rejected, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use orders::moving::{Move, MoveRefusal, move_order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -17,7 +17,12 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<PickUpOrder>()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(&[
+    (404, "not-found", "there is no such order that the caller may know of"),
+    (409, "wrong-status", "the order has another status: `orderStatus`; it must have one of `expected`"),
+    (409, "too-many-deliveries", "the rider has `limit` open deliveries"),
+    (422, "idempotency-key-reused", "the key was used for another request"),
+]);
 
 /// The function.
 pub fn function() -> Function {

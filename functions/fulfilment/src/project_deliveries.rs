@@ -24,7 +24,8 @@ pub(crate) async fn project(store: &Store, order: &Order, teller: Teller, now: T
 
 /// An order as a delivery, if it is one: with its store as it is known now.
 async fn delivery(store: &Store, order: &Order) -> Result<Option<Delivery>, Fault> {
-    let (Some(store_id), Some(destination)) = (&order.store_id, &order.delivery) else { return Ok(None) };
+    let destination = order.delivery.as_ref().and_then(domain::delivery::Delivery::position);
+    let (Some(store_id), Some(destination)) = (&order.store_id, destination) else { return Ok(None) };
     let profile = store.store_profile(store_id).await?;
     Ok(Some(Delivery {
         order_id: order.order_id.clone(),
@@ -32,8 +33,7 @@ async fn delivery(store: &Store, order: &Order) -> Result<Option<Delivery>, Faul
         store_id: store_id.clone(),
         store_position: profile.as_ref().map(|profile| profile.position),
         store_name: profile.map(|profile| profile.name),
-        address: destination.address.clone(),
-        position: destination.position(),
+        position: destination.coarse(),
         cooked_at: order.updated_at,
     }))
 }

@@ -39,7 +39,7 @@ fn order(row: OrderRow) -> Option<Order> {
     match row {
         OrderRow::Order(order) => Some(Order::from(&*order)),
         OrderRow::Collected(collected) => Some(collected.order),
-        OrderRow::Attempt(_) => None,
+        OrderRow::Attempt(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
     }
 }
 

@@ -2,8 +2,8 @@
 //! transaction; a card's charge goes back through the gateway.
 
 use domain::lifecycle::Command;
-use edge::{Access, Answer, Function, Method, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, checked_reason, move_order};
+use edge::{Access, Answer, Function, Method, Request, Role, Route, checked_reason};
+use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;

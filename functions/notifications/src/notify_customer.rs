@@ -8,15 +8,18 @@
 //! When there is too much to tell (the circuit is open, or what came with a message has waited longer than [`SHED_AFTER`]),
 //! text messages are shed: they are dropped, counted and shown as such. Alimtalk goes on as soon as it can.
 
-use crate::texts::{Text, Texts};
+use crate::{
+    notifier,
+    texts::{Text, Texts},
+};
 use domain::{CustomerId, Fault, Timestamp, phone::Dialled};
 use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
 use events::{Envelope, Order};
-use partners::notifiers::{self, NhnCloud, NhnCloudAccount, Notifier, Solapi, SolapiAccount, Unsent, Way};
+use partners::notifiers::{self, Notifier, Unsent, Way};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use store::{
     Store,
-    circuits::{Breaker, Open, Pass},
+    circuits::{self, Breaker, Open, Pass},
     notifications::{Channel, Notification, NotificationStatus},
     profiles::Preferences,
 };
@@ -36,6 +39,9 @@ const TOLD_AFTER: u32 = 8;
 /// How long it may take to hand a message over and to say what became of it: what is begun is brought to its end.
 const SENDING_TAKES: Duration = Duration::from_secs(8);
 
+/// The code of a notification that is not sent because its phone had as many today as it may.
+const DAILY_LIMIT: &str = "DAILY-LIMIT";
+
 /// The function.
 pub fn function() -> Function {
     Function::queue("notify-customer", Desk::open, handle)
@@ -54,11 +60,11 @@ struct Desk {
 
 impl Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let notifier = notifier(env)?;
+        let notifier = notifier::open(env)?;
         let ids = env.variable("ALIMTALK_TEMPLATE_IDS").unwrap_or_default();
         Ok(Self {
             store: Store::open(&env.aws, |name| env.variable(name))?,
-            breaker: Breaker::new(notifier.name()),
+            breaker: Breaker::new(notifier.name(), circuits::thresholds(|name| env.variable(name))?),
             notifier,
             texts: Texts::read()?,
             template_ids: template_ids(&ids)?,
@@ -75,35 +81,6 @@ fn template_ids(pairs: &str) -> Result<HashMap<String, String>, NotStarted> {
         Ok((ours.trim().to_owned(), theirs.trim().to_owned()))
     };
     pairs.map(pair).collect()
-}
-
-/// The notifier that `NOTIFIER` names.
-fn notifier(env: &Environment) -> Result<Arc<dyn Notifier>, NotStarted> {
-    let sender = env.require("SENDER_NUMBER")?;
-    match env.require("NOTIFIER")?.as_str() {
-        "SOLAPI" => {
-            let account = SolapiAccount {
-                api_key: env.require("SOLAPI_API_KEY")?,
-                api_secret: env.require("SOLAPI_API_SECRET")?,
-                pf_id: env.require("SOLAPI_PF_ID")?,
-                sender,
-            };
-            Ok(Arc::new(Solapi::new(&env.require("SOLAPI_URL")?, account)?))
-        }
-        "NHN_CLOUD" => {
-            let account = NhnCloudAccount {
-                alimtalk_app_key: env.require("NHN_CLOUD_ALIMTALK_APP_KEY")?,
-                alimtalk_secret_key: env.require("NHN_CLOUD_ALIMTALK_SECRET_KEY")?,
-                sender_key: env.require("NHN_CLOUD_SENDER_KEY")?,
-                sms_app_key: env.require("NHN_CLOUD_SMS_APP_KEY")?,
-                sms_secret_key: env.require("NHN_CLOUD_SMS_SECRET_KEY")?,
-                sender,
-            };
-            let (alimtalk, sms) = (env.require("NHN_CLOUD_ALIMTALK_URL")?, env.require("NHN_CLOUD_SMS_URL")?);
-            Ok(Arc::new(NhnCloud::new(&alimtalk, &sms, account)?))
-        }
-        other => Err(format!("NOTIFIER is SOLAPI or NHN_CLOUD, not {other}").into()),
-    }
 }
 
 /// Why a message stays in the queue.
@@ -145,7 +122,7 @@ async fn handle(desk: Desk, message: Message) -> Result<(), NotTold> {
 async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotTold> {
     let Some(text) = desk.texts.of(&order) else { return Ok(()) };
     let store = desk.store.until(message.deadline);
-    let Some((to, wanted)) = reach(&store, &order.customer_id, &order).await? else { return Ok(()) };
+    let Some((to, wanted)) = reach(&store, &order.customer_id).await? else { return Ok(()) };
     let known = store.notifications(&order.order_id, order.version).await?;
     let is_late = message.waiting_since.plus(SHED_AFTER) < message.now;
     let errand = Errand { desk, store, order, text, to, known, is_late, deadline: message.deadline };
@@ -155,13 +132,11 @@ async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotTol
     if wanted.sms { errand.by_sms().await } else { Ok(()) }
 }
 
-/// Where a customer is reached, and by which channels they want to be: by what they told of themselves, else by what they
-/// told for this order. Nowhere, if they told nothing, or a number of another country.
-async fn reach(store: &Store, customer: &CustomerId, order: &Order) -> Result<Option<(Dialled, Preferences)>, Fault> {
+/// Where a customer is reached, and by which channels they want to be: at the phone that is verified to be theirs, and nowhere
+/// else. The phone of a delivery is for whoever brings it.
+async fn reach(store: &Store, customer: &CustomerId) -> Result<Option<(Dialled, Preferences)>, Fault> {
     let contact = store.customer_profile(customer).await?.contact;
-    let own = contact.map(|contact| (contact.phone, contact.notify));
-    let of_order = || order.delivery.as_ref().map(|delivery| (delivery.phone.clone(), Preferences::default()));
-    Ok(own.or_else(of_order).and_then(|(phone, wanted)| Some((phone.dialled()?, wanted))))
+    Ok(contact.and_then(|contact| Some((contact.verified_phone()?.dialled(), contact.notify))))
 }
 
 /// One thing to tell one customer.
@@ -262,6 +237,10 @@ impl Errand<'_> {
             desk.breaker.release(store, pass).await;
             return Err(not_begun);
         }
+        if !store.count_message(&self.to, store.now()).await? {
+            desk.breaker.release(store, pass).await;
+            return self.conclude(&claim, Err(Unsent::Refused(DAILY_LIMIT.into()))).await;
+        }
         let message = notifiers::Message {
             id: format!("{}-{}-{channel}", order.order_id, order.version),
             to: self.to.clone(),
@@ -270,8 +249,12 @@ impl Errand<'_> {
         };
         let sent = desk.notifier.send(&message, store.now()).await;
         let made = pass.made(store, !matches!(&sent, Err(why) if why.is_trouble()));
+        let is_tried_again = !matches!(&sent, Ok(()) | Err(Unsent::Refused(_)));
         // First what became of the message, for others wait for that; then how the call went.
         let outcome = self.conclude(&claim, sent).await;
+        if is_tried_again {
+            store.uncount_message(&self.to, claim.at).await?;
+        }
         desk.breaker.tell(store, made).await;
         outcome
     }

@@ -40,9 +40,17 @@ impl Text {
         let all = [
             ("주문번호", order.order_id.to_string()),
             ("금액", with_commas(order.total_amount.get())),
-            ("사유", order.reason.clone().unwrap_or_else(|| "-".into())),
-            ("택배사", shipment.map(|shipment| shipment.carrier.clone()).unwrap_or_default()),
-            ("운송장번호", shipment.map(|shipment| shipment.tracking_number.clone()).unwrap_or_default()),
+            (
+                "사유",
+                order
+                    .reason
+                    .as_deref()
+                    .map(without_links)
+                    .filter(|reason| !reason.is_empty())
+                    .unwrap_or_else(|| "-".into()),
+            ),
+            ("택배사", shipment.map(|shipment| without_links(&shipment.carrier)).unwrap_or_default()),
+            ("운송장번호", shipment.map(|shipment| without_links(&shipment.tracking_number)).unwrap_or_default()),
         ];
         let is_used = |(name, _): &(&str, String)| self.text.contains(&format!("#{{{name}}}"));
         all.into_iter().filter(is_used).map(|(name, value)| (name.to_owned(), value)).collect()
@@ -59,6 +67,25 @@ impl Text {
         }
         filled
     }
+}
+
+/// What somebody wrote, as it goes into a message: without control characters, and without whatever a phone makes a link of.
+fn without_links(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty() && !is_link(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a phone may make a link of a word: it names a scheme, or has a host in it (`shop.kr/x`, `10.0.0.1`).
+fn is_link(word: &str) -> bool {
+    let is_name = |part: &str| {
+        let letters: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let is_number = letters.bytes().all(|byte| byte.is_ascii_digit());
+        letters.len() >= 2 && !is_number || part.starts_with("한국")
+    };
+    let parts: Vec<&str> = word.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']).collect();
+    let has_host = parts.windows(2).any(|pair| !pair[0].is_empty() && is_name(pair[1]));
+    let is_address = parts.len() >= 4 && parts.iter().take(3).all(|part| part.chars().all(|c| c.is_ascii_digit()));
+    word.contains("://") || has_host || is_address
 }
 
 /// A whole number of won as people read it: `1,234,567`.
@@ -117,6 +144,23 @@ mod tests {
             assert!(text.template.len() <= 20, "{}", text.template);
         }
         assert!(texts.of(&order(json!({ "status": "STOCK_ALLOCATED" }))).is_none(), "it is paid in the next moment");
+    }
+
+    #[test]
+    fn a_reason_loses_links_and_control_characters() {
+        for (reason, expected) in [
+            ("재료가 떨어졌습니다. 죄송합니다", "재료가 떨어졌습니다. 죄송합니다"),
+            ("환불은 https://evil.example/x 에서", "환불은 에서"),
+            ("bit.ly/abc", ""),
+            ("여기로 www.evil.co.kr 오세요", "여기로 오세요"),
+            ("Evil.COM", ""),
+            ("10.0.0.1/x 접속", "접속"),
+            ("쇼핑.한국 방문", "방문"),
+            ("품절.재고 없음 1.5kg", "품절.재고 없음"),
+            ("sold\u{7}out\nnow", "sold out now"),
+        ] {
+            assert_eq!(without_links(reason), expected, "{reason:?}");
+        }
     }
 
     #[test]

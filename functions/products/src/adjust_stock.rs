@@ -1,21 +1,22 @@
-//! `POST /api/v1/admin/products/{productId}/stock` changes a stock by hand: goods that came in or went out (재고 조정).
+//! `POST /api/v1/admin/products/{productId}/stock` changes a stock by hand (재고 조정): by what came in or went out, or to what was
+//! counted.
 
 use domain::{
     Fault, ProductId,
     product::{Adjustment, InvalidAdjustment, MAX_STOCK},
 };
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use edge::{
+    Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber, checked_reason,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
     NotCommitted, Store, Transaction,
-    products::{Adjusted, Movement},
+    products::{Adjusted, Movement, StockChange},
 };
 
 /// How often the stock is read anew when somebody else changed it in between.
 const ROUNDS: usize = 8;
-
-const MAX_REASON: usize = 200;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -29,7 +30,7 @@ pub const ROUTE: Route = Route::new(
 .answers::<StockLeft>()
 .problems(&[
     crate::INVALID_PRODUCT,
-    (400, "invalid-quantity", "the change is 0 or beyond ±1,000,000, or the stock would be over 10^9"),
+    (400, "invalid-quantity", "the change is 0 or beyond ±1,000,000, or the stock would be below 0 or over 10^9"),
     (409, "out-of-stock", "the stock would be below zero"),
     (422, "idempotency-key-reused", "the key was used for another adjustment"),
 ]);
@@ -42,8 +43,10 @@ pub fn function() -> Function {
 /// A change of a stock.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct AdjustStock {
-    /// Units that came in (positive) or went out: ±1,000,000, not 0.
-    delta: WholeNumber,
+    /// Units that came in (positive) or went out: ±1,000,000, not 0. This or `quantity`.
+    delta: Option<WholeNumber>,
+    /// Units that there are: 0 to 10^9. This or `delta`.
+    quantity: Option<WholeNumber>,
     /// Why, in at most 200 characters.
     reason: Option<String>,
 }
@@ -106,31 +109,39 @@ impl Problem for AdjustRefusal {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, AdjustRefusal> {
     let product_id: ProductId = request.path("productId")?;
-    let AdjustStock { delta, reason } = request.json()?;
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
-        return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")).into());
-    }
-    let delta = Adjustment::new(delta.0)?.delta();
-    let key_hash = request.idempotency_key()?.map(|key| key.hash(product_id.as_str()));
+    let AdjustStock { delta, quantity, reason } = request.json()?;
+    let reason = checked_reason(reason)?;
+    let change = match (delta, quantity) {
+        (Some(delta), None) => StockChange::By(Adjustment::new(delta.0)?.delta()),
+        (None, Some(quantity)) if (0..=MAX_STOCK).contains(&quantity.0) => StockChange::To(quantity.0),
+        (None, Some(_)) => return Err(InvalidAdjustment.into()),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Rejected::field("delta", "is required, or quantity, and not both").into());
+        }
+    };
+    let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
     let store = store.until(request.deadline);
 
     for _ in 0..ROUNDS {
         let (stock, made) = store.before_adjustment(&product_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
-            let same = made.delta == delta && made.reason == reason;
+            let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
             return if same { Ok(Answer::ok(&left).replayed()) } else { Err(AdjustRefusal::KeyReused) };
         }
         let seen = stock.ok_or_else(|| AdjustRefusal::InvalidProduct(product_id.clone()))?.quantity;
-        let quantity = seen + delta;
+        let quantity = match change {
+            StockChange::By(delta) => seen + delta,
+            StockChange::To(quantity) => quantity,
+        };
         if quantity < 0 {
-            return Err(AdjustRefusal::OutOfStock { product_id, requested: -delta, available: seen });
+            return Err(AdjustRefusal::OutOfStock { product_id, requested: seen - quantity, available: seen });
         }
         if quantity > MAX_STOCK {
             return Err(InvalidAdjustment.into());
         }
-        let adjusted = Adjusted { product_id: product_id.clone(), quantity, delta, reason: reason.clone() };
-        match commit(&store, &request, &adjusted, key_hash.as_deref()).await {
+        let adjusted = Adjusted { product_id: product_id.clone(), quantity, change, reason: reason.clone() };
+        match commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await {
             Ok(()) => return Ok(Answer::ok(&StockLeft { product_id, quantity })),
             Err(NotCommitted::Refused(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
@@ -154,14 +165,15 @@ async fn commit(
     store: &Store,
     request: &Request,
     adjusted: &Adjusted,
+    seen: i64,
     key_hash: Option<&str>,
 ) -> Result<(), NotCommitted<Stale>> {
-    let Adjusted { product_id, quantity, delta, reason } = adjusted;
-    let movement = Movement { delta: *delta, reason: reason.clone(), order_id: None, at: request.now };
+    let Adjusted { product_id, quantity, reason, .. } = adjusted;
+    let movement = Movement { delta: quantity - seen, reason: reason.clone(), order_id: None, at: request.now };
     let movement =
         store.record_movement(product_id, &request.ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
     let mut transaction = Transaction::default()
-        .with(store.set_quantity(product_id, quantity - delta, *quantity), Stale::Stock)
+        .with(store.set_quantity(product_id, seen, *quantity), Stale::Stock)
         .with(movement, Stale::Movement);
     if let Some(hash) = key_hash {
         let record = store.record_adjustment(adjusted, hash).map_err(NotCommitted::Fault)?;

@@ -5,9 +5,10 @@
 pub mod adjust_stock;
 pub mod get_product;
 pub mod list_products;
+pub mod patch_product;
 pub mod put_product;
 
-use domain::{ProductId, StoreId, Won, product::ProductStatus};
+use domain::{ProductId, StoreId, Timestamp, Won, product::ProductStatus};
 use edge::Function;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +16,13 @@ use store::products::Stocked;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![put_product::function(), adjust_stock::function(), get_product::function(), list_products::function()]
+    vec![
+        put_product::function(),
+        patch_product::function(),
+        adjust_stock::function(),
+        get_product::function(),
+        list_products::function(),
+    ]
 }
 
 /// A product as it is shown.
@@ -40,6 +47,10 @@ pub struct Product {
     /// The store that makes it; its orders are delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<StoreId>,
+    /// When it was first put.
+    created_at: Timestamp,
+    /// When it was last changed; its stock aside.
+    updated_at: Timestamp,
 }
 
 impl From<Stocked> for Product {
@@ -53,6 +64,8 @@ impl From<Stocked> for Product {
             quantity,
             status: product.status,
             store_id: product.store_id,
+            created_at: product.created_at,
+            updated_at: product.updated_at,
         }
     }
 }

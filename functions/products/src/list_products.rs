@@ -1,18 +1,21 @@
 //! `GET /products` lists products by id: all of them, a category's, a store's, or a store's of a category.
 
 use crate::{Product, put_product::MAX_CATEGORY};
-use domain::{ProductId, StoreId};
+use domain::{Fault, ProductId, StoreId};
 use edge::{Access, Answer, Function, Method, Rejected, Request, Route, Unanswered};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{PageRequest, Store, products::Listing};
+use store::{
+    PageRequest, Store,
+    products::{Listing, Stocked},
+};
 
 /// The route.
 pub const ROUTE: Route = Route::new(Method::Get, "/products", Access::Public, "Lists products by id (상품 목록)")
     .query(&[
         ("category", "only products of this category"),
         ("storeId", "only products of this store"),
-        ("limit", "products in a page, 1 to 100; 20 if left out; with both filters a page may have fewer"),
+        ("limit", "products in a page, 1 to 100; 20 if left out"),
         ("cursor", "the nextCursor of the page before"),
     ])
     .answers::<Products>();
@@ -46,11 +49,31 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
         (None, Some(category)) => (Listing::Category(category), None),
         (None, None) => (Listing::Everything, None),
     };
-    let page = store.until(request.deadline).list_products(&listing, &page).await?;
-    let shown =
-        page.entries.into_iter().filter(|stocked| sifted.as_ref().is_none_or(|c| *c == stocked.product.category));
-    Ok(Answer::ok(&Products {
-        products: shown.map(Product::from).collect(),
-        next_cursor: Answer::cursor(page.next.as_deref()),
-    }))
+    let store = store.until(request.deadline);
+    let (products, next) = sift(&store, &listing, page, sifted.as_deref()).await?;
+    Ok(Answer::ok(&Products { products, next_cursor: Answer::cursor(next.as_deref()) }))
+}
+
+/// A page of those products of a listing that are of a category, and the id of its last if more follow.
+async fn sift(
+    store: &Store,
+    listing: &Listing,
+    page: PageRequest,
+    category: Option<&str>,
+) -> Result<(Vec<Product>, Option<String>), Fault> {
+    let (limit, mut after) = (usize::from(page.limit), page.after);
+    let mut found: Vec<Stocked> = Vec::new();
+    loop {
+        let part = store.list_products(listing, &PageRequest { limit: page.limit, after }).await?;
+        found.extend(part.entries.into_iter().filter(|one| category.is_none_or(|name| name == one.product.category)));
+        // One more than the page has tells that more follow.
+        let is_known = if category.is_none() { found.len() >= limit } else { found.len() > limit };
+        if is_known || part.next.is_none() {
+            let has_more = found.len() > limit || part.next.is_some();
+            found.truncate(limit);
+            let last = found.last().filter(|_| has_more).map(|one| one.product.product_id.to_string());
+            return Ok((found.into_iter().map(Product::from).collect(), last));
+        }
+        after = part.next;
+    }
 }

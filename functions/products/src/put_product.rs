@@ -1,9 +1,9 @@
-//! `PUT /api/v1/admin/products/{productId}` puts a product on sale or changes what is known of it. Its stock is left as
-//! it is; a new product has none.
+//! `PUT /api/v1/admin/products/{productId}` puts a product on sale or replaces what is known of it. Its stock is left as it is; a
+//! new product has none. Its store stays, too: without it, orders would be paid that no kitchen sees.
 
 use crate::Product;
 use domain::{
-    Fault, ProductId, StoreId,
+    Fault, ProductId, StoreId, Timestamp,
     product::{self, InvalidPrice, Price, ProductStatus},
 };
 use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
@@ -14,8 +14,8 @@ use store::{NotCommitted, Store, Transaction, products::Stocked};
 /// How often the product is read anew when somebody else put it in between.
 const ROUNDS: usize = 4;
 
-const MAX_NAME: usize = 200;
-const MAX_DESCRIPTION: usize = 2_000;
+pub(crate) const MAX_NAME: usize = 200;
+pub(crate) const MAX_DESCRIPTION: usize = 2_000;
 /// The longest category, in characters.
 pub const MAX_CATEGORY: usize = 64;
 
@@ -28,14 +28,17 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<PutProduct>()
 .answers::<Product>()
-.problems(&[(400, "invalid-price", "the price is not 0 to 10^9")]);
+.problems(&[INVALID_PRICE, (409, "not-changeable", "`storeId` is not that of the product, which never changes")]);
+
+/// The problem of a price out of range.
+pub(crate) const INVALID_PRICE: edge::ProblemDoc = (400, "invalid-price", "the price is not 0 to 10^9");
 
 /// The function.
 pub fn function() -> Function {
     Function::http("put-product", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
 }
 
-/// What a product is to be; what is left out is not kept from before.
+/// What a product is to be; what is left out is not kept from before, but for its store.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PutProduct {
@@ -47,7 +50,7 @@ pub struct PutProduct {
     description: Option<String>,
     /// The price of one unit in won: 0 to 10^9.
     price: WholeNumber,
-    /// The store that makes it; its orders are delivered.
+    /// The store that makes it; its orders are delivered. It never changes: left out, it stays.
     store_id: Option<StoreId>,
     /// Whether it can be ordered; ACTIVE if left out.
     status: Option<ProductStatus>,
@@ -59,6 +62,9 @@ pub enum PutRefusal {
     /// The price is out of range.
     #[error(transparent)]
     InvalidPrice(#[from] InvalidPrice),
+    /// The product is another store's, or none's.
+    #[error("`storeId` cannot be changed.")]
+    NotChangeable,
     /// The request is not acceptable.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -71,6 +77,7 @@ impl Problem for PutRefusal {
     fn details(&self) -> Details {
         match self {
             Self::InvalidPrice(_) => Details::new(400, "invalid-price"),
+            Self::NotChangeable => Details::new(409, "not-changeable").with("field", "storeId"),
             Self::Rejected(rejected) => rejected.details(),
             Self::Fault(fault) => fault.details(),
         }
@@ -78,23 +85,35 @@ impl Problem for PutRefusal {
 }
 
 async fn handle(store: Store, request: Request) -> Result<Answer, PutRefusal> {
-    let product = request.json::<PutProduct>()?.into_product(request.path("productId")?)?;
+    let wanted = request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let (quantity, version) = match store.product(&product.product_id).await? {
-            Some(Stocked { quantity, version, .. }) => (quantity, version),
-            None => (0, 0),
-        };
-        let transaction = Transaction::default()
-            .with(store.put_info(&product, version)?, PutMeanwhile)
-            .with(store.put_stock(&product, version == 0), PutMeanwhile);
-        match transaction.commit(&store).await {
-            Ok(()) => return Ok(Answer::ok(&Product::from(Stocked { product, quantity, version }))),
-            Err(NotCommitted::Refused(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+        let mut product = wanted.clone();
+        let seen = store.product(&product.product_id).await?;
+        if let Some(Stocked { product: known, .. }) = &seen {
+            if product.store_id.is_some() && product.store_id != known.store_id {
+                return Err(PutRefusal::NotChangeable);
+            }
+            product = product::Product { store_id: known.store_id.clone(), created_at: known.created_at, ..product };
+        }
+        let (quantity, version) = seen.map_or((0, 0), |seen| (seen.quantity, seen.version));
+        if put(&store, &product, version).await? {
+            return Ok(Answer::ok(&Product::from(Stocked { product, quantity, version })));
         }
     }
     Err(Fault::busy("the product is put by others all the time").into())
+}
+
+/// Puts a product, if nobody put it since the version that was seen (0: if nobody ever did); tells whether that was so.
+pub(crate) async fn put(store: &Store, product: &product::Product, seen_version: i64) -> Result<bool, Fault> {
+    let transaction = Transaction::default()
+        .with(store.put_info(product, seen_version)?, PutMeanwhile)
+        .with(store.put_stock(product, seen_version == 0), PutMeanwhile);
+    match transaction.commit(store).await {
+        Ok(()) => Ok(true),
+        Err(NotCommitted::Refused(_)) => Ok(false),
+        Err(NotCommitted::Fault(fault)) => Err(fault),
+    }
 }
 
 /// Somebody else put the product since it was read: look again.
@@ -102,7 +121,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, PutRefusal> {
 struct PutMeanwhile;
 
 impl PutProduct {
-    fn into_product(self, product_id: ProductId) -> Result<product::Product, PutRefusal> {
+    fn into_product(self, product_id: ProductId, now: Timestamp) -> Result<product::Product, PutRefusal> {
         check_length("name", &self.name, 1, MAX_NAME)?;
         check_length("category", &self.category, 1, MAX_CATEGORY)?;
         check_length("description", self.description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
@@ -114,11 +133,13 @@ impl PutProduct {
             price: Price::try_from(self.price.0)?,
             status: self.status.unwrap_or_default(),
             store_id: self.store_id,
+            created_at: now,
+            updated_at: now,
         })
     }
 }
 
-fn check_length(field: &str, text: &str, least: usize, most: usize) -> Result<(), Rejected> {
+pub(crate) fn check_length(field: &str, text: &str, least: usize, most: usize) -> Result<(), Rejected> {
     if (least..=most).contains(&text.chars().count()) {
         Ok(())
     } else {

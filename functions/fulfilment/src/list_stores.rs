@@ -1,0 +1,131 @@
+//! `GET /stores` lists the stores (가게 목록): by id, or the nearest first where a place is given.
+//!
+//! Where a place is given every store is read: a merchant has tens of them, or hundreds, of some 200 bytes each.
+
+use crate::geography::meters_between;
+use domain::{InvalidId, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile};
+use edge::{Access, Answer, Function, MAX_PAGE, Method, Rejected, Request, Route, Unanswered};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::str::FromStr;
+use store::{PageRequest, Store};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/stores",
+    Access::Public,
+    "Lists the stores, the nearest first where a place is given (가게 목록)",
+)
+.query(&[
+    ("lat", "the latitude around which to look, with `lng`"),
+    ("lng", "the longitude, with `lat`"),
+    ("radiusMeters", "how far from there, from 1 meter; everywhere, if left out"),
+    ("limit", "how many at the most, 1 to 100 (20)"),
+    ("cursor", "the `nextCursor` of the page before"),
+])
+.answers::<StoreList>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("list-stores", &[ROUTE], crate::open, handle)
+}
+
+/// A page of stores.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreList {
+    /// The stores.
+    stores: Vec<ListedStore>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A store as everybody may see it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedStore {
+    /// The store.
+    store_id: StoreId,
+    /// The name customers read.
+    name: String,
+    /// The latitude in decimal degrees.
+    lat: Degrees,
+    /// The longitude in decimal degrees.
+    lng: Degrees,
+    /// Whether it takes orders now.
+    open: bool,
+    /// How far it is from the place that was given, in meters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_meters: Option<u32>,
+}
+
+impl ListedStore {
+    /// A store, and how far it is if that was asked.
+    pub(crate) fn shown(profile: StoreProfile, distance_meters: Option<u32>) -> Self {
+        let StoreProfile { store_id, name, position: Position { lat, lng }, open, phone: _ } = profile;
+        Self { store_id, name, lat, lng, open, distance_meters }
+    }
+}
+
+/// Where a store is in the list around a place: how far, and which one it is.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u32, StoreId);
+
+impl FromStr for Place {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (meters, store) = text.split_once('#').ok_or(InvalidId)?;
+        Ok(Self(meters.parse().map_err(|_| InvalidId)?, store.parse()?))
+    }
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+    let place: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
+    let radius: Option<u32> = request.query("radiusMeters")?;
+    let store = store.until(request.deadline);
+    let list = match place {
+        (Some(lat), Some(lng)) if lat.is_latitude() => {
+            nearest(&store, &request, Position { lat, lng }, radius.unwrap_or(u32::MAX)).await?
+        }
+        (Some(_), Some(_)) => return Err(Rejected::field("lat", "must be -90 to 90").into()),
+        (None, None) if radius.is_some() => return Err(Rejected::field("lat", "is needed, and lng").into()),
+        (None, None) => by_id(&store, &request).await?,
+        (None, Some(_)) => return Err(Rejected::field("lat", "is needed where there is lng").into()),
+        (Some(_), None) => return Err(Rejected::field("lng", "is needed where there is lat").into()),
+    };
+    Ok(Answer::ok(&list))
+}
+
+async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Unanswered> {
+    let (limit, after) = request.page::<StoreId>()?;
+    let page = store.list_stores(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
+    let stores = page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
+    Ok(StoreList { stores, next_cursor: Answer::cursor(page.next.as_deref()) })
+}
+
+async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32) -> Result<StoreList, Unanswered> {
+    let (limit, after) = request.page::<Place>()?;
+    let mut near: Vec<(Place, StoreProfile)> = Vec::new();
+    let mut page = PageRequest { limit: MAX_PAGE, after: None };
+    loop {
+        let part = store.list_stores(&page).await?;
+        near.extend(part.entries.into_iter().filter_map(|profile| {
+            let place = Place(meters_between(centre, profile.position), profile.store_id.clone());
+            let is_asked_for = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
+            is_asked_for.then_some((place, profile))
+        }));
+        page.after = part.next;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    near.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let has_more = near.len() > usize::from(limit);
+    near.truncate(limit.into());
+    let last = near.last().filter(|_| has_more).map(|(Place(meters, store), _)| format!("{meters}#{store}"));
+    let stores = near.into_iter().map(|(Place(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
+    Ok(StoreList { stores: stores.collect(), next_cursor: Answer::cursor(last.as_deref()) })
+}

@@ -1,0 +1,105 @@
+//! `PATCH /api/v1/admin/products/{productId}` changes what it names of a product, and nothing else (상품 수정).
+
+use crate::{
+    INVALID_PRODUCT, Product,
+    put_product::{INVALID_PRICE, MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, check_length, put},
+};
+use domain::{
+    Fault, ProductId,
+    product::{self, InvalidPrice, Price, ProductStatus},
+};
+use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::{Store, products::Stocked};
+
+/// How often the product is read anew when somebody else put it in between.
+const ROUNDS: usize = 4;
+
+/// `PATCH /api/v1/admin/products/{productId}`, for operators.
+pub const ROUTE: Route = Route::new(
+    Method::Patch,
+    "/api/v1/admin/products/{productId}",
+    Access::Roles(&[Role::Operator]),
+    "Changes what it names of a product (상품 수정)",
+)
+.takes::<PatchProduct>()
+.answers::<Product>()
+.problems(&[INVALID_PRICE, INVALID_PRODUCT]);
+
+/// The function `patch-product`.
+pub fn function() -> Function {
+    Function::http("patch-product", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+}
+
+/// What is to change of a product.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct PatchProduct {
+    /// The name customers read, 1 to 200 characters.
+    name: Option<String>,
+    /// The category it is listed under, 1 to 64 characters.
+    category: Option<String>,
+    /// The price of one unit in won: 0 to 10^9.
+    price: Option<WholeNumber>,
+    /// A longer text, at most 2,000 characters; an empty one removes it.
+    description: Option<String>,
+    /// Whether it can be ordered.
+    status: Option<ProductStatus>,
+}
+
+/// Why a product is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchRefusal {
+    /// There is no such product.
+    #[error("There is no product {0}.")]
+    InvalidProduct(ProductId),
+    /// The price is out of range.
+    #[error(transparent)]
+    InvalidPrice(#[from] InvalidPrice),
+    /// The request is not acceptable.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Problem for PatchRefusal {
+    fn details(&self) -> Details {
+        match self {
+            Self::InvalidProduct(product) => Details::new(400, "invalid-product").with("productId", product),
+            Self::InvalidPrice(_) => Details::new(400, "invalid-price"),
+            Self::Rejected(rejected) => rejected.details(),
+            Self::Fault(fault) => fault.details(),
+        }
+    }
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, PatchRefusal> {
+    let product_id: ProductId = request.path("productId")?;
+    let patch: PatchProduct = request.json()?;
+    let PatchProduct { name, category, price, description, status } = patch;
+    check_length("name", name.as_deref().unwrap_or("-"), 1, MAX_NAME)?;
+    check_length("category", category.as_deref().unwrap_or("-"), 1, MAX_CATEGORY)?;
+    check_length("description", description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
+    let price = price.map(|price| Price::try_from(price.0)).transpose()?;
+    let store = store.until(request.deadline);
+    for _ in 0..ROUNDS {
+        let seen = store.product(&product_id).await?;
+        let Stocked { product: known, quantity, version } =
+            seen.ok_or_else(|| PatchRefusal::InvalidProduct(product_id.clone()))?;
+        let product = product::Product {
+            name: name.clone().unwrap_or(known.name),
+            category: category.clone().unwrap_or(known.category),
+            price: price.unwrap_or(known.price),
+            description: description.clone().or(known.description).filter(|text| !text.is_empty()),
+            status: status.unwrap_or(known.status),
+            updated_at: request.now,
+            ..known
+        };
+        if put(&store, &product, version).await? {
+            return Ok(Answer::ok(&Product::from(Stocked { product, quantity, version })));
+        }
+    }
+    Err(Fault::busy("the product is put by others all the time").into())
+}
