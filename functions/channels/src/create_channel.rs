@@ -24,6 +24,7 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<CreateChannel>()
 .answers::<ChannelAnswer>()
+.succeeds(&[(201, "Registered; `Location` is its path")])
 .idempotent_by_key()
 .problems(&[EXISTS, (422, "idempotency-key-reused", "the key stands for another channel")]);
 
@@ -105,7 +106,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
         writes: 1,
     };
     if store.add_channel(&channel).await? {
-        return Ok(Answer::ok(&ChannelAnswer::of(channel, None)));
+        return Ok(created(channel));
     }
     let known = store.channel(&channel.channel_id).await?.ok_or_else(|| Fault::busy("the channel comes and goes"))?;
     registered_before(&known, channel.registered_by.as_ref())
@@ -114,10 +115,13 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
 /// What is answered where there is such a channel: the first answer again to the same request, else that there is one.
 fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Answer, ChannelRefusal> {
     match (known.registered_by.as_ref(), asked) {
-        (Some(before), Some(asked)) if before == asked => {
-            Ok(Answer::ok(&ChannelAnswer::of(known.clone(), None)).replayed())
-        }
+        (Some(before), Some(asked)) if before == asked => Ok(created(known.clone()).replayed()),
         (Some(before), Some(asked)) if before.0 == asked.0 => Err(ChannelRefusal::KeyReused),
         (Some(_) | None, Some(_) | None) => Err(ChannelRefusal::Exists(known.account.clone().unwrap_or_default())),
     }
+}
+
+fn created(channel: Channel) -> Answer {
+    let location = format!("{}/{}", ROUTE.path, channel.channel_id);
+    Answer::created(&ChannelAnswer::of(channel, None), location)
 }

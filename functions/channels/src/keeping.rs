@@ -164,6 +164,7 @@ fn order(
     let buyer = told.buyer.as_deref().unwrap_or(told.external_order_id.as_str());
     let campaign = told.items.values().find_map(|item| item.inflow.as_deref()).map(CampaignId::of_inflow);
     let mut order = Order {
+        external_status: None,
         order_id: id.clone(),
         version: 0,
         status: pieces.status(),

@@ -5,18 +5,19 @@
 //! schedule of the specification, ten attempts over three days, each under the same id. An endpoint in trouble has its own circuit;
 //! one that asks for time is left alone. A webhook that answers 410 is switched off.
 //!
-//! What is due later is sent to the queue anew, with a delay: a message that is only hidden counts among those that a queue has in
-//! flight, of which there is a limit, and one endpoint's would keep out the others'.
+//! What is due is told by a delivery's row alone: `schedule-deliveries` finds it and sends its message. Only what is due before
+//! that function could see it is sent from here, so a message never makes more than a few hops: Lambda stops a function that
+//! goes on sending to its own queue.
 
 use crate::endpoints::{Endpoint, Endpoints, Secrets};
 use domain::{
     DeliveryId, Fault, Timestamp, WebhookName,
+    circuit::Thresholds,
     webhook::{GIVEN_UP_AFTER, LONGEST_REST, pause_after},
 };
 use edge::{Environment, Function, Message, NotLaidAside, NotSent, NotStarted, Pacer};
 use events::{Envelope, Order};
 use partners::receiver::{Outgoing, Reach, Sender, Undelivered};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -24,18 +25,18 @@ use std::{
 };
 use store::{
     Store,
-    circuits::{Breaker, Open},
-    webhooks::{DeliveryAttempt, DeliveryStatus, WebhookDelivery},
+    circuits::{self, Breaker},
+    webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
 };
 
-/// The pause after the first failure of our own, or while a circuit is open.
+/// The pause after the first failure of our own.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// A queue delays a message for a quarter of an hour at the most: what is due later is looked at in between.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+/// What is due sooner than this is sent from here: the schedule would be late for it.
+const SCHEDULED_AFTER: Duration = Duration::from_mins(1);
 
 /// How long whoever sends a message may take before another may try.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
@@ -54,8 +55,14 @@ struct Courier {
     secrets: Secrets,
     sender: Sender,
     pacer: Pacer,
+    thresholds: Thresholds,
     /// One for each endpoint.
     breakers: Arc<Mutex<HashMap<WebhookName, Breaker>>>,
+}
+
+/// The name of an endpoint's circuit.
+pub(crate) fn circuit_of(name: &WebhookName) -> String {
+    format!("webhook-{name}")
 }
 
 impl Courier {
@@ -64,44 +71,16 @@ impl Courier {
         Ok(Self {
             secrets: Secrets::open(env, &endpoints)?,
             endpoints,
-            sender: Sender::new(Reach::allowing(env.variable("WEBHOOK_ALLOWED_ORIGINS").as_deref()))?,
+            sender: Sender::new(Reach { allows_loopback: env.allows_loopback })?,
             pacer: Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            thresholds: circuits::thresholds(|name| env.variable(name))?,
             breakers: Arc::default(),
         })
     }
 
     fn breaker(&self, name: &WebhookName) -> Breaker {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
-        breakers.entry(name.clone()).or_insert_with(|| Breaker::new(format!("webhook-{name}"))).clone()
-    }
-}
-
-/// A delivery that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct DueDelivery {
-    pub(crate) webhook: WebhookName,
-    pub(crate) delivery_id: DeliveryId,
-}
-
-/// Why a delivery is not at its end.
-#[derive(Debug)]
-enum Unfinished {
-    /// It is due later: somebody else is at it, its receiver is left alone, or it failed.
-    Later(Duration),
-    /// The machinery failed.
-    Fault(Fault),
-}
-
-impl From<Fault> for Unfinished {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<Open> for Unfinished {
-    fn from(Open(wait): Open) -> Self {
-        Self::Later(wait)
+        breakers.entry(name.clone()).or_insert_with(|| Breaker::new(circuit_of(name), self.thresholds)).clone()
     }
 }
 
@@ -121,8 +100,8 @@ pub enum NotDelivered {
 
 async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
     let store = courier.endpoints.store.until(message.deadline);
-    let done = match message.json::<DueDelivery>() {
-        Ok(due) => bring(&courier, &store, &due, &message).await,
+    let done = match message.json::<DueWebhookDelivery>() {
+        Ok(due) => deliver(&courier, &store, &due).await,
         Err(_) => match message.json::<Envelope<Order>>() {
             Ok(envelope) => fan_out(&courier, &store, &envelope, &message).await,
             Err(not_json) => return Ok(courier.pacer.lay_aside(&message, not_json).await?),
@@ -134,19 +113,8 @@ async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> 
     done
 }
 
-/// Makes a delivery, or sends its message anew, to come when it is due.
-async fn bring(courier: &Courier, store: &Store, due: &DueDelivery, message: &Message) -> Result<(), NotDelivered> {
-    match deliver(courier, store, due).await {
-        Ok(()) => Ok(()),
-        Err(Unfinished::Later(wait)) => {
-            Ok(courier.pacer.send(&message.body, wait.clamp(FIRST_PAUSE, LONGEST_DELAY)).await?)
-        }
-        Err(Unfinished::Fault(fault)) => Err(fault.into()),
-    }
-}
-
-/// Makes a delivery of an event for each endpoint that wants it. Done twice, it makes them once, and perhaps sends a message
-/// more, which finds nothing to do.
+/// Makes a delivery of an event for each endpoint that wants it, once. A message that is not sent, for a crash, is sent by the
+/// schedule.
 async fn fan_out(
     courier: &Courier,
     store: &Store,
@@ -175,28 +143,26 @@ async fn fan_out(
             created_at: message.now,
             writes: 1,
         };
-        // Whether it was made before or not: a message for it may not have been sent.
-        store.put_webhook_delivery(&delivery).await?;
-        courier.pacer.send(&due(&delivery)?, Duration::ZERO).await?;
+        if store.put_webhook_delivery(&delivery).await? {
+            courier.pacer.send(&due(&delivery)?, Duration::ZERO).await?;
+        }
     }
     Ok(())
 }
 
 /// What the queue is told of a delivery.
 pub(crate) fn due(delivery: &WebhookDelivery) -> Result<String, Fault> {
-    let due = DueDelivery { webhook: delivery.webhook.clone(), delivery_id: delivery.delivery_id.clone() };
-    serde_json::to_string(&due).map_err(Fault::broken)
+    serde_json::to_string(&DueWebhookDelivery::from(delivery)).map_err(Fault::broken)
 }
 
-async fn deliver(courier: &Courier, store: &Store, due: &DueDelivery) -> Result<(), Unfinished> {
+/// Makes a delivery that is due, unless somebody else is at it, or its receiver is to be left alone: then it waits as a row.
+async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> Result<(), NotDelivered> {
     let Some(delivery) = store.webhook_delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
-    if delivery.status != DeliveryStatus::Pending {
+    if delivery.status != DeliveryStatus::Pending || delivery.next_attempt_at != due.next_attempt_at {
+        // It has ended, or gone on: if it is due again, another message tells of that.
         return Ok(());
     }
     let now = store.now();
-    if now < delivery.next_attempt_at {
-        return Err(Unfinished::Later(now.until(delivery.next_attempt_at)));
-    }
     let found = courier.endpoints.find(store, &due.webhook).await?;
     let found = found.filter(|(endpoint, _)| endpoint.registered_at == delivery.registered_at);
     let Some((endpoint, webhook)) = found else { return give_up(store, delivery, "the webhook was removed").await };
@@ -210,7 +176,7 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueDelivery) -> Result<
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
             return give_up(store, delivery, "its receiver was in trouble all the time").await;
         }
-        Err(open) => return Err(open.into()),
+        Err(_) => return Ok(()),
     };
     let claimed =
         WebhookDelivery { next_attempt_at: now.plus(CLAIMED_FOR), writes: delivery.writes + 1, ..delivery.clone() };
@@ -218,8 +184,7 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueDelivery) -> Result<
         Ok(true) => {}
         not_claimed => {
             breaker.release(store, pass).await;
-            not_claimed?;
-            return Err(Unfinished::Later(CLAIMED_FOR));
+            return not_claimed.map(drop).map_err(Into::into);
         }
     }
     let outgoing = Outgoing {
@@ -237,17 +202,20 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueDelivery) -> Result<
     if let Err(Undelivered::Status { retry_after: Some(rest), .. }) = sent {
         breaker.leave_alone(store, at.plus(rest.min(LONGEST_REST))).await;
     }
-    concluded
+    match concluded? {
+        Some((next, pause)) if pause < SCHEDULED_AFTER => Ok(courier.pacer.send(&self::due(&next)?, pause).await?),
+        Some(_) | None => Ok(()),
+    }
 }
 
-/// Writes down what came of an attempt, and what follows from it.
+/// Writes down what came of an attempt, and what follows from it; tells of the pause before the next one, if there is one.
 async fn conclude(
     store: &Store,
     endpoint: &Endpoint,
     claimed: WebhookDelivery,
     sent: &Result<u16, Undelivered>,
     at: Timestamp,
-) -> Result<(), Unfinished> {
+) -> Result<Option<(WebhookDelivery, Duration)>, Fault> {
     let now = store.now();
     let took_ms = u64::try_from(at.until(now).as_millis()).unwrap_or(u64::MAX);
     let attempt = match sent {
@@ -274,12 +242,12 @@ async fn conclude(
             if is_gone {
                 switch_off(store, endpoint, now).await?;
             }
-            return again.map_or(Ok(()), |pause| Err(Unfinished::Later(pause)));
+            return Ok(again.map(|pause| (next, pause)));
         }
-        let Some(meanwhile) = store.webhook_delivery(&next.webhook, &next.delivery_id).await? else { return Ok(()) };
+        let Some(meanwhile) = store.webhook_delivery(&next.webhook, &next.delivery_id).await? else { return Ok(None) };
         seen = meanwhile;
     }
-    Err(Fault::busy("the delivery changes faster than it can be concluded").into())
+    Err(Fault::busy("the delivery changes faster than it can be concluded"))
 }
 
 /// What follows from an attempt: it arrived, it is tried again after a pause, or it is given up.
@@ -314,7 +282,7 @@ fn follow(
 }
 
 /// Gives a delivery up that is not to be sent.
-async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), Unfinished> {
+async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), NotDelivered> {
     let given_up = WebhookDelivery {
         status: DeliveryStatus::Failed,
         given_up_because: Some(why.to_owned()),
@@ -323,10 +291,8 @@ async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<
     };
     if store.put_webhook_delivery(&given_up).await? {
         tell_given_up(&given_up);
-        Ok(())
-    } else {
-        Err(Unfinished::Later(CLAIMED_FOR))
     }
+    Ok(())
 }
 
 fn tell_given_up(delivery: &WebhookDelivery) {

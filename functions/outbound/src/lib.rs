@@ -15,6 +15,7 @@ pub mod project_change_feed;
 pub mod put_webhook;
 pub mod replay_webhook_delivery;
 pub mod rotate_webhook_secret;
+pub mod schedule_deliveries;
 pub mod webhooks;
 
 use edge::Function;
@@ -27,6 +28,7 @@ pub fn functions() -> Vec<Function> {
         list_changed_orders::function(),
         get_integration_order::function(),
         deliver_webhook::function(),
+        schedule_deliveries::function(),
         put_webhook::function(),
         get_webhook::function(),
         list_webhooks::function(),

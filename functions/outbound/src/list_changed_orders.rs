@@ -2,6 +2,7 @@
 
 use domain::{OrderId, Timestamp, order::Status};
 use edge::{Access, Answer, Environment, Function, Method, NotStarted, Request, Role, Route, Unanswered};
+use events::EventType;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Store, change_feed::Entry};
@@ -50,6 +51,9 @@ pub struct ChangedOrder {
     order_id: OrderId,
     /// The version that it had from then on.
     version: u32,
+    /// What changed.
+    #[serde(rename = "type")]
+    event_type: EventType,
     /// The status that it had from then on.
     status: Status,
     /// When it changed.
@@ -59,10 +63,11 @@ pub struct ChangedOrder {
 }
 
 impl From<Entry> for ChangedOrder {
-    fn from(Entry { order, position: _ }: Entry) -> Self {
+    fn from(Entry { order, event_type, position: _ }: Entry) -> Self {
         Self {
             order_id: order.order_id.clone(),
             version: order.version,
+            event_type,
             status: order.status,
             updated_at: order.updated_at,
             order,

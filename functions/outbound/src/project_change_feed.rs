@@ -4,7 +4,7 @@
 
 use domain::Timestamp;
 use edge::{Change, Environment, Failed, Function, NotStarted};
-use events::Order;
+use events::{Envelope, Order};
 use serde_json::Value;
 use store::{Store, change_feed::MOST_APPENDED, collected::told_by_image};
 
@@ -19,11 +19,11 @@ fn open(env: &Environment) -> Result<Store, NotStarted> {
 
 async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {
     let store = store.until(deadline);
-    let told: Vec<(String, Order)> = changes.into_iter().filter_map(told).collect();
+    let told: Vec<(String, Envelope<Order>)> = changes.into_iter().filter_map(told).collect();
     let mut chunks = told.chunks(MOST_APPENDED);
     while let Some(chunk) = chunks.next() {
-        let orders: Vec<Order> = chunk.iter().map(|(_, order)| order.clone()).collect();
-        if let Err(fault) = store.append_changes(&orders, store.now()).await {
+        let changes: Vec<Envelope<Order>> = chunk.iter().map(|(_, change)| change.clone()).collect();
+        if let Err(fault) = store.append_changes(&changes, store.now()).await {
             // Lambda goes on from the first that failed: what comes after it waits.
             let error = fault.to_string();
             let left = chunk.iter().chain(chunks.flatten()).map(|(place, _)| place.clone());
@@ -33,12 +33,12 @@ async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<
     Vec::new()
 }
 
-/// The order that a change tells of, and its place in the stream. What is none is left out: `relay-orders` lays it aside.
-fn told(change: Change) -> Option<(String, Order)> {
+/// What a change tells of an order, and its place in the stream. What is none is left out: `relay-orders` lays it aside.
+fn told(change: Change) -> Option<(String, Envelope<Order>)> {
     let sk = change.record.pointer("/dynamodb/Keys/sk/S").and_then(Value::as_str).unwrap_or_default().to_owned();
     let order = change.image.and_then(|image| told_by_image(&sk, image).map_err(|fault| fault.to_string()));
     match order {
-        Ok(envelope) => Some((change.sequence_number, envelope.data)),
+        Ok(envelope) => Some((change.sequence_number, envelope)),
         Err(error) => {
             tracing::error!(sequence_number = change.sequence_number, error, "a record is no order: left out");
             None

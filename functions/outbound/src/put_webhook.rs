@@ -58,7 +58,7 @@ impl Desk {
         Ok(Self {
             store: Store::open(&env.aws, |name| env.variable(name))?,
             vault: open_vault(env)?,
-            reach: Reach::allowing(env.variable("WEBHOOK_ALLOWED_ORIGINS").as_deref()),
+            reach: Reach { allows_loopback: env.allows_loopback },
         })
     }
 }

@@ -60,7 +60,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
             ..known
         };
         if store.put_webhook_delivery(&replayed).await? {
-            // A crash before this leaves a delivery that is pending and that nobody brings: it is replayed again.
+            // Where this fails, the schedule finds the row.
             desk.pacer.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
             return Ok(Answer::accepted(&WebhookDeliveryAnswer::from(replayed)));
         }

@@ -1,0 +1,98 @@
+//! `schedule-deliveries` sends, every minute, the messages of the deliveries to webhooks that are due (전송 예약).
+//!
+//! The deliveries of one receiver wait on its circuit as one: while it is open nothing is sent for any of them; when it may be
+//! probed, the message of the oldest; when it is closed, those of all that are due, up to a limit.
+
+use crate::{deliver_webhook::circuit_of, endpoints::Endpoints};
+use domain::{Fault, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER};
+use edge::{Environment, Function, NotSent, NotStarted, Pacer, Tick};
+use futures::future::try_join_all;
+use std::time::Duration;
+use store::{Store, webhooks::DueWebhookDelivery};
+
+/// What has been due for less has a message of its own under way.
+const OVERDUE_AFTER: Duration = Duration::from_secs(30);
+
+/// For how long a delivery whose message is sent is nobody else's: a message that is lost is sent again after that.
+const PUT_OFF_FOR: Duration = Duration::from_mins(10);
+
+/// The most messages for one receiver in one run.
+const MOST_AT_ONCE: i32 = 1_000;
+
+/// How many deliveries are put off side by side: as many messages go in one call of the queue.
+const SIDE_BY_SIDE: usize = 10;
+
+/// How many receivers are looked at side by side.
+const RECEIVERS: usize = 4;
+
+/// The time that is kept for the work under way; what is left is for the next minute.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// The function.
+pub fn function() -> Function {
+    Function::schedule("schedule-deliveries", Desk::open, handle)
+}
+
+#[derive(Clone)]
+struct Desk {
+    endpoints: Endpoints,
+    pacer: Pacer,
+}
+
+impl Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let pacer = Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { endpoints: Endpoints::open(env)?, pacer })
+    }
+}
+
+/// Why what is due is not sent yet.
+#[derive(Debug, thiserror::Error)]
+pub enum NotScheduled {
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A message could not be sent.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+}
+
+async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {
+    let store = desk.endpoints.store.until(tick.deadline);
+    let endpoints = desk.endpoints.all(&store).await?;
+    for some in endpoints.chunks(RECEIVERS) {
+        let scheduled: Vec<_> = some.iter().map(|endpoint| schedule(&desk, &store, &endpoint.name, &tick)).collect();
+        try_join_all(scheduled).await?;
+    }
+    Ok(())
+}
+
+/// Sends what is due to one receiver.
+async fn schedule(desk: &Desk, store: &Store, name: &WebhookName, tick: &Tick) -> Result<(), NotScheduled> {
+    let (overdue_since, limit) = match store.admission(&circuit_of(name)).await? {
+        Admission::Call => (OVERDUE_AFTER, MOST_AT_ONCE),
+        Admission::Probe(_) => (OVERDUE_AFTER, 1),
+        // What has waited in vain for so long is given up.
+        Admission::Wait(_) => (GIVEN_UP_AFTER, MOST_AT_ONCE),
+    };
+    let due = store.due_webhook_deliveries(name, tick.now.minus(overdue_since), limit).await?;
+    for some in due.chunks(SIDE_BY_SIDE) {
+        if store.now().plus(CLOSING_TIME) >= tick.deadline {
+            return Ok(());
+        }
+        let until = store.now().plus(PUT_OFF_FOR);
+        let put_off: Vec<_> = some.iter().map(|due| put_off(store, due, until)).collect();
+        let messages: Vec<String> = try_join_all(put_off).await?.into_iter().flatten().collect();
+        desk.pacer.send_all(&messages).await?;
+    }
+    Ok(())
+}
+
+/// Puts a delivery off, and writes the message that names it as it is then; none, if it has gone on meanwhile.
+async fn put_off(store: &Store, due: &DueWebhookDelivery, until: Timestamp) -> Result<Option<String>, Fault> {
+    if !store.put_off_webhook_delivery(due, until).await? {
+        return Ok(None);
+    }
+    let due = DueWebhookDelivery { next_attempt_at: until, ..due.clone() };
+    serde_json::to_string(&due).map(Some).map_err(Fault::broken)
+}
