@@ -7,7 +7,9 @@
 
 mod campaigns;
 mod channels;
+mod charges;
 mod customers;
+mod holds;
 mod orders;
 mod read_models;
 mod stocks;
@@ -30,12 +32,19 @@ const PAID_ONCE: &str = "order-paid-by-one-entry";
 const CHARGED_ONCE: &str = "order-charged-by-one-attempt";
 /// What became of an attempt to charge a card is known, and what goes back is back, within a day.
 const SETTLED: &str = "attempt-settled-in-a-day";
+/// Points were charged by card exactly where the card was, with one ledger entry of the same amount; an entry for a charge is
+/// that charge's.
+const CARD_CHARGED: &str = "points-charged-as-card";
 /// Every stock is what was put in less what was sold.
 const STOCK: &str = "stock-is-put-in-less-sold";
 /// No balance and no stock is below zero.
 const NOT_NEGATIVE: &str = "nothing-negative";
 /// No source has issued more coupons than it has, and there are as many as it counted.
 const ISSUED: &str = "coupons-issued-as-counted";
+/// What is held for a customer is what that customer's unpaid orders have.
+const HELD: &str = "unpaid-orders-are-held";
+/// The orders that a rider has are those that the rider picked up and has not delivered, at most as many as a rider may have.
+const CARRIED: &str = "rider-has-open-deliveries";
 /// A coupon is used by the one order that says so, and by none that was called off.
 const USED_ONCE: &str = "coupon-used-by-one-order";
 
@@ -51,19 +60,24 @@ const ATTRIBUTED: &str = "campaign-order-is-the-order";
 const SUMMED: &str = "campaign-days-sum-their-orders";
 /// Every order of a sales channel took from our stock what it says it did.
 const TOOK: &str = "channel-order-took-its-stock";
+/// What is reserved for an order of a sales channel is what the order has, each of the channel's products once.
+const RESERVED: &str = "channel-order-reserves-what-it-has";
 /// Every order of a sales channel is in its channel's list, in its status.
 const LISTED: &str = "channel-order-is-listed";
 /// A delivery waits for a rider exactly while its order is cooked, an hour after it was at the latest.
 const WAITING: &str = "delivery-waits-while-cooked";
 
 /// Every law, in the order of the report.
-const LAWS: [&str; 16] = [
+const LAWS: [&str; 20] = [
     LEDGER,
     PAID_ONCE,
     CHARGED_ONCE,
     SETTLED,
+    CARD_CHARGED,
     STOCK,
     NOT_NEGATIVE,
+    HELD,
+    CARRIED,
     ISSUED,
     USED_ONCE,
     COUNTED,
@@ -73,6 +87,7 @@ const LAWS: [&str; 16] = [
     ATTRIBUTED,
     SUMMED,
     TOOK,
+    RESERVED,
     LISTED,
 ];
 

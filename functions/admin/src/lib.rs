@@ -7,6 +7,7 @@ pub mod audit_books;
 mod contract;
 pub mod get_audit;
 pub mod no_such_route;
+pub mod service_info;
 
 pub use contract::problems;
 
@@ -14,28 +15,39 @@ use edge::{Function, Route};
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![audit_books::function(), get_audit::function(), api_docs::function(), no_such_route::function()]
+    vec![
+        audit_books::function(),
+        get_audit::function(),
+        api_docs::function(),
+        service_info::function(),
+        no_such_route::function(),
+    ]
 }
 
 /// Every route of the API, in the order of the document.
 pub const ROUTES: &[Route] = &[
     points::charge_points::ROUTE,
+    points::get_charge::ROUTE,
     points::get_points::ROUTE,
     points::list_point_history::ROUTE,
     products::list_products::ROUTE,
     products::get_product::ROUTE,
     rankings::top_sellers::ROUTE,
     products::put_product::ROUTE,
+    products::patch_product::ROUTE,
     products::adjust_stock::ROUTE,
     orders::place_order::ROUTE,
     orders::pay_order::ROUTE,
     orders::cancel_order::ROUTE,
     orders::get_order::ROUTE,
+    orders::list_order_payments::ROUTE,
     orders::list_orders::ROUTE,
     orders::collect_order::ROUTE,
     orders::update_collected_order::ROUTE,
     outbound::list_changed_orders::ROUTE,
     outbound::get_integration_order::ROUTE,
+    outbound::get_integration_order::ROUTE_BY_SOURCE,
+    orders::list_source_orders::ROUTE,
     outbound::list_webhooks::ROUTE,
     outbound::put_webhook::ROUTE,
     outbound::get_webhook::ROUTE,
@@ -65,6 +77,8 @@ pub const ROUTES: &[Route] = &[
     coupons::issue_coupon::ROUTE,
     coupons::list_coupons::ROUTE,
     fulfilment::put_store::ROUTE,
+    fulfilment::list_stores::ROUTE,
+    fulfilment::get_store::ROUTE,
     fulfilment::list_store_orders::ROUTE,
     fulfilment::accept_order::ROUTE,
     fulfilment::reject_order::ROUTE,
@@ -72,13 +86,17 @@ pub const ROUTES: &[Route] = &[
     fulfilment::finish_cooking::ROUTE,
     fulfilment::find_deliveries::ROUTE,
     fulfilment::pick_up_order::ROUTE,
+    fulfilment::unassign_order::ROUTE,
     fulfilment::confirm_delivery::ROUTE,
     fulfilment::ship_order::ROUTE,
     fulfilment::get_order_view::ROUTE,
     fulfilment::list_order_views::ROUTE,
     notifications::get_customer::ROUTE,
     notifications::put_customer::ROUTE,
+    notifications::verify_phone::ROUTE,
     get_audit::ROUTE,
+    service_info::ROOT,
+    service_info::HEALTH,
     api_docs::DOCUMENT,
     api_docs::PAGE,
 ];

@@ -1,6 +1,6 @@
 //! Customers' rows: balances, ledger entries, coupons; and the sources of coupons.
 
-use super::{COUNTED, Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, leave};
+use super::{COUNTED, Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, charges, holds, leave};
 use domain::{
     CouponSourceId, CustomerId, Fault, OrderId,
     coupon::Coupon,
@@ -18,12 +18,13 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     let mut place = None;
     loop {
         let (rows, next) = store.scan_customers(place).await?;
-        let (mut used, mut used_coupons, mut completed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut used, mut charged, mut used_coupons, mut completed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             let (CustomerRow::Balance(customer, _)
             | CustomerRow::Entry(customer, _)
             | CustomerRow::Coupon(customer, _)
             | CustomerRow::Completed(customer, _)
+            | CustomerRow::Holds(customer, _)
             | CustomerRow::Profile(customer, _)) = &row
             else {
                 if let CustomerRow::Source(source) = row {
@@ -39,9 +40,8 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
                 CustomerRow::Balance(_, balance) => account.balance = balance,
                 CustomerRow::Entry(customer, entry) => {
                     account.sum += entry.amount.get();
-                    if entry.kind != EntryKind::Charge {
-                        used.push((customer, entry));
-                    }
+                    let of_its_kind = if entry.kind == EntryKind::Charge { &mut charged } else { &mut used };
+                    of_its_kind.push((customer, entry));
                 }
                 CustomerRow::Coupon(customer, coupon) => {
                     *sources.entry(coupon.source_id.clone()).or_default() += 1;
@@ -51,11 +51,13 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
                     account.counted += 1;
                     completed.push((customer, order));
                 }
+                CustomerRow::Holds(customer, held) => holds::audit_holds(store, &customer, &held, findings).await?,
                 CustomerRow::Profile(_, said) => account.said = said,
                 CustomerRow::Source(_) => {}
             }
         }
         audit_entries(store, &used, findings).await?;
+        charges::audit_entries(store, &charged, findings).await?;
         audit_completed(store, &completed, findings).await?;
         audit_used(store, &used_coupons, findings).await?;
         place = next;

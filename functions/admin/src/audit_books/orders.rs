@@ -1,10 +1,12 @@
 //! Orders, and the attempts to pay them.
 
-use super::{CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, channels, leave, read_models};
+use super::{
+    CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, channels, charges, holds, leave, read_models,
+};
 use domain::{
     CampaignId, CouponId, CustomerId, Fault, Timestamp, Won,
     order::{Order, Status},
-    payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
+    payment::{Attempt, AttemptStatus, Payable, PaymentMethod, PaymentStatus},
 };
 use std::{collections::BTreeSet, time::Duration};
 use store::{Store, books::OrderRow};
@@ -24,14 +26,19 @@ pub(super) async fn audit(
     let mut place = None;
     loop {
         let (rows, next) = store.scan_orders(place).await?;
-        let (mut whole, mut strays, mut collected) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut whole, mut strays, mut collected, mut charges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
                 OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
                 OrderRow::Collected(order) => collected.push(*order),
-                OrderRow::Attempt(attempt) => match &mut current {
-                    Some((order, attempts)) if order.order_id == attempt.order_id => attempts.push(attempt),
-                    _ => strays.push(attempt),
+                OrderRow::Charge(charge) => charges.push(charge.charge_id),
+                OrderRow::OpenDeliveries(rider, orders) => {
+                    holds::audit_deliveries(store, &rider, &orders, findings).await?;
+                }
+                OrderRow::Attempt(attempt) => match (&mut current, &attempt.payable) {
+                    (Some((order, attempts)), Payable::Order(id)) if order.order_id == *id => attempts.push(attempt),
+                    (_, Payable::Order(id)) => strays.push((id.clone(), attempt)),
+                    (_, Payable::Charge(_)) => audit_settled(&attempt, findings, now),
                 },
             }
         }
@@ -39,14 +46,17 @@ pub(super) async fn audit(
         if place.is_none() {
             whole.extend(current.take());
         }
-        for stray in strays {
+        for (order, stray) in strays {
             // An order that is placed while the page is read may show its attempt alone.
-            if store.order(&stray.order_id).await?.is_none() {
+            if store.order(&order).await?.is_none() {
                 findings.violation(SETTLED, key_of(&stray), "an order", "none");
             }
         }
         audit_entries(store, &whole, findings).await?;
         audit_coupons(store, &whole, findings).await?;
+        let orders: Vec<&Order> = whole.iter().map(|(order, _)| order).collect();
+        holds::audit_orders(store, &orders, findings).await?;
+        charges::audit(store, &charges, findings).await?;
         channels::audit(store, &collected, findings).await?;
         let mut told: Vec<events::Order> = collected.into_iter().map(|collected| collected.order).collect();
         told.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
@@ -121,7 +131,16 @@ async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
 }
 
 fn key_of(attempt: &Attempt) -> String {
-    format!("attempt/{}/{}", attempt.order_id, attempt.attempt)
+    format!("attempt/{}/{}", attempt.payable, attempt.attempt)
+}
+
+/// Holds an attempt against the time that it may take.
+fn audit_settled(attempt: &Attempt, findings: &mut Findings, now: Timestamp) {
+    findings.checked(SETTLED);
+    if attempt.due_at.is_some() && attempt.updated_at.plus(SETTLED_WITHIN) < now {
+        let actual = format!("{:?} since {}", attempt.status, attempt.updated_at);
+        findings.violation(SETTLED, key_of(attempt), "at its end within a day", actual);
+    }
 }
 
 /// Holds an order against the attempts to pay it.
@@ -133,12 +152,7 @@ async fn audit_attempts(
     now: Timestamp,
 ) -> Result<(), Fault> {
     for attempt in &attempts {
-        findings.checked(SETTLED);
-        let is_overdue = attempt.status.due_after().is_some() && attempt.updated_at.plus(SETTLED_WITHIN) < now;
-        if is_overdue {
-            let actual = format!("{:?} since {}", attempt.status, attempt.updated_at);
-            findings.violation(SETTLED, key_of(attempt), "at its end within a day", actual);
-        }
+        audit_settled(attempt, findings, now);
     }
     let key = format!("order/{}", order.order_id);
     for _ in 0..LOOKS {

@@ -84,7 +84,7 @@ async fn sold(store: &Store, products: &HashMap<ProductId, Stock>) -> Result<Has
         let (rows, next) = store.scan_orders(place).await?;
         let orders = rows.into_iter().filter_map(|row| match row {
             OrderRow::Order(order) => Some(*order),
-            OrderRow::Attempt(_) | OrderRow::Collected(_) => None,
+            OrderRow::Attempt(_) | OrderRow::Collected(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
         });
         for Order { lines, .. } in orders.filter(|order| !order.status().is_called_off()) {
             for line in lines.into_iter().filter(|line| products.contains_key(&line.product_id)) {

@@ -1,0 +1,97 @@
+//! What unpaid orders hold for their customers, and which orders riders have: each row against its orders, and each order against
+//! its row. A row and its order are written together, so what does not fit is looked at again at one moment.
+
+use super::{CARRIED, Findings, HELD};
+use domain::{
+    CustomerId, Fault, OrderId, RiderId,
+    holds::{Holds, held_units},
+    order::{Order, Status},
+};
+use std::collections::BTreeSet;
+use store::{Store, riders::MAX_OPEN_DELIVERIES};
+
+/// Holds orders against the holds of their customers, and against what their riders have.
+pub(super) async fn audit_orders(store: &Store, orders: &[&Order], findings: &mut Findings) -> Result<(), Fault> {
+    for order in orders {
+        match order.status() {
+            Status::StockAllocated => audit_hold(store, &order.customer_id, &order.order_id, findings).await?,
+            Status::PickedUp => {
+                if let Some(rider) = order.state.rider_id() {
+                    audit_delivery(store, rider, &order.order_id, findings).await?;
+                }
+            }
+            Status::Paid
+            | Status::Accepted
+            | Status::Cooking
+            | Status::Cooked
+            | Status::Shipped
+            | Status::Completed
+            | Status::Cancelled
+            | Status::Rejected
+            | Status::Expired => {}
+        }
+    }
+    Ok(())
+}
+
+/// Holds what is held for a customer against the customer's orders.
+pub(super) async fn audit_holds(
+    store: &Store,
+    customer: &CustomerId,
+    holds: &Holds,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    for order in holds.orders.keys() {
+        audit_hold(store, customer, order, findings).await?;
+    }
+    Ok(())
+}
+
+async fn audit_hold(
+    store: &Store,
+    customer: &CustomerId,
+    order_id: &OrderId,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    findings.checked(HELD);
+    let (holds, order) = store.holds_and_order(customer, order_id).await?;
+    let unpaid = order.filter(|order| order.status() == Status::StockAllocated && order.customer_id == *customer);
+    let (expected, actual) = (unpaid.as_ref().map(held_units), holds.orders.get(order_id).cloned());
+    if expected != actual {
+        findings.violation(HELD, format!("order/{order_id}"), format!("{expected:?}"), format!("{actual:?}"));
+    }
+    Ok(())
+}
+
+/// Holds the orders that a rider has against those orders.
+pub(super) async fn audit_deliveries(
+    store: &Store,
+    rider: &RiderId,
+    orders: &BTreeSet<OrderId>,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    if i64::try_from(orders.len()).is_ok_and(|orders| orders > MAX_OPEN_DELIVERIES) {
+        findings.violation(CARRIED, format!("rider/{rider}"), format!("at most {MAX_OPEN_DELIVERIES}"), orders.len());
+    }
+    for order in orders {
+        audit_delivery(store, rider, order, findings).await?;
+    }
+    Ok(())
+}
+
+async fn audit_delivery(
+    store: &Store,
+    rider: &RiderId,
+    order_id: &OrderId,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    findings.checked(CARRIED);
+    let (deliveries, order) = store.open_deliveries_and_order(rider, order_id).await?;
+    let is_carried = |order: &Order| order.status() == Status::PickedUp && order.state.rider_id() == Some(rider);
+    let (expected, actual) = (order.as_ref().is_some_and(is_carried), deliveries.contains(order_id));
+    if expected != actual {
+        let told = |has_it| format!("rider {rider} {} it", if has_it { "has" } else { "does not have" });
+        findings.violation(CARRIED, format!("order/{order_id}"), told(expected), told(actual));
+    }
+    Ok(())
+}
