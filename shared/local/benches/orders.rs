@@ -253,7 +253,7 @@ async fn place_over(port: u16, orders: usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
     let body = body().to_string();
     let request = format!(
-        "POST /order HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /order HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut answer = vec![0; 64 * 1024];

@@ -4,6 +4,7 @@
 use crate::{
     aws::{Aws, AwsError},
     clock::Clock,
+    lineage::{self, Lineage},
     runner::{NotHandled, Runner},
     template::{FunctionSpec, QueueSpec, REGION, Source, Template},
 };
@@ -92,8 +93,8 @@ struct Common {
 
 impl Common {
     /// Calls the function, and tells which items of the batch failed; all, if it failed as a whole.
-    async fn bring(&self, event: Value) -> Result<Vec<String>, NotHandled> {
-        let answer = self.runner.invoke(&self.function, event).await?;
+    async fn bring(&self, lineage: &Lineage, event: Value) -> Result<Vec<String>, NotHandled> {
+        let answer = self.runner.invoke_after(lineage, &self.function, event).await?;
         let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
         Ok(failures.filter_map(|failure| failure["itemIdentifier"].as_str()).map(str::to_owned).collect())
     }
@@ -109,10 +110,21 @@ pub(crate) struct QueueFeeding {
 impl QueueFeeding {
     async fn round(&self) -> Result<Round, AwsError> {
         let queues = &self.common.aws.queues;
-        let messages = queues.receive(&self.queue, self.batch_size, None)?;
-        if messages.is_empty() {
+        let received = queues.receive(&self.queue, self.batch_size, None)?;
+        if received.is_empty() {
             return Ok(Round::Idle);
         }
+        let may_recur = self.common.runner.spec(&self.common.function).is_some_and(|spec| spec.may_recur);
+        let is_loop = |lineage: &Lineage| !may_recur && lineage.calls_of(&self.common.function) >= lineage::MOST_CALLS;
+        let (loops, messages): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| is_loop(&message.lineage));
+        for message in &loops {
+            tracing::error!(function = self.common.function, "a recursive loop is stopped");
+            queues.give_up(&message.receipt_handle)?;
+        }
+        if messages.is_empty() {
+            return Ok(Round::Moved);
+        }
+        let lineage = Lineage::of_all(messages.iter().map(|message| &message.lineage));
         let record = |message: &crate::aws::queues::Delivered| {
             json!({
                 "messageId": message.message_id,
@@ -126,7 +138,7 @@ impl QueueFeeding {
             })
         };
         let event = json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() });
-        match self.common.bring(event).await {
+        match self.common.bring(&lineage, event).await {
             Ok(failed) => {
                 let mut done = messages.iter().filter(|message| !failed.contains(&message.message_id));
                 done.try_for_each(|message| queues.delete(&message.receipt_handle))?;
@@ -208,7 +220,7 @@ impl StreamFeeding {
         if wanted.is_empty() {
             return self.done_up_to(last);
         }
-        let failed = match self.common.bring(json!({ "Records": wanted })).await {
+        let failed = match self.common.bring(&Lineage::default(), json!({ "Records": wanted })).await {
             Ok(failed) if failed.is_empty() => return self.done_up_to(last),
             Ok(failed) => failed,
             Err(error) => {

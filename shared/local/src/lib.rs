@@ -9,6 +9,8 @@ mod control;
 mod demo;
 mod feeding;
 mod front;
+mod guard;
+mod lineage;
 pub mod partners;
 mod platform;
 mod ports;

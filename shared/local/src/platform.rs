@@ -215,8 +215,6 @@ fn local_parameters(partners: &Partners) -> BTreeMap<String, String> {
         ("SolapiPfId".to_owned(), "KA01PFLOCAL".to_owned()),
         ("NhnCloudSenderKey".to_owned(), "0123456789abcdef0123456789abcdef01234567".to_owned()),
     ]);
-    let stubs: Vec<&str> = partners.values().map(|partner| partner.base_url.as_str()).collect();
-    parameters.insert("WebhookAllowedOrigins".to_owned(), stubs.join(","));
     for (partner, urls, secrets) in [
         ("data-platform", &["DataPlatformUrl"][..], &[("DataPlatformSecret", "")][..]),
         ("tms", &["TmsUrl"], &[("TmsSecret", "")]),

@@ -1,11 +1,12 @@
 //! The platform on sockets: the API, the AWS services and the control port, all on loopback.
 
-use crate::{Failure, Platform, aws::Principal, control, front::MAX_BODY_BYTES};
+use crate::{Failure, Platform, aws::Principal, control, front::MAX_BODY_BYTES, guard};
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
+    middleware::from_fn,
     response::{IntoResponse, Response},
 };
 use std::{
@@ -102,11 +103,11 @@ pub async fn serve(
     };
     let api = Router::new().fallback(api).with_state(platform.clone());
     let aws = Router::new().fallback(aws).layer(DefaultBodyLimit::max(16 * 1024 * 1024)).with_state(platform.clone());
-    let api = axum::serve(listeners.api, api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .with_graceful_shutdown(until_ended());
-    let aws = axum::serve(listeners.aws, aws).with_graceful_shutdown(until_ended());
-    let control =
-        axum::serve(listeners.control, control::router(platform.clone())).with_graceful_shutdown(until_ended());
+    let api = api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn(guard::layer));
+    let api = axum::serve(listeners.api, api).with_graceful_shutdown(until_ended());
+    let aws = axum::serve(listeners.aws, aws.layer(from_fn(guard::layer))).with_graceful_shutdown(until_ended());
+    let control = control::router(platform.clone()).layer(from_fn(guard::layer));
+    let control = axum::serve(listeners.control, control).with_graceful_shutdown(until_ended());
     platform.run();
     let stop = async {
         end.await;

@@ -3,6 +3,7 @@
 use crate::{
     aws::{Aws, Connector, Principal},
     clock::Clock,
+    lineage::Lineage,
     template::{FunctionSpec, REGION, Template},
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -131,8 +132,13 @@ impl Runner {
         self.state().warm.clear();
     }
 
-    /// Calls a function with an event.
+    /// Calls a function with an event that begins a chain.
     pub(crate) async fn invoke(&self, name: &str, event: Value) -> Result<Value, NotHandled> {
+        self.invoke_after(&Lineage::default(), name, event).await
+    }
+
+    /// Calls a function with an event that has come through others.
+    pub(crate) async fn invoke_after(&self, lineage: &Lineage, name: &str, event: Value) -> Result<Value, NotHandled> {
         let (function, spec) = self.functions.get(name).ok_or_else(|| NotHandled::Unknown(name.to_owned()))?;
         let named = || name.to_owned();
         if !self.is_on(name) {
@@ -146,7 +152,7 @@ impl Runner {
             deadline: self.clock.now().plus(spec.timeout),
         };
         let work = AssertUnwindSafe(async { handler(invocation).await }).catch_unwind();
-        match tokio::time::timeout(spec.timeout, work).await {
+        match lineage.call(name, tokio::time::timeout(spec.timeout, work)).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(source))) => Err(NotHandled::Failed { function: named(), source }),
             Ok(Err(_)) => Err(NotHandled::Panicked(named())),
@@ -178,6 +184,9 @@ impl Runner {
             .time_source(SharedTimeSource::new(self.clock.clone()))
             .sleep_impl(SharedAsyncSleep::new(self.clock.clone()))
             .build();
-        Environment::new(aws, spec.environment.clone().into_iter().collect())
+        let mut environment = Environment::new(aws, spec.environment.clone().into_iter().collect());
+        // The partners' stubs are on this machine.
+        environment.allows_loopback = true;
+        environment
     }
 }

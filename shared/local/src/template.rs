@@ -1,5 +1,6 @@
 //! `template.yaml` as the local platform understands it: what is deployed is what runs.
 
+mod parameters;
 mod resolver;
 
 use resolver::Resolver;
@@ -25,6 +26,8 @@ pub struct Template {
     pub tables: Vec<TableSpec>,
     /// The queues.
     pub queues: Vec<QueueSpec>,
+    /// The names of the event buses.
+    pub buses: Vec<String>,
     /// The rules of the event buses.
     pub rules: Vec<RuleSpec>,
     /// Where the AWS services are.
@@ -42,6 +45,8 @@ pub struct FunctionSpec {
     pub environment: BTreeMap<String, String>,
     /// What it may do.
     pub statements: Vec<Statement>,
+    /// Whether it may be called again and again by messages that it sends itself.
+    pub may_recur: bool,
     /// The routes that it answers.
     pub routes: Vec<RouteSpec>,
     /// The schedule that calls it.
@@ -126,6 +131,8 @@ pub struct QueueSpec {
     pub visibility_timeout: Duration,
     /// How long a sent message stays hidden.
     pub delay: Duration,
+    /// How long a message is kept, from when it was first sent.
+    pub retention: Duration,
     /// Where messages go that were delivered too often, and how often is too often.
     pub redrive: Option<(String, u32)>,
 }
@@ -177,11 +184,15 @@ impl Template {
             let known: Vec<&str> = declared.keys().map(String::as_str).collect();
             return Err(unfit(format!("the template has no parameter {unknown}; it has {}", known.join(", "))));
         }
+        for (name, value) in parameters {
+            parameters::check(name, &declared[name], value)?;
+        }
         let resolver = Resolver { document, parameters, declared: &declared, endpoint };
         let mut template = Self {
             functions: Vec::new(),
             tables: Vec::new(),
             queues: Vec::new(),
+            buses: Vec::new(),
             rules: Vec::new(),
             endpoint: endpoint.to_owned(),
         };
@@ -193,6 +204,7 @@ impl Template {
                 }
                 "AWS::DynamoDB::Table" => template.tables.push(table(name, properties)),
                 "AWS::SQS::Queue" => template.queues.push(queue(name, &properties)),
+                "AWS::Events::EventBus" => template.buses.push(text(&properties["Name"])),
                 "AWS::Events::Rule" => template.rules.push(rule(&properties)),
                 _ => {}
             }
@@ -256,6 +268,7 @@ fn function(
     let mut spec = FunctionSpec {
         statements: statements.map(statement).collect(),
         timeout: Duration::from_secs(timeout),
+        may_recur: properties["RecursiveLoop"] == "Allow",
         environment,
         routes: Vec::new(),
         schedule: None,
@@ -359,6 +372,8 @@ fn queue(name: &str, properties: &Value) -> QueueSpec {
         name: name.to_owned(),
         visibility_timeout: seconds("VisibilityTimeout", 30),
         delay: seconds("DelaySeconds", 0),
+        // Four days, as SQS has it.
+        retention: seconds("MessageRetentionPeriod", 345_600),
         redrive: most.map(|most| (name_in_arn(&text(&policy["deadLetterTargetArn"])).to_owned(), most)),
     }
 }
@@ -369,7 +384,7 @@ fn rule(properties: &Value) -> RuleSpec {
         (name_in_arn(&text(&target["Arn"])).to_owned(), part)
     };
     RuleSpec {
-        bus: text(&properties["EventBusName"]),
+        bus: name_in_arn(&text(&properties["EventBusName"])).to_owned(),
         pattern: properties["EventPattern"].to_string(),
         targets: list(&properties["Targets"]).iter().map(target).collect(),
     }

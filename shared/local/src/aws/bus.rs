@@ -1,16 +1,28 @@
-//! The event buses: an event that fits a rule goes to the rule's queues, and is kept there when the call returns.
+//! The event buses: an event that fits a rule goes to the rule's queues, and is kept there when the call returns. What EventBridge
+//! refuses is refused here: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
 
-use super::{Answer, AwsError, queues::Queues};
+use super::{
+    Answer, AwsError,
+    queues::{Queues, is_xml},
+};
 use crate::{
     clock::Clock,
-    template::{ACCOUNT, REGION, RuleSpec},
+    lineage::Lineage,
+    template::{ACCOUNT, REGION, RuleSpec, name_in_arn},
 };
 use quamina::Quamina;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+/// The most entries of one call.
+const MOST_ENTRIES: usize = 10;
+
+/// The most bytes of one call's entries together.
+const MAX_BYTES: usize = 256 * 1024;
 
 /// The rules of all buses.
 pub(crate) struct Bus {
     clock: Clock,
+    buses: Vec<String>,
     rules: Vec<RuleSpec>,
     patterns: Quamina<usize>,
 }
@@ -22,13 +34,13 @@ impl std::fmt::Debug for Bus {
 }
 
 impl Bus {
-    pub(crate) fn new(rules: &[RuleSpec], clock: Clock) -> Result<Self, AwsError> {
+    pub(crate) fn new(buses: &[String], rules: &[RuleSpec], clock: Clock) -> Result<Self, AwsError> {
         let mut patterns = Quamina::new();
         for (place, rule) in rules.iter().enumerate() {
             let invalid = |error| AwsError::new("InvalidEventPatternException", format!("{}: {error}", rule.pattern));
             patterns.add_pattern(place, &rule.pattern).map_err(invalid)?;
         }
-        Ok(Self { clock, rules: rules.to_vec(), patterns })
+        Ok(Self { clock, buses: buses.to_vec(), rules: rules.to_vec(), patterns })
     }
 
     pub(crate) fn answer(&self, operation: &str, request: &Value, queues: &Queues) -> Answer {
@@ -36,6 +48,11 @@ impl Bus {
             return Err(AwsError::unknown(operation));
         }
         let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_too_large = entries.iter().map(bytes).sum::<usize>() > MAX_BYTES;
+        if !(1..=MOST_ENTRIES).contains(&entries.len()) || is_too_large {
+            let limits = format!("a call has 1 to {MOST_ENTRIES} entries of {MAX_BYTES} bytes together");
+            return Err(AwsError::new("ValidationException", limits));
+        }
         let results: Vec<Value> = entries
             .iter()
             .map(|entry| match self.put(entry, queues) {
@@ -48,8 +65,10 @@ impl Bus {
     }
 
     fn put(&self, entry: &Value, queues: &Queues) -> Result<String, AwsError> {
+        let bus = self.check(entry)?;
         let malformed = |error: serde_json::Error| AwsError::new("MalformedDetail", error.to_string());
-        let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap_or_default()).map_err(malformed)?;
+        let detail: Map<String, Value> =
+            serde_json::from_str(entry["Detail"].as_str().unwrap_or_default()).map_err(malformed)?;
         let id = ulid::Ulid::from_parts(0, rand::random()).to_string();
         let event = json!({
             "version": "0", "id": id, "detail-type": entry["DetailType"], "source": entry["Source"], "account": ACCOUNT,
@@ -58,16 +77,46 @@ impl Bus {
         let matched = self.patterns.matches_for_event(event.to_string().as_bytes());
         let matched = matched.map_err(|error| AwsError::new("InternalException", error.to_string()))?;
         for rule in matched.into_iter().filter_map(|place| self.rules.get(place)) {
-            if entry["EventBusName"].as_str() != Some(&rule.bus) {
+            if bus != rule.bus {
                 continue;
             }
             for (queue, part) in &rule.targets {
                 let part = part
                     .as_ref()
                     .map_or(Some(&event), |path| event.pointer(&path.trim_start_matches('$').replace('.', "/")));
-                queues.send(queue, &part.unwrap_or(&Value::Null).to_string(), None)?;
+                queues.send_from(&Lineage::default(), queue, &part.unwrap_or(&Value::Null).to_string(), None)?;
             }
         }
         Ok(id)
     }
+
+    /// The bus of an entry that has everything that EventBridge asks for.
+    fn check<'a>(&self, entry: &'a Value) -> Result<&'a str, AwsError> {
+        let invalid = |message: String| AwsError::new("InvalidArgument", message);
+        for field in ["Source", "DetailType", "Detail"] {
+            let text = entry[field].as_str().unwrap_or_default();
+            if text.is_empty() {
+                return Err(invalid(format!(
+                    "Parameter {field} is not valid. Reason: {field} is a required argument."
+                )));
+            }
+            if !text.chars().all(is_xml) {
+                return Err(invalid(format!("Parameter {field} has characters that XML 1.0 does not.")));
+            }
+        }
+        // By its name, or by its ARN.
+        let bus = name_in_arn(entry["EventBusName"].as_str().unwrap_or("default"));
+        if self.buses.iter().any(|known| known == bus) {
+            Ok(bus)
+        } else {
+            Err(invalid(format!("Event bus {bus} does not exist.")))
+        }
+    }
+}
+
+/// The size of an entry, as EventBridge reckons it.
+fn bytes(entry: &Value) -> usize {
+    let text = |field: &str| entry[field].as_str().map_or(0, str::len);
+    let time = if entry["Time"].is_null() { 0 } else { 14 };
+    text("Source") + text("DetailType") + text("Detail") + time
 }

@@ -110,21 +110,21 @@ pub(crate) fn error(kind: Kind, operation: &str, body: &[u8]) -> AwsError {
     }
 }
 
-/// A batch without its first entry.
-pub(crate) fn without_first_entry(body: &[u8]) -> Vec<u8> {
+/// A batch without its first entry; none, if it has no other.
+pub(crate) fn without_first_entry(body: &[u8]) -> Option<Vec<u8>> {
     let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
-    if let Some(entries) = request["Entries"].as_array_mut().filter(|entries| !entries.is_empty()) {
-        entries.remove(0);
-    }
-    request.to_string().into_bytes()
+    request["Entries"].as_array_mut().filter(|entries| entries.len() > 1)?.remove(0);
+    Some(request.to_string().into_bytes())
 }
 
 /// The answer to a batch whose first entry failed and whose other entries were served.
 pub(crate) fn with_first_entry_failed((status, body): Reply, operation: &str) -> Reply {
     let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     if operation == "PutEvents" {
-        if let Some(entries) = answer["Entries"].as_array_mut() {
-            entries.insert(0, json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "injected" }));
+        let failed = json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "injected" });
+        match answer["Entries"].as_array_mut() {
+            Some(entries) => entries.insert(0, failed),
+            None => answer["Entries"] = json!([failed]),
         }
         answer["FailedEntryCount"] = json!(answer["FailedEntryCount"].as_u64().unwrap_or(0) + 1);
     } else {

@@ -132,7 +132,7 @@ impl Aws {
     pub(crate) fn new(template: &Template, data: Data, clock: Clock, records: bool) -> Result<Self, AwsError> {
         Ok(Self {
             queues: Queues::new(&template.queues, &template.endpoint, clock.clone(), data.journal())?,
-            bus: Bus::new(&template.rules, clock)?,
+            bus: Bus::new(&template.buses, &template.rules, clock)?,
             keys: Keys::new(&data.journal())?,
             faults: Faults::default(),
             data,
@@ -186,8 +186,13 @@ impl Aws {
                 Ok(reply(Err(faults::error(kind, operation, body))))
             }
             Some(Kind::Entry) => {
-                Ok(self.serve(principal, service, operation, &faults::without_first_entry(body)).await)
-                    .map(|answer| faults::with_first_entry_failed(answer, operation))
+                // A call of one entry has none left, which the service would refuse.
+                let rest = faults::without_first_entry(body);
+                let answer = match rest {
+                    Some(rest) => self.serve(principal, service, operation, &rest).await,
+                    None => (200, b"{}".to_vec()),
+                };
+                Ok(faults::with_first_entry_failed(answer, operation))
             }
             None => Ok(self.serve(principal, service, operation, body).await),
         }

@@ -1,23 +1,35 @@
-//! The queues: what SQS promises of a standard queue (visibility, delays, redrive), by the platform's clock, and kept
-//! in the data file if there is one.
+//! The queues: what SQS promises of a standard queue (visibility, delays, retention, redrive), by the platform's clock, and kept
+//! in the data file if there is one. What SQS refuses is refused here:
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 
 use super::{Answer, AwsError, data::Journal};
 use crate::{
     clock::Clock,
+    lineage::Lineage,
     template::{ACCOUNT, QueueSpec, REGION, name_in_arn, queue_url},
 };
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::Notify;
 
-/// The longest message, in bytes (SQS: 1 MiB).
+/// The longest message, and the most of a batch together, in bytes (SQS: 1 MiB).
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// The longest delay of a message (SQS: a quarter of an hour), and how long one may be hidden (SQS: 12 hours).
+const MAX_DELAY: u64 = 900;
+const MAX_HIDDEN: u64 = 43_200;
+
+/// How often expired messages are removed.
+const SWEPT_EVERY: Duration = Duration::from_mins(1);
+
+/// The most messages of one call.
+const MOST_IN_BATCH: usize = 10;
 
 /// The queues of a platform.
 #[derive(Debug)]
@@ -34,6 +46,8 @@ pub struct Queues {
 struct State {
     queues: BTreeMap<String, Queue>,
     last_number: u64,
+    /// When expired messages were last removed.
+    swept_at: i64,
 }
 
 #[derive(Debug)]
@@ -50,6 +64,7 @@ struct Message {
     visible_at: i64,
     first_received_at: Option<i64>,
     receive_count: u32,
+    lineage: Lineage,
 }
 
 /// A delivered message.
@@ -59,6 +74,8 @@ pub(crate) struct Delivered {
     pub(crate) receipt_handle: String,
     pub(crate) body: String,
     pub(crate) attributes: Value,
+    /// Through which functions it has come.
+    pub(crate) lineage: Lineage,
 }
 
 /// How many messages a queue has.
@@ -76,12 +93,11 @@ impl Queues {
     /// Empty queues, or what the journal kept of them.
     pub(crate) fn new(specs: &[QueueSpec], endpoint: &str, clock: Clock, journal: Journal) -> Result<Self, AwsError> {
         let queue = |spec: &QueueSpec| (spec.name.clone(), Queue { spec: spec.clone(), messages: BTreeMap::new() });
-        let mut state = State { queues: specs.iter().map(queue).collect(), last_number: 0 };
+        let mut state = State { queues: specs.iter().map(queue).collect(), ..State::default() };
         for (number, queue, body, sent_at) in journal.messages()? {
             state.last_number = state.last_number.max(number);
             if let Some(queue) = state.queues.get_mut(&queue) {
-                let message = Message { body, sent_at, visible_at: sent_at, first_received_at: None, receive_count: 0 };
-                queue.messages.insert(number, message);
+                queue.messages.insert(number, Message::new(body, sent_at, sent_at, Lineage::default()));
             }
         }
         Ok(Self { clock, journal, endpoint: endpoint.to_owned(), state: Mutex::new(state), changed: Notify::new() })
@@ -97,8 +113,22 @@ impl Queues {
 
     /// Sends a message; it is kept when this returns.
     pub(crate) fn send(&self, queue: &str, body: &str, delay: Option<Duration>) -> Result<String, AwsError> {
+        self.send_from(&Lineage::current(), queue, body, delay)
+    }
+
+    /// Sends a message that comes through other functions.
+    pub(crate) fn send_from(
+        &self,
+        lineage: &Lineage,
+        queue: &str,
+        body: &str,
+        delay: Option<Duration>,
+    ) -> Result<String, AwsError> {
         if body.is_empty() || body.len() > MAX_MESSAGE_BYTES {
             return Err(AwsError::new("InvalidParameterValue", "a message has 1 byte to 1 MiB"));
+        }
+        if !body.chars().all(is_xml) {
+            return Err(AwsError::new("InvalidMessageContents", "a message has no characters but those of XML 1.0"));
         }
         let now = self.now();
         let mut state = self.state();
@@ -107,9 +137,7 @@ impl Queues {
         let delay = delay.unwrap_or(queue_of_name.spec.delay);
         let visible_at = now + millis(delay);
         self.journal.keep_message(number, queue, body, now)?;
-        let message =
-            Message { body: body.to_owned(), sent_at: now, visible_at, first_received_at: None, receive_count: 0 };
-        queue_of_name.messages.insert(number, message);
+        queue_of_name.messages.insert(number, Message::new(body.to_owned(), now, visible_at, lineage.clone()));
         state.last_number = number;
         self.changed.notify_waiters();
         Ok(message_id(number))
@@ -124,6 +152,7 @@ impl Queues {
     ) -> Result<Vec<Delivered>, AwsError> {
         let now = self.now();
         let mut state = self.state();
+        self.expire(&mut state, now)?;
         let Queue { spec, messages } = state.queue(queue)?;
         let spec = spec.clone();
         let hidden_until = now + millis(hidden_for.unwrap_or(spec.visibility_timeout));
@@ -150,6 +179,7 @@ impl Queues {
                     "ApproximateFirstReceiveTimestamp": first.to_string(),
                     "SenderId": "local",
                 }),
+                lineage: message.lineage.clone(),
             });
         }
         if let Some((dead_letters, _)) = &spec.redrive {
@@ -163,12 +193,42 @@ impl Queues {
     fn move_message(&self, state: &mut State, from: &str, to: &str, number: u64) -> Result<(), AwsError> {
         let Some(mut message) = state.queue(from)?.messages.remove(&number) else { return Ok(()) };
         self.journal.keep_message(number, to, &message.body, message.sent_at)?;
+        // When it was first sent stays, as with SQS: among the dead letters it is kept no longer for having been moved.
         message.receive_count = 0;
         message.first_received_at = None;
         message.visible_at = self.now();
         state.queue(to)?.messages.insert(number, message);
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Removes what was sent too long ago.
+    fn expire(&self, state: &mut State, now: i64) -> Result<(), AwsError> {
+        if now < state.swept_at + millis(SWEPT_EVERY) {
+            return Ok(());
+        }
+        state.swept_at = now;
+        for queue in state.queues.values_mut() {
+            let oldest = now - millis(queue.spec.retention);
+            // Messages that came back from elsewhere may be older than those before them.
+            let expired = queue.messages.iter().filter(|(_, message)| message.sent_at < oldest);
+            for number in expired.map(|(number, _)| *number).collect::<Vec<_>>() {
+                self.journal.forget_message(number)?;
+                queue.messages.remove(&number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a delivered message to the dead-letter queue, if there is one; else it is gone.
+    pub(crate) fn give_up(&self, receipt_handle: &str) -> Result<(), AwsError> {
+        let (queue, number) = read_receipt(receipt_handle)?;
+        let mut state = self.state();
+        if let Some((dead_letters, _)) = state.queue(queue)?.spec.redrive.clone() {
+            return self.move_message(&mut state, queue, &dead_letters, number);
+        }
+        state.queue(queue)?.messages.remove(&number);
+        self.journal.forget_message(number)
     }
 
     /// Deletes a delivered message; one that is gone already is no error, as with SQS.
@@ -216,7 +276,10 @@ impl Queues {
     /// How many messages each queue has, and how many dead letters wait behind it.
     pub fn counts(&self) -> BTreeMap<String, (Counts, usize)> {
         let now = self.now();
-        let state = self.state();
+        let mut state = self.state();
+        if let Err(error) = self.expire(&mut state, now) {
+            tracing::error!(%error, "expired messages could not be removed");
+        }
         let count = |queue: &Queue| {
             let mut counts = Counts::default();
             for message in queue.messages.values() {
@@ -256,13 +319,15 @@ impl Queues {
             }
             "GetQueueAttributes" => self.attributes(queue),
             "SendMessage" => self.send_entry(queue, request),
-            "SendMessageBatch" => Ok(batch(request, |entry| self.send_entry(queue, entry))),
+            "SendMessageBatch" => batch(request, |entry| self.send_entry(queue, entry)),
             "ReceiveMessage" => self.receive_request(queue, request).await,
             "DeleteMessage" => self.delete(&receipt(request)).map(|()| json!({})),
-            "DeleteMessageBatch" => Ok(batch(request, |entry| self.delete(&receipt(entry)).map(|()| json!({})))),
-            "ChangeMessageVisibility" => self
-                .hide(&receipt(request), seconds(&request["VisibilityTimeout"]).unwrap_or_default())
-                .map(|()| json!({})),
+            "DeleteMessageBatch" => batch(request, |entry| self.delete(&receipt(entry)).map(|()| json!({}))),
+            "ChangeMessageVisibility" => {
+                let hidden_for = seconds(request, "VisibilityTimeout", MAX_HIDDEN)?;
+                let missing = || AwsError::new("MissingParameter", "VisibilityTimeout is needed");
+                self.hide(&receipt(request), hidden_for.ok_or_else(missing)?).map(|()| json!({}))
+            }
             "PurgeQueue" => {
                 let mut state = self.state();
                 let messages = std::mem::take(&mut state.queue(queue)?.messages);
@@ -279,18 +344,21 @@ impl Queues {
 
     fn send_entry(&self, queue: &str, entry: &Value) -> Answer {
         let body = entry["MessageBody"].as_str().unwrap_or_default();
-        let message_id = self.send(queue, body, seconds(&entry["DelaySeconds"]))?;
+        let message_id = self.send(queue, body, seconds(entry, "DelaySeconds", MAX_DELAY)?)?;
         Ok(json!({ "MessageId": message_id, "MD5OfMessageBody": md5(body) }))
     }
 
     /// Waits for a message as long as the request says.
     async fn receive_request(&self, queue: &str, request: &Value) -> Answer {
         let most = request["MaxNumberOfMessages"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
-        let wait = seconds(&request["WaitTimeSeconds"]).unwrap_or_default();
-        let hidden_for = seconds(&request["VisibilityTimeout"]);
+        if !(1..=MOST_IN_BATCH).contains(&most) {
+            return Err(AwsError::new("InvalidParameterValue", "MaxNumberOfMessages is 1 to 10"));
+        }
+        let wait = seconds(request, "WaitTimeSeconds", 20)?.unwrap_or_default();
+        let hidden_for = seconds(request, "VisibilityTimeout", MAX_HIDDEN)?;
         let started = tokio::time::Instant::now();
         loop {
-            let delivered = self.receive(queue, most.clamp(1, 10), hidden_for)?;
+            let delivered = self.receive(queue, most, hidden_for)?;
             if !delivered.is_empty() || started.elapsed() >= wait {
                 let message = |message: Delivered| {
                     json!({
@@ -336,9 +404,40 @@ impl State {
     }
 }
 
-fn batch(request: &Value, one: impl Fn(&Value) -> Answer) -> Value {
+impl Message {
+    fn new(body: String, sent_at: i64, visible_at: i64, lineage: Lineage) -> Self {
+        Self { body, sent_at, visible_at, first_received_at: None, receive_count: 0, lineage }
+    }
+}
+
+/// Whether XML 1.0 can hold a character: SQS and EventBridge take no others.
+pub(crate) const fn is_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+fn batch(request: &Value, one: impl Fn(&Value) -> Answer) -> Answer {
+    let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut ids = BTreeSet::new();
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
-    for entry in request["Entries"].as_array().into_iter().flatten() {
+    for id in entries.iter().map(|entry| entry["Id"].as_str().unwrap_or_default()) {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=80).contains(&id.len()) || !id.bytes().all(is_id) {
+            return Err(AwsError::new("InvalidBatchEntryId", "an id is 1 to 80 letters, digits, '-' or '_'"));
+        }
+        if !ids.insert(id) {
+            return Err(AwsError::new("BatchEntryIdsNotDistinct", format!("the id {id} is there twice")));
+        }
+    }
+    match entries.len() {
+        0 => return Err(AwsError::new("EmptyBatchRequest", "a batch has entries")),
+        1..=MOST_IN_BATCH => {}
+        _ => return Err(AwsError::new("TooManyEntriesInBatchRequest", "a batch has at most 10 entries")),
+    }
+    let bytes: usize = entries.iter().map(|entry| entry["MessageBody"].as_str().map_or(0, str::len)).sum();
+    if bytes > MAX_MESSAGE_BYTES {
+        return Err(AwsError::new("BatchRequestTooLong", "a batch has at most 1 MiB"));
+    }
+    for entry in entries {
         match one(entry) {
             Ok(mut answer) => {
                 answer["Id"] = entry["Id"].clone();
@@ -351,11 +450,17 @@ fn batch(request: &Value, one: impl Fn(&Value) -> Answer) -> Value {
             }
         }
     }
-    json!({ "Successful": successful, "Failed": failed })
+    Ok(json!({ "Successful": successful, "Failed": failed }))
 }
 
-fn seconds(value: &Value) -> Option<Duration> {
-    value.as_u64().map(Duration::from_secs)
+/// A number of seconds, if it is there, up to a limit.
+fn seconds(request: &Value, field: &str, most: u64) -> Result<Option<Duration>, AwsError> {
+    let value = &request[field];
+    match value.as_u64() {
+        Some(seconds) if seconds <= most => Ok(Some(Duration::from_secs(seconds))),
+        None if value.is_null() => Ok(None),
+        Some(_) | None => Err(AwsError::new("InvalidParameterValue", format!("{field} is 0 to {most}"))),
+    }
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -9,7 +9,7 @@ mod receiver;
 mod smartstore;
 mod solapi;
 
-use crate::{aws::data::Journal, clock::Clock};
+use crate::{aws::data::Journal, clock::Clock, guard};
 use domain::Timestamp;
 use hyper::{
     Request, Response, StatusCode,
@@ -200,7 +200,7 @@ pub struct Received {
     pub at: Timestamp,
     /// The method.
     pub method: String,
-    /// The path.
+    /// The path, with its query.
     pub path: String,
     /// The headers.
     pub headers: BTreeMap<String, String>,
@@ -339,6 +339,11 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<axum::body::Body>, Down> {
     let (parts, body) = request.into_parts();
+    if guard::refusal(&parts.headers).is_some() {
+        let mut refused = Response::new(axum::body::Body::empty());
+        *refused.status_mut() = StatusCode::FORBIDDEN;
+        return Ok(refused);
+    }
     let body = String::from_utf8_lossy(&read(body).await.unwrap_or_default()).into_owned();
     let text = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -372,6 +377,7 @@ async fn answer(
     }
     let is_silent = matches!(mode, Mode::Down | Mode::Lost) || is_too_late;
     let status = if is_silent { 0 } else { status.unwrap_or(usual) };
+    let path = if query.is_empty() { path } else { format!("{path}?{query}") };
     partner.remember(Received { at: clock.now(), method, path, headers, body, status });
     if is_silent {
         return Err(Down);

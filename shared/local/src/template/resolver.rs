@@ -68,8 +68,15 @@ impl<'a> Resolver<'a> {
             "AWS::StackName" => "jumun".into(),
             "AWS::URLSuffix" => "amazonaws.com".into(),
             _ if self.kind(name)? == "AWS::SQS::Queue" => queue_url(self.endpoint, name),
+            _ if self.kind(name)? == "AWS::Events::EventBus" => self.bus_name(name)?,
             _ => name.to_owned(),
         })
+    }
+
+    /// The name that the template gives a bus.
+    fn bus_name(&self, resource: &str) -> Result<String, TemplateError> {
+        let name = self.resolve(&self.document["Resources"][resource]["Properties"]["Name"])?;
+        name.as_str().map(str::to_owned).ok_or_else(|| unfit(format!("the bus {resource} has no name")))
     }
 
     fn attribute(&self, name: &str, attribute: &str) -> Result<String, TemplateError> {
@@ -78,7 +85,8 @@ impl<'a> Resolver<'a> {
             ("AWS::SQS::Queue", "Arn") => arn("sqs", name.into()),
             ("AWS::DynamoDB::Table", "Arn") => arn("dynamodb", format!("table/{name}")),
             ("AWS::DynamoDB::Table", "StreamArn") => arn("dynamodb", format!("table/{name}/stream/local")),
-            ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{name}")),
+            ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{}", self.bus_name(name)?)),
+            ("AWS::Events::EventBus", "Name") => self.bus_name(name)?,
             ("AWS::Events::Rule", "Arn") => arn("events", format!("rule/{name}")),
             ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{name}")),
             ("AWS::Logs::LogGroup", "Arn") => arn("logs", format!("log-group:{name}:*")),
