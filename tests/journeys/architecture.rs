@@ -10,7 +10,8 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("store", &["domain", "events"]),
     ("edge", &["domain"]),
     ("partners", &["domain", "events"]),
-    ("points", FOR_FUNCTIONS),
+    // Points are paid by card as an order is.
+    ("points", &["domain", "events", "store", "edge", "orders"]),
     ("products", FOR_FUNCTIONS),
     ("orders", FOR_FUNCTIONS),
     // A cart's order is an order: it is placed as every other.

@@ -14,8 +14,8 @@ use std::{sync::Arc, time::Duration};
 /// What was asked arrives at the gateway when nobody waits for it any more, and after it was looked for.
 pub(crate) async fn arrive_late(world: &World, id: &str, key: &str) {
     let client = PaymentGateway::new(&gateway(world).base_url, &gateway(world).secret).unwrap();
-    let (order, amount) = (OrderId::parse(id).unwrap(), Won::new(6_000).unwrap());
-    client.confirm(&key.parse().unwrap(), &order, amount, &format!("{id}-1-1")).await;
+    let amount = Won::new(6_000).unwrap();
+    client.confirm(&key.parse().unwrap(), id, amount, &format!("{id}-1-1")).await;
 }
 
 #[tokio::test]

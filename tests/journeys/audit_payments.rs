@@ -48,7 +48,7 @@ async fn a_charge_that_no_attempt_made_is_found() {
 async fn an_order_that_was_charged_twice_is_found() {
     let (world, id) = charged().await;
     let second = json!({
-        "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "PAYMENT#002" }, "orderId": { "S": id }, "attempt": { "N": "2" },
+        "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "PAYMENT#002" }, "payable": { "S": id }, "attempt": { "N": "2" },
         "status": { "S": "PAID" }, "paymentKey": { "S": "card-2" }, "amount": { "N": "2000" }, "asks": { "N": "1" },
         "askedAt": { "S": "2026-01-05T00:00:00.000Z" }, "updatedAt": { "S": "2026-01-05T00:00:00.000Z" },
     });

@@ -14,7 +14,7 @@ pub(crate) async fn register(world: &World, partner: &str, shop: usize) -> Strin
         "credentials": world.partner(partner).credentials["shops"][shop],
     });
     let reply = world.operator().post(CHANNELS, &channel).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.status, 201, "{reply:?}");
     text(&reply.json(), "channelId")
 }
 

@@ -1,6 +1,6 @@
 //! The circuit breaker around the payment gateway: customers are asked to pay a moment later instead of being lost.
 
-use crate::{assert_books_are_clean, at, by_card, charges, left, order, pass, shop, stands, text};
+use crate::{assert_books_are_clean, at, by_card, charges, left, order, pass, stands, text};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -9,6 +9,17 @@ use local::{
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+
+/// A shop that lets one customer have many unpaid orders.
+async fn shop() -> World {
+    let limits = [("MaxUnpaidOrders".to_owned(), "50".to_owned()), ("MaxHeldUnits".to_owned(), "9999".to_owned())];
+    let clock = Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap()));
+    let world = World::with(local::Options { parameters: limits.into(), clock, ..World::options() }).await;
+    world.stock("pad", 500, 10).await;
+    world.charge("c1", 100_000).await;
+    world.take_calls();
+    world
+}
 
 async fn order_by_card(world: &World, key: &str) -> Reply {
     world.customer("c1").post("/order", &by_card(order("c1", &[("pad", 1)]), key)).await

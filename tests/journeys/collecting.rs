@@ -160,14 +160,14 @@ async fn whose_it_is_when_it_was_placed_and_what_brought_it_do_not_change() {
 async fn a_telling_that_makes_no_sense_is_refused() {
     let world = shop().await;
     for (change, problem) in [
-        (json!({ "version": null, "updatedAt": null }), "malformed-request"),
         (json!({ "items": [] }), "malformed-request"),
         (json!({ "items": [{ "productId": "tent", "quantity": 0, "unitPrice": 1 }] }), "invalid-quantity"),
         (
             json!({ "items": [{ "productId": "tent", "quantity": 9_999, "unitPrice": 1_000_000_000_000_i64 }] }),
             "amount-too-large",
         ),
-        (json!({ "status": "LOST" }), "malformed-request"),
+        (json!({ "status": "" }), "malformed-request"),
+        (json!({ "status": "x".repeat(65) }), "malformed-request"),
         (json!({ "placedAt": "2027-01-05T02:59:00Z" }), "malformed-request"),
         (json!({ "updatedAt": "2027-01-05T02:59:00Z" }), "malformed-request"),
         (json!({ "totalAmount": -1 }), "malformed-request"),
@@ -202,7 +202,7 @@ async fn collected_orders_touch_neither_points_nor_stock_and_nobody_here_moves_t
         world.settle().await;
     }
     for step in ["cancel", "accept", "ship", "confirm-delivery"] {
-        let body = json!({ "carrier": "CJ", "trackingNumber": "1" });
+        let body = if step == "ship" { json!({ "carrier": "CJ", "trackingNumber": "1" }) } else { json!({}) };
         assert_eq!(world.operator().post(&format!("/orders/{id}/{step}"), &body).await.problem(), "not-found");
     }
     assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));

@@ -14,18 +14,21 @@ use std::time::Duration;
 async fn from_the_charge_to_the_grade() {
     let world = kitchen().await;
     let customer = world.customer("c1");
-    let about = json!({ "name": "김민지", "phone": "010-1234-5678", "notify": { "kakao": true, "sms": true } });
-    assert_eq!(customer.put("/customers/c1", &about).await.json()["grade"], json!("BRONZE"));
-    // Nine orders came before.
+    // Nine orders came before, and nothing was told of them: a number gets a few messages a day.
+    let about =
+        |is_told| json!({ "name": "김민지", "phone": "010-1234-5678", "notify": { "kakao": is_told, "sms": is_told } });
+    assert_eq!(world.operator().put("/customers/c1", &about(false)).await.json()["grade"], json!("BRONZE"));
     for _ in 0..9 {
         let placed = customer.post("/order", &nearby(&[("gimbap", 1)])).await.json();
         walk(&world, &text(&placed, "orderId"), "COMPLETED").await;
     }
     world.settle().await;
-    world.partner("solapi").forget();
+    world.operator().put("/customers/c1", &about(true)).await;
 
     // The tenth: charged, ordered, paid.
-    let charged = customer.post_once("/points/charge", &json!({ "customerId": "c1", "amount": 10_000 }), "k").await;
+    let payment = json!({ "method": "CARD", "paymentKey": "card-1" });
+    let charge = json!({ "customerId": "c1", "amount": 10_000, "payment": payment });
+    let charged = customer.post_once("/points/charge", &charge, "k").await;
     assert_eq!(charged.json()["balance"], json!(100_000 - 9 * 4_000 + 10_000));
     let placed = customer.post_once("/order", &nearby(&[("gimbap", 2), ("soup", 1)]), "dinner").await;
     let id = text(&placed.json(), "orderId");

@@ -89,8 +89,9 @@ async fn more_overdue_orders_than_a_page_are_all_ended() {
     world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 240 })).await;
     world.partner("payment-gateway").be(Mode::Error);
     for number in 0..250 {
-        let body = by_card(order("c1", &[("pen", 1)]), &format!("card-{number}"));
-        assert_eq!(world.customer("c1").post("/order", &body).await.status, 202);
+        let customer = format!("c{number}");
+        let body = by_card(order(&customer, &[("pen", 1)]), &format!("card-{number}"));
+        assert_eq!(world.customer(&customer).post("/order", &body).await.status, 202);
     }
     assert_eq!(left(&world, "pen").await, 0);
     world.advance(Duration::from_mins(15));

@@ -70,7 +70,7 @@ async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_ot
     let world = kitchen().await;
     let nobody = world.customer("c7").get("/customers/c7").await.json();
     let unknown = json!({
-        "customerId": "c7", "notify": { "kakao": true, "sms": true }, "grade": "BRONZE", "completedOrders": 0,
+        "customerId": "c7", "phoneVerified": false, "notify": { "kakao": true, "sms": true }, "grade": "BRONZE", "completedOrders": 0,
     });
     assert_eq!(nobody, unknown);
     let id = ordered(&world, &[("gimbap", 1)]).await;
@@ -78,8 +78,8 @@ async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_ot
     world.settle().await;
     let about = json!({ "name": "김민지", "phone": "+82 10-1234-5678", "notify": { "kakao": false, "sms": true } });
     let expected = json!({
-        "customerId": "c1", "name": "김민지", "phone": "+82 10-1234-5678", "notify": { "kakao": false, "sms": true },
-        "grade": "BRONZE", "completedOrders": 1,
+        "customerId": "c1", "name": "김민지", "phone": "+82 10-1234-5678", "phoneVerified": true,
+        "notify": { "kakao": false, "sms": true }, "grade": "BRONZE", "completedOrders": 1,
     });
     assert_eq!(world.customer("c1").put("/customers/c1", &about).await.json(), expected);
     let id = ordered(&world, &[("gimbap", 1)]).await;
@@ -88,10 +88,13 @@ async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_ot
     let now = customer(&world, "c1").await;
     assert_eq!((&now["completedOrders"], &now["name"]), (&json!(2), &json!("김민지")));
     for (body, field) in [
-        (json!({ "phone": "010" }), "body"),
-        (json!({ "name": "", "phone": "010" }), "name"),
+        (json!({ "phone": "010-1234-5678" }), "name"),
+        (json!({ "name": "", "phone": "010-1234-5678" }), "name"),
+        (json!({ "name": "x", "phone": "02-123-4567" }), "phone"),
+        (json!({ "name": "x", "phone": "060-700-1234" }), "phone"),
+        (json!({ "name": "x", "phone": "+1 650 253 0000" }), "phone"),
         (json!({ "name": "x", "phone": "call me" }), "phone"),
-        (json!({ "name": "x", "phone": "010", "notify": { "kakao": true } }), "notify"),
+        (json!({ "name": "x", "phone": "010-1234-5678", "notify": { "kakao": true } }), "notify.sms"),
     ] {
         let refused = world.customer("c1").put("/customers/c1", &body).await;
         assert_eq!(

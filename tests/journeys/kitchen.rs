@@ -29,6 +29,9 @@ pub(crate) async fn furnish(world: &World) {
         world.operator().post(&format!("{path}/stock"), &json!({ "delta": 100 })).await;
     }
     world.stock("pen", 1_000, 100).await;
+    // A number that an operator sets counts as verified.
+    let about = json!({ "name": "김민지", "phone": "010-1234-5678" });
+    assert_eq!(world.operator().put("/customers/c1", &about).await.status, 200);
     world.charge("c1", 100_000).await;
     world.take_calls();
 }

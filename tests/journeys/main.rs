@@ -107,10 +107,15 @@ fn at(status: &str, payment: &str) -> (String, String) {
     (status.to_owned(), payment.to_owned())
 }
 
-/// Lets so much time pass, and then everything that is due take effect.
+/// Lets so much time pass, and then everything that is due take effect: what messages tell, and what schedules find.
 async fn pass(world: &World, time: std::time::Duration) {
     world.settle().await;
     world.advance(time);
+    world.settle().await;
+    for schedule in ["sweep-payments", "schedule-deliveries"] {
+        // Where a fault hits it, the next minute finds what this one did not.
+        let _ = world.fire(schedule).await;
+    }
     world.settle().await;
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn told_once(status: &str, channel: &str, outcome: &str) -> (String, 
 /// `c1` says how to be told.
 pub(crate) async fn prefers(world: &World, kakao: bool, sms: bool) {
     let about = json!({ "name": "Minji", "phone": "010-9876-5432", "notify": { "kakao": kakao, "sms": sms } });
-    assert_eq!(world.customer("c1").put("/customers/c1", &about).await.status, 200);
+    assert_eq!(world.operator().put("/customers/c1", &about).await.status, 200);
 }
 
 #[tokio::test]
@@ -167,6 +167,7 @@ async fn customers_are_told_as_they_prefer() {
 #[tokio::test]
 async fn whoever_told_no_number_is_told_nothing_and_nothing_waits() {
     let world = kitchen().await;
+    assert_eq!(world.customer("c1").put("/customers/c1", &json!({ "name": "Minji" })).await.status, 200);
     let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await.json();
     let id = text(&placed, "orderId");
     step(&world, &id, "ship").await;
@@ -327,13 +328,12 @@ async fn customers_are_told_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn a_number_of_another_country_is_nobodys_in_korea() {
+async fn a_number_that_is_no_korean_mobile_number_is_refused() {
     let world = kitchen().await;
-    let about = json!({ "name": "Sam", "phone": "+1 650 253 0000" });
-    world.customer("c1").put("/customers/c1", &about).await;
-    ordered(&world, &[("gimbap", 1)]).await;
-    world.settle().await;
-    assert_eq!((messages(&world).len(), world.messages("NotifyCustomerQueue").len()), (0, 0));
+    for phone in ["+1 650 253 0000", "02-123-4567", "060-700-1234", "1588-1234"] {
+        let about = json!({ "name": "Sam", "phone": phone });
+        assert_eq!(world.operator().put("/customers/c1", &about).await.problem(), "malformed-request", "{phone}");
+    }
 }
 
 #[tokio::test]

@@ -242,6 +242,9 @@ async fn a_free_product_is_ordered_by_a_customer_never_seen() {
 #[tokio::test]
 async fn products_of_a_store_need_a_delivery_and_are_all_of_one_store() {
     let world = shop().await;
+    for store in ["s1", "s2"] {
+        world.operator().put(&format!("/api/v1/admin/stores/{store}"), &crate::kitchen::store(true)).await;
+    }
     for (id, store) in [("soup", "s1"), ("rice", "s1"), ("cake", "s2")] {
         let put = json!({ "name": id, "category": "food", "price": 1_000, "storeId": store });
         world.operator().put(&format!("/api/v1/admin/products/{id}"), &put).await;

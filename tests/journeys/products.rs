@@ -14,14 +14,18 @@ async fn a_product_is_put_changed_and_shown() {
     let created = operator.put(PEN, &put).await;
     let shown = json!({
         "productId": "pen", "name": "Pen", "category": "desk", "description": "It writes.", "price": 1_000, "quantity": 0,
-        "status": "ACTIVE",
+        "status": "ACTIVE", "createdAt": created.json()["createdAt"], "updatedAt": created.json()["createdAt"],
     });
     assert_eq!((created.status, created.json()), (200, shown.clone()));
     assert_eq!(world.anyone().get("/products/pen").await.json(), shown);
     operator.post(&format!("{PEN}/stock"), &json!({ "delta": 5 })).await;
     let changed =
         operator.put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 900, "status": "INACTIVE" })).await;
-    let shown = json!({ "productId": "pen", "name": "Pen", "category": "desk", "price": 900, "quantity": 5, "status": "INACTIVE" });
+    let shown = json!({
+        "productId": "pen", "name": "Pen", "category": "desk", "price": 900, "quantity": 5, "status": "INACTIVE",
+        "createdAt": created.json()["createdAt"], "updatedAt": changed.json()["updatedAt"],
+    });
+    assert_ne!(shown["createdAt"], shown["updatedAt"]);
     assert_eq!(changed.json(), shown, "what is left out is gone, the stock is not");
     let dear = operator.put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 1_000_000_001 })).await;
     assert_eq!((dear.status, dear.problem().as_str()), (400, "invalid-price"));
