@@ -55,7 +55,9 @@ async fn two_items_of_one_order_and_two_listings_of_one_product_take_from_one_st
         stage(&world, partner, json!({ "place": { "order": 7, "status": status, "items": items } }));
         when_due(&world).await;
         assert_eq!((left(&world, "pen").await, there(&world, partner)), (7, vec![7, 7]), "{partner}");
-        assert_eq!(orders(&world, &channel).await["7"]["items"].as_array().unwrap().len(), 3);
+        // With Coupang two boxes have one item.
+        let items = if partner == "coupang" { 2 } else { 3 };
+        assert_eq!(orders(&world, &channel).await["7"]["items"].as_array().unwrap().len(), items);
         assert_eq!(runs(&world, &channel).await[0]["status"], "DONE");
         assert_books_are_clean(&world).await;
     }
@@ -143,10 +145,7 @@ async fn what_is_broken_here_is_seen_in_the_run_and_ends_it() {
     world.dynamodb("UpdateItem", set(json!({ "S": "many" }))).await;
     place(&world, "coupang", 7);
     when_due(&world).await;
-    for _ in 0..12 {
-        pass(&world, Duration::from_mins(6)).await;
-    }
-    let run = runs(&world, &channel).await[0].clone();
+    let run = crate::marketplaces::until_it_ends(&world, &channel).await;
     assert_eq!(run["status"], "FAILED", "{run}");
     assert!(text(&run, "error").ends_with("it is ours to mend, see the log"), "{run}");
     world.dynamodb("UpdateItem", set(json!({ "N": "10" }))).await;

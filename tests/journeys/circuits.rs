@@ -22,7 +22,11 @@ async fn shop() -> World {
 }
 
 async fn order_by_card(world: &World, key: &str) -> Reply {
-    world.customer("c1").post("/order", &by_card(order("c1", &[("pad", 1)]), key)).await
+    order_of("c1", world, key).await
+}
+
+async fn order_of(customer: &str, world: &World, key: &str) -> Reply {
+    world.customer(customer).post("/order", &by_card(order(customer, &[("pad", 1)]), key)).await
 }
 
 /// How many requests came to the gateway.
@@ -106,7 +110,7 @@ async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_ca
         world.advance(Duration::from_secs(11));
         let ordering = (0..10).map(|number| {
             let world = world.clone();
-            tokio::spawn(async move { order_by_card(&world, &format!("card-{number}")).await })
+            tokio::spawn(async move { order_of(&format!("c{number}"), &world, &format!("card-{number}")).await })
         });
         let replies = futures::future::try_join_all(ordering).await.unwrap();
         assert_eq!(asked(&world), before + 1, "one probe");

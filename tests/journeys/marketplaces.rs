@@ -2,7 +2,7 @@
 
 use crate::{
     assert_books_are_clean,
-    channels::{CHANNELS, collect, orders, place, register, runs, stage},
+    channels::{CHANNELS, a_minute_passes, collect, orders, place, register, runs, stage},
     left, pass, shop, text,
 };
 use local::{
@@ -28,7 +28,7 @@ pub(crate) async fn until_it_ends(world: &World, channel: &str) -> Value {
         if last.as_ref().is_none_or(|last| last["status"] != "RUNNING") {
             return last.unwrap_or_default();
         }
-        pass(world, Duration::from_mins(1)).await;
+        a_minute_passes(world).await;
     }
     panic!("{:?}", runs(world, channel).await)
 }
@@ -116,7 +116,7 @@ async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up
     let page = Behaviour { quirks: vec!["forbidden-page".into()], ..Behaviour::default() };
     let error = Behaviour { quirks: vec!["error-in-200".into()], ..Behaviour::default() };
     for (partner, trouble, words) in [
-        ("coupang", mode(Mode::Error, None), "out of order: 504 ERROR Request timed out"),
+        ("coupang", mode(Mode::Error, None), "out of order: 500 ERROR Internal server error"),
         ("coupang", mode(Mode::Ok, Some(429)), "called too often"),
         ("coupang", error, "out of order: 200 ERROR Something went wrong"),
         ("coupang", page, "left alone for 600s"),
@@ -142,12 +142,12 @@ async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up
         world.partner(partner).behave(trouble.clone());
         collect(&world, &channel).await;
         let mut failed = Value::Null;
-        for _ in 0..8 {
+        for _ in 0..80 {
             failed = runs(&world, &channel).await[0].clone();
             if failed["status"] == "FAILED" {
                 break;
             }
-            pass(&world, Duration::from_mins(11)).await;
+            a_minute_passes(&world).await;
         }
         assert_eq!(failed["status"], "FAILED", "{partner} {trouble:?} {failed}");
         let now = world.operator().get(&format!("{CHANNELS}/{channel}")).await.json()["collectedUntil"].clone();
@@ -175,21 +175,23 @@ async fn one_channel_in_trouble_delays_no_other() {
 }
 
 #[tokio::test]
-async fn a_collection_that_would_outlive_its_function_goes_on_in_the_next_message() {
+async fn a_collection_that_would_outlive_its_function_is_gone_on_with_by_the_schedule() {
     let world = World::new().await;
     let channel = register(&world, "coupang", 0).await;
     for order in 1..=9 {
         place(&world, "coupang", order);
     }
-    // Each page takes five seconds, and a function a minute.
-    let slow = Behaviour { delay_ms: Some(4_900), quirks: vec!["small-pages".into()], ..Behaviour::default() };
+    // Each page takes half a minute, and a function five.
+    let slow = Behaviour { delay_ms: Some(30_000), quirks: vec!["small-pages".into()], ..Behaviour::default() };
     world.partner("coupang").behave(slow);
     let asked = world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await.json();
     world.take_calls();
     world.settle().await;
-    let messages = world.take_calls().iter().filter(|call| call.operation == "SendMessage").count();
-    assert!(messages >= 2, "{messages}");
-    let run = &runs(&world, &channel).await[0];
+    assert!(world.take_calls().iter().all(|call| call.function != "collect-channel" || call.service != "sqs"));
+    let half = &runs(&world, &channel).await[0];
+    assert_eq!((&half["runId"], &half["status"]), (&asked["runId"], &json!("RUNNING")), "{half}");
+    world.partner("coupang").behave(Behaviour { quirks: vec!["small-pages".into()], ..Behaviour::default() });
+    let run = &until_it_ends(&world, &channel).await;
     assert_eq!((&run["runId"], &run["status"], &run["changed"]), (&asked["runId"], &json!("DONE"), &json!(9)), "{run}");
 }
 
@@ -209,14 +211,9 @@ async fn two_messages_for_one_run_and_one_that_was_lost_do_no_harm() {
     world.partner("coupang").be(Mode::Error);
     world.operator().post(&collect, &json!({})).await;
     world.settle().await;
-    world.enable("collect-channel", false);
-    let later = world.messages("CollectChannelQueue");
-    assert_eq!(later.len(), 1, "it goes on later");
+    assert_eq!(world.messages("CollectChannelQueue").len(), 0, "it goes on by the schedule");
     world.partner("coupang").be(Mode::Ok);
-    world.enable("collect-channel", true);
-    pass(&world, Duration::from_mins(20)).await;
-    world.fire("schedule-collections").await.unwrap();
-    pass(&world, Duration::from_mins(1)).await;
+    until_it_ends(&world, &channel).await;
     assert!(runs(&world, &channel).await.iter().all(|run| run["status"] == "DONE"));
 }
 
@@ -253,8 +250,9 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
                 let calls = world.take_calls().len();
                 world.inject([]);
                 while !world.messages("CollectChannelQueue").is_empty() {
-                    pass(&world, Duration::from_mins(1)).await;
+                    a_minute_passes(&world).await;
                 }
+                until_it_ends(&world, channel).await;
                 let all = runs(&world, channel).await;
                 assert_eq!(all[0]["status"], "DONE", "{nth} {kind:?} {}", all[0]);
                 let order = &orders(&world, channel).await[&number.to_string()];

@@ -2,7 +2,10 @@
 
 use domain::{ChannelId, Fault, Timestamp};
 use edge::{Environment, NotStarted, Rejected};
-use partners::channels::{self, InvalidCredentials, KINDS, Kind, Trouble};
+use partners::{
+    channels::{self, InvalidCredentials, KINDS, Kind, Trouble},
+    receiver::Reach,
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,11 +30,11 @@ fn purpose(id: &ChannelId) -> Purpose<'_> {
 }
 
 /// Credentials that may be those of a kind of channel, and the account that they are of.
-pub(crate) fn checked(kind: &Kind, credentials: &Value) -> Result<Option<String>, Rejected> {
+pub(crate) fn checked(kind: &Kind, credentials: &Value, reach: Reach) -> Result<Option<String>, Rejected> {
     if credentials.to_string().len() > LONGEST_CREDENTIALS {
         return Err(Rejected::field("credentials", format!("must not be over {LONGEST_CREDENTIALS} bytes")));
     }
-    (kind.account)(credentials).map_err(|InvalidCredentials(why)| Rejected::field("credentials", why))
+    (kind.account)(credentials, reach).map_err(|InvalidCredentials(why)| Rejected::field("credentials", why))
 }
 
 /// Seals the credentials of a channel.
@@ -61,6 +64,7 @@ pub(crate) struct Account {
 pub(crate) struct Accounts {
     vault: Vault,
     urls: Arc<BTreeMap<&'static str, String>>,
+    reach: Reach,
     open: Arc<Mutex<HashMap<ChannelId, (String, Account)>>>,
 }
 
@@ -71,7 +75,8 @@ impl Accounts {
             Some(env.require(variable).map(|url| (kind.name, url)))
         };
         let urls = KINDS.iter().filter_map(url).collect::<Result<_, _>>()?;
-        Ok(Self { vault: open_vault(env)?, urls: Arc::new(urls), open: Arc::default() })
+        let reach = Reach { allows_loopback: env.allows_loopback };
+        Ok(Self { vault: open_vault(env)?, urls: Arc::new(urls), reach, open: Arc::default() })
     }
 
     /// The account of a channel.
@@ -85,7 +90,7 @@ impl Accounts {
         let credentials: Value = serde_json::from_str(&credentials)
             .map_err(|_| Fault::broken("what was sealed as credentials is not JSON"))?;
         let url = self.urls.get(kind.name).map(String::as_str).unwrap_or_default();
-        let account = (kind.open)(url, &credentials).map_err(Fault::broken)?;
+        let account = (kind.open)(url, &credentials, self.reach).map_err(Fault::broken)?;
         let account = Account { kind, channel: Arc::from(account) };
         let entry = (channel.credentials.clone(), account.clone());
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.channel_id.clone(), entry);
@@ -158,7 +163,7 @@ fn wait_for(trouble: &Trouble, troubles: u32) -> Option<Duration> {
         Trouble::Refused(_) | Trouble::Rejected(_) => None,
         Trouble::LeftAlone(rest) => Some(*rest),
         Trouble::TooOften => Some(doubled(Duration::from_secs(2))),
-        Trouble::OutOfOrder(_) => Some(doubled(Duration::from_secs(10))),
+        Trouble::OutOfOrder(_) | Trouble::TooSlow => Some(doubled(Duration::from_secs(10))),
     };
     wait.filter(|_| troubles <= MOST_TROUBLES)
 }

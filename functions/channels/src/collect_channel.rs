@@ -2,18 +2,17 @@
 //!
 //! A run goes page by page, and each page is stored before the place moves on; what is collected up to a time counts only once
 //! every page up to it is stored. Whoever is at a run has claimed it until its function ends, so that nobody else is. A run that would
-//! outlive its function goes on with the next message. A marketplace in trouble is asked again a few times, then the run is given up, and
-//! the next one begins where this one did.
+//! outlive its function, or that waits, is found by `schedule-collections` when it is to go on. A marketplace in trouble is asked again a
+//! few times, then the run is given up, and the next one begins where this one did.
 
 use crate::{
     accounts::{Accounts, Halt, Open, expire_at},
-    queue::{DueRun, DueStock, FIRST_PAUSE, LONGEST_DELAY, Queue},
+    queue::{DueRun, DueStock, Queue},
     steps::step,
 };
 use domain::{Fault, Timestamp};
 use edge::{Environment, Function, Message, NotLaidAside, NotStarted};
-use partners::channels::Trouble;
-use serde::Serialize;
+use partners::channels::{LONGEST_WINDOW, Trouble};
 use std::time::Duration;
 use store::{
     Store,
@@ -26,11 +25,8 @@ const LONGEST_OPEN: Duration = Duration::from_hours(90 * 24);
 /// Products are collected so often.
 const PRODUCTS_EVERY: Duration = Duration::from_hours(24);
 
-/// A step takes so long at the most: two calls of the marketplace, and storing a page.
-const STEP_TAKES: Duration = Duration::from_secs(20);
-
-/// How soon to look again at a channel of which another run goes on.
-const OTHER_RUN: Duration = Duration::from_secs(30);
+/// How often a stock is sent on at the most: what stays in vain, the next collection tells.
+const MOST_SENT: u32 = 3;
 
 /// How long a stock waits within its function for the account's turn; longer waits are the queue's.
 const STOCK_WAITS: Duration = Duration::from_secs(2);
@@ -71,72 +67,54 @@ pub enum NotCollected {
     NotLaidAside(#[from] NotLaidAside),
 }
 
-/// After how long something is to be done later, if it is; with what the queue is told of it.
-type Later<T> = Option<(T, Duration)>;
-
 async fn handle(collector: Collector, message: Message) -> Result<(), NotCollected> {
     let store = collector.store.until(message.deadline);
-    if let Ok(due) = message.json::<DueRun>() {
-        let later = collect(&collector, &store, due, message.deadline).await;
-        return conclude(&collector, &message, later).await;
-    }
-    match message.json::<DueStock>() {
-        Ok(due) => {
-            let later = tell_stock(&collector, &store, due, message.deadline).await;
-            conclude(&collector, &message, later).await
+    let done = if let Ok(due) = message.json::<DueRun>() {
+        collect(&collector, &store, &due, message.deadline).await
+    } else {
+        match message.json::<DueStock>() {
+            Ok(due) => tell_stock(&collector, &store, due, message.deadline).await,
+            Err(not_json) => return Ok(collector.queue.0.lay_aside(&message, not_json).await?),
         }
-        Err(not_json) => Ok(collector.queue.0.lay_aside(&message, not_json).await?),
-    }
-}
-
-/// Sends on what is to be done later; what failed comes back.
-async fn conclude<T: Serialize>(
-    collector: &Collector,
-    message: &Message,
-    later: Result<Later<T>, Fault>,
-) -> Result<(), NotCollected> {
-    let done = match later {
-        Ok(None) => Ok(()),
-        Ok(Some((due, wait))) => collector.queue.ask(&due, wait).await,
-        Err(fault) => Err(fault),
     };
     if done.is_err() {
-        collector.queue.0.hide(message, Duration::ZERO).await;
+        collector.queue.0.hide(&message, Duration::ZERO).await;
     }
     Ok(done?)
 }
 
 /// Goes on with a run, as far as there is time.
-async fn collect(
-    collector: &Collector,
-    store: &Store,
-    due: DueRun,
-    deadline: Timestamp,
-) -> Result<Later<DueRun>, Fault> {
-    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
-    let Some(mut collection) = store.collection(&due.channel_id).await? else { return Ok(None) };
+async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: Timestamp) -> Result<(), Fault> {
+    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(()) };
+    let Some(mut collection) = store.collection(&due.channel_id).await? else { return Ok(()) };
     let account = match collector.accounts.of(&channel).await {
         Ok(account) => account,
         Err(fault) => return cannot_open(store, &channel, collection, due, fault).await,
     };
-    let patience = deadline.minus(STEP_TAKES);
+    let patience = deadline.minus(account.kind.step_takes);
     let open = Open { store, channel: &channel, account: &account, patience };
     let now = store.now();
     let mut run = match collection.run.take() {
         Some(run) if run.run_id == due.run_id => run,
-        Some(_) => return Ok(Some((due, OTHER_RUN))),
-        None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => return Ok(None),
-        None => begin(&open, &mut collection, &due, now).await?,
+        // Another one goes on: the schedule asks for this one after it.
+        Some(_) => return Ok(()),
+        None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => {
+            return store.forget_asked_run(&due.channel_id, &due.run_id).await;
+        }
+        None => begin(&open, &mut collection, due, now).await?,
     };
     if now < run.claimed_until {
-        return Ok(Some((due, now.until(run.claimed_until))));
+        return Ok(());
     }
     run.claimed_until = deadline;
     run.with_products |= due.with_products;
     loop {
         // Each page is written down with the place after it; the first time, this claims the run.
         if !checkpoint(store, &mut collection, Some(&run)).await? {
-            return Ok(Some((due, FIRST_PAUSE)));
+            return Ok(());
+        }
+        if due.with_products && run.calls == 0 {
+            store.forget_asked_run(&due.channel_id, &due.run_id).await?;
         }
         let step = if store.now() > patience {
             Err(Halt::Wait(Duration::ZERO))
@@ -151,14 +129,14 @@ async fn collect(
                 }
                 continue;
             }
-            Err(Halt::Wait(wait)) => return pause(store, collection, run, due, wait).await,
+            Err(Halt::Wait(wait)) => return pause(store, collection, run, wait).await,
             Err(Halt::Trouble(trouble)) => trouble,
-            Err(Halt::Fault(fault)) => own_trouble(&due, &fault),
+            Err(Halt::Fault(fault)) => own_trouble(due, &fault),
         };
         run.troubles += 1;
         run.error = Some(trouble.to_string());
         return match open.heed(&trouble, run.troubles).await? {
-            Some(wait) => pause(store, collection, run, due, wait).await,
+            Some(wait) => pause(store, collection, run, wait).await,
             None => end(store, &channel, collection, run).await,
         };
     }
@@ -175,20 +153,20 @@ async fn cannot_open(
     store: &Store,
     channel: &Channel,
     mut collection: Collection,
-    due: DueRun,
+    due: &DueRun,
     fault: Fault,
-) -> Result<Later<DueRun>, Fault> {
+) -> Result<(), Fault> {
     let now = store.now();
     if collection.run.as_ref().is_some_and(|run| run.run_id != due.run_id || now < run.claimed_until) {
-        return Ok(Some((due, OTHER_RUN)));
+        return Ok(());
     }
-    if collection.run.is_none() && store.ended_run(&due.channel_id, &due.run_id).await?.is_some() {
-        return Ok(None);
+    if collection.run.is_some() || store.ended_run(&due.channel_id, &due.run_id).await?.is_none() {
+        let run = collection.run.take().unwrap_or_else(|| new_run(due, now, now, Stage::Over));
+        collection.begun_at = Some(run.begun_at);
+        let error = Some(own_trouble(due, &fault).to_string());
+        end(store, channel, collection, Run { error, ..run }).await?;
     }
-    let run = collection.run.take().unwrap_or_else(|| new_run(&due, now, now, Stage::Over));
-    collection.begun_at = Some(run.begun_at);
-    let error = Some(own_trouble(&due, &fault).to_string());
-    end(store, channel, collection, Run { error, ..run }).await
+    store.forget_asked_run(&due.channel_id, &due.run_id).await
 }
 
 /// A new run: from where every order is collected, or from where something is still to be expected.
@@ -200,7 +178,7 @@ async fn begin(open: &Open<'_>, collection: &mut Collection, due: &DueRun, now: 
         let oldest = open.store.open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
         from = oldest.map_or(since, |oldest| oldest.min(since));
     }
-    let window = open.account.channel.begin(from, now);
+    let window = open.account.channel.begin(from, now, LONGEST_WINDOW);
     let expires_soon = expire_at(open.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
     if let Some(at) = expires_soon {
         // An alarm listens for these words.
@@ -211,7 +189,7 @@ async fn begin(open: &Open<'_>, collection: &mut Collection, due: &DueRun, now: 
     Ok(Run {
         with_products: due.with_products || are_products_due,
         warning: expires_soon.map(|at| format!("the credentials expire at {at}")),
-        ..new_run(due, from, now, Stage::Orders { place: window.first.text(), until: window.until })
+        ..new_run(due, from, now, Stage::Orders { place: window.first.text(), from: Some(from), until: window.until })
     })
 }
 
@@ -232,6 +210,7 @@ fn new_run(due: &DueRun, from: Timestamp, now: Timestamp, stage: Stage) -> Run {
         stocks: 0,
         unread: 0,
         such_as: Vec::new(),
+        window_seconds: None,
         troubles: 0,
         error: None,
         warning: None,
@@ -245,27 +224,14 @@ async fn checkpoint(store: &Store, collection: &mut Collection, run: Option<&Run
     store.put_collection(collection, None).await
 }
 
-/// Leaves the run to the next message.
-async fn pause(
-    store: &Store,
-    mut collection: Collection,
-    mut run: Run,
-    due: DueRun,
-    wait: Duration,
-) -> Result<Later<DueRun>, Fault> {
-    let wait = wait.min(LONGEST_DELAY);
+/// Leaves the run to the schedule, which finds it once it has waited.
+async fn pause(store: &Store, mut collection: Collection, mut run: Run, wait: Duration) -> Result<(), Fault> {
     run.claimed_until = store.now().plus(wait);
-    checkpoint(store, &mut collection, Some(&run)).await?;
-    Ok(Some((due, wait)))
+    checkpoint(store, &mut collection, Some(&run)).await.map(drop)
 }
 
 /// Ends the run: everything is collected, or it is given up.
-async fn end(
-    store: &Store,
-    channel: &Channel,
-    mut collection: Collection,
-    mut run: Run,
-) -> Result<Later<DueRun>, Fault> {
+async fn end(store: &Store, channel: &Channel, mut collection: Collection, mut run: Run) -> Result<(), Fault> {
     run.ended_at = Some(store.now());
     if let Some(error) = &run.error {
         // An alarm listens for these words.
@@ -277,32 +243,28 @@ async fn end(
     }
     collection.writes += 1;
     collection.run = None;
-    store.put_collection(&collection, Some(&run)).await?;
-    Ok(None)
+    store.put_collection(&collection, Some(&run)).await.map(drop)
 }
 
 /// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.
-async fn tell_stock(
-    collector: &Collector,
-    store: &Store,
-    due: DueStock,
-    deadline: Timestamp,
-) -> Result<Later<DueStock>, Fault> {
-    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(None) };
+async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadline: Timestamp) -> Result<(), Fault> {
+    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(()) };
     let known = store.mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
-    let Some(mapping) = known.into_values().next() else { return Ok(None) };
+    let Some(mapping) = known.into_values().next() else { return Ok(()) };
     let account = collector.accounts.of(&channel).await?;
-    let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(STEP_TAKES));
+    let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(account.kind.step_takes));
     let open = Open { store, channel: &channel, account: &account, patience };
-    match open.tell(mapping, false).await {
-        Ok(_) => Ok(None),
-        Err(Halt::Wait(wait)) => Ok(Some((due, wait))),
-        Err(Halt::Fault(fault)) => Err(fault),
+    let wait = match open.tell(mapping, false).await {
+        Ok(_) => None,
+        Err(Halt::Wait(wait)) => Some(wait),
+        Err(Halt::Fault(fault)) => return Err(fault),
         Err(Halt::Trouble(trouble)) => {
-            let failed = due.failed + 1;
             tracing::warn!(channel = %due.channel_id, product = %due.external_id, %trouble, "a channel is not told of a stock");
-            let wait = open.heed(&trouble, failed).await?;
-            Ok(wait.map(|wait| (DueStock { failed, ..due }, wait)))
+            open.heed(&trouble, due.sent + 1).await?
         }
+    };
+    match wait.filter(|_| due.sent < MOST_SENT) {
+        Some(wait) => collector.queue.ask(&DueStock { sent: due.sent + 1, ..due }, wait).await,
+        None => Ok(()),
     }
 }

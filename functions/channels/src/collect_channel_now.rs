@@ -9,7 +9,7 @@ use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, 
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
-use store::Store;
+use store::{Store, channels::AskedRun};
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -19,7 +19,7 @@ pub const ROUTE: Route = Route::new(
     "Collects a channel now, its products too (채널 즉시 수집)",
 )
 .answers::<Asked>()
-.succeeds(&[(202, "It is on its way; while a run goes on, that one goes on")])
+.succeeds(&[(202, "It is on its way; while a run is asked for and has not begun, it is that one")])
 .problems(&[(404, "not-found", "there is no such channel"), INACTIVE]);
 
 /// The function.
@@ -54,9 +54,12 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
     if !channel.active {
         return Err(ChannelRefusal::Inactive);
     }
-    let going_on = store.collection(&id).await?.and_then(|collection| collection.run);
-    let run_id = going_on.map_or_else(|| RunId::from_ulid(request.ulid()), |run| run.run_id);
-    let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
-    desk.queue.ask(&due, Duration::ZERO).await?;
+    let asked = AskedRun { run_id: RunId::from_ulid(request.ulid()), at: request.now };
+    let (run_id, is_new) = store.ask_for_run(&id, asked).await?;
+    if is_new {
+        // Where this fails, the schedule sends it.
+        let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
+        desk.queue.ask(&due, Duration::ZERO).await?;
+    }
     Ok(Answer::accepted(&Asked { run_id }))
 }

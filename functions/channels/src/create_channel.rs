@@ -6,7 +6,10 @@ use crate::{
 };
 use domain::{ChannelId, Fault};
 use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
-use partners::channels::{KINDS, kind};
+use partners::{
+    channels::{KINDS, kind},
+    receiver::Reach,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -56,11 +59,13 @@ pub struct CreateChannel {
 pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
+    pub(crate) reach: Reach,
 }
 
 impl Desk {
     pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, vault: open_vault(env)? })
+        let reach = Reach { allows_loopback: env.allows_loopback };
+        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, vault: open_vault(env)?, reach })
     }
 }
 
@@ -70,7 +75,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         return Err(Rejected::field("type", format!("must be one of {}", names.join(", "))).into());
     };
-    let account = checked(kind, &asked.credentials)?;
+    let account = checked(kind, &asked.credentials, desk.reach)?;
     let name = checked_name(asked.name)?;
     let interval_minutes = checked_interval(asked.interval_minutes.unwrap_or(USUAL_INTERVAL))?;
     let active = asked.active.unwrap_or(true);

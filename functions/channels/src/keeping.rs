@@ -30,10 +30,12 @@ pub(crate) struct Kept {
     pub(crate) changed: u32,
     /// The products of ours whose stock changed by it.
     pub(crate) moved: BTreeSet<ProductId>,
+    /// Orders of which nothing was kept: their items are in other parcels than is known, so all of each must be asked for.
+    pub(crate) repacked: Vec<ExternalOrderId>,
 }
 
-/// Keeps what a channel tells of orders.
-pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>) -> Result<Kept, Fault> {
+/// Keeps what a channel tells of orders; where it repacks orders, but for those that it has repacked.
+pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>, repacks: bool) -> Result<Kept, Fault> {
     let mut kept = Kept { orders: u32::try_from(told.len()).unwrap_or(u32::MAX), ..Kept::default() };
     let source = channel.channel_id.source();
     let mut orders: BTreeMap<ExternalOrderId, ToldOrder> = BTreeMap::new();
@@ -52,6 +54,11 @@ pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>)
     let recipients = store.recipients(&channel.channel_id, &ids).await?;
     for (told, id) in orders.values().zip(ids) {
         let seen = known.remove(&id);
+        let pieces = seen.as_ref().and_then(|seen| seen.pieces.as_ref());
+        if repacks && pieces.is_some_and(|pieces| pieces.is_repacked(told)) {
+            kept.repacked.push(told.external_order_id.clone());
+            continue;
+        }
         if !keep_one(store, channel, &id, told, seen.clone(), &mappings, &mut kept).await? {
             keep_recipient(store, channel, told, seen, recipients.get(&id)).await?;
         }
@@ -60,7 +67,7 @@ pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>)
 }
 
 fn products(told: &ToldOrder) -> impl Iterator<Item = &ProductId> {
-    let of_items = told.items.values().map(|item| &item.product_id);
+    let of_items = told.items.values().flat_map(BTreeMap::values).map(|item| &item.product_id);
     of_items.chain(told.claims.values().map(|claim| &claim.product_id))
 }
 
@@ -162,15 +169,16 @@ fn order(
     let total_amount = original_amount.less(discount_amount);
     let placed_at = told.placed_at_least().unwrap_or(now);
     let buyer = told.buyer.as_deref().unwrap_or(told.external_order_id.as_str());
-    let campaign = told.items.values().find_map(|item| item.inflow.as_deref()).map(CampaignId::of_inflow);
+    let inflow = told.items.values().flat_map(BTreeMap::values).find_map(|item| item.inflow.as_deref());
+    let campaign = told.campaign_id.clone().or_else(|| inflow.map(CampaignId::of_inflow));
+    let customer = || told.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
     let mut order = Order {
         external_status: None,
         order_id: id.clone(),
         version: 0,
         status: pieces.status(),
         // Whose it is, which campaign brought it and when it was placed do not change: others have counted by that.
-        customer_id: known
-            .map_or_else(|| CustomerId::of_buyer(&channel.salt, buyer), |known| known.customer_id.clone()),
+        customer_id: known.map_or_else(customer, |known| known.customer_id.clone()),
         campaign_id: known.map_or(campaign, |known| known.campaign_id.clone()),
         placed_at: known.map_or(placed_at, |known| known.placed_at),
         store_id: None,

@@ -34,6 +34,6 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
     let collections = store.collections(&ids).await?;
     let both = channels.into_iter().zip(&collections);
-    let channels = both.map(|(channel, collection)| ChannelAnswer::of(channel, collection.as_ref())).collect();
+    let channels = both.map(|(channel, (collection, _))| ChannelAnswer::of(channel, collection.as_ref())).collect();
     Ok(Answer::ok(&Channels { channels }))
 }

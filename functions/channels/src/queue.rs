@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The pauses of messages that fail by our own fault.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// A queue delays a message for a quarter of an hour at the most.
-pub(crate) const LONGEST_DELAY: Duration = Duration::from_mins(15);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// That a run is due, as the queue is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub(crate) struct DueRun {
 pub(crate) struct DueStock {
     pub(crate) channel_id: ChannelId,
     pub(crate) external_id: ProductId,
-    /// How often it failed.
+    /// How often it was sent before.
     #[serde(default)]
-    pub(crate) failed: u32,
+    pub(crate) sent: u32,
 }
 
 /// The queue.

@@ -1,7 +1,8 @@
 //! `schedule-collections` asks, every minute, for the channels to be collected that are due.
 //!
 //! A run that is due has one id however often it is asked for, so it does not matter if a message comes twice, or is sent again
-//! because the one before it has not come yet.
+//! because the one before it has not come yet. A run that is to go on goes on by this schedule alone: `collect-channel` sends itself
+//! nothing, for Lambda stops a function that goes on doing so.
 
 use crate::queue::{DueRun, Queue};
 use domain::{ChannelId, Fault, RunId, Timestamp};
@@ -9,11 +10,11 @@ use edge::{Environment, Function, NotStarted, Tick};
 use std::time::Duration;
 use store::{
     Store,
-    channels::{Channel, Collection},
+    channels::{AskedRun, Channel, Collection},
 };
 
-/// A run that nobody was at for so long after it was to go on has lost its message: it is sent anew.
-const LOST_AFTER: Duration = Duration::from_mins(5);
+/// A run that was asked for so long ago, and has not begun, may have lost its message: it is sent anew.
+const LOST_AFTER: Duration = Duration::from_mins(1);
 
 /// The function.
 pub fn function() -> Function {
@@ -37,10 +38,9 @@ async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
     let channels = store.channels().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
     let collections = store.collections(&ids).await?;
-    for (channel, collection) in channels.iter().zip(collections) {
-        let due = collection.and_then(|collection| due(channel, &collection, tick.now));
-        if let Some(run_id) = due {
-            let due = DueRun { channel_id: channel.channel_id.clone(), run_id, with_products: false };
+    for (channel, (collection, asked)) in channels.iter().zip(collections) {
+        let due = collection.and_then(|collection| due(channel, &collection, asked, tick.now));
+        if let Some(due) = due {
             scheduler.queue.ask(&due, Duration::ZERO).await?;
         }
     }
@@ -48,14 +48,18 @@ async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
 }
 
 /// The run that is to be asked for, if one is.
-fn due(channel: &Channel, collection: &Collection, now: Timestamp) -> Option<RunId> {
+fn due(channel: &Channel, collection: &Collection, asked: Option<AskedRun>, now: Timestamp) -> Option<DueRun> {
+    let due = |run_id, with_products| DueRun { channel_id: channel.channel_id.clone(), run_id, with_products };
     if !channel.active {
         return None;
     }
     if let Some(run) = &collection.run {
-        return (run.claimed_until.plus(LOST_AFTER) <= now).then(|| run.run_id.clone());
+        return (run.claimed_until <= now).then(|| due(run.run_id.clone(), false));
+    }
+    if let Some(asked) = asked {
+        return (asked.at.plus(LOST_AFTER) <= now).then(|| due(asked.run_id, true));
     }
     let interval = Duration::from_mins(channel.interval_minutes.into());
     let at = collection.begun_at.map_or(channel.created_at, |begun| begun.plus(interval));
-    (at <= now).then(|| RunId::due(&channel.channel_id, at))
+    (at <= now).then(|| due(RunId::due(&channel.channel_id, at), false))
 }

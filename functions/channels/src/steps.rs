@@ -7,7 +7,7 @@ use crate::{
     stocks::ask_to_tell,
 };
 use domain::Timestamp;
-use partners::channels::{Place, Trouble};
+use partners::channels::{LONGEST_WINDOW, Place, Trouble};
 use std::time::Duration;
 use store::{
     PageRequest,
@@ -24,6 +24,9 @@ const MAPPINGS: u16 = 25;
 /// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
 const STOCKS_IN_TROUBLE: u32 = 2;
 
+/// A window is not made smaller than this.
+const SMALLEST_WINDOW: Duration = Duration::from_hours(1);
+
 /// Makes one call, stores what it told, and moves the place on.
 pub(crate) async fn step(
     queue: &Queue,
@@ -32,11 +35,43 @@ pub(crate) async fn step(
     run: &mut Run,
 ) -> Result<(), Halt> {
     match run.stage.clone() {
-        Stage::Orders { place, until } => orders(queue, open, collection, run, &Place::parse(&place), until).await,
+        Stage::Orders { place, from, until } => {
+            let listed = Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
+            match orders(queue, open, collection, run, &listed).await {
+                Err(Halt::Trouble(Trouble::TooSlow)) => narrow(open, run, &listed),
+                outcome => outcome,
+            }
+        }
         Stage::Products { place } => products(open, collection, run, place.as_deref().map(Place::parse)).await,
         Stage::Stocks { after } => stocks(open, collection, run, after).await,
         Stage::Over => Ok(()),
     }
+}
+
+/// A place in the listing of orders, and the window that it is in.
+struct Listed {
+    place: Place,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// What begins at `from`, in a window that is not too large for the marketplace.
+fn window(open: &Open<'_>, run: &Run, from: Timestamp) -> Stage {
+    let most = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
+    let window = open.account.channel.begin(from, run.until, most);
+    Stage::Orders { place: window.first.text(), from: Some(from), until: window.until }
+}
+
+/// A page took too long: the window begins anew, half as large, unless it is as small as it may be.
+fn narrow(open: &Open<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
+    let known = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
+    let half = listed.from.until(listed.until).min(known) / 2;
+    if half < SMALLEST_WINDOW {
+        return Err(Halt::Trouble(Trouble::TooSlow));
+    }
+    run.window_seconds = Some(half.as_secs());
+    run.stage = window(open, run, listed.from);
+    Ok(())
 }
 
 async fn orders(
@@ -44,14 +79,21 @@ async fn orders(
     open: &Open<'_>,
     collection: &mut Collection,
     run: &mut Run,
-    place: &Place,
-    until: Timestamp,
+    Listed { place, from, until }: &Listed,
 ) -> Result<(), Halt> {
-    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
+    let Open { store, channel, account: Account { channel: account, kind }, .. } = open;
     open.turn().await?;
     run.calls += 1;
     let page = account.orders(place, store.now()).await?;
-    let kept = keep(store, channel, page.entries).await?;
+    let mut kept = keep(store, channel, page.entries, kind.repacks).await?;
+    for repacked in std::mem::take(&mut kept.repacked) {
+        open.turn().await?;
+        run.calls += 1;
+        let whole = account.order(&repacked, store.now()).await?;
+        let one = keep(store, channel, vec![whole], false).await?;
+        kept.changed += one.changed;
+        kept.moved.extend(one.moved);
+    }
     (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
     ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
     open.rest(page.rest).await?;
@@ -59,18 +101,13 @@ async fn orders(
     run.such_as.extend(page.unread);
     run.such_as.truncate(NAMED);
     run.stage = if let Some(next) = page.next {
-        Stage::Orders { place: next.text(), until }
+        Stage::Orders { place: next.text(), from: Some(*from), until: *until }
     } else {
         // What is not understood is not collected: the next run begins there, until somebody has mended it.
         if run.unread == 0 {
-            collection.collected_until = collection.collected_until.max(Some(until));
+            collection.collected_until = collection.collected_until.max(Some(*until));
         }
-        if until < run.until {
-            let window = account.begin(until, run.until);
-            Stage::Orders { place: window.first.text(), until: window.until }
-        } else {
-            Stage::Stocks { after: None }
-        }
+        if *until < run.until { window(open, run, *until) } else { Stage::Stocks { after: None } }
     };
     Ok(())
 }
@@ -137,7 +174,7 @@ async fn stocks(
                 }
                 // It is written down at the product, and tried again with the next run; the others are told all the same.
                 Err(Halt::Trouble(Trouble::Rejected(_))) => run.calls += 1,
-                Err(Halt::Trouble(Trouble::OutOfOrder(_))) if run.troubles < STOCKS_IN_TROUBLE => {
+                Err(Halt::Trouble(Trouble::OutOfOrder(_) | Trouble::TooSlow)) if run.troubles < STOCKS_IN_TROUBLE => {
                     (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
                 }
                 Err(halt) => return Err(halt),

@@ -18,6 +18,9 @@ impl Open<'_> {
     pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, Halt> {
         let Mapping { channel_id, external_id, product_id, .. } = &mapping;
         let mut told = 0;
+        if !self.account.kind.takes_stocks {
+            return Ok(told);
+        }
         for _ in 0..ROUNDS {
             let key = std::slice::from_ref(external_id);
             let Some(known) = self.store.mappings_of(channel_id, key).await?.remove(external_id) else { break };
@@ -47,7 +50,7 @@ pub(crate) async fn ask_to_tell(store: &Store, queue: &Queue, moved: &BTreeSet<P
     for product in moved {
         let asked = async {
             for mapping in store.mapped(product).await?.into_iter().filter(|mapping| Some(&mapping.channel_id) != but) {
-                let due = DueStock { channel_id: mapping.channel_id, external_id: mapping.external_id, failed: 0 };
+                let due = DueStock { channel_id: mapping.channel_id, external_id: mapping.external_id, sent: 0 };
                 queue.ask(&due, Duration::ZERO).await?;
             }
             Ok::<_, Fault>(())

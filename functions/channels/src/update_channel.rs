@@ -58,7 +58,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
             let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
-            if checked(kind, credentials)? != channel.account {
+            if checked(kind, credentials, desk.reach)? != channel.account {
                 return Err(
                     Rejected::field("credentials", "are of another account, which would be another channel").into()
                 );

@@ -1,13 +1,15 @@
 //! Sales channels: what marketplaces tell of their orders, and the one order that it amounts to.
 //!
-//! A marketplace tells of an order piece by piece: items that ship apart, claims by which some are called off. What was told of
-//! each piece last is kept ([`Pieces`]).
+//! A marketplace tells of an order piece by piece: items, each in one parcel or in several, and claims by which some are called
+//! off. What was told of each piece last is kept ([`Pieces`]).
 
+mod parcels;
 mod pieces;
 
+pub use parcels::Parcel;
 pub use pieces::{Draw, Line, Piece, Pieces, StockChange};
 
-use crate::{ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment, order::Status};
+use crate::{CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment, order::Status};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -22,12 +24,18 @@ pub struct ToldOrder {
     pub paid_at: Option<Timestamp>,
     /// What names the buyer there, if anything does.
     pub buyer: Option<String>,
+    /// Whose it is, if that system knows our customers.
+    pub customer_id: Option<CustomerId>,
+    /// The campaign that brought the customer, if that system says so.
+    pub campaign_id: Option<CampaignId>,
     /// To whom it goes.
     pub recipient: Option<Recipient>,
-    /// Items, by their ids there.
-    pub items: BTreeMap<String, Item>,
+    /// Items, by their ids there: what is told of each parcel of them, by its id there.
+    pub items: BTreeMap<String, BTreeMap<String, Item>>,
     /// Claims, by their ids there.
     pub claims: BTreeMap<String, Claim>,
+    /// Whether this is every parcel of every item that the marketplace still tells of.
+    pub is_whole: bool,
 }
 
 /// To whom a parcel goes: personal, so it is kept apart from the order, and not for long.
@@ -55,7 +63,7 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// An item of a marketplace's order: what ships, is called off and has a status by itself.
+/// An item of a marketplace's order, or what is told of it by one parcel: what ships, is called off and has a status by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
@@ -98,8 +106,8 @@ pub struct Claim {
     pub name: String,
     /// How many units of it were ordered.
     pub ordered: u32,
-    /// How many of them are claimed.
-    pub quantity: u32,
+    /// How many of them are claimed, by the parcel that they were in.
+    pub units: BTreeMap<String, u32>,
     /// Whether it is done; else it is still looked into.
     pub is_done: bool,
     /// When it was made.
@@ -107,15 +115,36 @@ pub struct Claim {
 }
 
 impl ToldOrder {
+    /// An order of which nothing is told yet.
+    pub const fn of(external_order_id: ExternalOrderId) -> Self {
+        Self {
+            external_order_id,
+            placed_at: None,
+            paid_at: None,
+            buyer: None,
+            customer_id: None,
+            campaign_id: None,
+            recipient: None,
+            items: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            is_whole: false,
+        }
+    }
+
     /// What both tell of one order.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.items.extend(other.items);
+        for (id, parcels) in other.items {
+            self.items.entry(id).or_default().extend(parcels);
+        }
         self.claims.extend(other.claims);
         Self {
+            is_whole: self.is_whole && other.is_whole,
             placed_at: self.placed_at.into_iter().chain(other.placed_at).min(),
             paid_at: self.paid_at.into_iter().chain(other.paid_at).min(),
             buyer: self.buyer.or(other.buyer),
+            customer_id: self.customer_id.or(other.customer_id),
+            campaign_id: self.campaign_id.or(other.campaign_id),
             recipient: other.recipient.or(self.recipient),
             ..self
         }
@@ -128,6 +157,11 @@ impl ToldOrder {
 }
 
 impl Claim {
+    /// How many units are claimed.
+    pub(crate) fn quantity(&self) -> u32 {
+        self.units.values().fold(0, |sum, units| sum.saturating_add(*units))
+    }
+
     /// The item of which nothing else is known: that it was called off.
     pub(crate) fn item(&self) -> Item {
         Item {

@@ -152,6 +152,26 @@ impl Resolve for PublicOnly {
     }
 }
 
+/// A client that connects to public addresses alone.
+fn public_client(timeout: Duration, look_up: Lookup) -> reqwest::Result<Client> {
+    Client::builder()
+        .timeout(timeout)
+        .redirect(Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(PublicOnly(look_up)))
+        .user_agent("jumun")
+        .build()
+}
+
+/// A client for a URL that an operator names, which must be within reach: [`Reach::check`] says whether it is.
+pub(crate) fn client_within(
+    reach: Reach,
+    url: &Url,
+    timeout: Duration,
+) -> Result<Client, Box<dyn Error + Send + Sync>> {
+    if reach.is_allowed_loopback(url) { http::client().cloned() } else { Ok(public_client(timeout, look_up)?) }
+}
+
 /// Sends to receivers.
 #[derive(Debug, Clone)]
 pub struct Sender {
@@ -207,14 +227,7 @@ impl Sender {
     }
 
     fn looking_up(reach: Reach, look_up: Lookup) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(PublicOnly(look_up)))
-            .user_agent("jumun")
-            .build()?;
-        Ok(Self { client, reach })
+        Ok(Self { client: public_client(TIMEOUT, look_up)?, reach })
     }
 
     /// Sends a message, signed for this attempt. It arrived when this says so: by a status of 200 to 299.

@@ -93,6 +93,16 @@ pub struct Collection {
     pub writes: i64,
 }
 
+/// A run that somebody has asked for, and that has not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedRun {
+    /// Its id.
+    pub run_id: RunId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One collection of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +140,9 @@ pub struct Run {
     /// A few of them, as far as they can be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub such_as: Vec<String>,
+    /// How large a window may be, in seconds, if larger ones are too slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u64>,
     /// How many calls in a row were in vain.
     pub troubles: u32,
     /// What went wrong last.
@@ -148,6 +161,9 @@ pub enum Stage {
     Orders {
         /// The place.
         place: String,
+        /// From when on its window is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
         /// Until when everything is collected, once its window is.
         until: Timestamp,
     },
@@ -223,6 +239,7 @@ impl Store {
         }
         let all = Transaction::default()
             .with(Write::delete(table, keys::collection(id)), ())
+            .with(Write::delete(table, keys::asked_run(id)), ())
             .with(Write::delete(table, keys::channel(id)), ());
         all.commit_unconditional(self).await
     }
@@ -232,11 +249,35 @@ impl Store {
         self.get(&self.tables.channels, &keys::collection(id)).await?.map(read).transpose()
     }
 
-    /// How far channels are collected, in the same order.
-    pub async fn collections(&self, ids: &[&ChannelId]) -> Result<Vec<Option<Collection>>, Fault> {
+    /// How far channels are collected, and the runs that were asked for, in the same order.
+    pub async fn collections(&self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<AskedRun>)>, Fault> {
         let table = self.tables.channels.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::collection(id)))).await?;
-        ids.iter().map(|id| found.take(&keys::collection(id)).map(read).transpose()).collect()
+        let keys = ids.iter().flat_map(|id| [keys::collection(id), keys::asked_run(id)]);
+        let mut found = self.batch_get(keys.map(|key| (table, key))).await?;
+        let mut one = |id: &&ChannelId| {
+            let collection = found.take(&keys::collection(id)).map(read).transpose()?;
+            Ok((collection, found.take(&keys::asked_run(id)).map(read).transpose()?))
+        };
+        ids.iter().map(&mut one).collect()
+    }
+
+    /// Asks for a run, unless one was asked for that has not begun; tells which one it is, and whether it is this one.
+    pub async fn ask_for_run(&self, id: &ChannelId, asked: AskedRun) -> Result<(RunId, bool), Fault> {
+        let table = self.tables.channels.as_str();
+        let put = Write::put(table, row(&keys::asked_run(id), &asked)?).when_new();
+        if Transaction::default().with(put, ()).commit_news(self).await? {
+            return Ok((asked.run_id, true));
+        }
+        let known: Option<AskedRun> = self.get(table, &keys::asked_run(id)).await?.map(read).transpose()?;
+        // Where it has begun meanwhile, there was one all the same.
+        Ok((known.map_or(asked.run_id, |known| known.run_id), false))
+    }
+
+    /// A run has begun: from then on another one may be asked for.
+    pub async fn forget_asked_run(&self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
+        let delete = Write::delete(&self.tables.channels, keys::asked_run(id));
+        let delete = delete.when("runId = :run").value(":run", text(run));
+        Transaction::default().with(delete, ()).commit_news(self).await.map(drop)
     }
 
     /// Puts how far a channel is collected, if nobody wrote it since it was seen (`writes` is one more than then), and with it

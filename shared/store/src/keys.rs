@@ -30,7 +30,7 @@
 //! | webhooks | `DELIVERIES#<name>` | `<delivery>` |
 //! | channels | `CHANNELS` | `<channel>` |
 //! | channels | `ACCOUNT#<kind>#<account>` | `TURN` |
-//! | channels | `CHANNEL#<id>` | `COLLECTION` · `RUN#<run>` · `ORDER#<placed at>#<order>` · `RECIPIENT#<order>` |
+//! | channels | `CHANNEL#<id>` | `COLLECTION` · `ASKED` · `RUN#<run>` · `ORDER#<placed at>#<order>` · `RECIPIENT#<order>` |
 //! | channels | `CHANNEL#<id>` | `PRODUCT#<product there>` · `MAPPING#<product there>` |
 //! | channels | `MAPPED#<product>` | `<channel>#<product there>` |
 //! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |

@@ -1,9 +1,9 @@
 //! Orders of sales channels: what they took from our stock, and where they are listed. Both are written with the order.
 
-use super::{Findings, LISTED, TOOK};
-use domain::{ChannelId, Fault, ProductId, SourceId};
+use super::{Findings, LISTED, RESERVED, TOOK};
+use domain::{ChannelId, Fault, ProductId, SourceId, channel::Pieces};
 use events::Order;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Store, collected::CollectedOrder};
 
 /// Holds the orders of a page, of which some are channels', against their movements of stock and their channels' lists.
@@ -14,6 +14,7 @@ pub(super) async fn audit(store: &Store, orders: &[CollectedOrder], findings: &m
             continue;
         };
         listed.push((channel, order));
+        audit_reserved(store, order, pieces, findings).await?;
         let mut taken: BTreeMap<&ProductId, i64> = BTreeMap::new();
         for draw in pieces.items.values().filter_map(|piece| piece.draw.as_ref()) {
             *taken.entry(&draw.product_id).or_default() += i64::from(draw.taken);
@@ -32,6 +33,29 @@ pub(super) async fn audit(store: &Store, orders: &[CollectedOrder], findings: &m
         if status.as_ref() != Some(&expected) && is_still(store, order).await? {
             let actual = status.unwrap_or_else(|| "not listed".into());
             findings.violation(LISTED, format!("order/{}", order.order_id), expected, actual);
+        }
+    }
+    Ok(())
+}
+
+/// Holds what is reserved for an order against what the order has: each of the channel's products is in it once, and no more units
+/// are reserved than were ordered.
+async fn audit_reserved(store: &Store, order: &Order, pieces: &Pieces, findings: &mut Findings) -> Result<(), Fault> {
+    let mut wrong = Vec::new();
+    let mut packed: BTreeSet<&ProductId> = BTreeSet::new();
+    for (id, piece) in &pieces.items {
+        findings.checked(RESERVED);
+        if piece.is_packed(id) && !packed.insert(&piece.item.product_id) {
+            wrong.push((id, "the product in one item".to_owned(), format!("{} in two", piece.item.product_id)));
+        }
+        let reserved = piece.reserved();
+        if reserved > piece.item.ordered {
+            wrong.push((id, format!("at most {}", piece.item.ordered), reserved.to_string()));
+        }
+    }
+    if !wrong.is_empty() && is_still(store, order).await? {
+        for (id, expected, actual) in wrong {
+            findings.violation(RESERVED, format!("order/{} item/{id}", order.order_id), expected, actual);
         }
     }
     Ok(())

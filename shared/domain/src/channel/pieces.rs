@@ -1,7 +1,10 @@
 //! What was told of each piece of an order last. Everything else follows from the pieces, so it does not matter in how many
 //! tellings they came, or how often.
 
-use super::{Claim, Item, ToldOrder};
+use super::{
+    Claim, Item, ToldOrder,
+    parcels::{Claims, Parcel, is_off, progress},
+};
 use crate::{ProductId, Timestamp, Won, order::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,15 +25,32 @@ pub struct Draw {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Piece {
-    /// What was told of it last.
+    /// What was told of it last, of all its parcels together. Units that no parcel has any more count as called off: those of a
+    /// parcel that is called off are not told of.
     pub item: Item,
-    /// The last status that was known to us.
+    /// Where it stands: as far as the parcel that is furthest behind.
     pub standing: Status,
-    /// Whether it ever left the house.
-    pub has_left: bool,
+    /// Its parcels, by their ids there.
+    #[serde(default)]
+    pub parcels: BTreeMap<String, Parcel>,
+    /// How many units have left the house in each parcel that ever did, the most that were seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<String, u32>,
     /// What it takes from our stock, if its product was mapped to one of ours when it was first told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
+}
+
+impl Piece {
+    /// How many units are reserved for it: those that it took, and those that it needs and there were none of.
+    pub fn reserved(&self) -> u32 {
+        self.draw.as_ref().map_or(0, |draw| draw.taken.saturating_add(draw.debt))
+    }
+
+    /// Whether the item `id` is put into parcels that have names of their own: then it is all that the order has of its product.
+    pub fn is_packed(&self, id: &str) -> bool {
+        self.parcels.keys().any(|parcel| parcel != id)
+    }
 }
 
 /// All that was told of an order, piece by piece.
@@ -44,43 +64,76 @@ pub struct Pieces {
 }
 
 impl Pieces {
+    /// Whether items were put into other parcels than is known: a parcel of a known item is new, or has another number of units.
+    /// Then what is told of one parcel says nothing by itself, and the whole order must be asked for.
+    pub fn is_repacked(&self, told: &ToldOrder) -> bool {
+        let is_new = |known: &Piece, id: &str, item: &Item| {
+            !known.parcels.is_empty() && known.parcels.get(id).is_none_or(|parcel| parcel.item.ordered != item.ordered)
+        };
+        !told.is_whole
+            && told.items.iter().any(|(id, parcels)| {
+                let known = self.items.get(id);
+                known.is_some_and(|known| parcels.iter().any(|(parcel, item)| is_new(known, parcel, item)))
+            })
+    }
+
     /// The pieces once this is told too. `mapped` tells which product of ours a marketplace's product is, for items that are new.
     #[must_use]
     pub fn with(&self, told: &ToldOrder, mapped: impl Fn(&ProductId) -> Option<ProductId>) -> Self {
         let mut pieces = self.clone();
         pieces.claims.extend(told.claims.clone());
-        for (id, item) in &told.items {
-            pieces.take_in(id, item.clone(), &mapped);
+        if told.is_whole {
+            for piece in pieces.items.values_mut() {
+                piece.parcels.clear();
+            }
+        }
+        for (id, parcels) in &told.items {
+            let known = self.items.get(id).map(|known| &known.parcels);
+            for (parcel_id, item) in parcels {
+                let stood = known.and_then(|known| known.get(parcel_id)).map(|known| known.standing);
+                let standing = item.status.or(stood).unwrap_or(Status::Paid);
+                let piece = pieces.piece(id, item, &mapped);
+                piece.parcels.insert(parcel_id.clone(), Parcel { item: item.clone(), standing });
+            }
         }
         for claim in told.claims.values().filter(|claim| claim.is_done) {
-            if !pieces.items.contains_key(&claim.item_id) {
-                // Called off before anything else was told of it.
-                pieces.take_in(&claim.item_id, claim.item(), &mapped);
-            }
+            // Called off before anything else was told of it, perhaps.
+            pieces.piece(&claim.item_id, &claim.item(), &mapped);
         }
         pieces.conclude();
         pieces
     }
 
-    fn take_in(&mut self, id: &str, item: Item, mapped: &impl Fn(&ProductId) -> Option<ProductId>) {
-        let known = self.items.remove(id);
-        let piece = Piece {
-            standing: item.status.or(known.as_ref().map(|known| known.standing)).unwrap_or(Status::Paid),
-            has_left: known.as_ref().is_some_and(|known| known.has_left),
-            draw: match known {
-                Some(known) => known.draw,
-                None => mapped(&item.product_id).map(|product_id| Draw { product_id, taken: 0, debt: 0 }),
-            },
-            item,
+    /// The piece of this id: a new one, if there is none.
+    fn piece(&mut self, id: &str, item: &Item, mapped: &impl Fn(&ProductId) -> Option<ProductId>) -> &mut Piece {
+        let new = || Piece {
+            item: item.clone(),
+            standing: item.status.unwrap_or(Status::Paid),
+            parcels: BTreeMap::new(),
+            left: BTreeMap::new(),
+            draw: mapped(&item.product_id).map(|product_id| Draw { product_id, taken: 0, debt: 0 }),
         };
-        self.items.insert(id.to_owned(), piece);
+        self.items.entry(id.to_owned()).or_insert_with(new)
     }
 
-    /// Draws what follows for each item: nothing left of it is called off.
+    /// Draws what follows for each item from its parcels and claims.
     fn conclude(&mut self) {
         for (id, piece) in &mut self.items {
-            piece.has_left |= matches!(piece.standing, Status::PickedUp | Status::Shipped | Status::Completed);
-            if piece.item.ordered == cancelled(id, &piece.item, &self.claims) && !is_off(piece.standing) {
+            let claims = Claims { id, claims: &self.claims };
+            piece.item = claims.together(piece);
+            for (parcel_id, parcel) in piece.parcels.iter().filter(|(_, parcel)| parcel.has_left()) {
+                let units = piece.left.entry(parcel_id.clone()).or_default();
+                *units = (*units).max(parcel.item.ordered - claims.cancelled_in(parcel_id, &parcel.item));
+            }
+            // Parcels of which nothing is left do not hold the others up.
+            let standing = piece.parcels.iter().map(|(parcel_id, parcel)| {
+                let is_nothing_left = claims.cancelled_in(parcel_id, &parcel.item) == parcel.item.ordered;
+                if is_nothing_left && !is_off(parcel.standing) { Status::Cancelled } else { parcel.standing }
+            });
+            if let Some(behind) = standing.min_by_key(|status| progress(*status)) {
+                piece.standing = behind;
+            }
+            if piece.item.ordered == claims.cancelled(&piece.item) && !is_off(piece.standing) {
                 piece.standing = Status::Cancelled;
             }
         }
@@ -92,20 +145,22 @@ impl Pieces {
     }
 
     fn left(&self, id: &str, piece: &Piece) -> u32 {
-        piece.item.ordered - cancelled(id, &piece.item, &self.claims)
+        piece.item.ordered - self.claims_of(id).cancelled(&piece.item)
+    }
+
+    const fn claims_of<'a>(&'a self, id: &'a str) -> Claims<'a> {
+        Claims { id, claims: &self.claims }
     }
 
     /// How many units of an item were called off.
     pub fn cancelled_units(&self, id: &str) -> u32 {
-        self.items.get(id).map_or(0, |piece| cancelled(id, &piece.item, &self.claims))
+        self.items.get(id).map_or(0, |piece| self.claims_of(id).cancelled(&piece.item))
     }
 
     /// How many units an item needs of our stock. What has left the house does not come back by being called off.
     fn needed(&self, id: &str, piece: &Piece) -> u32 {
-        match &piece.draw {
-            Some(draw) if piece.has_left => self.standing_units(id).max(draw.taken + draw.debt),
-            Some(_) | None => self.standing_units(id),
-        }
+        let left = piece.left.values().fold(0_u32, |sum, units| sum.saturating_add(*units));
+        self.standing_units(id).max(left.min(piece.item.ordered))
     }
 
     /// Takes from our stock what each item needs, as far as there is (`stock` tells how many are left of a product), or gives
@@ -144,8 +199,7 @@ impl Pieces {
 
     /// How many units of an item are asked to be called off, and not to be shipped meanwhile.
     pub fn held_units(&self, id: &str) -> u32 {
-        let Some(piece) = self.items.get(id).filter(|piece| !piece.has_left) else { return 0 };
-        piece.item.held.min(self.standing_units(id))
+        self.items.get(id).map_or(0, |piece| piece.item.held.min(self.standing_units(id)))
     }
 
     fn shippable_units(&self, id: &str) -> u32 {
@@ -163,13 +217,12 @@ impl Pieces {
                 (false, true) => self.standing_units(id),
                 (false, false) => piece.item.ordered,
             };
-            // A discount is told for what is not called off; for all, if all is.
-            let told_for = if piece.item.cancelled < piece.item.ordered {
-                piece.item.ordered - piece.item.cancelled
-            } else {
-                piece.item.ordered
+            // A discount is told for what is not called off of a parcel; for all, if all is.
+            let told_for = |Item { ordered, cancelled, .. }: &Item| {
+                if cancelled < ordered { ordered - cancelled } else { *ordered }
             };
-            (units, piece.item.discount.share(units, told_for))
+            let told_for = piece.parcels.values().fold(0, |sum, parcel| told_for(&parcel.item).saturating_add(sum));
+            (units, piece.item.discount.share(units, told_for.max(units)))
         };
         let lines = self.items.iter().map(|(id, piece)| (id, piece, line((id, piece))));
         lines
@@ -237,42 +290,6 @@ pub struct StockChange {
     pub delta: i64,
 }
 
-/// How many units of an item were called off: the item says so, or its claims do, whoever says more.
-fn cancelled(id: &str, item: &Item, claims: &BTreeMap<String, Claim>) -> u32 {
-    let done = claims.values().filter(|claim| claim.is_done && claim.item_id == id);
-    let claimed = done.fold(0_u32, |sum, claim| sum.saturating_add(claim.quantity));
-    claimed.max(item.cancelled).min(item.ordered)
-}
-
-/// Whether an item in this status is not delivered.
-fn is_off(status: Status) -> bool {
-    match status {
-        Status::Cancelled | Status::Rejected | Status::Expired => true,
-        Status::StockAllocated
-        | Status::Paid
-        | Status::Accepted
-        | Status::Cooking
-        | Status::Cooked
-        | Status::PickedUp
-        | Status::Shipped
-        | Status::Completed => false,
-    }
-}
-
-fn progress(status: Status) -> u8 {
-    match status {
-        Status::StockAllocated => 0,
-        Status::Paid => 1,
-        Status::Accepted => 2,
-        Status::Cooking => 3,
-        Status::Cooked => 4,
-        Status::PickedUp => 5,
-        Status::Shipped => 6,
-        Status::Completed => 7,
-        Status::Cancelled | Status::Rejected | Status::Expired => 8,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,15 +311,14 @@ mod tests {
         }
     }
 
+    fn parcels(parcels: &[(&str, Item)]) -> BTreeMap<String, Item> {
+        parcels.iter().map(|(id, item)| ((*id).to_owned(), item.clone())).collect()
+    }
+
     fn told(items: &[(&str, Item)]) -> ToldOrder {
         ToldOrder {
-            external_order_id: ExternalOrderId::parse("1").unwrap(),
-            placed_at: None,
-            paid_at: None,
-            buyer: None,
-            recipient: None,
-            items: items.iter().map(|(id, item)| ((*id).to_owned(), item.clone())).collect(),
-            claims: BTreeMap::new(),
+            items: items.iter().map(|(id, item)| ((*id).to_owned(), parcels(&[(id, item.clone())]))).collect(),
+            ..ToldOrder::of(ExternalOrderId::parse("1").unwrap())
         }
     }
 
@@ -312,7 +328,7 @@ mod tests {
             product_id: ProductId::parse("v1").unwrap(),
             name: "pen".into(),
             ordered: 3,
-            quantity,
+            units: [("a".to_owned(), quantity)].into(),
             is_done,
             made_at: Timestamp::from_millis(7),
         };
@@ -408,6 +424,58 @@ mod tests {
         assert_eq!((lines(&all_held), all_held.status()), (vec![("a".to_owned(), 3, 300)], Status::Paid));
         let off = pieces.with(&claim(3, true), |_| None);
         assert_eq!(lines(&off), [("a".to_owned(), 3, 300), ("b".to_owned(), 1, 0)]);
+    }
+
+    /// Everything that a marketplace tells of an item `v` in these parcels.
+    fn whole(of: &[(&str, Item)]) -> ToldOrder {
+        ToldOrder { items: [("v".to_owned(), parcels(of))].into(), is_whole: true, ..told(&[]) }
+    }
+
+    #[test]
+    fn an_item_that_is_put_into_several_parcels_is_still_one_item() {
+        let listed = |of: &[(&str, Item)]| ToldOrder { is_whole: false, ..whole(of) };
+        let mut pieces = Pieces::default().with(&listed(&[("1", item(3, 0, Status::Accepted))]), ours);
+        pieces.draw(&stock(9), 9);
+        let sent = ("2", item(1, 0, Status::Shipped));
+        assert!(pieces.is_repacked(&listed(std::slice::from_ref(&sent))), "a parcel that nobody knew");
+        assert!(pieces.is_repacked(&listed(&[("1", item(2, 0, Status::Accepted))])), "fewer units than before");
+        assert!(!pieces.is_repacked(&listed(&[("1", item(3, 0, Status::Shipped))])));
+        let kept = ("1", item(2, 0, Status::Accepted));
+        let mut split = pieces.with(&whole(&[kept.clone(), sent.clone()]), ours);
+        assert_eq!((split.standing_units("v"), split.status(), split.items.len()), (3, Status::Accepted, 1));
+        assert_eq!(split.draw(&stock(6), 9), [], "it has what it needs");
+        // What is called off of the second parcel comes back; what has left does not.
+        let called_off = ("1", item(2, 2, Status::Accepted));
+        let mut fewer = split.with(&whole(&[called_off, sent.clone()]), ours);
+        assert_eq!((fewer.standing_units("v"), fewer.status()), (1, Status::Shipped));
+        assert_eq!(fewer.draw(&stock(6), 9).iter().map(|change| change.delta).sum::<i64>(), 2);
+        let dropped = split.with(&whole(&[sent]), ours);
+        assert_eq!((dropped.standing_units("v"), dropped.cancelled_units("v")), (1, 2), "nobody tells of it any more");
+        let mut gone = fewer.with(&whole(&[]), ours);
+        assert_eq!((gone.standing_units("v"), gone.status(), gone.draw(&stock(8), 9)), (0, Status::Cancelled, vec![]));
+        let merged = split.with(&whole(&[("1", item(3, 0, Status::Accepted))]), ours);
+        assert_eq!((merged.standing_units("v"), merged.items["v"].parcels.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_claim_on_a_parcel_counts_once_wherever_its_units_are_now() {
+        let claim = |parcel: &str| {
+            let units = [(parcel.to_owned(), 1)].into();
+            let claim = Claim { item_id: "v".into(), units, ..claim(0, true).claims["r1"].clone() };
+            ToldOrder { claims: [("r1".to_owned(), claim)].into(), ..told(&[]) }
+        };
+        let split = whole(&[("1", item(2, 0, Status::Paid)), ("2", item(1, 0, Status::Paid))]);
+        let pieces = Pieces::default().with(&split, ours).with(&claim("2"), ours);
+        assert_eq!((pieces.standing_units("v"), pieces.cancelled_units("v")), (2, 1));
+        let asked = Item { held: 1, ..item(1, 0, Status::Paid) };
+        let held = Pieces::default().with(&whole(&[("1", item(2, 0, Status::Paid)), ("2", asked)]), ours);
+        assert_eq!((held.held_units("v"), held.with(&claim("2"), ours).held_units("v")), (1, 0), "then it is done");
+        let dropped = pieces.with(&whole(&[("1", item(2, 0, Status::Paid))]), ours);
+        assert_eq!(dropped.standing_units("v"), 2, "that parcel is not told of any more");
+        let merged = pieces.with(&whole(&[("1", item(3, 1, Status::Paid))]), ours).with(&claim("1"), ours);
+        assert_eq!(merged.standing_units("v"), 2, "the claim goes with its units");
+        let first = Pieces::default().with(&claim("2"), ours).with(&whole(&[("1", item(2, 0, Status::Paid))]), ours);
+        assert_eq!(first.standing_units("v"), 2, "it was called off before anything was told");
     }
 
     #[test]

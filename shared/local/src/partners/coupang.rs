@@ -3,18 +3,21 @@
 
 use super::{
     Asked, Said, System,
-    market::{Claim, Market, Order, Pace, Shop, values},
+    market::{Claim, Item, Market, Order, Pace, Shop, values},
 };
 use domain::{Timestamp, campaign::Day};
 use partners::channels::coupang_authorization;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 const SHEETS: &str = "/v2/providers/openapi/apis/api/v5/vendors/";
 const SHEETS_BEFORE: &str = "/v2/providers/openapi/apis/api/v4/vendors/";
 const RETURNS: &str = "/v2/providers/openapi/apis/api/v6/vendors/";
 const PRODUCTS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/seller-products";
 const VENDOR_ITEMS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/vendor-items/";
+
+/// A listing of more days than these is slow, where listings are.
+const FEW_DAYS: i64 = 5;
 
 /// Calls in a second, where they are counted.
 const MOST_CALLS: usize = 5;
@@ -111,6 +114,11 @@ impl Coupang {
         let returns = asked.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
         let acknowledgement =
             asked.path.strip_prefix(SHEETS_BEFORE).and_then(|rest| of_vendor(rest, "ordersheets/acknowledgement"));
+        let by_order = asked.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
+        let by_order = by_order.and_then(|rest| rest.split_once('/'));
+        if let ("GET", Some((one, order))) = (asked.method, by_order) {
+            return if one == vendor { self.sheets_of(order, place) } else { error(400, "Invalid vendor ID") };
+        }
         match (asked.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
             (_, Some(false)) => error(400, "Invalid vendor ID"),
             ("GET", Some(true)) if returns.is_some() => self.returns(asked, &query, place),
@@ -153,6 +161,17 @@ impl Coupang {
         (200, json!({ "code": 200, "message": "OK", "nextToken": next, "data": rows }))
     }
 
+    /// The sheets of one order; what was called off has dropped out.
+    fn sheets_of(&self, order: &str, place: usize) -> Said {
+        let shop = self.market.shop(place);
+        let Some(order) = order.parse().ok().and_then(|order: u64| shop.orders.get(&order)) else {
+            return error(400, "There is no such order.");
+        };
+        let boxes = boxes_of(&shop, order, |_| true);
+        let rows: Vec<Value> = boxes.iter().map(|(number, of_box)| sheet(&shop, of_box, *number, false)).collect();
+        (200, json!({ "code": 200, "message": "OK", "data": rows }))
+    }
+
     fn returns(&self, asked: &Asked<'_>, query: &BTreeMap<String, String>, place: usize) -> Said {
         let (from, to) = match window(query, false) {
             Ok(window) => window,
@@ -173,9 +192,8 @@ impl Coupang {
             shop.claims.values().filter(is_asked_for).map(|claim| (claim.claim, claim)).collect();
         let (page, next) = page(asked, query, claims);
         let row = |claim: &Claim| {
-            let ordered = shop.orders.get(&claim.order).and_then(|order| {
-                order.items.iter().find(|one| (one.item, one.product) == (claim.item, claim.product))
-            });
+            let items = shop.orders.get(&claim.order).into_iter().flat_map(|order| &order.items);
+            let ordered: u32 = items.filter(|one| one.product == claim.product).map(|one| one.quantity).sum();
             let status = match (claim.done, claim.sent_back) {
                 (true, _) => "RETURNS_COMPLETED",
                 (false, true) => "RETURNS_UNCHECKED",
@@ -187,7 +205,7 @@ impl Coupang {
                 "requesterName": "신*희", "requesterPhoneNumber": "050-0000-0000", "cancelCountSum": claim.quantity,
                 "returnItems": [{
                     "vendorItemId": claim.product, "vendorItemName": shop.name(claim.product), "shipmentBoxId": claim.item,
-                    "purchaseCount": ordered.map_or(0, |item| item.quantity), "cancelCount": claim.quantity,
+                    "purchaseCount": ordered, "cancelCount": claim.quantity,
                 }],
             })
         };
@@ -305,17 +323,21 @@ fn window(query: &BTreeMap<String, String>, is_fifth: bool) -> Result<(Day, Day)
 
 /// The boxes of a status whose orders were placed on these days; what was called off has dropped out.
 fn boxes(shop: &Shop, from: Day, to: Day, status: &str) -> Vec<(u64, Order)> {
+    let orders = shop.orders.values().filter(|order| (from..=to).contains(&Day::of(order.at)));
+    let boxes = orders.flat_map(|order| boxes_of(shop, order, |item| item.status == status));
+    boxes.collect::<BTreeMap<_, _>>().into_iter().collect()
+}
+
+/// The boxes of an order, each with its items of this kind; what was called off has dropped out.
+fn boxes_of(shop: &Shop, order: &Order, is_of_kind: impl Fn(&Item) -> bool) -> BTreeMap<u64, Order> {
     let mut boxes: BTreeMap<u64, Order> = BTreeMap::new();
-    for order in shop.orders.values().filter(|order| (from..=to).contains(&Day::of(order.at))) {
-        for item in order.items.iter().filter(|item| item.status == status) {
-            if shop.called_off(order.order, item.item, item.product).0 >= item.quantity {
-                continue;
-            }
+    for item in order.items.iter().filter(|item| is_of_kind(item)) {
+        if shop.called_off(order.order, item.item, item.product).0 < item.quantity {
             let one = boxes.entry(item.item).or_insert_with(|| Order { items: Vec::new(), ..order.clone() });
             one.items.push(item.clone());
         }
     }
-    boxes.into_iter().collect()
+    boxes
 }
 
 /// A page of what there is, by number, and the token of the next.
@@ -335,7 +357,7 @@ fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) -> Value {
     let at = if as_fourth { local(order.at) } else { super::market::on_korean_clocks(order.at) };
     let status = order.items.first().map(|item| item.status.clone()).unwrap_or_default();
     let is_shipped = matches!(status.as_str(), "DEPARTURE" | "DELIVERING" | "FINAL_DELIVERY");
-    let item = |item: &super::market::Item| {
+    let item = |item: &Item| {
         let (called_off, held) = shop.called_off(order.order, item.item, item.product);
         json!({
             "vendorItemPackageId": 0, "vendorItemId": item.product, "vendorItemName": shop.name(item.product), "sellerProductId": item.product,
@@ -357,9 +379,36 @@ fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) -> Value {
     })
 }
 
+/// Whether a request is for a listing of orders or returns of more days than a few.
+fn is_long_listing(asked: &Asked<'_>) -> bool {
+    let query = values(asked.query);
+    let day = |name: &str| query.get(name).and_then(|text| text.get(..10)?.parse::<Day>().ok());
+    let days = day("createdAtFrom").zip(day("createdAtTo")).map(|(from, to)| to.number() - from.number() + 1);
+    days.is_some_and(|days| days > FEW_DAYS)
+}
+
+/// How much work a request is.
+fn work(asked: &Asked<'_>) -> Duration {
+    if asked.has("slow-listings") && is_long_listing(asked) {
+        return Duration::from_mins(2);
+    }
+    let is_listing = asked.query.contains("createdAtFrom");
+    if asked.has("slow-pages") && is_listing { Duration::from_secs(30) } else { Duration::ZERO }
+}
+
 impl System for Coupang {
+    fn patience(&self, asked: &Asked<'_>) -> Duration {
+        // Whoever says that it waits longer does.
+        asked.header("x-extended-timeout").parse().map_or(Duration::from_secs(10), Duration::from_millis)
+    }
+
+    fn takes(&self, asked: &Asked<'_>) -> Duration {
+        work(asked).min(self.patience(asked))
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked)
+        // Its own gateway waits no longer than its callers.
+        if work(asked) > self.patience(asked) { error(504, "Request timed out") } else { self.take(asked) }
     }
 
     fn decline(&self, _: &Asked<'_>) -> Said {
@@ -367,7 +416,7 @@ impl System for Coupang {
     }
 
     fn error(&self) -> Said {
-        error(504, "Request timed out")
+        error(500, "Internal server error")
     }
 
     fn credentials(&self) -> Value {
@@ -395,6 +444,8 @@ impl System for Coupang {
             "not-allowed-ip",
             "key-expired",
             "partial-acknowledgement",
+            "slow-pages",
+            "slow-listings",
         ]
     }
 }

@@ -22,6 +22,10 @@ struct Staged {
     #[serde(default)]
     claim: Option<Claimed>,
     #[serde(default)]
+    split: Option<Split>,
+    #[serde(default)]
+    merge: Option<Merged>,
+    #[serde(default)]
     product: Option<Shelved>,
 }
 
@@ -77,6 +81,26 @@ struct Claimed {
     #[serde(default)]
     sent_back: bool,
     done: bool,
+}
+
+/// Some units of an item are put into another parcel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Split {
+    order: u64,
+    item: u64,
+    product: u64,
+    units: u32,
+    into: u64,
+}
+
+/// What is in a parcel is put into another one, with what was claimed of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Merged {
+    order: u64,
+    item: u64,
+    into: u64,
 }
 
 /// A product is on sale.
@@ -160,6 +184,25 @@ impl Shop {
         self.products.get(&product).map_or_else(|| format!("Product {product}"), |product| product.name.clone())
     }
 
+    fn merge(&mut self, Merged { order: number, item, into }: &Merged) -> Result<(), String> {
+        let order = self.orders.get_mut(number).ok_or("there is no such order")?;
+        let (merged, mut kept): (Vec<Item>, Vec<Item>) = order.items.drain(..).partition(|one| one.item == *item);
+        for one in merged {
+            match kept.iter_mut().find(|known| (known.item, known.product) == (*into, one.product)) {
+                Some(known) => {
+                    known.quantity += one.quantity;
+                    known.discount += one.discount;
+                }
+                None => kept.push(Item { item: *into, ..one }),
+            }
+        }
+        order.items = kept;
+        for claim in self.claims.values_mut().filter(|claim| (claim.order, claim.item) == (*number, *item)) {
+            claim.item = *into;
+        }
+        Ok(())
+    }
+
     fn happen(&mut self, staged: Staged, now: Timestamp) -> Result<(), String> {
         let none = |what: &str| format!("there is no such {what}");
         if let Some(Placed { order, at, status, inflow, buyer, items }) = staged.place {
@@ -199,6 +242,19 @@ impl Shop {
             let product = of.product;
             let at = self.claims.get(&claim).map_or(now, |known| known.at);
             self.claims.insert(claim, Claim { claim, order, item, product, quantity, sent_back, done, at });
+        }
+        if let Some(Split { order, item, product, units, into }) = staged.split {
+            let order = self.orders.get_mut(&order).ok_or_else(|| none("order"))?;
+            let is_split = |one: &&mut Item| (one.item, one.product) == (item, product) && one.quantity > units;
+            let of = order.items.iter_mut().find(is_split).ok_or_else(|| none("item with more units"))?;
+            of.quantity -= units;
+            let discount = of.discount * i64::from(units) / i64::from(of.quantity + units);
+            of.discount -= discount;
+            let parted = Item { item: into, quantity: units, discount, ..of.clone() };
+            order.items.push(parted);
+        }
+        if let Some(merged) = staged.merge {
+            self.merge(&merged)?;
         }
         if let Some(Shelved { product, name, price, stock }) = staged.product {
             self.products.insert(product, Product { product, name, price, stock });

@@ -32,11 +32,8 @@ use tokio::net::TcpListener;
 /// Requests that a partner remembers at the most.
 const MOST_REQUESTS: usize = 10_000;
 
-/// How long a slow partner takes, if nobody says otherwise: longer than callers wait.
-const SLOW: Duration = Duration::from_secs(8);
-
-/// How long callers wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// By how much a slow partner takes longer than callers wait, if nobody says otherwise.
+const SLOWER_BY: Duration = Duration::from_secs(3);
 
 /// The partners of a platform, by name.
 pub(crate) type Partners = BTreeMap<&'static str, Partner>;
@@ -66,6 +63,16 @@ trait System: std::fmt::Debug + Send + Sync {
     /// Says that it is out of order.
     fn error(&self) -> Said {
         (500, Value::Null)
+    }
+
+    /// How long callers wait.
+    fn patience(&self, _: &Asked<'_>) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    /// How long it takes to answer by itself.
+    fn takes(&self, _: &Asked<'_>) -> Duration {
+        Duration::ZERO
     }
 
     /// What it knows us by, if that is more than a secret.
@@ -367,13 +374,15 @@ async fn answer(
         Mode::Decline => partner.system.decline(&asked),
         Mode::Down => (0, Value::Null),
     };
-    let delay = delay_ms.map(Duration::from_millis).or((mode == Mode::Slow).then_some(SLOW)).unwrap_or_default();
+    let (patience, takes) = (partner.system.patience(&asked), partner.system.takes(&asked));
+    let slow = (mode == Mode::Slow).then_some(patience + SLOWER_BY);
+    let delay = delay_ms.map(Duration::from_millis).or(slow).unwrap_or(takes);
     // Where time is held it passes at once, and who waited too long has hung up.
-    let is_too_late = !clock.runs() && delay > PATIENCE;
+    let is_too_late = !clock.runs() && delay > patience;
     if clock.runs() {
         tokio::time::sleep(delay).await;
     } else {
-        clock.advance(delay.min(PATIENCE));
+        clock.advance(delay.min(patience));
     }
     let is_silent = matches!(mode, Mode::Down | Mode::Lost) || is_too_late;
     let status = if is_silent { 0 } else { status.unwrap_or(usual) };

@@ -327,6 +327,10 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
 }
 
 impl System for Smartstore {
+    fn patience(&self, _: &Asked<'_>) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Said {
         self.take(asked)
     }

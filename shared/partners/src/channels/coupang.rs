@@ -1,7 +1,8 @@
 //! Coupang: the WING Open API (<https://developers.coupangcorp.com>).
 //!
 //! Orders are listed by the day on which they were placed and by one status at a time; what was called off or sent back drops out of
-//! them, and is listed as return requests. An order may ship in several boxes, each with items of its own.
+//! them, and is listed as return requests. An order may ship in several boxes, and what one box had may be put into others: an item
+//! is known by its order and vendor item, and the boxes are its parcels.
 
 mod answers;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::http;
 use answers::{Detailed, Listed, Money, OrderSheet, ReturnRequest, SellerProduct};
-use domain::{ProductId, Timestamp, campaign::Day, channel::ToldOrder};
+use domain::{ExternalOrderId, ProductId, Timestamp, campaign::Day, channel::ToldOrder};
 use futures::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Method, StatusCode, Url, header::AUTHORIZATION};
@@ -28,11 +29,14 @@ pub(super) static KIND: Kind = Kind {
     lists_by_placing: true,
     first_reach: Duration::from_hours(30 * 24),
     overlap: Duration::from_hours(24),
+    repacks: true,
+    takes_stocks: true,
+    step_takes: Duration::from_secs(110),
     credentials_last: Some(Duration::from_hours(180 * 24)),
-    account: |value| {
+    account: |value, _| {
         credentials::<Credentials>(value).and_then(Credentials::checked).map(|known| Some(known.vendor_id))
     },
-    open: |url, value| {
+    open: |url, value, _| {
         let credentials = credentials::<Credentials>(value)?.checked()?;
         let base = Url::parse(url).map_err(|_| InvalidCredentials("COUPANG_URL is no URL".into()))?;
         Ok(Box::new(Coupang { base, credentials }))
@@ -44,6 +48,12 @@ const LEFT_ALONE: Duration = Duration::from_mins(10);
 
 /// A window has at most 31 days, both ends included.
 const MOST_DAYS: i64 = 30;
+
+/// How long a call may take, and how long a listing: Coupang takes longer than usual over those if it is told so, by
+/// [`EXTENDED_TIMEOUT`] in milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LISTING_TIMEOUT: Duration = Duration::from_secs(90);
+const EXTENDED_TIMEOUT: &str = "X-EXTENDED-TIMEOUT";
 
 /// What is looked through for each window, in this order: as an order goes on, so that one that does meanwhile is met again.
 const SWEEP: [Step; 11] = [
@@ -155,6 +165,22 @@ struct Shelf {
 impl Coupang {
     /// Makes a call, and makes sure that it was a success: status 200 alone does not say so.
     async fn call(&self, method: Method, path: &str, query: &str, now: Timestamp) -> Result<Answer, Trouble> {
+        self.call_within(TIMEOUT, method, path, query, now).await
+    }
+
+    /// The same of what is listed, for which Coupang may take longer.
+    async fn list_at(&self, path: &str, query: &str, now: Timestamp) -> Result<Answer, Trouble> {
+        self.call_within(LISTING_TIMEOUT, Method::GET, path, query, now).await
+    }
+
+    async fn call_within(
+        &self,
+        timeout: Duration,
+        method: Method,
+        path: &str,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Answer, Trouble> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url.set_query(Some(query).filter(|query| !query.is_empty()));
@@ -163,7 +189,9 @@ impl Coupang {
         let signed = (url.path(), url.query().unwrap_or_default());
         let authorization = authorization(access_key, secret_key, method.as_str(), signed.0, signed.1, now);
         let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
-        let request = client.request(method, url).header(AUTHORIZATION, authorization);
+        let request = client.request(method, url).timeout(timeout).header(AUTHORIZATION, authorization);
+        let request =
+            if timeout > TIMEOUT { request.header(EXTENDED_TIMEOUT, timeout.as_millis().to_string()) } else { request };
         let request =
             request.header("Content-Type", "application/json;charset=UTF-8").header("X-Requested-By", vendor_id);
         let answer = send(request.header("X-MARKET", "KR")).await?;
@@ -178,9 +206,8 @@ impl Coupang {
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(answer.words())),
             StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
-            status if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
-                Err(Trouble::Rejected(answer.words()))
-            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Err(Trouble::TooSlow),
+            status if status.is_client_error() => Err(Trouble::Rejected(answer.words())),
             _ => Err(Trouble::OutOfOrder(answer.words())),
         }
     }
@@ -199,7 +226,7 @@ impl Coupang {
                 format!("createdAtFrom={from}&createdAtTo={to}&{kind}&maxPerPage=50"),
             ),
         };
-        let answer = self.call(Method::GET, &path, &with_token(query, sweep.token.as_deref()), now).await?;
+        let answer = self.list_at(&path, &with_token(query, sweep.token.as_deref()), now).await?;
         let listed: Listed<Value> = answer.read()?;
         let token = listed.next_token();
         let (entries, unread) = match step {
@@ -250,9 +277,10 @@ impl Channel for Coupang {
         Box::pin(async move { self.list(None, 1, now).await.map(drop) })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp) -> Window {
+    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
         let (first, today) = (Day::of(from), Day::of(now));
-        let last = first.plus(MOST_DAYS).min(today);
+        let days = i64::try_from(most.as_secs() / (24 * 60 * 60)).unwrap_or(MOST_DAYS);
+        let last = first.plus((days - 1).clamp(0, MOST_DAYS)).min(today);
         let until = if last == today { now } else { day_begins(last.plus(1)) };
         Window {
             first: Place::of(Sweep { from: first.to_string(), to: last.to_string(), step: 0, token: None }),
@@ -262,6 +290,18 @@ impl Channel for Coupang {
 
     fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
         Box::pin(async move { self.sweep(place.read()?, now).await })
+    }
+
+    fn order<'a>(&'a self, id: &'a ExternalOrderId, now: Timestamp) -> BoxFuture<'a, Result<ToldOrder, Trouble>> {
+        Box::pin(async move {
+            let vendor = &self.credentials.vendor_id;
+            let path = format!("/v2/providers/openapi/apis/api/v5/vendors/{vendor}/{id}/ordersheets");
+            let listed: Listed<OrderSheet> = self.call(Method::GET, &path, "", now).await?.read()?;
+            let told = listed.data.into_iter().map(OrderSheet::told).collect::<Result<Vec<_>, _>>()?;
+            let whole = told.into_iter().reduce(ToldOrder::and);
+            let whole = whole.ok_or_else(|| Trouble::OutOfOrder("an order that was listed has no sheet".into()))?;
+            Ok(ToldOrder { is_whole: true, ..whole })
+        })
     }
 
     fn products<'a>(
@@ -351,7 +391,7 @@ mod tests {
         let fifth = sheet(r#"{"currencyCode":"KRW","units":19000,"nanos":0}"#, "2025-01-15T14:17:13.973885-08:00");
         let fourth = sheet("19000", "2025-01-16T07:17:13.973885");
         assert_eq!(fifth, fourth);
-        let item = &fifth.items["642538970006401429-3242596358"];
+        let item = &fifth.items["3242596358"]["642538970006401429"];
         assert_eq!((item.ordered, item.cancelled, item.held, item.unit_price.get()), (5, 1, 2, 19_000));
         assert_eq!(fifth.placed_at.unwrap().to_string(), "2025-01-15T22:17:13.973Z");
         assert_eq!(item.shipment.as_ref().unwrap().tracking_number, "340010913442");
@@ -360,15 +400,21 @@ mod tests {
     #[test]
     fn a_window_is_of_days_and_none_is_too_long() {
         let value = serde_json::json!({ "vendorId": "A1", "accessKey": "a", "secretKey": "s" });
-        let coupang = (KIND.open)("http://127.0.0.1", &value).unwrap();
+        let coupang = (KIND.open)("http://127.0.0.1", &value, crate::receiver::Reach::default()).unwrap();
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        let window = coupang.begin(time("2026-01-04T16:00:00Z"), time("2026-01-06T03:00:00Z"));
+        let begin =
+            |from: &str, to: &str, days: u64| coupang.begin(time(from), time(to), Duration::from_hours(24 * days));
+        let window = begin("2026-01-04T16:00:00Z", "2026-01-06T03:00:00Z", 31);
         let sweep: Sweep = window.first.read().unwrap();
         assert_eq!(
             (sweep.from.as_str(), sweep.to.as_str(), window.until),
             ("2026-01-05", "2026-01-06", time("2026-01-06T03:00:00Z"))
         );
-        let window = coupang.begin(time("2026-01-01T00:00:00Z"), time("2026-03-01T00:00:00Z"));
+        for (days, last) in [(2, "2026-01-02"), (1, "2026-01-01"), (0, "2026-01-01")] {
+            let sweep: Sweep = begin("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", days).first.read().unwrap();
+            assert_eq!(sweep.to, last, "a window that was too slow is made smaller");
+        }
+        let window = begin("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", 400);
         let sweep: Sweep = window.first.read().unwrap();
         assert_eq!((sweep.to.as_str(), window.until), ("2026-01-31", time("2026-01-31T15:00:00Z")));
     }

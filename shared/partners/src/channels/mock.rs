@@ -18,9 +18,12 @@ pub(super) static KIND: Kind = Kind {
     lists_by_placing: true,
     first_reach: Duration::from_hours(30 * 24),
     overlap: Duration::ZERO,
+    repacks: false,
+    takes_stocks: true,
+    step_takes: Duration::from_secs(20),
     credentials_last: None,
-    account: |_| Ok(None),
-    open: |_, _| Ok(Box::new(Mock)),
+    account: |_, _| Ok(None),
+    open: |_, _, _| Ok(Box::new(Mock)),
 };
 
 /// An order is placed so often.
@@ -71,13 +74,11 @@ fn order(number: i64, now: Timestamp) -> Option<ToldOrder> {
         shipment: None,
     };
     Some(ToldOrder {
-        external_order_id: ExternalOrderId::parse(&format!("mock-{number}")).ok()?,
         placed_at: Some(placed_at),
         paid_at: Some(placed_at),
         buyer: Some(format!("buyer-{}", number.rem_euclid(5))),
-        recipient: None,
-        items: BTreeMap::from([("1".to_owned(), item)]),
-        claims: BTreeMap::new(),
+        items: BTreeMap::from([("1".to_owned(), BTreeMap::from([("1".to_owned(), item)]))]),
+        ..ToldOrder::of(ExternalOrderId::parse(&format!("mock-{number}")).ok()?)
     })
 }
 
@@ -86,7 +87,7 @@ impl Channel for Mock {
         Box::pin(async { Ok(()) })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp) -> Window {
+    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Window {
         let first = from.millis().div_euclid(EVERY);
         Window { first: Place::of(Orders { first, last: now.millis().div_euclid(EVERY) }), until: now }
     }

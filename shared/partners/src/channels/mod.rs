@@ -1,14 +1,16 @@
 //! Sales channels: marketplaces where a merchant has an account. Each is one file; the README of this folder says how to add one.
 
 mod coupang;
+mod http;
 mod mock;
 mod smartstore;
 
 pub use coupang::authorization as coupang_authorization;
 pub use smartstore::client_secret_sign as smartstore_sign;
 
+use crate::receiver::Reach;
 use domain::{
-    InvalidId, ProductId, Timestamp, Won,
+    ExternalOrderId, InvalidId, ProductId, Timestamp, Won,
     campaign::{Day, KST},
     channel::ToldOrder,
 };
@@ -37,17 +39,23 @@ pub struct Kind {
     pub first_reach: Duration,
     /// What is listed a little later than it happened is collected all the same: so much of what was collected is collected again.
     pub overlap: Duration,
+    /// Whether it puts what was ordered into other parcels than it told of before, so that the whole order must be asked for.
+    pub repacks: bool,
+    /// Whether it can be told how many units of a product there are.
+    pub takes_stocks: bool,
+    /// How long a step may take: its calls, and storing what they told.
+    pub step_takes: Duration,
     /// How long credentials are good for, if not for ever.
     pub credentials_last: Option<Duration>,
     /// Which account it is, by which no two channels are the same; none, if any number may be. Fails by saying what is wrong
     /// with the credentials.
-    pub account: fn(&Value) -> Result<Option<String>, InvalidCredentials>,
-    /// Opens an account at a base URL.
+    pub account: fn(&Value, Reach) -> Result<Option<String>, InvalidCredentials>,
+    /// Opens an account.
     pub open: Opens,
 }
 
-/// Opens an account.
-pub type Opens = fn(&str, &Value) -> Result<Box<dyn Channel>, InvalidCredentials>;
+/// Opens an account: at this base URL, or, where its credentials name the URL, within this reach.
+pub type Opens = fn(&str, &Value, Reach) -> Result<Box<dyn Channel>, InvalidCredentials>;
 
 impl Kind {
     /// How far apart the calls of one account are.
@@ -57,7 +65,7 @@ impl Kind {
 }
 
 /// Every kind of channel.
-pub static KINDS: [&Kind; 3] = [&coupang::KIND, &smartstore::KIND, &mock::KIND];
+pub static KINDS: [&Kind; 4] = [&coupang::KIND, &smartstore::KIND, &http::KIND, &mock::KIND];
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -69,11 +77,17 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// Makes sure that the credentials are good.
     fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>>;
 
-    /// Where a collection of what was placed (or changed) from `from` on begins, and how far it goes.
-    fn begin(&self, from: Timestamp, now: Timestamp) -> Window;
+    /// Where a collection of what was placed (or changed) from `from` on begins, and how far it goes: not over a window of `most`,
+    /// as far as the marketplace has windows.
+    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window;
 
     /// The orders at a place, and where to go on.
     fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>>;
+
+    /// All that is told of one order; needed of a marketplace that repacks orders.
+    fn order<'a>(&'a self, _: &'a ExternalOrderId, _: Timestamp) -> BoxFuture<'a, Result<ToldOrder, Trouble>> {
+        Box::pin(async { Err(Trouble::Rejected("orders cannot be asked for one by one".into())) })
+    }
 
     /// The products at a place (none: at the first), and where to go on.
     fn products<'a>(
@@ -171,6 +185,9 @@ fn credentials<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidCredentia
     })
 }
 
+/// How far a collection goes at once, unless a smaller window is needed.
+pub const LONGEST_WINDOW: Duration = Duration::from_hours(31 * 24);
+
 /// Why a call was in vain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -183,6 +200,9 @@ pub enum Trouble {
     /// It wants to be left alone for a while.
     #[error("the marketplace is to be left alone for {0:?}")]
     LeftAlone(Duration),
+    /// It did not answer in time. What was asked may have been done.
+    #[error("the marketplace did not answer in time")]
+    TooSlow,
     /// It is out of order, or what it says is not to be understood. What was asked may have been done.
     #[error("the marketplace is out of order: {0}")]
     OutOfOrder(String),
@@ -241,11 +261,14 @@ fn read_each<T: DeserializeOwned, U>(
 }
 
 async fn send(request: RequestBuilder) -> Result<Answer, Trouble> {
-    let unreachable = |error: reqwest::Error| Trouble::OutOfOrder(said(&error.without_url()));
+    let unreachable = |error: reqwest::Error| {
+        if error.is_timeout() { Trouble::TooSlow } else { Trouble::OutOfOrder(said(&error.without_url())) }
+    };
     let response = request.send().await.map_err(unreachable)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(unreachable)?.to_vec();
-    Ok(Answer { status, headers, body })
+    let body = crate::http::body(response).await.map_err(unreachable)?;
+    let too_long = || Trouble::OutOfOrder(format!("{} with an answer that is too long", status.as_u16()));
+    Ok(Answer { status, headers, body: body.ok_or_else(too_long)? })
 }
 
 /// What an error says, with what caused it.
@@ -327,7 +350,7 @@ mod tests {
                 serde_json::json!("s3cret"),
                 serde_json::json!({ "clientId": "x", "clientSecret": "s3cret", "vendorId": "A1", "accessKey": "s3cret", "secretKey": 7 }),
             ] {
-                let told = (kind.account)(&value).unwrap_err().to_string();
+                let told = (kind.account)(&value, Reach::default()).unwrap_err().to_string();
                 assert!(!told.contains("s3cret"), "{told}");
             }
         }

@@ -37,15 +37,21 @@ pub(super) static KIND: Kind = Kind {
     lists_by_placing: false,
     first_reach: Duration::from_hours(7 * 24),
     overlap: Duration::from_mins(5),
+    repacks: false,
+    takes_stocks: true,
+    step_takes: Duration::from_secs(40),
     credentials_last: None,
-    account: |value| {
+    account: |value, _| {
         credentials::<Credentials>(value).and_then(Credentials::checked).map(|known| Some(known.client_id))
     },
-    open: |url, value| {
+    open: |url, value, _| {
         let credentials = credentials::<Credentials>(value)?.checked()?;
         Ok(Box::new(Smartstore { base: url.trim_end_matches('/').to_owned(), credentials, token: Mutex::default() }))
     },
 };
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A window of changes is no longer than this.
 const LONGEST_WINDOW: Duration = Duration::from_hours(24);
@@ -167,7 +173,7 @@ impl Smartstore {
             query_value(&sign)
         );
         let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
-        let request = client.post(format!("{}/v1/oauth2/token", self.base)).body(form);
+        let request = client.post(format!("{}/v1/oauth2/token", self.base)).timeout(TIMEOUT).body(form);
         let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await?;
         match answer.status {
             status if status.is_success() => {
@@ -189,7 +195,7 @@ impl Smartstore {
         loop {
             let token = self.token(now).await?;
             let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
-            let request = client.request(method.clone(), format!("{}{path}", self.base));
+            let request = client.request(method.clone(), format!("{}{path}", self.base)).timeout(TIMEOUT);
             let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
             let request = match body {
                 Some(body) => request.header("Content-Type", "application/json").body(body.to_string()),
@@ -279,8 +285,8 @@ impl Channel for Smartstore {
         })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp) -> Window {
-        let to = from.plus(LONGEST_WINDOW).min(now);
+    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
+        let to = from.plus(LONGEST_WINDOW.min(most)).min(now);
         let changes = Changes {
             from,
             to,
@@ -390,16 +396,17 @@ mod tests {
         };
         let told =
             detail(json!({ "cancel": { "claimId": "c1", "claimStatus": "CANCEL_REQUEST", "requestQuantity": 1 } }));
-        let item = &told.items["po-1"];
+        let item = &told.items["po-1"]["po-1"];
         assert_eq!((item.ordered, item.cancelled, item.unit_price.get(), item.discount.get()), (5, 2, 1_000, 300));
         assert_eq!((item.status, item.name.as_str()), (Some(Status::Accepted), "펜 파랑"));
         assert_eq!((item.held, told.claims.len()), (1, 0), "what is done is in the quantity that remains");
         for other in ["CANCEL_REJECT", "CANCEL_DONE"] {
             let told = detail(json!({ "cancel": { "claimId": "c1", "claimStatus": other, "requestQuantity": 1 } }));
-            assert_eq!(told.items["po-1"].held, 0, "{other}");
+            assert_eq!(told.items["po-1"]["po-1"].held, 0, "{other}");
         }
         assert_eq!(
-            detail(json!({ "return": { "claimId": "c1", "claimStatus": "RETURN_REQUEST" } })).items["po-1"].held,
+            detail(json!({ "return": { "claimId": "c1", "claimStatus": "RETURN_REQUEST" } })).items["po-1"]["po-1"]
+                .held,
             0
         );
     }

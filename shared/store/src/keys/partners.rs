@@ -50,6 +50,11 @@ pub fn collection(id: &ChannelId) -> Key {
     Key::new(channel_rows(id), "COLLECTION")
 }
 
+/// The collection that somebody has asked for, and that has not begun.
+pub fn asked_run(id: &ChannelId) -> Key {
+    Key::new(channel_rows(id), "ASKED")
+}
+
 /// A collection that has ended.
 pub fn run(id: &ChannelId, run: &RunId) -> Key {
     Key::new(channel_rows(id), format!("{RUN}{run}"))

@@ -168,7 +168,7 @@ impl OrderSheet {
         let shipment = not_empty(self.delivery_company_name).zip(not_empty(self.invoice_number));
         let shipment = shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
         let shipment = shipment.filter(|shipment| shipment.check().is_ok());
-        let mut items = BTreeMap::new();
+        let mut items: BTreeMap<String, BTreeMap<String, Item>> = BTreeMap::new();
         for item in self.order_items {
             let ordered = item.shipping_count;
             let cancelled = if item.canceled { ordered } else { item.cancel_count.min(ordered) };
@@ -189,14 +189,13 @@ impl OrderSheet {
                 inflow: None,
                 shipment: shipment.clone(),
             };
-            items.insert(format!("{}-{}", self.shipment_box_id, item.vendor_item_id), told);
+            let parcels = items.entry(item.vendor_item_id.to_string()).or_default();
+            parcels.insert(self.shipment_box_id.to_string(), told);
         }
         Ok(ToldOrder {
-            external_order_id: id(ExternalOrderId::parse(&self.order_id.to_string()))?,
             placed_at: Some(time(&self.ordered_at)?),
             paid_at: not_empty(self.paid_at).map(|text| time(&text)).transpose()?,
             // Names are masked and numbers are lent: nothing says that two orders have one buyer.
-            buyer: None,
             recipient: self.receiver.map(|receiver| Recipient {
                 name: receiver.name.unwrap_or_default(),
                 phone: not_empty(receiver.safe_number).or(not_empty(receiver.receiver_number)),
@@ -209,7 +208,7 @@ impl OrderSheet {
                 message: not_empty(self.parcel_print_message),
             }),
             items,
-            claims: BTreeMap::new(),
+            ..ToldOrder::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?)
         })
     }
 }
@@ -217,27 +216,22 @@ impl OrderSheet {
 impl ReturnRequest {
     pub(super) fn told(self) -> Result<ToldOrder, Trouble> {
         let made_at = time(&self.created_at)?;
-        let mut claims = BTreeMap::new();
+        let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
         for item in self.return_items {
-            let claim = Claim {
-                item_id: format!("{}-{}", item.shipment_box_id, item.vendor_item_id),
-                product_id: id(ProductId::parse(&item.vendor_item_id.to_string()))?,
+            let item_id = item.vendor_item_id.to_string();
+            // A receipt names an item once for each box that had some of it.
+            let claim = claims.entry(format!("{}-{item_id}", self.receipt_id)).or_insert(Claim {
+                product_id: id(ProductId::parse(&item_id))?,
+                item_id,
                 name: item.vendor_item_name.unwrap_or_default(),
-                ordered: item.purchase_count.max(item.cancel_count),
-                quantity: item.cancel_count,
+                ordered: 0,
+                units: BTreeMap::new(),
                 is_done: self.receipt_status == "RETURNS_COMPLETED",
                 made_at,
-            };
-            claims.insert(format!("{}-{}", self.receipt_id, claim.item_id), claim);
+            });
+            claim.ordered = claim.ordered.max(item.purchase_count.max(item.cancel_count));
+            claim.units.insert(item.shipment_box_id.to_string(), item.cancel_count);
         }
-        Ok(ToldOrder {
-            external_order_id: id(ExternalOrderId::parse(&self.order_id.to_string()))?,
-            placed_at: None,
-            paid_at: None,
-            buyer: None,
-            recipient: None,
-            items: BTreeMap::new(),
-            claims,
-        })
+        Ok(ToldOrder { claims, ..ToldOrder::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?) })
     }
 }

@@ -226,7 +226,6 @@ impl Detail {
         let item_id = product_order.product_order_id;
         let memo = not_empty(product_order.shipping_memo);
         Ok(ToldOrder {
-            external_order_id: id(ExternalOrderId::parse(&order.order_id))?,
             placed_at: Some(placed_at),
             paid_at: not_empty(order.payment_date).map(|text| time(&text)).transpose()?,
             buyer: not_empty(order.orderer_no).or(not_empty(order.orderer_id)),
@@ -241,8 +240,8 @@ impl Detail {
                 post_code: not_empty(to.zip_code),
                 message: memo,
             }),
-            items: BTreeMap::from([(item_id, item)]),
-            claims: BTreeMap::new(),
+            items: BTreeMap::from([(item_id.clone(), BTreeMap::from([(item_id, item)]))]),
+            ..ToldOrder::of(id(ExternalOrderId::parse(&order.order_id))?)
         })
     }
 }

@@ -1,0 +1,108 @@
+//! The parcels of an item, and what they and its claims amount to.
+
+use super::{Claim, Item, Piece};
+use crate::{Won, order::Status};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What one parcel has of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parcel {
+    /// What was told of it last.
+    pub item: Item,
+    /// The last status that was known to us.
+    pub standing: Status,
+}
+
+impl Parcel {
+    /// Whether it has left the house.
+    pub(super) const fn has_left(&self) -> bool {
+        matches!(self.standing, Status::PickedUp | Status::Shipped | Status::Completed)
+    }
+}
+
+/// The claims of one item.
+pub(super) struct Claims<'a> {
+    pub(super) id: &'a str,
+    pub(super) claims: &'a BTreeMap<String, Claim>,
+}
+
+impl Claims<'_> {
+    fn all(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.values().filter(|claim| claim.item_id == self.id)
+    }
+
+    /// How many units of an item were called off: its parcels say so, or its claims do, whoever says more.
+    pub(super) fn cancelled(&self, item: &Item) -> u32 {
+        let done = self.all().filter(|claim| claim.is_done);
+        let claimed = done.fold(0_u32, |sum, claim| sum.saturating_add(claim.quantity()));
+        claimed.max(item.cancelled).min(item.ordered)
+    }
+
+    /// The same of what one parcel has of it.
+    pub(super) fn cancelled_in(&self, parcel: &str, item: &Item) -> u32 {
+        let units = self.all().filter(|claim| claim.is_done).filter_map(|claim| claim.units.get(parcel));
+        units.fold(0_u32, |sum, units| sum.saturating_add(*units)).max(item.cancelled).min(item.ordered)
+    }
+
+    /// What the parcels of an item amount to. What was ordered does not become less: what no parcel has any more was called off.
+    pub(super) fn together(&self, piece: &Piece) -> Item {
+        let claimed = self.all().map(|claim| claim.ordered).max();
+        let parcels = || piece.parcels.iter();
+        let behind = parcels().min_by_key(|(_, parcel)| progress(parcel.standing)).map(|(_, parcel)| &parcel.item);
+        let Some(behind) = behind else {
+            let ordered = piece.item.ordered.max(claimed.unwrap_or_default());
+            // None is told of any more: all were called off.
+            let cancelled = if is_off(piece.standing) { piece.item.cancelled } else { ordered };
+            return Item { ordered, cancelled, held: 0, ..piece.item.clone() };
+        };
+        let sum = |units: &dyn Fn(&str, &Parcel) -> u32| {
+            parcels().fold(0_u32, |sum, (id, parcel)| sum.saturating_add(units(id, parcel)))
+        };
+        let in_parcels = sum(&|_, parcel| parcel.item.ordered);
+        let ordered = [piece.item.ordered, in_parcels].into_iter().chain(claimed).fold(0, u32::max);
+        let discount = parcels().map(|(_, parcel)| parcel.item.discount.get()).sum::<i64>();
+        Item {
+            ordered,
+            cancelled: ordered - in_parcels + sum(&|id, parcel| self.cancelled_in(id, &parcel.item)),
+            held: sum(&|id, parcel| {
+                // What was asked to be called off, and is, is not told of again.
+                let stands = parcel.item.ordered - self.cancelled_in(id, &parcel.item);
+                if parcel.has_left() { 0 } else { parcel.item.held.min(stands) }
+            }),
+            discount: Won::new(discount).unwrap_or(Won::MAX),
+            shipment: parcels().rev().find_map(|(_, parcel)| parcel.item.shipment.clone()),
+            ..behind.clone()
+        }
+    }
+}
+
+/// Whether an item in this status is not delivered.
+pub(super) fn is_off(status: Status) -> bool {
+    match status {
+        Status::Cancelled | Status::Rejected | Status::Expired => true,
+        Status::StockAllocated
+        | Status::Paid
+        | Status::Accepted
+        | Status::Cooking
+        | Status::Cooked
+        | Status::PickedUp
+        | Status::Shipped
+        | Status::Completed => false,
+    }
+}
+
+pub(super) fn progress(status: Status) -> u8 {
+    match status {
+        Status::StockAllocated => 0,
+        Status::Paid => 1,
+        Status::Accepted => 2,
+        Status::Cooking => 3,
+        Status::Cooked => 4,
+        Status::PickedUp => 5,
+        Status::Shipped => 6,
+        Status::Completed => 7,
+        Status::Cancelled | Status::Rejected | Status::Expired => 8,
+    }
+}

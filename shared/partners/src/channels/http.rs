@@ -1,0 +1,310 @@
+//! Any system that has orders and answers `GET {url}?updatedSince=&cursor=` with `{orders, nextCursor?}`: each order as `PUT
+//! /integrations/orders/{source}/{externalOrderId}` takes it, with its `externalOrderId`. Who calls is said by a bearer token.
+//!
+//! The URL is the operator's, so it is held to what receivers of webhooks are held to: https on public addresses.
+
+use super::{
+    Channel, InvalidCredentials, Kind, Page, Place, Product, Trouble, Window, credentials, query_value, read_each, send,
+};
+use crate::receiver::{self, Reach};
+use domain::{
+    CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won,
+    channel::{Item, Recipient, ToldOrder},
+    collected::ToldStatus,
+    delivery::{Delivery, Shipment},
+};
+use futures::future::BoxFuture;
+use reqwest::{Client, StatusCode, Url, header::AUTHORIZATION};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+pub(super) static KIND: Kind = Kind {
+    name: "HTTP",
+    url_variable: None,
+    calls_per_second: 4,
+    lists_by_placing: false,
+    first_reach: Duration::from_hours(30 * 24),
+    overlap: Duration::from_mins(5),
+    repacks: false,
+    takes_stocks: false,
+    step_takes: Duration::from_secs(40),
+    credentials_last: None,
+    account: |value, reach| {
+        let known = credentials::<Credentials>(value)?.checked(reach)?;
+        Ok(Some(known.0.to_string()))
+    },
+    open: |_, value, reach| {
+        let (url, token) = credentials::<Credentials>(value)?.checked(reach)?;
+        let client = receiver::client_within(reach, &url, TIMEOUT);
+        let client = client.map_err(|error| InvalidCredentials(format!("there is no HTTP client: {error}")))?;
+        Ok(Box::new(System { client, url, token }))
+    },
+};
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest cursor, in characters: it is written down between calls.
+const MAX_CURSOR: usize = 2_000;
+
+/// The longest token, in characters.
+const MAX_TOKEN: usize = 2_000;
+
+/// Where the system is, and what it knows us by.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    url: String,
+    token: String,
+}
+
+impl Credentials {
+    fn checked(self, reach: Reach) -> Result<(Url, String), InvalidCredentials> {
+        let url = reach.check(&self.url).map_err(|unsafe_url| InvalidCredentials(format!("url {unsafe_url}")))?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidCredentials("url must have no query and no fragment".into()));
+        }
+        let is_token =
+            (1..=MAX_TOKEN).contains(&self.token.len()) && self.token.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_token {
+            Ok((url, self.token))
+        } else {
+            Err(InvalidCredentials(format!("token is 1 to {MAX_TOKEN} characters without spaces")))
+        }
+    }
+}
+
+struct System {
+    client: Client,
+    url: Url,
+    token: String,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// A place in the listing of changes.
+#[derive(Serialize, Deserialize)]
+struct Changes {
+    since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// A page of orders.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    orders: Vec<Value>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+/// An order, as far as we read it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    external_order_id: ExternalOrderId,
+    status: ToldStatus,
+    customer_id: CustomerId,
+    #[serde(default)]
+    campaign_id: Option<CampaignId>,
+    items: Vec<Line>,
+    #[serde(default)]
+    discount_amount: Option<Won>,
+    #[serde(default)]
+    total_amount: Option<Won>,
+    #[serde(default)]
+    payment: Option<Payment>,
+    #[serde(default)]
+    delivery: Option<Delivery>,
+    #[serde(default)]
+    shipment: Option<Shipment>,
+    placed_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    product_id: ProductId,
+    quantity: u32,
+    unit_price: Won,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment {
+    #[serde(default)]
+    paid_at: Option<Timestamp>,
+}
+
+impl Order {
+    fn told(self) -> Result<ToldOrder, Trouble> {
+        let too_much = |_| Trouble::OutOfOrder("an amount is too large".into());
+        let mut products: BTreeMap<String, (Line, Won)> = BTreeMap::new();
+        let mut sum = Won::ZERO;
+        for line in self.items {
+            let price = line.unit_price.times(line.quantity).map_err(too_much)?;
+            sum = sum.plus(price).map_err(too_much)?;
+            match products.get_mut(line.product_id.as_str()) {
+                Some((known, known_price)) if known.unit_price == line.unit_price => {
+                    known.quantity = known.quantity.saturating_add(line.quantity);
+                    *known_price = known_price.plus(price).map_err(too_much)?;
+                }
+                Some(_) => return Err(Trouble::OutOfOrder("a product has two prices".into())),
+                None => drop(products.insert(line.product_id.to_string(), (line, price))),
+            }
+        }
+        if products.is_empty() || products.values().any(|(line, _)| line.quantity == 0) {
+            return Err(Trouble::OutOfOrder("an order has no items, or an item no units".into()));
+        }
+        let paid = self.total_amount.unwrap_or_else(|| sum.less(self.discount_amount.unwrap_or(Won::ZERO)));
+        let mut discount = sum.less(paid).max(Won::ZERO);
+        let (status, channel_status) = match self.status {
+            ToldStatus::Ours(status) => (Some(status), status.to_string()),
+            ToldStatus::Theirs(word) => (None, word),
+        };
+        let shipment = self.shipment.filter(|shipment| shipment.check().is_ok());
+        let mut items = BTreeMap::new();
+        for (id, (line, price)) in products {
+            // The discount is of the whole order: each item takes as much of it as it can.
+            let taken = discount.min(price);
+            discount = discount.less(taken);
+            let item = Item {
+                product_id: line.product_id,
+                name: id.clone(),
+                ordered: line.quantity,
+                cancelled: 0,
+                held: 0,
+                unit_price: line.unit_price,
+                discount: taken,
+                status,
+                channel_status: channel_status.clone(),
+                inflow: None,
+                shipment: shipment.clone(),
+            };
+            items.insert(id.clone(), BTreeMap::from([(id, item)]));
+        }
+        let recipient = self.delivery.map(|delivery| Recipient {
+            name: delivery.recipient.unwrap_or_default(),
+            phone: Some(delivery.phone.as_str().to_owned()),
+            address: delivery.address,
+            post_code: delivery.postcode,
+            message: delivery.memo,
+        });
+        Ok(ToldOrder {
+            placed_at: Some(self.placed_at),
+            paid_at: self.payment.and_then(|payment| payment.paid_at),
+            customer_id: Some(self.customer_id),
+            campaign_id: self.campaign_id,
+            recipient,
+            items,
+            ..ToldOrder::of(self.external_order_id)
+        })
+    }
+}
+
+impl System {
+    async fn list(&self, at: &Changes) -> Result<Listed, Trouble> {
+        let cursor = at.cursor.as_deref().map(|cursor| format!("&cursor={}", query_value(cursor)));
+        let mut url = self.url.clone();
+        let since = query_value(&at.since.to_string());
+        url.set_query(Some(&format!("updatedSince={since}{}", cursor.unwrap_or_default())));
+        let request = self.client.get(url).timeout(TIMEOUT);
+        let answer = send(request.header(AUTHORIZATION, format!("Bearer {}", self.token))).await?;
+        match answer.status {
+            status if status.is_success() => answer.read(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(answer.words())),
+            StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
+            status if status.is_client_error() => Err(Trouble::Rejected(answer.words())),
+            _ => Err(Trouble::OutOfOrder(answer.words())),
+        }
+    }
+}
+
+impl Channel for System {
+    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(async move { self.list(&Changes { since: now, cursor: None }).await.map(drop) })
+    }
+
+    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Window {
+        Window { first: Place::of(Changes { since: from, cursor: None }), until: now }
+    }
+
+    fn orders<'a>(&'a self, place: &'a Place, _: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+        Box::pin(async move {
+            let at: Changes = place.read()?;
+            let listed = self.list(&at).await?;
+            let cursor = listed.next_cursor.filter(|cursor| !cursor.is_empty());
+            if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR || Some(cursor) == at.cursor.as_ref()) {
+                return Err(Trouble::OutOfOrder("a page has a cursor that is too long, or its own".into()));
+            }
+            let (entries, unread) = read_each(listed.orders, "/externalOrderId", Order::told);
+            let next = cursor.map(|cursor| Place::of(Changes { cursor: Some(cursor), ..at }));
+            Ok(Page { entries, next, unread, rest: Duration::ZERO })
+        })
+    }
+
+    /// It lists no products.
+    fn products<'a>(&'a self, _: Option<&'a Place>, _: Timestamp) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+        Box::pin(async { Ok(Page { entries: Vec::new(), next: None, unread: Vec::new(), rest: Duration::ZERO }) })
+    }
+
+    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async { Err(Trouble::Rejected("it takes no stocks".into())) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::order::Status;
+    use serde_json::json;
+
+    #[test]
+    fn an_order_is_told_as_it_is_pushed() {
+        let told = |change: Value| {
+            let mut order = json!({
+                "externalOrderId": "e-1", "status": "shipped", "customerId": "c9", "campaignId": "spring",
+                "items": [
+                    { "productId": "cup", "quantity": 1, "unitPrice": 1_000 },
+                    { "productId": "bowl", "quantity": 1, "unitPrice": 500 },
+                    { "productId": "cup", "quantity": 1, "unitPrice": 1_000 },
+                ],
+                "totalAmount": 1_800, "placedAt": "2026-01-05T03:00:00Z",
+            });
+            for (name, value) in change.as_object().unwrap() {
+                order[name] = value.clone();
+            }
+            serde_json::from_value::<Order>(order).ok().and_then(|order| order.told().ok())
+        };
+        let order = told(json!({})).unwrap();
+        let item = |id: &str| (order.items[id][id].ordered, order.items[id][id].discount.get());
+        assert_eq!((item("bowl"), item("cup")), ((1, 500), (2, 200)), "700 are taken off");
+        assert_eq!(order.items["cup"]["cup"].status, Some(Status::Shipped));
+        assert_eq!(order.customer_id.unwrap().as_str(), "c9");
+        let odd = told(json!({ "status": "IN_TRANSIT" })).unwrap();
+        let item = &odd.items["cup"]["cup"];
+        assert_eq!((item.status, item.channel_status.as_str()), (None, "IN_TRANSIT"));
+        for wrong in [
+            json!({ "items": [] }),
+            json!({ "items": [{ "productId": "cup", "quantity": 0, "unitPrice": 1 }] }),
+            json!({ "customerId": "" }),
+        ] {
+            assert!(told(wrong.clone()).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_urls_that_are_safe_are_asked() {
+        let account = |url: &str| (KIND.account)(&json!({ "url": url, "token": "t" }), Reach::default());
+        assert_eq!(account("https://shop.example/orders"), Ok(Some("https://shop.example/orders".into())));
+        for bad in ["http://shop.example", "https://10.0.0.1", "https://localhost", "https://shop.example/?x=1"] {
+            assert!(account(bad).is_err(), "{bad}");
+        }
+    }
+}
