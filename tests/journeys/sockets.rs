@@ -217,3 +217,21 @@ async fn a_parameter_that_the_template_does_not_have_is_told_clearly() {
         Platform::new(Options { parameters: parameters.into(), ..Options::default() }).await.unwrap_err().to_string();
     assert!(error.contains("DataPlatformUri") && error.contains("DataPlatformUrl"), "{error}");
 }
+
+#[tokio::test]
+async fn a_page_of_another_origin_and_a_name_that_leads_here_drive_nothing() {
+    let served = Served::new(Options::default()).await;
+    let Ports { api, aws, control } = served.ports;
+    for (port, path) in [(api, "/points/minji"), (aws, "/"), (control, "/clock")] {
+        for header in ["origin: https://evil.example\r\n", "origin: null\r\n", "origin: http://localhost:1\r\n"] {
+            assert_eq!(http(port, "GET", path, header, &Value::Null).await.0, 403, "{path} {header}");
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+    served.stop().await;
+}

@@ -43,3 +43,36 @@ impl Lineage {
         CURRENT.scope(Self(Arc::new(calls)), work).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Platform};
+
+    #[tokio::test]
+    async fn a_chain_remembers_how_often_each_function_was_called() {
+        let first = Lineage::default().call("a", async { Lineage::current() }).await;
+        let second = first.call("b", async { Lineage::current() }).await;
+        let third = second.call("a", async { Lineage::current() }).await;
+        assert_eq!((third.calls_of("a"), third.calls_of("b"), third.calls_of("c")), (2, 1, 0));
+        assert_eq!(Lineage::of_all([&first, &third].into_iter()).calls_of("a"), 2);
+        assert_eq!(Lineage::current().calls_of("a"), 0, "outside of a call there is none");
+    }
+
+    #[tokio::test]
+    async fn a_function_that_goes_on_calling_itself_is_stopped_unless_it_says_that_it_may() {
+        let platform = Platform::new(Options::default()).await.unwrap();
+        let after = |function: &str, calls: u32| Lineage(Arc::new(BTreeMap::from([(function.to_owned(), calls)])));
+        for (queue, function, calls, dead) in [
+            ("RecordSales", "record-sales", MOST_CALLS - 1, 0),
+            ("RecordSales", "record-sales", MOST_CALLS, 1),
+            ("RecordSales", "another", MOST_CALLS, 1),
+            ("DeliverWebhook", "deliver-webhook", MOST_CALLS, 0),
+        ] {
+            let event = r#"{"webhook":"none","deliveryId":"dlv_0","nextAttemptAt":"2026-01-05T00:00:00Z"}"#;
+            platform.aws.queues.send_from(&after(function, calls), &format!("{queue}Queue"), event, None).unwrap();
+            platform.settle().await;
+            assert_eq!(platform.aws.queues.bodies(&format!("{queue}DeadLetters")).len(), dead, "{function} {calls}");
+        }
+    }
+}

@@ -169,6 +169,11 @@ impl World {
         self.call_aws("AWSEvents.PutEvents", request).await
     }
 
+    /// Calls SQS as a program outside would.
+    pub async fn sqs(&self, operation: &str, request: &Value) -> Value {
+        self.call_aws(&format!("AmazonSQS.{operation}"), request).await
+    }
+
     async fn call_aws(&self, target: &str, request: &Value) -> Value {
         let reply = self.platform.aws.call(&Principal::anyone(), target, request.to_string().as_bytes()).await;
         reply.ok().and_then(|(_, body)| serde_json::from_slice(&body).ok()).unwrap_or_default()

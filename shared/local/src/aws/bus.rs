@@ -84,7 +84,9 @@ impl Bus {
                 let part = part
                     .as_ref()
                     .map_or(Some(&event), |path| event.pointer(&path.trim_start_matches('$').replace('.', "/")));
-                queues.send_from(&Lineage::default(), queue, &part.unwrap_or(&Value::Null).to_string(), None)?;
+                // What was escaped in the detail stays escaped.
+                let body = part.unwrap_or(&Value::Null).to_string();
+                queues.send_from(&Lineage::default(), queue, &edge::sendable(&body), None)?;
             }
         }
         Ok(id)

@@ -4,6 +4,7 @@
 mod coupang;
 mod market;
 mod nhn_cloud;
+mod orders_api;
 mod payment_gateway;
 mod receiver;
 mod smartstore;
@@ -234,6 +235,9 @@ pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, c
     let coupang = Partner::start(Arc::new(coupang::Coupang::new()), String::new(), clock).await?;
     let smartstore = Partner::start(Arc::new(smartstore::Smartstore::new()), String::new(), clock).await?;
     partners.extend([("coupang", coupang), ("smartstore", smartstore)]);
+    let token = format!("orders-{:032x}", rand::random::<u128>());
+    let orders_api = Arc::new(orders_api::OrdersApi::new(&token));
+    partners.insert("orders-api", Partner::start(orders_api, token, clock).await?);
     let solapi = Partner::start(Arc::new(solapi::Solapi::new()), String::new(), clock).await?;
     let nhn_cloud = Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
     partners.extend([("payment-gateway", gateway), ("solapi", solapi), ("nhn-cloud", nhn_cloud)]);

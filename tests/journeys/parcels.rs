@@ -1,0 +1,191 @@
+//! What a marketplace does to an order after it was told of: other parcels, slow pages, runs that are asked for again and again.
+
+use crate::{
+    assert_books_are_clean,
+    channels::{CHANNELS, a_minute_passes, collect, orders, register, runs, stage},
+    left,
+    marketplaces::{quirks, until_it_ends},
+    pass, shop, text,
+};
+use local::{
+    World,
+    partners::{Behaviour, Mode},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A shop at Coupang that sells pens, and one order of three of them.
+async fn three_pens() -> (World, String) {
+    let world = shop().await;
+    let channel = register(&world, "coupang", 0).await;
+    stage(&world, "coupang", json!({ "product": { "product": 900, "name": "Pen", "price": 100, "stock": 10 } }));
+    collect(&world, &channel).await;
+    let path = format!("{CHANNELS}/{channel}/products/900");
+    assert_eq!(world.operator().put(&path, &json!({ "productId": "pen" })).await.status, 200);
+    let item = json!({ "item": 70, "product": 900, "quantity": 3, "price": 1_000, "discount": 300 });
+    stage(&world, "coupang", json!({ "place": { "order": 7, "status": "INSTRUCT", "items": [item] } }));
+    collect(&world, &channel).await;
+    (world, channel)
+}
+
+/// How often an order moved a stock, and by how much in all.
+async fn movements(world: &World) -> (usize, i64) {
+    let query = json!({
+        "TableName": "ProductsTable", "KeyConditionExpression": "pk = :pk AND begins_with(sk, :move)",
+        "ExpressionAttributeValues": { ":pk": { "S": "PRODUCT#pen" }, ":move": { "S": "MOVE#ord_" } },
+    });
+    let found = world.dynamodb("Query", query).await;
+    let deltas = found["Items"].as_array().unwrap().iter().map(|one| text(&one["delta"], "N").parse::<i64>().unwrap());
+    (deltas.clone().count(), deltas.sum())
+}
+
+#[tokio::test]
+async fn a_split_shipment_leaves_the_order_as_it_was() {
+    let (world, channel) = three_pens().await;
+    assert_eq!((left(&world, "pen").await, movements(&world).await), (7, (1, -3)));
+    // One is sent first, in a box of its own.
+    stage(&world, "coupang", json!({ "split": { "order": 7, "item": 70, "product": 900, "units": 1, "into": 71 } }));
+    stage(&world, "coupang", json!({ "move": { "order": 7, "item": 71, "status": "DEPARTURE" } }));
+    collect(&world, &channel).await;
+    let order = orders(&world, &channel).await["7"].clone();
+    let items = order["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["quantity"], &items[0]["channel"]["itemId"]), (1, &json!(3), &json!("900")));
+    assert_eq!(
+        (&order["status"], &order["totalAmount"], &items[0]["channel"]["cancelled"]),
+        (&json!("ACCEPTED"), &json!(2_700), &json!(0))
+    );
+    assert_eq!((left(&world, "pen").await, movements(&world).await), (7, (1, -3)), "no unit moved");
+    let asked = world.partner("coupang").requests().iter().filter(|one| one.path.ends_with("/7/ordersheets")).count();
+    assert_eq!(asked, 1, "the whole order was asked for, once");
+    // The rest is put back into one box, and called off; what was sent stays sent.
+    stage(&world, "coupang", json!({ "claim": { "claim": 1, "order": 7, "item": 70, "quantity": 2, "done": true } }));
+    collect(&world, &channel).await;
+    let order = orders(&world, &channel).await["7"].clone();
+    assert_eq!((&order["status"], &order["items"][0]["quantity"]), (&json!("SHIPPED"), &json!(1)));
+    assert_eq!(left(&world, "pen").await, 9);
+    stage(&world, "coupang", json!({ "move": { "order": 7, "item": 71, "status": "FINAL_DELIVERY" } }));
+    collect(&world, &channel).await;
+    assert_eq!(orders(&world, &channel).await["7"]["status"], "COMPLETED", "no ghost keeps it open");
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn more_reserved_than_an_order_has_and_a_product_in_two_items_are_found_by_the_audit() {
+    let (world, channel) = three_pens().await;
+    let id = text(&orders(&world, &channel).await["7"], "orderId");
+    let key = json!({ "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "COLLECTED" } });
+    let row = world.dynamodb("GetItem", json!({ "TableName": "OrdersTable", "Key": key })).await["Item"].clone();
+    let mut ghost = row.clone();
+    ghost["pieces"]["M"]["items"]["M"]["71-900"] = row["pieces"]["M"]["items"]["M"]["900"].clone();
+    world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": ghost })).await;
+    let laws = |audit: &Value| -> Vec<String> {
+        audit["violations"].as_array().unwrap().iter().map(|one| text(one, "law")).collect()
+    };
+    let found = laws(&world.audit().await);
+    assert!(found.contains(&"channel-order-reserves-what-it-has".into()), "{found:?}");
+    let mut more = row;
+    more["pieces"]["M"]["items"]["M"]["900"]["M"]["draw"]["M"]["debt"] = json!({ "N": "1" });
+    world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": more })).await;
+    let found = laws(&world.audit().await);
+    assert!(found.contains(&"channel-order-reserves-what-it-has".into()), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_marketplace_that_takes_half_a_minute_for_a_page_is_collected() {
+    let (world, channel) = three_pens().await;
+    quirks(&world, "coupang", &["slow-pages"]);
+    stage(&world, "coupang", json!({ "move": { "order": 7, "status": "DEPARTURE" } }));
+    let run = collect(&world, &channel).await;
+    let run = if run["status"] == "RUNNING" { until_it_ends(&world, &channel).await } else { run };
+    assert_eq!((&run["status"], &orders(&world, &channel).await["7"]["status"]), (&json!("DONE"), &json!("SHIPPED")));
+    let listing =
+        world.partner("coupang").requests().into_iter().rfind(|one| one.path.contains("/ordersheets?")).unwrap();
+    assert_eq!(listing.headers["x-extended-timeout"], "90000");
+    assert!(listing.path.contains("createdAtFrom=2026-01-") && listing.path.contains("%2B09:00"), "as it was signed");
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_slow_is_asked_for_in_a_smaller_window() {
+    let world = World::new().await;
+    let channel = register(&world, "coupang", 0).await;
+    let item = json!({ "item": 70, "product": 900, "quantity": 1, "price": 1_000 });
+    for (order, days) in [(1, 29), (2, 12), (3, 0)] {
+        let at = world.now().minus(Duration::from_hours(24 * days)).to_string();
+        stage(&world, "coupang", json!({ "place": { "order": order, "at": at, "status": "ACCEPT", "items": [item] } }));
+    }
+    quirks(&world, "coupang", &["slow-listings"]);
+    collect(&world, &channel).await;
+    let run = until_it_ends(&world, &channel).await;
+    assert_eq!((&run["status"], orders(&world, &channel).await.len()), (&json!("DONE"), 3), "{run}");
+}
+
+#[tokio::test]
+async fn however_often_a_collection_is_asked_for_it_is_one_run() {
+    let world = World::new().await;
+    let channel = register(&world, "coupang", 0).await;
+    world.enable("collect-channel", false);
+    let collect = format!("{CHANNELS}/{channel}/collect");
+    let first = world.operator().post(&collect, &json!({})).await;
+    for _ in 0..50 {
+        let again = world.operator().post(&collect, &json!({})).await;
+        assert_eq!((again.status, again.json()), (202, first.json()));
+    }
+    assert_eq!(world.messages("CollectChannelQueue").len(), 1);
+    world.enable("collect-channel", true);
+    until_it_ends(&world, &channel).await;
+    pass(&world, Duration::from_secs(1)).await;
+    assert_eq!(runs(&world, &channel).await.len(), 1);
+    let next = world.operator().post(&collect, &json!({})).await;
+    assert_ne!(next.json(), first.json(), "that one has begun");
+    // One whose message is lost is asked for anew.
+    world.settle().await;
+    world.partner("coupang").be(Mode::Ok);
+    world.inject([local::aws::faults::Rule::all_of("sqs", local::aws::faults::Kind::Before)]);
+    let lost = world.operator().post(&collect, &json!({})).await;
+    assert_eq!(lost.status, 503);
+    world.inject([]);
+    a_minute_passes(&world).await;
+    a_minute_passes(&world).await;
+    assert_eq!(runs(&world, &channel).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_system_that_has_orders_is_a_channel_by_its_url() {
+    let world = shop().await;
+    let system = world.partner("orders-api");
+    let body = json!({ "name": "Own mall", "type": "HTTP", "intervalMinutes": 10, "credentials": { "url": format!("{}/orders", system.base_url), "token": system.secret } });
+    let created = world.operator().post(CHANNELS, &body).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert!(!created.body.contains(&system.secret), "credentials go in, never out");
+    let channel = text(&created.json(), "channelId");
+    assert_eq!(created.headers["location"], format!("{CHANNELS}/{channel}"));
+    for number in 1..=5 {
+        system
+            .stage(&json!({ "order": {
+                "externalOrderId": format!("e-{number}"), "status": if number == 5 { "in_transit" } else { "paid" }, "customerId": "c7",
+                "campaignId": "spring", "items": [{ "productId": "cup", "quantity": number, "unitPrice": 1_000 }],
+                "discountAmount": 100, "placedAt": "2026-01-05T03:00:00Z",
+            } }))
+            .unwrap();
+    }
+    let run = collect(&world, &channel).await;
+    assert_eq!((&run["status"], &run["orders"]), (&json!("DONE"), &json!(5)), "{run}");
+    let seen = orders(&world, &channel).await;
+    let last = &seen["e-5"];
+    assert_eq!((&last["status"], &last["totalAmount"]), (&json!("PAID"), &json!(4_900)));
+    assert_eq!((&last["customerId"], &last["campaignId"]), (&json!("c7"), &json!("spring")));
+    assert_eq!(last["items"][0]["channel"]["status"], json!("in_transit"), "its own word");
+    assert!(system.requests().iter().all(|one| one.path.starts_with("/orders?updatedSince=")), "page by page");
+    assert!(system.requests().len() >= 3);
+    // A token that is not known.
+    let wrong = json!({ "credentials": { "url": format!("{}/orders", system.base_url), "token": "wrong" } });
+    assert_eq!(world.operator().patch(&format!("{CHANNELS}/{channel}"), &wrong).await.status, 200);
+    let tried = world.operator().post(&format!("{CHANNELS}/{channel}/test"), &json!({})).await.json();
+    assert_eq!(tried["ok"], json!(false));
+    for url in ["http://10.0.0.1/orders", "https://169.254.169.254", "ftp://x", "https://x.example/?a=b"] {
+        let body = json!({ "name": "x", "type": "HTTP", "credentials": { "url": url, "token": "t" } });
+        assert_eq!(world.operator().post(CHANNELS, &body).await.problem(), "malformed-request", "{url}");
+    }
+    assert_books_are_clean(&world).await;
+    system.behave(Behaviour::default());
+}

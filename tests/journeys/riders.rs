@@ -1,0 +1,94 @@
+//! What riders may take, and what they see.
+
+use crate::{
+    assert_books_are_clean,
+    kitchen::{kitchen, ordered, rider, step, walk},
+    shown,
+};
+use local::World;
+use serde_json::{Value, json};
+
+async fn picked_up(world: &World, id: &str, rider: &str) -> (u16, String) {
+    let reply = world.caller("rider", rider, None).post(&format!("/orders/{id}/pick-up"), &json!({})).await;
+    (reply.status, reply.problem())
+}
+
+async fn seen(world: &World, id: &str) -> Value {
+    rider(world).get(&format!("/orders/{id}")).await.json()
+}
+
+#[tokio::test]
+async fn one_rider_takes_at_most_five_deliveries() {
+    let world = kitchen().await;
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        let id = ordered(&world, &[("gimbap", 1)]).await;
+        walk(&world, &id, "COOKED").await;
+        ids.push(id);
+    }
+    for id in &ids[..5] {
+        assert_eq!(picked_up(&world, id, "r1").await.0, 200);
+    }
+    assert_eq!(picked_up(&world, &ids[5], "r1").await, (409, "too-many-deliveries".into()));
+    assert_eq!(picked_up(&world, &ids[5], "r2").await.0, 200, "another one may");
+    assert_eq!(step(&world, &ids[0], "confirm-delivery").await.status, 200);
+    assert_eq!(picked_up(&world, &ids[6], "r1").await.0, 200, "one was delivered");
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_taken_from_its_rider_waits_for_another_one() {
+    let world = kitchen().await;
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "PICKED_UP").await;
+    assert_eq!(rider(&world).post(&format!("/orders/{id}/unassign"), &json!({})).await.status, 403);
+    let back = world.operator().post(&format!("/orders/{id}/unassign"), &json!({})).await;
+    assert_eq!((back.status, &back.json()["status"], back.json().get("riderId")), (200, &json!("COOKED"), None));
+    assert_eq!(seen(&world, &id).await["status"], json!(404), "it is not theirs any more");
+    world.settle().await;
+    let found = rider(&world).get("/deliveries?lat=37.5540&lng=126.9220&radiusMeters=1000").await.json();
+    assert_eq!(found["deliveries"][0]["orderId"], json!(id));
+    assert_eq!(picked_up(&world, &id, "r2").await.0, 200);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_rider_sees_the_address_while_the_order_is_on_the_way_and_neither_before_nor_after() {
+    let world = kitchen().await;
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "COOKED").await;
+    world.settle().await;
+    let found = rider(&world).get("/deliveries?lat=37.5540&lng=126.9220&radiusMeters=1000").await;
+    assert!(!found.body.contains("양화로") && !found.body.contains("1234"), "{}", found.body);
+    assert_eq!(found.json()["deliveries"][0]["lat"], json!(37.555), "to a thousandth of a degree");
+    step(&world, &id, "pick-up").await;
+    assert_eq!(seen(&world, &id).await["delivery"]["address"], json!("서울 마포구 양화로 45"));
+    step(&world, &id, "confirm-delivery").await;
+    let after = seen(&world, &id).await;
+    assert_eq!((&after["status"], after.get("delivery")), (&json!("COMPLETED"), None));
+    assert!(shown(&world, &id).await["delivery"].is_object(), "others see it still");
+}
+
+#[tokio::test]
+async fn a_rider_who_has_what_no_order_says_is_found_by_the_audit() {
+    let world = kitchen().await;
+    let id = ordered(&world, &[("gimbap", 1)]).await;
+    walk(&world, &id, "PICKED_UP").await;
+    let key = json!({ "pk": { "S": "RIDER#r1" }, "sk": { "S": "OPEN-DELIVERIES" } });
+    world.dynamodb("DeleteItem", json!({ "TableName": "OrdersTable", "Key": key })).await;
+    world.settle().await;
+    let audit = world.audit().await;
+    assert_eq!(audit["violations"][0]["law"], json!("rider-has-open-deliveries"), "{audit:#}");
+}
+
+#[tokio::test]
+async fn a_hold_that_no_unpaid_order_has_is_found_by_the_audit() {
+    let world = crate::shop().await;
+    let hold = json!({
+        "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": "HOLDS" }, "version": { "N": "1" },
+        "orders": { "M": { "ord_ghost": { "M": { "pen": { "N": "5" } } } } },
+    });
+    world.dynamodb("PutItem", json!({ "TableName": "CustomersTable", "Item": hold })).await;
+    let audit = world.audit().await;
+    assert_eq!(audit["violations"][0]["law"], json!("unpaid-orders-are-held"), "{audit:#}");
+}

@@ -1,0 +1,106 @@
+//! What becomes of payments whose answer was lost, or whose messages were.
+
+use crate::{
+    assert_books_are_clean, at,
+    attempts::arrive_late,
+    cards::{LOOKED_INTO, body, confirmations, gateway, pay},
+    charges, pass, shop, stands, text,
+};
+use local::partners::Mode;
+use serde_json::json;
+use std::{collections::BTreeSet, time::Duration};
+
+#[tokio::test]
+async fn a_payment_that_was_lost_is_tried_again_under_the_same_key() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Decline);
+    let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
+    let (path, choice) = (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    gateway(&world).be(Mode::Down);
+    assert_eq!(world.customer("c1").post_once(&path, &choice, "k").await.status, 202);
+    gateway(&world).be(Mode::Ok);
+    pass(&world, LOOKED_INTO).await;
+    assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"), "the gateway knows of no charge");
+    // "Not known yet" is no answer any more.
+    let again = world.customer("c1").post_once(&path, &choice, "k").await;
+    assert_eq!((again.status, &again.json()["status"]), (200, &json!("PAID")), "{again:?}");
+    let replay = world.customer("c1").post_once(&path, &choice, "k").await;
+    assert_eq!((replay.status, replay.is_replayed(), &replay.body), (200, true, &again.body));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_card_that_was_declined_after_an_answer_was_lost_is_looked_at_once_more() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Down);
+    let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+    gateway(&world).be(Mode::Ok);
+    pass(&world, LOOKED_INTO).await;
+    gateway(&world).be(Mode::Decline);
+    assert_eq!(pay(&world, &id, "card-1").await.problem(), "payment-failed");
+    // The first asking takes effect after all.
+    gateway(&world).be(Mode::Ok);
+    arrive_late(&world, &id, "card-1").await;
+    pass(&world, Duration::from_mins(16)).await;
+    pass(&world, Duration::from_mins(1)).await;
+    let (order, payment) = stands(&world, &id).await;
+    let kept: i64 = charges(&world).iter().map(|(_, _, won)| won).sum();
+    assert_eq!((order.as_str(), payment.as_str(), kept), ("PAID", "PAID", 6_000));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn every_asking_for_a_refund_has_a_key_that_the_gateway_has_not_answered() {
+    let world = shop().await;
+    let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+    gateway(&world).be(Mode::Error);
+    assert_eq!(world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await.status, 200);
+    for _ in 0..12 {
+        pass(&world, Duration::from_mins(5)).await;
+    }
+    let cancels = || {
+        let requests = gateway(&world).requests().into_iter().filter(|request| request.path.ends_with("/cancel"));
+        requests.map(|request| request.headers["idempotency-key"].clone()).collect::<Vec<_>>()
+    };
+    let keys = cancels();
+    assert!(keys.len() >= 5 && keys.iter().collect::<BTreeSet<_>>().len() == keys.len(), "{keys:?}");
+    assert!(keys.iter().all(|key| key.starts_with(&format!("{id}-1-refund-"))), "{keys:?}");
+    gateway(&world).be(Mode::Ok);
+    for _ in 0..4 {
+        pass(&world, Duration::from_mins(16)).await;
+    }
+    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_payment_is_settled_although_its_messages_are_lost_and_weeks_go_by() {
+    let world = shop().await;
+    gateway(&world).be(Mode::Lost);
+    let placed = world.customer("c1").post("/order", &body("card-1")).await;
+    let id = text(&placed.json(), "orderId");
+    world.enable("settle-payments", false);
+    world.settle().await;
+    assert_eq!(world.messages("SettlePaymentsQueue").len(), 1);
+    // SQS keeps a message for two weeks at the most, counted from when it was first sent.
+    world.advance(Duration::from_hours(24 * 15));
+    world.settle().await;
+    assert_eq!(world.messages("SettlePaymentsQueue").len(), 0);
+    gateway(&world).be(Mode::Ok);
+    world.enable("settle-payments", true);
+    pass(&world, Duration::from_mins(1)).await;
+    assert_eq!((stands(&world, &id).await, confirmations(&world)), (at("PAID", "PAID"), 1));
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_costs_four_queries() {
+    let world = shop().await;
+    world.customer("c1").post("/order", &body("card-1")).await;
+    world.settle().await;
+    world.take_calls();
+    world.fire("sweep-payments").await.unwrap();
+    let calls = world.take_calls();
+    assert!(calls.len() == 4 && calls.iter().all(|call| call.operation == "Query"), "{calls:?}");
+}
