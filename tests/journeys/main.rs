@@ -56,6 +56,7 @@ mod sockets;
 mod strict_aws;
 mod top_sellers;
 mod verification;
+mod webhook_circuits;
 mod webhooks;
 
 use local::{
