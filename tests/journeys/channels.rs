@@ -224,6 +224,7 @@ async fn what_is_no_channel_is_refused_and_says_why_without_a_secret() {
         (json!({ "name": "x", "type": "MOCK", "intervalMinutes": 0 }), "intervalMinutes"),
         (json!({ "name": "x", "type": "MOCK", "intervalMinutes": 1_441 }), "intervalMinutes"),
         (json!({ "name": "x", "type": "COUPANG" }), "credentials"),
+        (json!({ "name": "x", "type": "COUPANG", "credentials": ["A1", "a", "hidden"] }), "credentials"),
         (json!({ "name": "x", "type": "COUPANG", "credentials": coupang("two words hidden") }), "credentials"),
         (json!({ "name": "x", "type": "COUPANG", "credentials": coupang(&"hidden".repeat(1_000)) }), "credentials"),
         (

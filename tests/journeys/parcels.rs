@@ -70,6 +70,33 @@ async fn a_split_shipment_leaves_the_order_as_it_was() {
 }
 
 #[tokio::test]
+async fn an_order_that_cannot_be_asked_for_keeps_no_other_one_back() {
+    let (world, channel) = three_pens().await;
+    let item = json!({ "item": 80, "product": 900, "quantity": 2, "price": 1_000 });
+    stage(&world, "coupang", json!({ "place": { "order": 8, "status": "ACCEPT", "items": [item] } }));
+    collect(&world, &channel).await;
+    assert_eq!(left(&world, "pen").await, 5);
+    quirks(&world, "coupang", &["no-single-orders"]);
+    stage(&world, "coupang", json!({ "split": { "order": 7, "item": 70, "product": 900, "units": 1, "into": 71 } }));
+    stage(&world, "coupang", json!({ "claim": { "claim": 1, "order": 8, "item": 80, "quantity": 2, "done": true } }));
+    let run = collect(&world, &channel).await;
+    let run = if run["status"] == "RUNNING" { until_it_ends(&world, &channel).await } else { run };
+    assert!(run.to_string().contains("There is no such order"), "the run names it: {run}");
+    assert_eq!(
+        (orders(&world, &channel).await["8"]["status"].clone(), left(&world, "pen").await),
+        (json!("CANCELLED"), 7)
+    );
+    // As soon as it can be asked for, it is what it is there.
+    quirks(&world, "coupang", &[]);
+    collect(&world, &channel).await;
+    assert_eq!(
+        (orders(&world, &channel).await["7"]["items"][0]["quantity"].clone(), left(&world, "pen").await),
+        (json!(3), 7)
+    );
+    assert_books_are_clean(&world).await;
+}
+
+#[tokio::test]
 async fn more_reserved_than_an_order_has_and_a_product_in_two_items_are_found_by_the_audit() {
     let (world, channel) = three_pens().await;
     let id = text(&orders(&world, &channel).await["7"], "orderId");
@@ -177,6 +204,27 @@ async fn a_system_that_has_orders_is_a_channel_by_its_url() {
     assert_eq!(last["items"][0]["channel"]["status"], json!("in_transit"), "its own word");
     assert!(system.requests().iter().all(|one| one.path.starts_with("/orders?updatedSince=")), "page by page");
     assert!(system.requests().len() >= 3);
+    // A line that is not told of any more is called off, and what it took is back.
+    let mapped =
+        world.operator().put(&format!("{CHANNELS}/{channel}/products/pen"), &json!({ "productId": "pen" })).await;
+    assert_eq!(mapped.status, 200, "{mapped:?}");
+    let mut order = json!({
+        "externalOrderId": "e-6", "status": "paid", "customerId": "c7", "placedAt": "2026-01-05T03:00:00Z",
+        "items": [{ "productId": "cup", "quantity": 1, "unitPrice": 1_000 }, { "productId": "pen", "quantity": 2, "unitPrice": 500 }],
+    });
+    system.stage(&json!({ "order": order })).unwrap();
+    collect(&world, &channel).await;
+    let told = |order: &Value| (order["status"].clone(), order["totalAmount"].clone());
+    assert_eq!(
+        (told(&orders(&world, &channel).await["e-6"]), left(&world, "pen").await),
+        ((json!("PAID"), json!(2_000)), 8)
+    );
+    order["items"].as_array_mut().unwrap().pop();
+    order["status"] = json!("completed");
+    system.stage(&json!({ "order": order })).unwrap();
+    collect(&world, &channel).await;
+    let seen = orders(&world, &channel).await;
+    assert_eq!((told(&seen["e-6"]), left(&world, "pen").await), ((json!("COMPLETED"), json!(1_000)), 10));
     // A token that is not known.
     let wrong = json!({ "credentials": { "url": format!("{}/orders", system.base_url), "token": "wrong" } });
     assert_eq!(world.operator().patch(&format!("{CHANNELS}/{channel}"), &wrong).await.status, 200);

@@ -30,7 +30,7 @@ pub struct ChannelAnswer {
     channel_id: ChannelId,
     /// What the operator calls it.
     name: String,
-    /// The kind of marketplace: `COUPANG`, `SMARTSTORE` or `MOCK`.
+    /// The kind of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
     #[serde(rename = "type")]
     kind: String,
     /// Which account it is there.

@@ -42,7 +42,7 @@ pub fn function() -> Function {
 pub struct CreateChannel {
     /// What you call it: 1 to 100 characters.
     name: String,
-    /// The kind of marketplace: `COUPANG`, `SMARTSTORE` or `MOCK`.
+    /// The kind of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
     #[serde(rename = "type")]
     kind: String,
     /// By what the marketplace knows you. Coupang: `vendorId`, `accessKey`, `secretKey`; Smartstore: `clientId`, `clientSecret`;

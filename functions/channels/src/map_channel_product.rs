@@ -4,10 +4,14 @@
 use crate::{answers::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
 use domain::{ChannelId, Fault, ProductId};
 use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
+use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use store::{Store, channel_products::Mapping};
+use store::{
+    Store,
+    channel_products::{ChannelProduct, Mapping},
+};
 
 /// How often the mapping is read anew when somebody else changed it in between.
 const ROUNDS: usize = 4;
@@ -54,8 +58,17 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
     let external: ProductId = request.path("externalId")?;
     let MapProduct { product_id } = request.json()?;
     let store = desk.store.until(request.deadline);
-    store.channel(&id).await?.ok_or(Rejected::NotFound)?;
-    let product = store.channel_product(&id, &external).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let product = match store.channel_product(&id, &external).await? {
+        Some(product) => product,
+        None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => return Err(Rejected::NotFound.into()),
+        // Whoever has no catalogue may have any.
+        None => {
+            let product = ChannelProduct::unseen(id.clone(), external.clone());
+            store.put_channel_products(std::slice::from_ref(&product)).await?;
+            product
+        }
+    };
     if let Some(ours) = &product_id {
         store.product(ours).await?.ok_or(Rejected::NotFound)?;
     }

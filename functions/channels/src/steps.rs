@@ -6,9 +6,12 @@ use crate::{
     queue::Queue,
     stocks::ask_to_tell,
 };
-use domain::Timestamp;
+use domain::{
+    ChannelId, Timestamp,
+    channel::{Item, ToldOrder},
+};
 use partners::channels::{LONGEST_WINDOW, Place, Trouble};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use store::{
     PageRequest,
     channel_products::ChannelProduct,
@@ -24,8 +27,14 @@ const MAPPINGS: u16 = 25;
 /// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
 const STOCKS_IN_TROUBLE: u32 = 2;
 
+/// An order that was put into other parcels is asked for so often before the run goes on without it.
+const REPACKED_TRIES: u32 = 3;
+
 /// A window is not made smaller than this.
 const SMALLEST_WINDOW: Duration = Duration::from_hours(1);
+
+/// A listing of orders that has not come to its end after so many calls has none.
+const MOST_CALLS: u32 = 10_000;
 
 /// Makes one call, stores what it told, and moves the place on.
 pub(crate) async fn step(
@@ -71,7 +80,11 @@ fn narrow(open: &Open<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
     }
     run.window_seconds = Some(half.as_secs());
     run.stage = window(open, run, listed.from);
-    Ok(())
+    match run.stage {
+        // The marketplace has no smaller window: the same page would be too slow once more.
+        Stage::Orders { until, .. } if until == listed.until => Err(Halt::Trouble(Trouble::TooSlow)),
+        Stage::Orders { .. } | Stage::Products { .. } | Stage::Stocks { .. } | Stage::Over => Ok(()),
+    }
 }
 
 async fn orders(
@@ -82,23 +95,43 @@ async fn orders(
     Listed { place, from, until }: &Listed,
 ) -> Result<(), Halt> {
     let Open { store, channel, account: Account { channel: account, kind }, .. } = open;
+    if run.calls >= MOST_CALLS {
+        return Err(Halt::Trouble(Trouble::Rejected("the listing of orders comes to no end".into())));
+    }
     open.turn().await?;
     run.calls += 1;
     let page = account.orders(place, store.now()).await?;
+    if !kind.has_catalogue {
+        store.put_channel_products(&ordered(&channel.channel_id, &page.entries)).await?;
+    }
     let mut kept = keep(store, channel, page.entries, kind.repacks).await?;
+    // What was taken from our stocks is told at once: should what follows fail, this is no news any more.
+    ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
+    let mut unread = page.unread;
     for repacked in std::mem::take(&mut kept.repacked) {
         open.turn().await?;
         run.calls += 1;
-        let whole = account.order(&repacked, store.now()).await?;
+        let whole = match account.order(&repacked, store.now()).await {
+            Ok(whole) => whole,
+            // It keeps no other order back, and its claims neither.
+            Err(Trouble::Rejected(why)) => {
+                unread.push(format!("{repacked}: {why}"));
+                continue;
+            }
+            Err(Trouble::OutOfOrder(why)) if run.troubles >= REPACKED_TRIES => {
+                unread.push(format!("{repacked}: {why}"));
+                continue;
+            }
+            Err(trouble) => return Err(trouble.into()),
+        };
         let one = keep(store, channel, vec![whole], false).await?;
+        ask_to_tell(store, queue, &one.moved, Some(&channel.channel_id)).await;
         kept.changed += one.changed;
-        kept.moved.extend(one.moved);
     }
     (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
-    ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
     open.rest(page.rest).await?;
-    run.unread += u32::try_from(page.unread.len()).unwrap_or(u32::MAX);
-    run.such_as.extend(page.unread);
+    run.unread += u32::try_from(unread.len()).unwrap_or(u32::MAX);
+    run.such_as.extend(unread);
     run.such_as.truncate(NAMED);
     run.stage = if let Some(next) = page.next {
         Stage::Orders { place: next.text(), from: Some(*from), until: *until }
@@ -110,6 +143,17 @@ async fn orders(
         if *until < run.until { window(open, run, *until) } else { Stage::Stocks { after: None } }
     };
     Ok(())
+}
+
+/// The products that were ordered, as far as their orders tell of them.
+fn ordered(channel_id: &ChannelId, orders: &[ToldOrder]) -> Vec<ChannelProduct> {
+    let items = orders.iter().flat_map(|order| order.items.values()).flat_map(BTreeMap::values);
+    let product = |item: &Item| ChannelProduct {
+        name: item.name.clone(),
+        price: Some(item.unit_price),
+        ..ChannelProduct::unseen(channel_id.clone(), item.product_id.clone())
+    };
+    items.map(product).collect()
 }
 
 async fn products(

@@ -18,7 +18,7 @@ impl Open<'_> {
     pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, Halt> {
         let Mapping { channel_id, external_id, product_id, .. } = &mapping;
         let mut told = 0;
-        if !self.account.kind.takes_stocks {
+        if !self.account.kind.has_catalogue {
             return Ok(told);
         }
         for _ in 0..ROUNDS {

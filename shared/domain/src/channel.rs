@@ -131,15 +131,19 @@ impl ToldOrder {
         }
     }
 
-    /// What both tell of one order.
+    /// What both tell of one order, the other one later: what it tells of a parcel counts, and if it tells of the whole order, all that
+    /// it tells of items does.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
+        if other.is_whole {
+            self.items.clear();
+        }
         for (id, parcels) in other.items {
             self.items.entry(id).or_default().extend(parcels);
         }
         self.claims.extend(other.claims);
         Self {
-            is_whole: self.is_whole && other.is_whole,
+            is_whole: self.is_whole || other.is_whole,
             placed_at: self.placed_at.into_iter().chain(other.placed_at).min(),
             paid_at: self.paid_at.into_iter().chain(other.paid_at).min(),
             buyer: self.buyer.or(other.buyer),

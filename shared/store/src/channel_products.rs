@@ -34,6 +34,14 @@ pub struct ChannelProduct {
     pub stock: Option<i64>,
 }
 
+impl ChannelProduct {
+    /// A product of which nothing was told yet.
+    pub fn unseen(channel_id: ChannelId, external_id: ProductId) -> Self {
+        let name = external_id.to_string();
+        Self { channel_id, external_id, name, status: String::new(), price: None, stock: None }
+    }
+}
+
 /// That a channel's product is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

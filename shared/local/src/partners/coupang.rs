@@ -117,7 +117,11 @@ impl Coupang {
         let by_order = asked.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
         let by_order = by_order.and_then(|rest| rest.split_once('/'));
         if let ("GET", Some((one, order))) = (asked.method, by_order) {
-            return if one == vendor { self.sheets_of(order, place) } else { error(400, "Invalid vendor ID") };
+            return match one == vendor {
+                true if asked.has("no-single-orders") => error(400, "There is no such order."),
+                true => self.sheets_of(order, place),
+                false => error(400, "Invalid vendor ID"),
+            };
         }
         match (asked.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
             (_, Some(false)) => error(400, "Invalid vendor ID"),
@@ -446,6 +450,7 @@ impl System for Coupang {
             "partial-acknowledgement",
             "slow-pages",
             "slow-listings",
+            "no-single-orders",
         ]
     }
 }

@@ -30,7 +30,7 @@ pub(super) static KIND: Kind = Kind {
     first_reach: Duration::from_hours(30 * 24),
     overlap: Duration::from_hours(24),
     repacks: true,
-    takes_stocks: true,
+    has_catalogue: true,
     step_takes: Duration::from_secs(110),
     credentials_last: Some(Duration::from_hours(180 * 24)),
     account: |value, _| {

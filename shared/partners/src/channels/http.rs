@@ -1,6 +1,9 @@
 //! Any system that has orders and answers `GET {url}?updatedSince=&cursor=` with `{orders, nextCursor?}`: each order as `PUT
 //! /integrations/orders/{source}/{externalOrderId}` takes it, with its `externalOrderId`. Who calls is said by a bearer token.
 //!
+//! An order is always told of whole: a line that is not told of any more is called off. What is paid over the prices of the lines, such as
+//! a delivery fee, is no part of an order here, as with every channel.
+//!
 //! The URL is the operator's, so it is held to what receivers of webhooks are held to: https on public addresses.
 
 use super::{
@@ -27,7 +30,7 @@ pub(super) static KIND: Kind = Kind {
     first_reach: Duration::from_hours(30 * 24),
     overlap: Duration::from_mins(5),
     repacks: false,
-    takes_stocks: false,
+    has_catalogue: false,
     step_takes: Duration::from_secs(40),
     credentials_last: None,
     account: |value, reach| {
@@ -203,6 +206,7 @@ impl Order {
             campaign_id: self.campaign_id,
             recipient,
             items,
+            is_whole: true,
             ..ToldOrder::of(self.external_order_id)
         })
     }

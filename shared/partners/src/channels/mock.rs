@@ -19,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
     first_reach: Duration::from_hours(30 * 24),
     overlap: Duration::ZERO,
     repacks: false,
-    takes_stocks: true,
+    has_catalogue: true,
     step_takes: Duration::from_secs(20),
     credentials_last: None,
     account: |_, _| Ok(None),

@@ -41,8 +41,8 @@ pub struct Kind {
     pub overlap: Duration,
     /// Whether it puts what was ordered into other parcels than it told of before, so that the whole order must be asked for.
     pub repacks: bool,
-    /// Whether it can be told how many units of a product there are.
-    pub takes_stocks: bool,
+    /// Whether it lists its products, and can be told how many units of each there are; else its products are those that are ordered.
+    pub has_catalogue: bool,
     /// How long a step may take: its calls, and storing what they told.
     pub step_takes: Duration,
     /// How long credentials are good for, if not for ever.
@@ -177,6 +177,9 @@ pub struct InvalidCredentials(pub String);
 
 /// Reads credentials.
 fn credentials<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidCredentials> {
+    if !value.is_object() {
+        return Err(InvalidCredentials("are not an object of texts".into()));
+    }
     // What serde says may quote a secret; that a field is missing does not.
     T::deserialize(value).map_err(|error| {
         let words = error.to_string();

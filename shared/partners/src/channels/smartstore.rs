@@ -38,7 +38,7 @@ pub(super) static KIND: Kind = Kind {
     first_reach: Duration::from_hours(7 * 24),
     overlap: Duration::from_mins(5),
     repacks: false,
-    takes_stocks: true,
+    has_catalogue: true,
     step_takes: Duration::from_secs(40),
     credentials_last: None,
     account: |value, _| {
