@@ -40,7 +40,10 @@ async fn one_rider_takes_at_most_five_deliveries() {
 async fn an_order_that_is_taken_from_its_rider_waits_for_another_one() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "PICKED_UP").await;
+    walk(&world, &id, "COOKED").await;
+    let pick_up = format!("/orders/{id}/pick-up");
+    let taken = rider(&world).post_once(&pick_up, &json!({}), "k").await;
+    assert_eq!((taken.status, taken.json()["delivery"]["phone"].is_string()), (200, true), "{taken:?}");
     assert_eq!(rider(&world).post(&format!("/orders/{id}/unassign"), &json!({})).await.status, 403);
     let back = world.operator().post(&format!("/orders/{id}/unassign"), &json!({})).await;
     assert_eq!((back.status, &back.json()["status"], back.json().get("riderId")), (200, &json!("COOKED"), None));
@@ -48,7 +51,9 @@ async fn an_order_that_is_taken_from_its_rider_waits_for_another_one() {
     world.settle().await;
     let found = rider(&world).get("/deliveries?lat=37.5540&lng=126.9220&radiusMeters=1000").await.json();
     assert_eq!(found["deliveries"][0]["orderId"], json!(id));
-    assert_eq!(picked_up(&world, &id, "r2").await.0, 200);
+    assert_eq!(picked_up(&world, &id, "other").await.0, 200);
+    let repeat = rider(&world).post_once(&pick_up, &json!({}), "k").await;
+    assert!(repeat.status == 404 || repeat.json().get("delivery").is_none(), "it goes by another one: {repeat:?}");
     assert_books_are_clean(&world).await;
 }
 

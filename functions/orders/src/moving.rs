@@ -3,7 +3,7 @@
 
 use crate::{KeyReused, Keyed};
 use domain::{
-    EntryId, Fault, OrderId,
+    EntryId, Fault, OrderId, RiderId,
     lifecycle::{Command, WrongStatus},
     order::{Order, Status},
 };
@@ -104,10 +104,10 @@ pub async fn move_order(
         if let Some(keyed) = &keyed
             && let Some(answer) = keyed.again::<MoveRefusal>(&store).await?
         {
-            // Once it is delivered, nobody hears from a rider's old answer where it went.
-            let is_delivered = matches!(request.caller, Caller::Rider(_)) && before.order.status() != Status::PickedUp;
+            // A rider who does not have it any more does not hear from an old answer where it goes.
+            let has_lost_it = matches!(&request.caller, Caller::Rider(rider) if !is_with(rider, &before.order));
             let again = || Answer::ok(&shown_to(&request.caller, &before.order)).replayed();
-            return Ok(if is_delivered { again() } else { answer });
+            return Ok(if has_lost_it { again() } else { answer });
         }
         let command = command(EntryId::from_ulid(request.ulid()));
         let event = before.order.decide(command, request.caller.actor(), request.now)?;
@@ -131,9 +131,8 @@ pub async fn move_order(
 /// An order as its caller may see it: a rider sees to whom it goes while they have it.
 pub fn shown_to(caller: &Caller, order: &Order) -> events::Order {
     let shown = events::Order::from(order);
-    let is_of_rider = |rider| order.state.rider_id() == Some(rider) && order.status() == Status::PickedUp;
     match caller {
-        Caller::Rider(rider) if !is_of_rider(rider) => events::Order { delivery: None, ..shown },
+        Caller::Rider(rider) if !is_with(rider, order) => events::Order { delivery: None, ..shown },
         Caller::Rider(_)
         | Caller::Anyone
         | Caller::Customer(_)
@@ -141,6 +140,11 @@ pub fn shown_to(caller: &Caller, order: &Order) -> events::Order {
         | Caller::Partner
         | Caller::Operator => shown,
     }
+}
+
+/// Whether a rider is on the way with an order.
+fn is_with(rider: &RiderId, order: &Order) -> bool {
+    order.state.rider_id() == Some(rider) && order.status() == Status::PickedUp
 }
 
 /// Whether an order is the caller's own, or the caller is an operator.

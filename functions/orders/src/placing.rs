@@ -144,7 +144,12 @@ impl Shop {
             };
             let Ok(agreed) = agreed(wanted, order_id, &terms, request) else { continue };
             let is_held = agreed.order.status() == Status::StockAllocated;
-            let holds = if is_held { Some(holds.with(&agreed.order, self.limits)?) } else { None };
+            let holds = match is_held.then(|| holds.with(&agreed.order, self.limits)).transpose() {
+                Ok(holds) => holds,
+                // Whether it was placed before is told first: that is read now.
+                Err(_) if is_guessed => continue,
+                Err(too_many) => return Err(too_many.into()),
+            };
             if is_held && wanted.payment_key().is_some() && matches!(gateway, Gateway::Unasked) {
                 *gateway = self.cashier.admit(store).await.map_or_else(Gateway::Overloaded, Gateway::Admitted);
             }
@@ -403,6 +408,10 @@ pub fn replay(placed: PlacedOrder, wanted: &OrderRequest) -> Result<Answer, Plac
         Answered::Placed if order.pay_by.is_some() => Answer::accepted(&events::Order::from(&order.as_placed())),
         Answered::Placed => Answer::ok(&events::Order::from(&order.as_placed())),
         Answered::Paid => Answer::ok(&events::Order::from(&order.as_paid())),
+        // It was paid since, by another attempt: nobody is to order the same again.
+        Answered::PaymentFailed if order.payment.paid_at.is_some() => {
+            Answer::ok(&events::Order::from(&order.as_paid()))
+        }
         Answered::PaymentFailed => return Err(PayRefusal::payment_failed(&order).into()),
     };
     Ok(answer.replayed())

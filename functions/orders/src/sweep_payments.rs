@@ -22,23 +22,35 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
+    let mut failure = None;
+    // Neither a row that cannot be changed nor a part of the index that cannot be read keeps the others waiting.
     for shard in 0..ATTEMPT_SHARDS {
-        let mut from = None;
-        loop {
-            let (overdue, next) = store.overdue_attempts(shard, tick.now.minus(OVERDUE_AFTER), from).await?;
-            for due in overdue {
-                if store.now().plus(CLOSING_TIME) >= tick.deadline {
-                    return Ok(());
-                }
-                if store.remind_attempt(&due, store.now()).await? {
-                    tracing::warn!(payable = %due.payable, attempt = due.attempt, "a payment is overdue, and looked at anew");
-                }
-            }
-            from = next;
-            if from.is_none() {
-                break;
-            }
+        if let Err(fault) = sweep_shard(&store, shard, tick).await {
+            failure = Some(fault);
         }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
+}
+
+async fn sweep_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault> {
+    let (mut failure, mut from) = (None, None);
+    loop {
+        let (overdue, next) = store.overdue_attempts(shard, tick.now.minus(OVERDUE_AFTER), from).await?;
+        for due in overdue {
+            if store.now().plus(CLOSING_TIME) >= tick.deadline {
+                return failure.map_or(Ok(()), Err);
+            }
+            match store.remind_attempt(&due, store.now()).await {
+                Ok(true) => {
+                    tracing::warn!(payable = %due.payable, attempt = due.attempt, "a payment is overdue, and looked at anew");
+                }
+                Ok(false) => {}
+                Err(fault) => failure = Some(fault),
+            }
+        }
+        from = next;
+        if from.is_none() {
+            return failure.map_or(Ok(()), Err);
+        }
+    }
 }

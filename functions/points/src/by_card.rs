@@ -1,12 +1,12 @@
 //! Points for which a customer pays by card.
 //!
 //! The charge and its attempt are written before the gateway is asked, as for an order: `settle-payments` finds what came of an
-//! attempt whose answer was lost. There is one asking for each charge; whoever was declined makes another charge.
+//! attempt whose answer was lost. A charge that was declined is asked for again when its request comes again.
 
 use crate::charge_points::{ChargeRefusal, Desk};
 use domain::{
     ChargeId, CustomerId, EntryId, Won,
-    payment::{Attempt, AttemptStatus, Payable, PaymentKey},
+    payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
 };
 use edge::{Answer, Request};
 use orders::{charging, paying};
@@ -71,15 +71,23 @@ pub(crate) async fn charge(
     let payable = Payable::Charge(charge_id.clone());
     let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
     let file = ChargeFile { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
-    if let Some(made) = store.charge_file(&file.charge.charge_id).await? {
-        return again(&file, &made);
-    }
+    let (file, begin) = match store.charge_file(&file.charge.charge_id).await? {
+        None => {
+            let begin = Transaction::default()
+                .with(store.put_card_charge(&file.charge)?, ())
+                .with(store.put_attempt(&file.attempt)?, ());
+            (file, begin)
+        }
+        Some(made) if means_the_same(&file, &made) && is_asked_again(&made.attempt) => {
+            let attempt = made.attempt.clone().asked_again(None, request.now);
+            let begin = Transaction::default().with(store.replace_attempt(&attempt, &made.attempt)?, ());
+            (ChargeFile { attempt, ..made }, begin)
+        }
+        Some(made) => return again(&file, &made),
+    };
     // A card is not charged for points that have no room.
     store.balance(&file.charge.customer_id).await?.plus(amount)?;
     let pass = desk.cashier.admit(store).await?;
-    let begin = Transaction::default()
-        .with(store.put_card_charge(&file.charge)?, ())
-        .with(store.put_attempt(&file.attempt)?, ());
     match begin.commit(store).await {
         Ok(()) => ask(desk, request, pass, file).await,
         Err(NotCommitted::Fault(fault)) => {
@@ -93,6 +101,20 @@ pub(crate) async fn charge(
             made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
         }
     }
+}
+
+/// Whether the card is asked again when the request comes again: a refusal is not remembered. So often at the most.
+fn is_asked_again(made: &Attempt) -> bool {
+    made.status == AttemptStatus::Declined && made.asks < MAX_ATTEMPTS
+}
+
+/// Whether two requests ask for the same charge.
+fn means_the_same(asked: &ChargeFile, made: &ChargeFile) -> bool {
+    let meaning = |file: &ChargeFile| {
+        let CardCharge { customer_id, amount, reason, .. } = &file.charge;
+        (customer_id.clone(), *amount, reason.clone(), file.attempt.payment_key.clone())
+    };
+    meaning(asked) == meaning(made)
 }
 
 async fn ask(desk: &Desk, request: &Request, pass: Pass, file: ChargeFile) -> Result<Answer, ChargeRefusal> {
@@ -119,11 +141,7 @@ async fn ask(desk: &Desk, request: &Request, pass: Pass, file: ChargeFile) -> Re
 
 /// What is known of a charge that was made before, if it is the one that is asked for.
 fn again(asked: &ChargeFile, made: &ChargeFile) -> Result<Answer, ChargeRefusal> {
-    let meaning = |file: &ChargeFile| {
-        let CardCharge { customer_id, amount, reason, .. } = &file.charge;
-        (customer_id.clone(), *amount, reason.clone(), file.attempt.payment_key.clone())
-    };
-    if meaning(asked) != meaning(made) {
+    if !means_the_same(asked, made) {
         return Err(ChargeRefusal::KeyReused);
     }
     told(made).map(Answer::replayed)

@@ -45,7 +45,7 @@ pub enum Answered {
     Placed,
     /// The order as its card payment left it.
     Paid,
-    /// That the gateway declined.
+    /// That its first card payment failed: the gateway declined, or knew of no charge when it was asked what became of it.
     PaymentFailed,
 }
 
