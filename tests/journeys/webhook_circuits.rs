@@ -51,6 +51,33 @@ async fn one_receiver_in_trouble_delays_no_other_and_its_circuit_opens_alone() {
 }
 
 #[tokio::test]
+async fn what_was_on_its_way_when_a_circuit_opened_waits_no_longer_than_the_circuit() {
+    let world = shop().await;
+    world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 300 })).await;
+    world.charge("c1", 1_000_000).await;
+    registered(&world, &["order.paid.v1"]).await;
+    let receiver = world.partner("webhook-receiver");
+    receiver.be(Mode::Down);
+    for _ in 0..110 {
+        place(&world).await;
+    }
+    world.settle().await;
+    // It is well for one probe, so its circuit closes; when all the others come, it is down again.
+    receiver.be(Mode::Ok);
+    while !receiver.requests().iter().any(|request| request.status == 200) {
+        pass(&world, Duration::from_mins(1)).await;
+    }
+    receiver.be(Mode::Down);
+    pass(&world, Duration::from_mins(2)).await;
+    receiver.be(Mode::Ok);
+    for _ in 0..4 {
+        pass(&world, Duration::from_mins(1)).await;
+    }
+    let arrived = receiver.requests().iter().filter(|request| request.status == 200).count();
+    assert!(arrived >= 90, "those that were not tried: {arrived}");
+}
+
+#[tokio::test]
 async fn a_backlog_behind_an_open_circuit_makes_as_many_calls_as_are_sent() {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 300 })).await;

@@ -403,6 +403,7 @@ async fn what_is_due_to_a_webhook_that_was_removed_is_given_up() {
     place(&world).await;
     world.settle().await;
     world.operator().delete(PATH).await;
+    assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
     pass(&world, Duration::from_mins(1)).await;
     assert_eq!((received(&world).len(), world.messages("DeliverWebhookQueue").len()), (1, 0));
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));

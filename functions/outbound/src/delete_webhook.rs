@@ -1,12 +1,23 @@
 //! `DELETE /api/v1/admin/webhooks/{name}` removes a receiver of events (웹훅 삭제): what is still due to it is given up.
 
 use crate::{
+    deliver_webhook::{REMOVED, give_up},
     endpoints::is_named_by_template,
     webhooks::{RESERVED, WebhookRefusal},
 };
-use domain::WebhookName;
+use domain::{Fault, WebhookName, webhook::GIVEN_UP_AFTER};
 use edge::{Access, Answer, Function, Method, Request, Role, Route};
-use store::Store;
+use futures::future::try_join_all;
+use store::{
+    Store,
+    webhooks::{DeliveryStatus, DueWebhookDelivery},
+};
+
+/// The most deliveries that are given up at once. What is due beyond them waits until the same is asked again, or its row expires.
+const MOST_AT_ONCE: i32 = 1_000;
+
+/// How many are given up side by side.
+const SIDE_BY_SIDE: usize = 20;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -28,6 +39,20 @@ async fn handle(store: Store, request: Request) -> Result<Answer, WebhookRefusal
     if is_named_by_template(&name) {
         return Err(WebhookRefusal::Reserved(name));
     }
-    store.until(request.deadline).remove_webhook(&name).await?;
+    let store = store.until(request.deadline);
+    store.remove_webhook(&name).await?;
+    let all_due = store.due_webhook_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MOST_AT_ONCE).await?;
+    for some in all_due.chunks(SIDE_BY_SIDE) {
+        try_join_all(some.iter().map(|due| give_up_one(&store, due, &request))).await?;
+    }
     Ok(Answer::no_content())
+}
+
+/// Gives a delivery up, unless it is to a webhook of the same name that is registered meanwhile.
+async fn give_up_one(store: &Store, due: &DueWebhookDelivery, request: &Request) -> Result<(), Fault> {
+    let Some(delivery) = store.webhook_delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
+    if delivery.status != DeliveryStatus::Pending || delivery.created_at > request.now {
+        return Ok(());
+    }
+    give_up(store, delivery, REMOVED).await
 }

@@ -25,7 +25,7 @@ use std::{
 };
 use store::{
     Store,
-    circuits::{self, Breaker},
+    circuits::{self, Breaker, Open},
     webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
 };
 
@@ -40,6 +40,9 @@ const SCHEDULED_AFTER: Duration = Duration::from_mins(1);
 
 /// How long whoever sends a message may take before another may try.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
+
+/// Why what was due to a webhook that is no more is given up.
+pub(crate) const REMOVED: &str = "the webhook was removed";
 
 /// How often a webhook is read anew when it changed in between.
 const ROUNDS: usize = 4;
@@ -165,18 +168,25 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
     let now = store.now();
     let found = courier.endpoints.find(store, &due.webhook).await?;
     let found = found.filter(|(endpoint, _)| endpoint.registered_at == delivery.registered_at);
-    let Some((endpoint, webhook)) = found else { return give_up(store, delivery, "the webhook was removed").await };
+    let Some((endpoint, webhook)) = found else { return Ok(give_up(store, delivery, REMOVED).await?) };
     if !endpoint.is_active {
-        return give_up(store, delivery, "the webhook is switched off").await;
+        return Ok(give_up(store, delivery, "the webhook is switched off").await?);
     }
     let secrets = courier.secrets.of(&endpoint, webhook.as_ref(), now).await?;
     let breaker = courier.breaker(&endpoint.name);
     let pass = match breaker.admit(store).await {
         Ok(pass) => pass,
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
-            return give_up(store, delivery, "its receiver was in trouble all the time").await;
+            return Ok(give_up(store, delivery, "its receiver was in trouble all the time").await?);
         }
-        Err(_) => return Ok(()),
+        // It was put off while its message was under way: it is due again as soon as the circuit may be probed.
+        Err(Open(wait)) => {
+            let again = now.plus(wait);
+            if delivery.next_attempt_at > again {
+                store.put_off_webhook_delivery(due, again).await?;
+            }
+            return Ok(());
+        }
     };
     let claimed =
         WebhookDelivery { next_attempt_at: now.plus(CLAIMED_FOR), writes: delivery.writes + 1, ..delivery.clone() };
@@ -282,7 +292,7 @@ fn follow(
 }
 
 /// Gives a delivery up that is not to be sent.
-async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), NotDelivered> {
+pub(crate) async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), Fault> {
     let given_up = WebhookDelivery {
         status: DeliveryStatus::Failed,
         given_up_because: Some(why.to_owned()),

@@ -6,7 +6,7 @@
 use crate::{deliver_webhook::circuit_of, endpoints::Endpoints};
 use domain::{Fault, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER};
 use edge::{Environment, Function, NotSent, NotStarted, Pacer, Tick};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use std::time::Duration;
 use store::{Store, webhooks::DueWebhookDelivery};
 
@@ -60,11 +60,13 @@ pub enum NotScheduled {
 async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {
     let store = desk.endpoints.store.until(tick.deadline);
     let endpoints = desk.endpoints.all(&store).await?;
+    let mut failure = None;
     for some in endpoints.chunks(RECEIVERS) {
-        let scheduled: Vec<_> = some.iter().map(|endpoint| schedule(&desk, &store, &endpoint.name, &tick)).collect();
-        try_join_all(scheduled).await?;
+        let scheduled = join_all(some.iter().map(|endpoint| schedule(&desk, &store, &endpoint.name, &tick))).await;
+        // What fails for one receiver keeps no other one waiting.
+        failure = scheduled.into_iter().find_map(Result::err).or(failure);
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// Sends what is due to one receiver.
