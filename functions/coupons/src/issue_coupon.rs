@@ -78,7 +78,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, IssueRefusal> 
     let source_id: CouponSourceId = request.path("sourceId")?;
     let IssueCoupon { customer_id } = request.json()?;
     request.caller.must_be(&customer_id)?;
-    let key_hash = request.idempotency_key()?.map(|key| key.hash(customer_id.as_str()));
+    let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{}/{customer_id}", request.caller.actor())));
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
         let (source, drawn) = store.before_issue(&source_id, &customer_id).await?;

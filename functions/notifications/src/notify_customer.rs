@@ -237,7 +237,7 @@ impl Errand<'_> {
             desk.breaker.release(store, pass).await;
             return Err(not_begun);
         }
-        if !store.count_message(&self.to, store.now()).await? {
+        if !store.count_message(&self.to, claim.at).await? {
             desk.breaker.release(store, pass).await;
             return self.conclude(&claim, Err(Unsent::Refused(DAILY_LIMIT.into()))).await;
         }
@@ -252,10 +252,10 @@ impl Errand<'_> {
         let is_tried_again = !matches!(&sent, Ok(()) | Err(Unsent::Refused(_)));
         // First what became of the message, for others wait for that; then how the call went.
         let outcome = self.conclude(&claim, sent).await;
+        desk.breaker.tell(store, made).await;
         if is_tried_again {
             store.uncount_message(&self.to, claim.at).await?;
         }
-        desk.breaker.tell(store, made).await;
         outcome
     }
 

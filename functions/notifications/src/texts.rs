@@ -69,6 +69,9 @@ impl Text {
     }
 }
 
+/// The top-level domains in Hangul (IANA's root zone database).
+const KOREAN_DOMAINS: [&str; 4] = ["한국", "닷컴", "닷넷", "삼성"];
+
 /// What somebody wrote, as it goes into a message: without control characters, and without whatever a phone makes a link of.
 fn without_links(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
@@ -80,7 +83,7 @@ fn is_link(word: &str) -> bool {
     let is_name = |part: &str| {
         let letters: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         let is_number = letters.bytes().all(|byte| byte.is_ascii_digit());
-        letters.len() >= 2 && !is_number || part.starts_with("한국")
+        letters.len() >= 2 && !is_number || KOREAN_DOMAINS.iter().any(|domain| part.starts_with(domain))
     };
     let parts: Vec<&str> = word.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']).collect();
     let has_host = parts.windows(2).any(|pair| !pair[0].is_empty() && is_name(pair[1]));
@@ -156,6 +159,7 @@ mod tests {
             ("Evil.COM", ""),
             ("10.0.0.1/x 접속", "접속"),
             ("쇼핑.한국 방문", "방문"),
+            ("쇼핑.닷컴/할인 방문", "방문"),
             ("품절.재고 없음 1.5kg", "품절.재고 없음"),
             ("sold\u{7}out\nnow", "sold out now"),
         ] {
