@@ -38,8 +38,9 @@
 //! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store; the first lists stores
 //! too. The orders table has two: orders that wait to be paid and attempts that have not ended, by the time at which somebody must
 //! look at them; and the orders of other systems, by system. The views table has one, on the rows of the stores' boards, by store
-//! and status. The webhooks table has one, on the deliveries that are to be tried, by receiver and time. The channels table has two, on the rows of orders alone: by channel and
-//! status, and those of which something is still to be expected, by channel and since when.
+//! and status. The webhooks table has one, on the deliveries that are to be tried, by receiver and time. The channels table has
+//! two, on the rows of orders alone: by channel and status, and those of which something is still to be expected, by channel and
+//! since when.
 
 mod partners;
 
