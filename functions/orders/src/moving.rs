@@ -3,7 +3,7 @@
 
 use crate::{KeyReused, Keyed};
 use domain::{
-    EntryId, Fault, OrderId, RiderId,
+    EntryId, Fault, OrderId,
     lifecycle::{Command, WrongStatus},
     order::{Order, Status},
 };
@@ -105,7 +105,8 @@ pub async fn move_order(
             && let Some(answer) = keyed.again::<MoveRefusal>(&store).await?
         {
             // A rider who does not have it any more does not hear from an old answer where it goes.
-            let has_lost_it = matches!(&request.caller, Caller::Rider(rider) if !is_with(rider, &before.order));
+            let has_lost_it =
+                matches!(&request.caller, Caller::Rider(rider) if before.order.state.rider_on_the_way() != Some(rider));
             let again = || Answer::ok(&shown_to(&request.caller, &before.order)).replayed();
             return Ok(if has_lost_it { again() } else { answer });
         }
@@ -132,7 +133,9 @@ pub async fn move_order(
 pub fn shown_to(caller: &Caller, order: &Order) -> events::Order {
     let shown = events::Order::from(order);
     match caller {
-        Caller::Rider(rider) if !is_with(rider, order) => events::Order { delivery: None, ..shown },
+        Caller::Rider(rider) if order.state.rider_on_the_way() != Some(rider) => {
+            events::Order { delivery: None, ..shown }
+        }
         Caller::Rider(_)
         | Caller::Anyone
         | Caller::Customer(_)
@@ -140,11 +143,6 @@ pub fn shown_to(caller: &Caller, order: &Order) -> events::Order {
         | Caller::Partner
         | Caller::Operator => shown,
     }
-}
-
-/// Whether a rider is on the way with an order.
-fn is_with(rider: &RiderId, order: &Order) -> bool {
-    order.state.rider_id() == Some(rider) && order.status() == Status::PickedUp
 }
 
 /// Whether an order is the caller's own, or the caller is an operator.

@@ -183,6 +183,11 @@ impl State {
         }
     }
 
+    /// The rider who is on the way with the order.
+    pub const fn rider_on_the_way(&self) -> Option<&RiderId> {
+        if matches!(self, Self::PickedUp { .. }) { self.rider_id() } else { None }
+    }
+
     /// The rider who has the order, or had it.
     pub const fn rider_id(&self) -> Option<&RiderId> {
         match self {

@@ -3,7 +3,7 @@
 
 use crate::{NotCommitted, Store, Transaction, orders::PlacedOrder};
 use domain::{
-    Fault, ProductId, RiderId,
+    Fault, ProductId,
     effects::{Effects, effects},
     order::{Order, Status},
     points::{Entry, EntryKind},
@@ -70,23 +70,6 @@ impl NotChanged {
     }
 }
 
-/// The rider who has the order now.
-const fn rider_on_the_way(order: &Order) -> Option<&RiderId> {
-    match order.status() {
-        Status::PickedUp => order.state.rider_id(),
-        Status::StockAllocated
-        | Status::Paid
-        | Status::Accepted
-        | Status::Cooking
-        | Status::Cooked
-        | Status::Shipped
-        | Status::Completed
-        | Status::Cancelled
-        | Status::Rejected
-        | Status::Expired => None,
-    }
-}
-
 impl Store {
     /// Everything that must be written when an order becomes `after`; more writes can go with it.
     pub fn change(&self, before: &Order, after: &PlacedOrder) -> Result<Transaction<Unmet>, Fault> {
@@ -98,7 +81,7 @@ impl Store {
         if before.status() == Status::StockAllocated && order.status() != Status::StockAllocated {
             change = change.with(self.release_hold(customer, id), Unmet::Books(Misfit::Hold));
         }
-        let (had, has) = (rider_on_the_way(before), rider_on_the_way(order));
+        let (had, has) = (before.state.rider_on_the_way(), order.state.rider_on_the_way());
         if had != has {
             if let Some(rider) = had {
                 change = change.with(self.remove_open_delivery(rider, id), Unmet::Books(Misfit::Rider));

@@ -13,22 +13,11 @@ use store::{Store, riders::MAX_OPEN_DELIVERIES};
 /// Holds orders against the holds of their customers, and against what their riders have.
 pub(super) async fn audit_orders(store: &Store, orders: &[&Order], findings: &mut Findings) -> Result<(), Fault> {
     for order in orders {
-        match order.status() {
-            Status::StockAllocated => audit_hold(store, &order.customer_id, &order.order_id, findings).await?,
-            Status::PickedUp => {
-                if let Some(rider) = order.state.rider_id() {
-                    audit_delivery(store, rider, &order.order_id, findings).await?;
-                }
-            }
-            Status::Paid
-            | Status::Accepted
-            | Status::Cooking
-            | Status::Cooked
-            | Status::Shipped
-            | Status::Completed
-            | Status::Cancelled
-            | Status::Rejected
-            | Status::Expired => {}
+        if order.status() == Status::StockAllocated {
+            audit_hold(store, &order.customer_id, &order.order_id, findings).await?;
+        }
+        if let Some(rider) = order.state.rider_on_the_way() {
+            audit_delivery(store, rider, &order.order_id, findings).await?;
         }
     }
     Ok(())
@@ -87,7 +76,7 @@ async fn audit_delivery(
 ) -> Result<(), Fault> {
     findings.checked(CARRIED);
     let (deliveries, order) = store.open_deliveries_and_order(rider, order_id).await?;
-    let is_carried = |order: &Order| order.status() == Status::PickedUp && order.state.rider_id() == Some(rider);
+    let is_carried = |order: &Order| order.state.rider_on_the_way() == Some(rider);
     let (expected, actual) = (order.as_ref().is_some_and(is_carried), deliveries.contains(order_id));
     if expected != actual {
         let told = |has_it| format!("rider {rider} {} it", if has_it { "has" } else { "does not have" });
