@@ -3,17 +3,20 @@
 //! The charge and its attempt are written before the gateway is asked, as for an order: `settle-payments` finds what came of an
 //! attempt whose answer was lost. A charge that was declined is asked for again when its request comes again.
 
-use crate::charge_points::{ChargeRefusal, Desk};
+use crate::refusals::ChargeRefusal;
 use domain::{
     ChargeId, CustomerId, EntryId, Won,
     payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
 };
 use edge::{Answer, Request};
-use orders::{charging, paying};
+use orders::{
+    charging,
+    paying::{self, Cashier},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
-    NotCommitted, Transaction,
+    NotCommitted, Store, Transaction,
     charges::{CardCharge, ChargeFile},
     circuits::Pass,
 };
@@ -56,14 +59,14 @@ impl From<&ChargeFile> for ChargeState {
 
 /// Charges points, or answers what came of it before.
 pub(crate) async fn charge(
-    desk: &Desk,
+    store: &Store,
+    cashier: &Cashier,
     request: &Request,
     customer_id: CustomerId,
     amount: Won,
     reason: Option<String>,
     payment_key: PaymentKey,
 ) -> Result<Answer, ChargeRefusal> {
-    let store = &desk.store;
     let charge_id = match request.idempotency_key()? {
         Some(key) => ChargeId::of_key(&customer_id, &key),
         None => ChargeId::of_payment(&customer_id, &payment_key),
@@ -87,16 +90,16 @@ pub(crate) async fn charge(
     };
     // A card is not charged for points that have no room.
     store.balance(&file.charge.customer_id).await?.plus(amount)?;
-    let pass = desk.cashier.admit(store).await?;
+    let pass = cashier.admit(store).await?;
     match begin.commit(store).await {
-        Ok(()) => ask(desk, request, pass, file).await,
+        Ok(()) => ask(store, cashier, request, pass, file).await,
         Err(NotCommitted::Fault(fault)) => {
-            desk.cashier.breaker.release(store, pass).await;
+            cashier.breaker.release(store, pass).await;
             Err(fault.into())
         }
         // The same request came twice at once: the other one asks.
         Err(NotCommitted::Refused(_)) => {
-            desk.cashier.breaker.release(store, pass).await;
+            cashier.breaker.release(store, pass).await;
             let made = store.charge_file(&file.charge.charge_id).await?;
             made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
         }
@@ -117,9 +120,14 @@ fn means_the_same(asked: &ChargeFile, made: &ChargeFile) -> bool {
     meaning(asked) == meaning(made)
 }
 
-async fn ask(desk: &Desk, request: &Request, pass: Pass, file: ChargeFile) -> Result<Answer, ChargeRefusal> {
-    let store = &desk.store;
-    let (confirmed, made) = desk.cashier.ask(store, pass, &file.attempt).await;
+async fn ask(
+    store: &Store,
+    cashier: &Cashier,
+    request: &Request,
+    pass: Pass,
+    file: ChargeFile,
+) -> Result<Answer, ChargeRefusal> {
+    let (confirmed, made) = cashier.ask(store, pass, &file.attempt).await;
     let answer = match paying::outcome(&file.attempt, confirmed) {
         None => Ok(pending(&file)),
         Some(outcome) => {
@@ -135,7 +143,7 @@ async fn ask(desk: &Desk, request: &Request, pass: Pass, file: ChargeFile) -> Re
         }
     };
     // What is known of the money is written before what is known of the gateway.
-    desk.cashier.breaker.tell(store, made).await;
+    cashier.breaker.tell(store, made).await;
     answer
 }
 

@@ -1,20 +1,19 @@
 //! `POST /points/charge` adds points to a customer's balance (충전): a customer pays for them by card, an operator gives them.
 
-use crate::by_card;
+use crate::{by_card, refusals::ChargeRefusal};
 use domain::{
     CustomerId, EntryId, Fault, Won,
-    money::AmountTooLarge,
     payment::PaymentKey,
-    points::{ChargeAmount, Entry, EntryKind, InvalidAmount},
+    points::{ChargeAmount, Entry, EntryKind},
 };
 use edge::{
-    Access, Answer, Caller, Details, Environment, Function, Method, NotStarted, Problem, Rejected, Request, Role,
-    Route, WholeNumber, checked_reason,
+    Access, Answer, Caller, Environment, Function, Method, NotStarted, Request, Role, Route, WholeNumber,
+    checked_reason,
 };
 use orders::paying::Cashier;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction, circuits::Open, points::Charge};
+use store::{NotCommitted, Store, Transaction, points::Charge};
 
 /// How often the balance is read anew when somebody else changed it in between.
 const ROUNDS: usize = 8;
@@ -48,9 +47,9 @@ pub fn function() -> Function {
 
 /// What a charge needs.
 #[derive(Debug, Clone)]
-pub(crate) struct Desk {
-    pub(crate) store: Store,
-    pub(crate) cashier: Cashier,
+struct Desk {
+    store: Store,
+    cashier: Cashier,
     /// Whether points are given to whoever asks, without payment.
     is_free: bool,
 }
@@ -105,62 +104,18 @@ enum CardOnly {
     Card,
 }
 
-/// Why points are not charged.
-#[derive(Debug, thiserror::Error)]
-pub enum ChargeRefusal {
-    /// The amount is out of range.
-    #[error(transparent)]
-    InvalidAmount(#[from] InvalidAmount),
-    /// A customer asks for points without paying.
-    #[error("Points are paid by card: `payment` is required.")]
-    PaymentRequired,
-    /// The balance would be too large.
-    #[error("The balance would be over the limit: {0}.")]
-    BalanceLimit(#[from] AmountTooLarge),
-    /// The gateway declined.
-    #[error("The payment gateway declined.")]
-    PaymentFailed,
-    /// The gateway is overloaded, and is not asked.
-    #[error(transparent)]
-    Overloaded(#[from] Open),
-    /// The key stands for another charge.
-    #[error("This Idempotency-Key was used for another charge.")]
-    KeyReused,
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for ChargeRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::InvalidAmount(_) => Details::new(400, "invalid-amount"),
-            Self::PaymentRequired => Details::new(402, "payment-required"),
-            Self::BalanceLimit(_) => Details::new(409, "balance-limit"),
-            Self::PaymentFailed => Details::new(500, "payment-failed"),
-            Self::Overloaded(Open(wait)) => Details::new(503, "busy").retry_after(*wait),
-            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
 async fn handle(desk: Desk, request: Request) -> Result<Answer, ChargeRefusal> {
     let ChargePoints { customer_id, amount, payment, reason } = request.json()?;
     request.caller.must_be(&customer_id)?;
     let amount = ChargeAmount::new(amount.0)?.won();
     let reason = checked_reason(reason)?;
-    let desk = Desk { store: desk.store.until(request.deadline), ..desk };
+    let store = desk.store.until(request.deadline);
     match payment {
         Some(CardPayment { payment_key, .. }) => {
-            by_card::charge(&desk, &request, customer_id, amount, reason, payment_key).await
+            by_card::charge(&store, &desk.cashier, &request, customer_id, amount, reason, payment_key).await
         }
         None if desk.is_free || request.caller == Caller::Operator => {
-            give(&desk.store, &request, customer_id, amount, reason).await
+            give(&store, &request, customer_id, amount, reason).await
         }
         None => Err(ChargeRefusal::PaymentRequired),
     }
