@@ -304,5 +304,5 @@ async fn a_charge_of_another_amount_is_left_for_somebody_to_look_at() {
     crate::attempts::arrive_late(&world, &id, "card-1").await;
     pass(&world, LOOKED_INTO).await;
     assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"), "6,000 were charged for 1,000");
-    assert!(log.lines().contains("a payment is not settled"), "somebody is told at once");
+    assert!(log.lines().contains("a payment is not settled"), "an alarm sounds at once");
 }

@@ -90,7 +90,7 @@ async fn an_order_of_another_system_is_found_by_its_id_there_and_keeps_its_words
     let lost = status(json!({ "status": "lost in transit" })).await;
     assert_eq!((&lost["status"], &lost["externalStatus"]), (&json!("SHIPPED"), &json!("lost in transit")));
     let old = status(json!({ "status": "COMPLETED", "at": "2026-01-01T00:00:00Z" })).await;
-    assert_eq!(old["status"], json!("SHIPPED"), "an older telling changes nothing");
+    assert_eq!(old["status"], json!("SHIPPED"), "an older update changes nothing");
     let by_source = partner.get(&path(1)).await.json();
     assert_eq!((&by_source["externalOrderId"], &by_source["status"]), (&json!("e-1"), &json!("SHIPPED")));
     assert_eq!(partner.get("/integrations/orders/mall/e-9").await.status, 404);

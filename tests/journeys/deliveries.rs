@@ -101,7 +101,7 @@ async fn the_borders_of_cells_and_the_date_line_are_none_for_riders() {
         let world = kitchen().await;
         let id = cooked(&world, there.0, there.1).await;
         world.settle().await;
-        // The place of a customer is told, and found, to a thousandth of a degree.
+        // A customer's position is shown, and found, to a thousandth of a degree.
         for radius in [160, 700, 3_000, 20_000] {
             let found = find(&world, &format!("lat={}&lng={}&radiusMeters={radius}", here.0, here.1)).await;
             assert_eq!(ids(&found), std::slice::from_ref(&id), "{here:?} {there:?} {radius}");

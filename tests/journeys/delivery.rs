@@ -14,7 +14,7 @@ use std::time::Duration;
 async fn from_the_charge_to_the_grade() {
     let world = kitchen().await;
     let customer = world.customer("c1");
-    // Nine orders came before, and nothing was told of them: a number gets a few messages a day.
+    // Nine orders came before without messages: a number gets a few messages a day.
     let about =
         |is_told| json!({ "name": "김민지", "phone": "010-1234-5678", "notify": { "kakao": is_told, "sms": is_told } });
     assert_eq!(world.operator().put("/customers/c1", &about(false)).await.json()["grade"], json!("BRONZE"));

@@ -193,7 +193,7 @@ async fn text_that_no_message_can_carry_is_refused_and_no_shard_waits_for_it() {
     assert_eq!(world.messages("RelayOrdersDeadLetters"), Vec::<String>::new());
     let told: Vec<String> = world.partner("tms").requests().iter().map(|request| request.body.clone()).collect();
     assert!(told.iter().any(|body| body.contains("서울\\uffff")), "{told:?}");
-    // What the bus refuses for its size is laid aside at once, and the next one goes on.
+    // An event that is too large for the bus is dead-lettered at once, and the next one goes on.
     let huge = json!({
         "TableName": "OrdersTable", "Key": row,
         "UpdateExpression": "SET couponId = :huge, version = version + :one",

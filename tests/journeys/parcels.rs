@@ -1,4 +1,4 @@
-//! What a marketplace does to an order after it was told of: other parcels, slow pages, runs that are asked for again and again.
+//! What a marketplace does to an order after its first listing: new parcels, slow pages, and runs requested again and again.
 
 use crate::{
     assert_books_are_clean,
@@ -204,7 +204,7 @@ async fn a_system_that_has_orders_is_a_channel_by_its_url() {
     assert_eq!(last["items"][0]["channel"]["status"], json!("in_transit"), "its own word");
     assert!(system.requests().iter().all(|one| one.path.starts_with("/orders?updatedSince=")), "page by page");
     assert!(system.requests().len() >= 3);
-    // A line that is not told of any more is called off, and what it took is back.
+    // A line that is not listed any more is cancelled, and its stock is released.
     let mapped =
         world.operator().put(&format!("{CHANNELS}/{channel}/products/pen"), &json!({ "productId": "pen" })).await;
     assert_eq!(mapped.status, 200, "{mapped:?}");

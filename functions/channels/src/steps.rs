@@ -105,7 +105,7 @@ async fn orders(
         store.put_channel_products(&ordered(&channel.channel_id, &page.entries)).await?;
     }
     let mut kept = keep(store, channel, page.entries, kind.repacks).await?;
-    // What was taken from our stocks is told at once: should what follows fail, this is no news any more.
+    // The other channels hear of changed stocks at once: if a later call fails, these orders are not news to the next run.
     ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
     let mut unread = page.unread;
     for repacked in std::mem::take(&mut kept.repacked) {

@@ -146,7 +146,7 @@ impl Shop {
             let is_held = agreed.order.status() == Status::StockAllocated;
             let holds = match is_held.then(|| holds.with(&agreed.order, self.limits)).transpose() {
                 Ok(holds) => holds,
-                // Whether it was placed before is told first: that is read now.
+                // A replay comes first: the next round reads whether the order exists.
                 Err(_) if is_guessed => continue,
                 Err(too_many) => return Err(too_many.into()),
             };

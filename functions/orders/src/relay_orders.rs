@@ -100,7 +100,7 @@ impl Batch {
 struct Read {
     /// Events of orders.
     told: Vec<Told>,
-    /// Attempts that are due: what `settle-payments` is told, and after how long.
+    /// Attempts that are due: the message to `settle-payments`, and its delay.
     due: Vec<(String, (String, Duration))>,
 }
 
@@ -166,7 +166,7 @@ fn changes_revenue(envelope: &Envelope<events::Order>) -> bool {
     }
 }
 
-/// What is to be told of an attempt, if it has not ended, and after how long.
+/// The message about an attempt that has not ended, and its delay.
 fn due(image: serde_dynamo::Item, now: Timestamp) -> Result<Option<(String, Duration)>, Box<dyn std::error::Error>> {
     let Attempt { payable, attempt, due_at, .. } = attempt_in_image(image)?;
     let Some(due_at) = due_at else { return Ok(None) };

@@ -32,7 +32,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// After so many looks without an end somebody is told; at once, if another amount was charged.
+/// After so many looks without an end an alarm sounds; at once, if another amount was charged.
 const TOLD_AFTER: u32 = 10;
 
 /// What the customer reads on the card's statement.

@@ -5,7 +5,7 @@
 //! schedule of the specification, ten attempts over three days, each under the same id. An endpoint in trouble has its own circuit;
 //! one that asks for time is left alone. A webhook that answers 410 is switched off.
 //!
-//! What is due is told by a delivery's row alone: `schedule-deliveries` finds it and sends its message. Only what is due before
+//! The row of a delivery says when it is due: `schedule-deliveries` finds it and sends its message. Only what is due before
 //! that function could see it is sent from here, so a message never makes more than a few hops: Lambda stops a function that
 //! goes on sending to its own queue.
 

@@ -115,7 +115,7 @@ pub struct Claim {
 }
 
 impl ToldOrder {
-    /// An order of which nothing is told yet.
+    /// An order without items, claims or times.
     pub const fn of(external_order_id: ExternalOrderId) -> Self {
         Self {
             external_order_id,

@@ -35,7 +35,7 @@ pub struct ChannelProduct {
 }
 
 impl ChannelProduct {
-    /// A product of which nothing was told yet.
+    /// A product that is known by its id alone.
     pub fn unseen(channel_id: ChannelId, external_id: ProductId) -> Self {
         let name = external_id.to_string();
         Self { channel_id, external_id, name, status: String::new(), price: None, stock: None }

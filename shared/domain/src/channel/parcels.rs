@@ -16,7 +16,7 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// Whether it has left the house.
+    /// Whether it is shipped.
     pub(super) const fn has_left(&self) -> bool {
         matches!(self.standing, Status::PickedUp | Status::Shipped | Status::Completed)
     }
@@ -53,7 +53,7 @@ impl Claims<'_> {
         let behind = parcels().min_by_key(|(_, parcel)| progress(parcel.standing)).map(|(_, parcel)| &parcel.item);
         let Some(behind) = behind else {
             let ordered = piece.item.ordered.max(claimed.unwrap_or_default());
-            // None is told of any more: all were called off.
+            // No parcel is listed any more: all were cancelled.
             let cancelled = if is_off(piece.standing) { piece.item.cancelled } else { ordered };
             return Item { ordered, cancelled, held: 0, ..piece.item.clone() };
         };
@@ -67,7 +67,7 @@ impl Claims<'_> {
             ordered,
             cancelled: ordered - in_parcels + sum(&|id, parcel| self.cancelled_in(id, &parcel.item)),
             held: sum(&|id, parcel| {
-                // What was asked to be called off, and is, is not told of again.
+                // A cancellation that is done is not listed among the requests any more.
                 let stands = parcel.item.ordered - self.cancelled_in(id, &parcel.item);
                 if parcel.has_left() { 0 } else { parcel.item.held.min(stands) }
             }),

@@ -97,7 +97,7 @@ impl Pieces {
             }
         }
         for claim in told.claims.values().filter(|claim| claim.is_done) {
-            // Called off before anything else was told of it, perhaps.
+            // The cancellation may be the first update of the item.
             pieces.piece(&claim.item_id, &claim.item(), &mapped);
         }
         pieces.conclude();
@@ -471,11 +471,11 @@ mod tests {
         let held = Pieces::default().with(&whole(&[("1", item(2, 0, Status::Paid)), ("2", asked)]), ours);
         assert_eq!((held.held_units("v"), held.with(&claim("2"), ours).held_units("v")), (1, 0), "then it is done");
         let dropped = pieces.with(&whole(&[("1", item(2, 0, Status::Paid))]), ours);
-        assert_eq!(dropped.standing_units("v"), 2, "that parcel is not told of any more");
+        assert_eq!(dropped.standing_units("v"), 2, "that parcel is not listed any more");
         let merged = pieces.with(&whole(&[("1", item(3, 1, Status::Paid))]), ours).with(&claim("1"), ours);
         assert_eq!(merged.standing_units("v"), 2, "the claim goes with its units");
         let first = Pieces::default().with(&claim("2"), ours).with(&whole(&[("1", item(2, 0, Status::Paid))]), ours);
-        assert_eq!(first.standing_units("v"), 2, "it was called off before anything was told");
+        assert_eq!(first.standing_units("v"), 2, "it was cancelled before the first update");
     }
 
     #[test]

@@ -49,7 +49,7 @@ const LEFT_ALONE: Duration = Duration::from_mins(10);
 /// A window has at most 31 days, both ends included.
 const MOST_DAYS: i64 = 30;
 
-/// How long a call may take, and how long a listing: Coupang takes longer than usual over those if it is told so, by
+/// How long a call may take, and how long a listing: Coupang takes longer than usual for a listing if the request says so, by
 /// [`EXTENDED_TIMEOUT`] in milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LISTING_TIMEOUT: Duration = Duration::from_secs(90);

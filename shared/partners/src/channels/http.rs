@@ -1,7 +1,7 @@
 //! Any system that has orders and answers `GET {url}?updatedSince=&cursor=` with `{orders, nextCursor?}`: each order as `PUT
 //! /integrations/orders/{source}/{externalOrderId}` takes it, with its `externalOrderId`. Who calls is said by a bearer token.
 //!
-//! An order is always told of whole: a line that is not told of any more is called off. What is paid over the prices of the lines, such as
+//! Each listing holds the whole order: a line that is missing is cancelled. What is paid over the prices of the lines, such as
 //! a delivery fee, is no part of an order here, as with every channel.
 //!
 //! The URL is the operator's, so it is held to what receivers of webhooks are held to: https on public addresses.

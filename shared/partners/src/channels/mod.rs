@@ -39,7 +39,7 @@ pub struct Kind {
     pub first_reach: Duration,
     /// What is listed a little later than it happened is collected all the same: so much of what was collected is collected again.
     pub overlap: Duration,
-    /// Whether it puts what was ordered into other parcels than it told of before, so that the whole order must be asked for.
+    /// Whether it moves units to new parcels after an order was listed, so that the whole order must be read again.
     pub repacks: bool,
     /// Whether it lists its products, and can be told how many units of each there are; else its products are those that are ordered.
     pub has_catalogue: bool,
@@ -84,7 +84,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// The orders at a place, and where to go on.
     fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>>;
 
-    /// All that is told of one order; needed of a marketplace that repacks orders.
+    /// Reads one whole order; needed for a marketplace that repacks orders.
     fn order<'a>(&'a self, _: &'a ExternalOrderId, _: Timestamp) -> BoxFuture<'a, Result<ToldOrder, Trouble>> {
         Box::pin(async { Err(Trouble::Rejected("orders cannot be asked for one by one".into())) })
     }
