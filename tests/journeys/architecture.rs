@@ -181,17 +181,17 @@ fn whatever_is_fed_or_fired_has_an_alarm_and_notifications_have_a_bulkhead() {
     let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
     let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
     let resource =
-        |binary: &str| -> String { binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect() };
+        |handler: &str| -> String { handler.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect() };
     for function in &template.functions {
         // The API has an alarm for what its callers see; nobody sees the others fail.
         if function.source.is_some() || function.schedule.is_some() {
-            let alarm = format!("\n  {}ErrorsAlarm:\n", resource(&function.binary));
-            assert!(text.contains(&alarm), "{} fails unheard", function.binary);
+            let alarm = format!("\n  {}ErrorsAlarm:\n", resource(&function.handler));
+            assert!(text.contains(&alarm), "{} fails unheard", function.handler);
         }
-        let own = text.split(&format!("\n  {}:\n", resource(&function.binary))).nth(1).unwrap_or_default();
+        let own = text.split(&format!("\n  {}:\n", resource(&function.handler))).nth(1).unwrap_or_default();
         let own = own.split("\n\n").next().unwrap_or_default();
         let is_limited = own.contains("ReservedConcurrentExecutions: 5") && own.contains("MaximumConcurrency: 5");
-        assert_eq!(is_limited, function.binary == "notify-customer", "{}", function.binary);
+        assert_eq!(is_limited, function.handler == "notify-customer", "{}", function.handler);
     }
 }
 
@@ -201,8 +201,8 @@ fn no_role_in_the_template_may_do_everything_or_reach_everything() {
     for function in &template.functions {
         for statement in &function.statements {
             let is_tracing = statement.actions.iter().all(|action| action.starts_with("xray:Put"));
-            assert!(statement.actions.iter().all(|action| !action.contains('*')), "{}: {statement:?}", function.binary);
-            assert!(is_tracing || !statement.resources.contains(&"*".to_owned()), "{}: {statement:?}", function.binary);
+            assert!(statement.actions.iter().all(|action| !action.contains('*')), "{}: {statement:?}", function.handler);
+            assert!(is_tracing || !statement.resources.contains(&"*".to_owned()), "{}: {statement:?}", function.handler);
         }
     }
 }

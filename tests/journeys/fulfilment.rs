@@ -298,8 +298,9 @@ async fn an_order_of_a_store_takes_one_write_more_and_still_one_call() {
 #[tokio::test]
 async fn with_everything_of_fulfilment_switched_off_orders_are_placed_and_paid_and_later_nothing_is_missing() {
     let world = kitchen().await;
-    let functions = ["fulfilment", "notifications"].into_iter().flat_map(crate::samples::binaries);
-    let functions: Vec<String> = functions.collect();
+    let off = |(binary, _): &(&str, _)| ["fulfilment", "notifications"].contains(binary);
+    let functions = local::binaries().into_iter().filter(off).flat_map(|(_, functions)| functions);
+    let functions: Vec<&str> = functions.map(|function| function.name).collect();
     assert!(functions.len() >= 19, "{functions:?}");
     let switch = |is_on| functions.iter().for_each(|function| world.enable(function, is_on));
     switch(false);

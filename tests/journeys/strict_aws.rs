@@ -102,7 +102,7 @@ async fn whoever_sends_to_its_own_queue_says_so_and_nobody_else_may() {
     let mut sending = Vec::new();
     for function in &template.functions {
         let Some(local::template::Source::Queue { queue, .. }) = &function.source else {
-            assert!(!function.may_recur, "{} is fed by no queue", function.binary);
+            assert!(!function.may_recur, "{} is fed by no queue", function.handler);
             continue;
         };
         let own = format!(":{queue}");
@@ -110,9 +110,9 @@ async fn whoever_sends_to_its_own_queue_says_so_and_nobody_else_may() {
             statement.actions.iter().any(|action| action == "sqs:SendMessage")
                 && statement.resources.iter().any(|resource| resource.ends_with(&own))
         });
-        assert_eq!(sends, function.may_recur, "{}", function.binary);
+        assert_eq!(sends, function.may_recur, "{}", function.handler);
         if sends {
-            sending.push(function.binary.as_str());
+            sending.push(function.handler.as_str());
         }
     }
     assert_eq!(sending, ["collect-channel", "deliver-webhook"]);

@@ -45,7 +45,7 @@ pub type Handler = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, Er
 
 /// A function that can be started.
 pub struct Function {
-    /// Its name: that of its file, binary, sample event and README row.
+    /// Its name: that of its file, handler, sample event and row in the table of functions.
     pub name: &'static str,
     /// The routes that it answers, all for the same callers; none if it is not called over HTTP.
     pub routes: &'static [Route],
@@ -146,8 +146,9 @@ impl Function {
     }
 }
 
-/// Serves a function to the Lambda runtime until the environment ends: the whole of a function's binary.
-pub fn run(function: &Function) -> Result<(), Error> {
+/// Serves one of these functions to the Lambda runtime until the environment ends. `_HANDLER`, which Lambda sets to the
+/// `Handler` of the template, names the function.
+pub fn run(functions: &[Function]) -> Result<(), Error> {
     let environment = Environment::of_process();
     // `info`, or `debug,store=trace`: what RUST_LOG says, without the regular expressions that a function has no room for.
     let directives = environment.as_ref().ok().and_then(|environment| environment.variable("RUST_LOG"));
@@ -156,11 +157,35 @@ pub fn run(function: &Function) -> Result<(), Error> {
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).without_time();
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let handler = function.start(environment?)?;
+        let environment = environment?;
+        let function = named(functions, &environment.require("_HANDLER")?)?;
+        let handler = function.start(environment)?;
         let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
             let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
             handler(Invocation { event: payload, request_id: context.request_id, deadline })
         });
         lambda_runtime::run(serve).await
     })
+}
+
+/// The function of this name.
+fn named<'a>(functions: &'a [Function], name: &str) -> Result<&'a Function, Error> {
+    functions.iter().find(|function| function.name == name).ok_or_else(|| {
+        let names: Vec<&str> = functions.iter().map(|function| function.name).collect();
+        format!("this binary has no handler `{name}`; its handlers are {}", names.join(", ")).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_handler_is_refused_with_the_names_that_exist() {
+        let function = |name| Function::schedule(name, |_| Ok(()), |(), _| async { Ok::<_, fmt::Error>(()) });
+        let functions = [function("place-order"), function("get-order")];
+        assert_eq!(named(&functions, "get-order").unwrap().name, "get-order");
+        let error = named(&functions, "bootstrap").unwrap_err().to_string();
+        assert_eq!(error, "this binary has no handler `bootstrap`; its handlers are place-order, get-order");
+    }
 }

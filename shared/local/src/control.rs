@@ -28,8 +28,8 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
         .route("/tokens", post(issue_token))
         .route("/clock", get(tell_time))
         .route("/clock/advance", post(advance))
-        .route("/schedules/{binary}/run", post(fire))
-        .route("/functions/{binary}", put(enable))
+        .route("/schedules/{function}/run", post(fire))
+        .route("/functions/{function}", put(enable))
         .route("/queues", get(queues))
         .route("/queues/{name}/redrive", post(redrive))
         .route("/partners", get(partners))
@@ -90,12 +90,12 @@ async fn advance(State(platform): Shared, request: Result<Json<Advance>, JsonRej
     Ok(done(json!({ "now": platform.clock.now() })))
 }
 
-async fn fire(State(platform): Shared, Path(binary): Path<String>) -> Response {
-    if platform.runner.spec(&binary).is_none_or(|spec| spec.schedule.is_none()) {
-        return problem(StatusCode::NOT_FOUND, format!("there is no scheduled function {binary}"));
+async fn fire(State(platform): Shared, Path(function): Path<String>) -> Response {
+    if platform.runner.spec(&function).is_none_or(|spec| spec.schedule.is_none()) {
+        return problem(StatusCode::NOT_FOUND, format!("there is no scheduled function {function}"));
     }
-    match platform.fire(&binary).await {
-        Ok(()) => done(json!({ "ran": binary })),
+    match platform.fire(&function).await {
+        Ok(()) => done(json!({ "ran": function })),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, error),
     }
 }
@@ -107,19 +107,19 @@ struct Enable {
 
 async fn enable(
     State(platform): Shared,
-    Path(binary): Path<String>,
+    Path(function): Path<String>,
     request: Result<Json<Enable>, JsonRejection>,
 ) -> Result<Response, Response> {
     let Enable { enabled } = body(request)?;
-    if platform.runner.spec(&binary).is_none() {
+    if platform.runner.spec(&function).is_none() {
         let all: Vec<&str> = platform.runner.names().collect();
         return Err(problem(
             StatusCode::NOT_FOUND,
-            format!("there is no function {binary}; there are {}", all.join(", ")),
+            format!("there is no function {function}; there are {}", all.join(", ")),
         ));
     }
-    platform.runner.enable(&binary, enabled);
-    Ok(done(json!({ "function": binary, "enabled": enabled })))
+    platform.runner.enable(&function, enabled);
+    Ok(done(json!({ "function": function, "enabled": enabled })))
 }
 
 async fn queues(State(platform): Shared) -> Response {

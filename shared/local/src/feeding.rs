@@ -43,7 +43,7 @@ impl Feeding {
         clock: &Clock,
     ) -> Result<Vec<Self>, AwsError> {
         let feeding = |spec: &FunctionSpec| {
-            let function = spec.binary.clone();
+            let function = spec.handler.clone();
             let common = Common { function, aws: aws.clone(), runner: runner.clone() };
             Some(match spec.source.clone()? {
                 Source::Queue { queue, batch_size } => Ok(Self::Queue(QueueFeeding { common, queue, batch_size })),

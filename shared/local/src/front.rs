@@ -51,7 +51,7 @@ impl Front {
         for function in &template.functions {
             for route in &function.routes {
                 let route_key = format!("{} {}", route.method, route.path);
-                let target = Target { function: function.binary.clone(), route_key, is_public: route.is_public };
+                let target = Target { function: function.handler.clone(), route_key, is_public: route.is_public };
                 if route.path == "$default" {
                     default = Some(Target { route_key: "$default".into(), ..target });
                 } else {

@@ -23,7 +23,7 @@ pub use clock::Clock;
 pub use demo::Demo;
 pub use platform::{Options, Platform};
 pub use ports::{Ports, serve};
-pub use runner::all_functions;
+pub use runner::{all_functions, binaries};
 pub use token::TokenRequest;
 pub use world::World;
 

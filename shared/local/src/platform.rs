@@ -157,7 +157,7 @@ impl Platform {
         }
         for spec in &self.template.functions {
             if let Some(schedule) = spec.schedule.filter(|schedule| schedule.is_enabled) {
-                spawn(self.clone().keep_schedule(spec.binary.clone(), schedule.period));
+                spawn(self.clone().keep_schedule(spec.handler.clone(), schedule.period));
             }
         }
         spawn(self.clone().keep_sweeping());

@@ -20,25 +20,27 @@ use std::{
     time::Duration,
 };
 
+/// Every binary with its functions.
+pub fn binaries() -> [(&'static str, Vec<Function>); 12] {
+    [
+        ("points", points::functions()),
+        ("products", products::functions()),
+        ("orders", orders::functions()),
+        ("carts", carts::functions()),
+        ("coupons", coupons::functions()),
+        ("fulfilment", fulfilment::functions()),
+        ("notifications", notifications::functions()),
+        ("campaigns", campaigns::functions()),
+        ("channels", channels::functions()),
+        ("outbound", outbound::functions()),
+        ("rankings", rankings::functions()),
+        ("admin", admin::functions()),
+    ]
+}
+
 /// Every function of the platform.
 pub fn all_functions() -> Vec<Function> {
-    [
-        points::functions(),
-        products::functions(),
-        orders::functions(),
-        carts::functions(),
-        coupons::functions(),
-        fulfilment::functions(),
-        notifications::functions(),
-        campaigns::functions(),
-        channels::functions(),
-        outbound::functions(),
-        rankings::functions(),
-        admin::functions(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    binaries().into_iter().flat_map(|(_, functions)| functions).collect()
 }
 
 /// The functions of a platform.
@@ -84,11 +86,15 @@ impl Runner {
     /// Pairs the functions with what the template says of them: each must have its other half.
     pub(crate) fn new(template: &Template, aws: Arc<Aws>, clock: Clock) -> Result<Self, String> {
         let mut specs: BTreeMap<&str, &FunctionSpec> =
-            template.functions.iter().map(|spec| (spec.binary.as_str(), spec)).collect();
+            template.functions.iter().map(|spec| (spec.handler.as_str(), spec)).collect();
         let mut functions = BTreeMap::new();
-        for function in all_functions() {
+        let all = binaries().into_iter().flat_map(|(binary, all)| all.into_iter().map(move |one| (binary, one)));
+        for (binary, function) in all {
             let spec =
                 specs.remove(function.name).ok_or_else(|| format!("the template has no function {}", function.name))?;
+            if spec.binary != binary {
+                return Err(format!("the binary {} has no handler {}", spec.binary, function.name));
+            }
             if let Some(lack) = crate::aws::lacks(spec) {
                 return Err(lack);
             }
@@ -172,7 +178,7 @@ impl Runner {
 
     fn environment(&self, spec: &FunctionSpec) -> Environment {
         let statements = Some(Arc::new(spec.statements.clone()));
-        let principal = Principal { function: spec.binary.clone(), statements };
+        let principal = Principal { function: spec.handler.clone(), statements };
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))

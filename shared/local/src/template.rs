@@ -37,7 +37,9 @@ pub struct Template {
 /// A function.
 #[derive(Debug, Clone)]
 pub struct FunctionSpec {
-    /// Its binary, by which everybody knows it.
+    /// The name of its handler.
+    pub handler: String,
+    /// The binary that has the handler.
     pub binary: String,
     /// How long an invocation may take.
     pub timeout: Duration,
@@ -212,9 +214,9 @@ impl Template {
         Ok(template)
     }
 
-    /// A function by its binary.
-    pub fn function(&self, binary: &str) -> Option<&FunctionSpec> {
-        self.functions.iter().find(|function| function.binary == binary)
+    /// A function by the name of its handler.
+    pub fn function(&self, handler: &str) -> Option<&FunctionSpec> {
+        self.functions.iter().find(|function| function.handler == handler)
     }
 }
 
@@ -253,8 +255,11 @@ fn function(
     properties: &Value,
 ) -> Result<FunctionSpec, TemplateError> {
     let globals = resolver.resolve(&resolver.document["Globals"]["Function"])?;
-    let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-    let binary = binary.ok_or_else(|| unfit(format!("{name} names no binary")))?.to_owned();
+    let required = |value: &Value, what| {
+        value.as_str().map(str::to_owned).ok_or_else(|| unfit(format!("{name} has no {what}")))
+    };
+    let handler = required(&properties["Handler"], "Handler")?;
+    let binary = required(&resource["Metadata"]["BuildProperties"]["Binary"], "Binary")?;
     let variables =
         [&globals, properties].map(|from| from["Environment"]["Variables"].as_object().cloned().unwrap_or_default());
     let environment = variables.into_iter().flatten().map(|(name, value)| (name, text(&value))).collect();
@@ -273,6 +278,7 @@ fn function(
         routes: Vec::new(),
         schedule: None,
         source: None,
+        handler,
         binary,
     };
     for event in properties["Events"].as_object().into_iter().flat_map(Map::values) {

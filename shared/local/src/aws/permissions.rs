@@ -113,5 +113,5 @@ pub(crate) fn lacks(spec: &FunctionSpec) -> Option<String> {
     };
     let (action, resource) =
         needed.into_iter().find(|(action, resource)| !allows(&spec.statements, action, resource))?;
-    Some(format!("the role of {} does not allow {action} on {resource}", spec.binary))
+    Some(format!("the role of {} does not allow {action} on {resource}", spec.handler))
 }

@@ -1,5 +1,0 @@
-//! The Lambda function `audit-books`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&admin::audit_books::function())
-}

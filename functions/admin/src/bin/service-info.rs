@@ -1,5 +1,0 @@
-//! The Lambda function `service-info`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&admin::service_info::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `campaign-statistics`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&campaigns::campaign_statistics::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `project-campaigns`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&campaigns::project_campaigns::function())
-}

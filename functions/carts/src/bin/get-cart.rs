@@ -1,5 +1,0 @@
-//! The Lambda function `get-cart`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&carts::get_cart::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `order-cart`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&carts::order_cart::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `collect-channel`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&channels::collect_channel::function())
-}

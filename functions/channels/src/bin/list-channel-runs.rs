@@ -1,5 +1,0 @@
-//! The Lambda function `list-channel-runs`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&channels::list_channel_runs::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `list-channels`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&channels::list_channels::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `schedule-collections`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&channels::schedule_collections::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `issue-coupon`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&coupons::issue_coupon::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `list-coupons`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&coupons::list_coupons::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `confirm-delivery`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::confirm_delivery::function())
-}

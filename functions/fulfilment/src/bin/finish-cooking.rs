@@ -1,5 +1,0 @@
-//! The Lambda function `finish-cooking`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::finish_cooking::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `get-order-view`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::get_order_view::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `raise-grade`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::raise_grade::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `reject-order`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::reject_order::function())
-}

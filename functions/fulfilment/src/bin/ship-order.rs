@@ -1,5 +1,0 @@
-//! The Lambda function `ship-order`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&fulfilment::ship_order::function())
-}

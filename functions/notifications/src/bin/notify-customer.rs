@@ -1,5 +1,0 @@
-//! The Lambda function `notify-customer`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&notifications::notify_customer::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `put-customer`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&notifications::put_customer::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `expire-orders`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&orders::expire_orders::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `get-order`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&orders::get_order::function())
-}

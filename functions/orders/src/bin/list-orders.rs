@@ -1,5 +1,0 @@
-//! The Lambda function `list-orders`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&orders::list_orders::function())
-}

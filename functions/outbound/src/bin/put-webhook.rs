@@ -1,5 +1,0 @@
-//! The Lambda function `put-webhook`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&outbound::put_webhook::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `get-charge`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&points::get_charge::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `get-points`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&points::get_points::function())
-}

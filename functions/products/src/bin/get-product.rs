@@ -1,5 +1,0 @@
-//! The Lambda function `get-product`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&products::get_product::function())
-}

@@ -1,5 +1,0 @@
-//! The Lambda function `put-product`.
-
-fn main() -> Result<(), edge::Error> {
-    edge::run(&products::put_product::function())
-}
