@@ -4,7 +4,8 @@ use crate::{
     kitchen::{chef, kitchen, ordered, walk},
     order, shop,
 };
-use edge::{Access, Method, Role, Route};
+use domain::Role;
+use edge::{Access, Method, Route};
 use local::world::{Client, Reply};
 use serde_json::{Value, json};
 

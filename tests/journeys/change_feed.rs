@@ -315,7 +315,7 @@ fn image(id: &str, version: u32) -> Value {
         "orderId": text(id), "version": number(version), "status": text("PAID"), "customerId": text("c9"), "source": text("mall"),
         "externalOrderId": text(id), "items": { "L": [] }, "originalAmount": number(0), "discountAmount": number(0),
         "totalAmount": number(0), "timeline": { "L": [] }, "placedAt": text("2026-01-05T03:00:00.000Z"),
-        "updatedAt": text("2026-01-05T03:00:00.000Z"), "lastChange": text("PAID"), "edition": { "M": { "version": number(version) } },
+        "updatedAt": text("2026-01-05T03:00:00.000Z"), "lastChange": text("PAID"), "revision": { "M": { "version": number(version) } },
         "payment": { "M": { "method": text("EXTERNAL"), "amount": number(0), "status": text("PAID") } },
     })
 }

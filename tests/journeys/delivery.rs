@@ -50,7 +50,7 @@ async fn from_the_charge_to_the_grade() {
     assert_eq!(rider(&world).post(&format!("/orders/{id}/pick-up"), &json!({ "riderId": "r1" })).await.status, 200);
     let late = world.caller("rider", "r2", None).post(&format!("/orders/{id}/pick-up"), &json!({})).await;
     assert_eq!((late.status, late.problem().as_str()), (409, "wrong-status"));
-    assert_eq!(late.json()["detail"], "The order is PICKED_UP: this cannot be done to it now.");
+    assert_eq!(late.json()["detail"], "The order is PICKED_UP; this is not possible now.");
     world.settle().await;
     let found = rider(&world).get("/deliveries?lat=37.5540&lng=126.9220&radiusMeters=1000").await.json();
     assert_eq!(found["deliveries"], json!([]));

@@ -1,8 +1,9 @@
 //! `GET /openapi.json` and `GET /docs`: the API's document, and a page to read it and try it on.
 
 use crate::contract;
-use edge::{Access, Answer, Function, Method, Request, Route, Unanswered};
-use std::sync::{Arc, LazyLock};
+use domain::Failure;
+use edge::{Access, Answer, Function, Method, Request, Route};
+use std::sync::LazyLock;
 
 /// The route of the document.
 pub const DOCUMENT: Route = Route::new(Method::Get, "/openapi.json", Access::Public, "This document");
@@ -12,21 +13,17 @@ pub const PAGE: Route = Route::new(Method::Get, "/docs", Access::Public, "This d
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(
-        "api-docs",
-        &[DOCUMENT, PAGE],
-        |_| Ok(Arc::new(Document::new(|| contract::document().to_string()))),
-        handle,
-    )
+    Function::http("api-docs", &[DOCUMENT, PAGE], handle)
 }
 
-type Document = LazyLock<String>;
+/// The document, written once for each process.
+static TEXT: LazyLock<String> = LazyLock::new(|| contract::document().to_string());
 
-async fn handle(document: Arc<Document>, request: Request) -> Result<Answer, Unanswered> {
+async fn handle((): (), request: Request) -> Result<Answer, Failure> {
     let (_, path) = request.method_and_path();
     Ok(if path == PAGE.path {
         Answer::text("text/html; charset=utf-8", include_str!("api_docs.html"))
     } else {
-        Answer::text("application/json", document.as_str())
+        Answer::text("application/json", TEXT.as_str())
     })
 }

@@ -99,7 +99,7 @@ const LOOKS: usize = 3;
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("audit-books", |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::schedule("audit-books", handle)
 }
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {

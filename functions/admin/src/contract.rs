@@ -1,22 +1,15 @@
 //! The API as an OpenAPI 3.1 document, from the routes' own declarations and types.
 
 use crate::ROUTES;
-use edge::{Access, Method, ProblemDoc, Role, Route};
+use domain::{RefusalKind, Role};
+use edge::{Access, Method, Route};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What any route may answer: status, slug, and when.
-const COMMON: [ProblemDoc; 4] = [
-    (400, "malformed-request", "the request cannot be understood; `errors` names each field"),
-    (413, "body-too-large", "the body is longer than 64 KB"),
-    (500, "internal-error", "something is broken on our side"),
-    (503, "busy", "try again after `Retry-After` seconds"),
-];
-
-const FORBIDDEN: ProblemDoc = (403, "forbidden", "the caller may not do this");
-const NOT_FOUND: ProblemDoc = (404, "not-found", "there is nothing here that the caller may know of");
-const NOT_JSON: ProblemDoc = (415, "unsupported-media-type", "the body is not application/json");
+/// What any route may answer.
+const COMMON: [RefusalKind; 4] =
+    [RefusalKind::MalformedRequest, RefusalKind::BodyTooLarge, RefusalKind::InternalError, RefusalKind::Busy];
 
 /// The document.
 pub(crate) fn document() -> Value {
@@ -98,29 +91,30 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         responses.insert(status.to_string(), response);
     }
     for (status, problems) in problems(route) {
-        let meaning = problems.iter().map(|(slug, when)| format!("`{slug}`: {when}")).collect::<Vec<_>>().join("; ");
+        let meanings = problems.iter().map(|kind| format!("`{}`: {}", kind.slug(), kind.documentation()));
+        let meaning = meanings.collect::<Vec<_>>().join(" ");
         let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
         responses.insert(status.to_string(), json!({ "description": meaning, "content": content }));
     }
     responses.into()
 }
 
-/// Every problem that a route can answer, by status: slug, and when.
-pub fn problems(route: &Route) -> BTreeMap<u16, Vec<(&'static str, &'static str)>> {
-    let mut all: Vec<ProblemDoc> = COMMON.to_vec();
+/// Every problem that a route can answer, by status.
+pub fn problems(route: &Route) -> BTreeMap<u16, Vec<RefusalKind>> {
+    let mut all = COMMON.to_vec();
     if route.access != Access::Public {
-        all.push(FORBIDDEN);
+        all.push(RefusalKind::Forbidden);
     }
     if route.path.contains('{') && route.method == Method::Get {
-        all.push(NOT_FOUND);
+        all.push(RefusalKind::NotFound);
     }
     if route.takes.is_some() {
-        all.push(NOT_JSON);
+        all.push(RefusalKind::UnsupportedMediaType);
     }
     all.extend(route.problems);
     let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
-    for (status, slug, when) in all {
-        by_status.entry(status).or_default().push((slug, when));
+    for kind in all {
+        by_status.entry(kind.status()).or_default().push(kind);
     }
     by_status
 }

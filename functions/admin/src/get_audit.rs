@@ -1,7 +1,7 @@
 //! `GET /api/v1/admin/audit` tells what the last audit of the books found (장부 감사).
 
-use domain::Timestamp;
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{Failure, Refusal, RefusalKind, Role, Timestamp};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
@@ -17,11 +17,11 @@ pub const ROUTE: Route = Route::new(
     "Tells what the last audit of the books found (장부 감사)",
 )
 .answers::<AuditReport>()
-.problems(&[(404, "not-found", "the books were never audited")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-audit", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-audit", &[ROUTE], handle)
 }
 
 /// The last audit.
@@ -38,8 +38,8 @@ pub struct AuditReport {
     violations: Vec<Violation>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
-    let audit = store.until(request.deadline).audit().await?.ok_or(Rejected::NotFound)?;
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+    let audit = store.until(request.deadline).audit().await?.ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&AuditReport {
         audited_at: audit.audited_at,
         clean: audit.violations.is_empty(),

@@ -7,6 +7,7 @@ pub mod audit_books;
 mod contract;
 pub mod get_audit;
 pub mod no_such_route;
+pub mod rebuild_views;
 pub mod service_info;
 
 pub use contract::problems;
@@ -17,6 +18,7 @@ use edge::{Function, Route};
 pub fn functions() -> Vec<Function> {
     vec![
         audit_books::function(),
+        rebuild_views::function(),
         get_audit::function(),
         api_docs::function(),
         service_info::function(),
@@ -42,12 +44,12 @@ pub const ROUTES: &[Route] = &[
     orders::get_order::ROUTE,
     orders::list_order_payments::ROUTE,
     orders::list_orders::ROUTE,
-    orders::collect_order::ROUTE,
-    orders::update_collected_order::ROUTE,
-    outbound::list_changed_orders::ROUTE,
-    outbound::get_integration_order::ROUTE,
-    outbound::get_integration_order::ROUTE_BY_SOURCE,
-    orders::list_source_orders::ROUTE,
+    integration::collect_order::ROUTE,
+    integration::update_collected_order::ROUTE,
+    integration::list_changed_orders::ROUTE,
+    integration::get_integration_order::ROUTE,
+    integration::get_integration_order::ROUTE_BY_SOURCE,
+    integration::list_source_orders::ROUTE,
     outbound::list_webhooks::ROUTE,
     outbound::put_webhook::ROUTE,
     outbound::get_webhook::ROUTE,
@@ -91,9 +93,9 @@ pub const ROUTES: &[Route] = &[
     fulfilment::ship_order::ROUTE,
     fulfilment::get_order_view::ROUTE,
     fulfilment::list_order_views::ROUTE,
-    notifications::get_customer::ROUTE,
-    notifications::put_customer::ROUTE,
-    notifications::verify_phone::ROUTE,
+    customers::get_customer::ROUTE,
+    customers::put_customer::ROUTE,
+    customers::verify_phone::ROUTE,
     get_audit::ROUTE,
     service_info::ROOT,
     service_info::HEALTH,

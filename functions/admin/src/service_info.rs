@@ -1,6 +1,7 @@
 //! `GET /` says what answers here and where its documents are; `GET /health` says that it answers.
 
-use edge::{Access, Answer, Function, Method, Request, Route, Unanswered};
+use domain::Failure;
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ pub const HEALTH: Route =
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("service-info", &[ROOT, HEALTH], |_| Ok(()), handle)
+    Function::http("service-info", &[ROOT, HEALTH], handle)
 }
 
 /// What answers here.
@@ -38,7 +39,7 @@ pub struct Health {
     status: &'static str,
 }
 
-async fn handle((): (), request: Request) -> Result<Answer, Unanswered> {
+async fn handle((): (), request: Request) -> Result<Answer, Failure> {
     if request.method_and_path().1 == HEALTH.path {
         return Ok(Answer::ok(&Health { status: "ok" }));
     }

@@ -6,10 +6,10 @@
 //! the discount and the net revenue.
 
 use domain::{
-    CampaignId,
+    CampaignId, Failure, Refusal, Role,
     campaign::{Day, Figures},
 };
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("campaign-statistics", &[ROUTE], crate::open, handle)
+    Function::http("campaign-statistics", &[ROUTE], handle)
 }
 
 /// What the orders of a campaign amount to.
@@ -97,11 +97,11 @@ impl Sums {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let campaign_id: CampaignId = request.path("campaignId")?;
     let (from, to): (Option<Day>, Option<Day>) = (request.query("from")?, request.query("to")?);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(Rejected::field("to", "must not be before from").into());
+        return Err(Refusal::field("to", "must not be before from").into());
     }
     let mut days = store.until(request.deadline).campaign_days(&campaign_id).await?;
     days.retain(|day, _| from.is_none_or(|from| from <= *day) && to.is_none_or(|to| *day <= to));

@@ -6,14 +6,9 @@ pub mod campaign_statistics;
 pub mod list_campaign_orders;
 pub mod project_campaigns;
 
-use edge::{Environment, Function, NotStarted};
-use store::Store;
+use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
     vec![project_campaigns::function(), list_campaign_orders::function(), campaign_statistics::function()]
-}
-
-fn open(env: &Environment) -> Result<Store, NotStarted> {
-    Ok(Store::open(&env.aws, |name| env.variable(name))?)
 }

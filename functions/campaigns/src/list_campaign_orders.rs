@@ -1,8 +1,8 @@
 //! `GET /campaigns/{campaignId}/orders` lists the orders that a campaign brought, the newest first (캠페인 주문 목록).
 
-use domain::CampaignId;
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
-use orders::list_orders::{OrderList, page_of};
+use domain::{CampaignId, Failure, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::listing::{self, OrderList};
 use store::Store;
 
 /// The route.
@@ -17,11 +17,11 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-campaign-orders", &[ROUTE], crate::open, handle)
+    Function::http("list-campaign-orders", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let campaign: CampaignId = request.path("campaignId")?;
-    let page = store.until(request.deadline).campaign_orders(&campaign, &page_of(&request)?).await?;
-    Ok(Answer::ok(&OrderList::new(page.entries, page.next.as_deref())))
+    let page = store.until(request.deadline).campaign_orders(&campaign, &listing::page(request.page()?)).await?;
+    Ok(Answer::ok(&OrderList::new(page.entries, Answer::cursor(page.next.as_deref()))))
 }

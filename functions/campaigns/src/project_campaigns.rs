@@ -4,13 +4,13 @@
 //! transaction, by what has changed. Orders without a campaign count too: they may be their customer's first.
 
 use domain::Fault;
-use edge::{Function, Message, NotJson};
+use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::Store;
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("project-campaigns", crate::open, handle)
+    Function::queue("project-campaigns", handle)
 }
 
 /// Why an event stays in the queue.
@@ -18,7 +18,7 @@ pub fn function() -> Function {
 pub enum NotAttributed {
     /// It is not an order's event: it will end in the dead-letter queue.
     #[error("it is not an order's event")]
-    Unreadable(#[from] NotJson),
+    Unreadable(#[from] MalformedMessage),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),

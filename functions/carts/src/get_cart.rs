@@ -1,7 +1,7 @@
 //! `GET /carts/{customerId}` shows a cart (장바구니).
 
-use domain::CustomerId;
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{CustomerId, Failure, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -15,10 +15,10 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-cart", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-cart", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);

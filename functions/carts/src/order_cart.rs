@@ -1,16 +1,16 @@
-//! `POST /carts/{customerId}/order` orders what is in the cart (장바구니 주문): an order like any other, but that the lines
-//! leave the cart with it, in the same transaction. A line that changes meanwhile is refused, not lost.
+//! `POST /carts/{customerId}/order` orders what is in the cart (장바구니 주문). The ordered lines leave the cart in the same transaction;
+//! if a line changes meanwhile, the order is refused and the line stays.
 
 use domain::{
-    CampaignId, CouponId, CustomerId, OrderId,
-    basket::{Basket, InvalidBasket},
+    CampaignId, CouponId, CustomerId, Failure, OrderId, Refusal, Role,
+    basket::Basket,
     delivery::Delivery,
     request::{OrderRequest, Origin},
 };
-use edge::{Access, Answer, Function, Method, Request, Role, Route};
-use orders::{
-    placing::{PaymentRequest, Shop, checked, replay},
-    refusals::{PLACE_PROBLEMS, PLACE_SUCCESSES, PlaceRefusal},
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    payment_request::{PaymentRequest, checked},
+    placement::{self, Placement},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,12 +25,12 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<OrderCart>()
 .answers::<events::Order>()
-.succeeds(PLACE_SUCCESSES)
-.problems(PLACE_PROBLEMS);
+.succeeds(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.problems(placement::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("order-cart", &[ROUTE], Shop::open, handle)
+    Function::http("order-cart", &[ROUTE], handle)
 }
 
 /// How the cart is ordered.
@@ -47,7 +47,7 @@ pub struct OrderCart {
     delivery: Option<Delivery>,
 }
 
-async fn handle(shop: Shop, request: Request) -> Result<Answer, PlaceRefusal> {
+async fn handle(placement: Placement, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let OrderCart { coupon_id, campaign_id, payment, delivery } = request.json_or_nothing()?;
@@ -55,23 +55,22 @@ async fn handle(shop: Shop, request: Request) -> Result<Answer, PlaceRefusal> {
     let key = request.idempotency_key()?;
     let order_id = match &key {
         Some(key) => OrderId::of_cart_key(&customer_id, key),
-        None => OrderId::from_ulid(request.ulid()),
+        None => OrderId::from_ulid(request.ids().ulid()),
     };
-    let store = shop.store.until(request.deadline);
+    let store = placement.store.until(request.deadline);
     let lines = store.cart(&customer_id, request.now).await?.lines;
     let wishes = lines.iter().map(|line| (line.product_id.clone(), i64::from(line.quantity), None));
-    let basket = Basket::of(wishes);
-    let is_empty = basket == Err(InvalidBasket::Empty);
+    let is_empty = lines.is_empty();
     if is_empty && key.is_none() {
-        return Err(PlaceRefusal::Empty);
+        return Err(Refusal::EmptyOrder.into());
     }
-    let basket = if is_empty { Basket::nothing() } else { basket? };
+    let basket = if is_empty { Basket::nothing() } else { Basket::of(wishes)? };
     let origin = Origin::Cart;
-    let wanted = OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
+    let order = OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
     if is_empty {
-        // The cart is empty, perhaps because it was ordered under this very key.
-        let placed = store.order(&order_id).await?.ok_or(PlaceRefusal::Empty)?;
-        return replay(placed, &wanted);
+        // The cart may be empty because it was ordered under this very key.
+        let placed = store.order(&order_id).await?.ok_or(Refusal::EmptyOrder)?;
+        return Ok(Answer::of(placement::replay(placed, &order)?));
     }
-    shop.place(&wanted, &order_id, &lines, &request).await
+    Ok(Answer::of(placement.place(&request.context(), &order, &order_id, &lines).await?))
 }

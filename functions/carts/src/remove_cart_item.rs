@@ -1,7 +1,7 @@
 //! `DELETE /carts/{customerId}/items/{productId}` takes a product out of a cart, whether or not it was there.
 
-use domain::{CustomerId, ProductId};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{CustomerId, Failure, ProductId, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -15,10 +15,10 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("remove-cart-item", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("remove-cart-item", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let (customer, product): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
     request.caller.must_be(&customer)?;
     store.until(request.deadline).remove_cart_lines(&customer, &[product]).await?;

@@ -1,7 +1,7 @@
 //! Accounts with marketplaces: opened with their secrets, called in turn, and left alone when they want to be.
 
-use domain::{ChannelId, Fault, Timestamp};
-use edge::{Environment, NotStarted, Rejected};
+use domain::{ChannelId, Fault, NotStarted, Open, Refusal, Timestamp, Variables};
+use edge::Environment;
 use partners::{
     channels::{self, InvalidCredentials, KINDS, Kind, Trouble},
     receiver::Reach,
@@ -30,11 +30,11 @@ fn purpose(id: &ChannelId) -> Purpose<'_> {
 }
 
 /// Credentials that may be those of a kind of channel, and the account that they are of.
-pub(crate) fn checked(kind: &Kind, credentials: &Value, reach: Reach) -> Result<Option<String>, Rejected> {
+pub(crate) fn checked(kind: &Kind, credentials: &Value, reach: Reach) -> Result<Option<String>, Refusal> {
     if credentials.to_string().len() > LONGEST_CREDENTIALS {
-        return Err(Rejected::field("credentials", format!("must not be over {LONGEST_CREDENTIALS} bytes")));
+        return Err(Refusal::field("credentials", format!("must not be over {LONGEST_CREDENTIALS} bytes")));
     }
-    (kind.account)(credentials, reach).map_err(|InvalidCredentials(why)| Rejected::field("credentials", why))
+    (kind.account)(credentials, reach).map_err(|InvalidCredentials(why)| Refusal::field("credentials", why))
 }
 
 /// Seals the credentials of a channel.
@@ -45,11 +45,6 @@ pub(crate) async fn seal(vault: &Vault, id: &ChannelId, credentials: &Value) -> 
 /// When the credentials of a channel expire, if they do.
 pub(crate) fn expire_at(channel: &Channel) -> Option<Timestamp> {
     Some(channel.credentials_since.plus(channels::kind(&channel.kind)?.credentials_last?))
-}
-
-/// The vault in which credentials are sealed.
-pub(crate) fn open_vault(env: &Environment) -> Result<Vault, NotStarted> {
-    Ok(Vault::open(&env.aws, env.require("SECRETS_KEY")?))
 }
 
 /// An account that is open, and what is true of its marketplace.
@@ -68,17 +63,19 @@ pub(crate) struct Accounts {
     open: Arc<Mutex<HashMap<ChannelId, (String, Account)>>>,
 }
 
-impl Accounts {
-    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+impl Open<Environment> for Accounts {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
         let url = |kind: &&'static Kind| {
             let variable = kind.url_variable?;
             Some(env.require(variable).map(|url| (kind.name, url)))
         };
         let urls = KINDS.iter().filter_map(url).collect::<Result<_, _>>()?;
         let reach = Reach { allows_loopback: env.allows_loopback };
-        Ok(Self { vault: open_vault(env)?, urls: Arc::new(urls), reach, open: Arc::default() })
+        Ok(Self { vault: env.open()?, urls: Arc::new(urls), reach, open: Arc::default() })
     }
+}
 
+impl Accounts {
     /// The account of a channel.
     pub(crate) async fn of(&self, channel: &Channel) -> Result<Account, Fault> {
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&channel.channel_id).cloned();
@@ -122,7 +119,7 @@ impl From<Fault> for Halt {
 }
 
 /// A channel whose account is open.
-pub(crate) struct Open<'a> {
+pub(crate) struct Session<'a> {
     pub(crate) store: &'a Store,
     pub(crate) channel: &'a Channel,
     pub(crate) account: &'a Account,
@@ -130,7 +127,7 @@ pub(crate) struct Open<'a> {
     pub(crate) patience: Timestamp,
 }
 
-impl Open<'_> {
+impl Session<'_> {
     /// Waits for the account's turn.
     pub(crate) async fn turn(&self) -> Result<(), Halt> {
         let turn = self.store.take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;

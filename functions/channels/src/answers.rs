@@ -1,8 +1,7 @@
 //! How channels and their collections are shown, and why a channel is refused.
 
 use crate::accounts::expire_at;
-use domain::{ChannelId, Fault, ProductId, RunId, Timestamp, Won};
-use edge::{Details, Problem, ProblemDoc, Rejected};
+use domain::{ChannelId, ProductId, Refusal, RunId, Timestamp, Won};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
@@ -16,11 +15,6 @@ pub(crate) const USUAL_INTERVAL: u32 = 10;
 
 /// The longest name of a channel, in characters.
 const MAX_NAME: usize = 100;
-
-/// The problem of an account that is a channel already.
-pub(crate) const EXISTS: ProblemDoc = (409, "channel-exists", "a channel has this account already");
-/// The problem of a channel that is switched off.
-pub(crate) const INACTIVE: ProblemDoc = (409, "channel-inactive", "the channel is switched off");
 
 /// A channel as it is shown. Its credentials are not.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -214,52 +208,20 @@ impl ChannelProductAnswer {
     }
 }
 
-/// Why a channel is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelRefusal {
-    /// Another one has its account.
-    #[error("A channel has account {0} already.")]
-    Exists(String),
-    /// It is switched off.
-    #[error("The channel is switched off.")]
-    Inactive,
-    /// The key stands for another request.
-    #[error("The idempotency key was used for another channel.")]
-    KeyReused,
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for ChannelRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::Exists(account) => Details::new(409, "channel-exists").with("account", account),
-            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
-            Self::Inactive => Details::new(409, "channel-inactive"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
 /// A channel's name.
-pub(crate) fn checked_name(name: String) -> Result<String, Rejected> {
+pub(crate) fn checked_name(name: String) -> Result<String, Refusal> {
     if (1..=MAX_NAME).contains(&name.chars().count()) {
         Ok(name)
     } else {
-        Err(Rejected::field("name", format!("must be 1 to {MAX_NAME} characters")))
+        Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")))
     }
 }
 
 /// An interval in minutes.
-pub(crate) fn checked_interval(minutes: u32) -> Result<u32, Rejected> {
+pub(crate) fn checked_interval(minutes: u32) -> Result<u32, Refusal> {
     if INTERVALS.contains(&minutes) {
         Ok(minutes)
     } else {
-        Err(Rejected::field("intervalMinutes", format!("must be {} to {}", INTERVALS.start(), INTERVALS.end())))
+        Err(Refusal::field("intervalMinutes", format!("must be {} to {}", INTERVALS.start(), INTERVALS.end())))
     }
 }

@@ -6,12 +6,12 @@
 //! few times, then the run is given up, and the next one begins where this one did.
 
 use crate::{
-    accounts::{Accounts, Halt, Open, expire_at},
+    accounts::{Accounts, Halt, Session, expire_at},
     queue::{DueRun, DueStock, Queue},
     steps::step,
 };
-use domain::{Fault, Timestamp};
-use edge::{Environment, Function, Message, NotLaidAside, NotStarted};
+use domain::{Fault, NotStarted, Open, Timestamp};
+use edge::{DeadLetterError, Environment, Function, Message};
 use partners::channels::{LONGEST_WINDOW, Trouble};
 use std::time::Duration;
 use store::{
@@ -36,7 +36,7 @@ const WARNED_BEFORE: Duration = Duration::from_hours(14 * 24);
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("collect-channel", Collector::open, handle)
+    Function::queue("collect-channel", handle)
 }
 
 #[derive(Clone)]
@@ -46,13 +46,9 @@ struct Collector {
     queue: Queue,
 }
 
-impl Collector {
+impl Open<Environment> for Collector {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self {
-            store: Store::open(&env.aws, |name| env.variable(name))?,
-            accounts: Accounts::open(env)?,
-            queue: Queue::open(env)?,
-        })
+        Ok(Self { store: env.open()?, accounts: env.open()?, queue: env.open()? })
     }
 }
 
@@ -64,7 +60,7 @@ pub enum NotCollected {
     Fault(#[from] Fault),
     /// It could not be laid aside.
     #[error(transparent)]
-    NotLaidAside(#[from] NotLaidAside),
+    DeadLetterError(#[from] DeadLetterError),
 }
 
 async fn handle(collector: Collector, message: Message) -> Result<(), NotCollected> {
@@ -74,7 +70,7 @@ async fn handle(collector: Collector, message: Message) -> Result<(), NotCollect
     } else {
         match message.json::<DueStock>() {
             Ok(due) => tell_stock(&collector, &store, due, message.deadline).await,
-            Err(not_json) => return Ok(collector.queue.0.lay_aside(&message, not_json).await?),
+            Err(not_json) => return Ok(collector.queue.0.dead_letter(&message, not_json).await?),
         }
     };
     if done.is_err() {
@@ -92,7 +88,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         Err(fault) => return cannot_open(store, &channel, collection, due, fault).await,
     };
     let patience = deadline.minus(account.kind.step_takes);
-    let open = Open { store, channel: &channel, account: &account, patience };
+    let session = Session { store, channel: &channel, account: &account, patience };
     let now = store.now();
     let mut run = match collection.run.take() {
         Some(run) if run.run_id == due.run_id => run,
@@ -101,7 +97,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => {
             return store.forget_asked_run(&due.channel_id, &due.run_id).await;
         }
-        None => begin(&open, &mut collection, due, now).await?,
+        None => begin(&session, &mut collection, due, now).await?,
     };
     if now < run.claimed_until {
         return Ok(());
@@ -119,7 +115,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         let step = if store.now() > patience {
             Err(Halt::Wait(Duration::ZERO))
         } else {
-            step(&collector.queue, &open, &mut collection, &mut run).await
+            step(&collector.queue, &session, &mut collection, &mut run).await
         };
         let trouble = match step {
             Ok(()) => {
@@ -135,7 +131,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         };
         run.troubles += 1;
         run.error = Some(trouble.to_string());
-        return match open.heed(&trouble, run.troubles).await? {
+        return match session.heed(&trouble, run.troubles).await? {
             Some(wait) => pause(store, collection, run, wait).await,
             None => end(store, &channel, collection, run).await,
         };
@@ -170,16 +166,16 @@ async fn cannot_open(
 }
 
 /// A new run: from where every order is collected, or from where something is still to be expected.
-async fn begin(open: &Open<'_>, collection: &mut Collection, due: &DueRun, now: Timestamp) -> Result<Run, Fault> {
-    let kind = open.account.kind;
+async fn begin(session: &Session<'_>, collection: &mut Collection, due: &DueRun, now: Timestamp) -> Result<Run, Fault> {
+    let kind = session.account.kind;
     let since = collection.collected_until.map_or(now.minus(kind.first_reach), |until| until.minus(kind.overlap));
     let mut from = since;
     if kind.lists_by_placing {
-        let oldest = open.store.open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
+        let oldest = session.store.open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
         from = oldest.map_or(since, |oldest| oldest.min(since));
     }
-    let window = open.account.channel.begin(from, now, LONGEST_WINDOW);
-    let expires_soon = expire_at(open.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
+    let window = session.account.channel.begin(from, now, LONGEST_WINDOW);
+    let expires_soon = expire_at(session.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
     if let Some(at) = expires_soon {
         // An alarm listens for these words.
         tracing::warn!(channel = %due.channel_id, %at, "a channel's credentials expire soon");
@@ -253,14 +249,14 @@ async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadlin
     let Some(mapping) = known.into_values().next() else { return Ok(()) };
     let account = collector.accounts.of(&channel).await?;
     let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(account.kind.step_takes));
-    let open = Open { store, channel: &channel, account: &account, patience };
-    let wait = match open.tell(mapping, false).await {
+    let session = Session { store, channel: &channel, account: &account, patience };
+    let wait = match session.tell(mapping, false).await {
         Ok(_) => None,
         Err(Halt::Wait(wait)) => Some(wait),
         Err(Halt::Fault(fault)) => return Err(fault),
         Err(Halt::Trouble(trouble)) => {
             tracing::warn!(channel = %due.channel_id, product = %due.external_id, %trouble, "a channel is not told of a stock");
-            open.heed(&trouble, due.sent + 1).await?
+            session.heed(&trouble, due.sent + 1).await?
         }
     };
     match wait.filter(|_| due.sent < MOST_SENT) {

@@ -1,11 +1,8 @@
 //! `POST /api/v1/admin/channels/{channelId}/collect` collects a channel now, its products too (채널 즉시 수집).
 
-use crate::{
-    answers::{ChannelRefusal, INACTIVE},
-    queue::{DueRun, Queue},
-};
-use domain::{ChannelId, RunId};
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use crate::queue::{DueRun, Queue};
+use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role, RunId};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -20,11 +17,11 @@ pub const ROUTE: Route = Route::new(
 )
 .answers::<Asked>()
 .succeeds(&[(202, "It is on its way; while a run is asked for and has not begun, it is that one")])
-.problems(&[(404, "not-found", "there is no such channel"), INACTIVE]);
+.problems(&[RefusalKind::NotFound, RefusalKind::ChannelInactive]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("collect-channel-now", &[ROUTE], Desk::open, handle)
+    Function::http("collect-channel-now", &[ROUTE], handle)
 }
 
 /// Which run it is.
@@ -41,20 +38,20 @@ struct Desk {
     queue: Queue,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
+        Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
     if !channel.active {
-        return Err(ChannelRefusal::Inactive);
+        return Err(Refusal::ChannelInactive.into());
     }
-    let asked = AskedRun { run_id: RunId::from_ulid(request.ulid()), at: request.now };
+    let asked = AskedRun { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
     let (run_id, is_new) = store.ask_for_run(&id, asked).await?;
     if is_new {
         // Where this fails, the schedule sends it.

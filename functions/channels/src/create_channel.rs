@@ -1,11 +1,11 @@
 //! `POST /api/v1/admin/channels` registers an account with a marketplace (채널 등록). Its credentials are sealed, and never shown.
 
 use crate::{
-    accounts::{checked, open_vault, seal},
-    answers::{ChannelAnswer, ChannelRefusal, EXISTS, USUAL_INTERVAL, checked_interval, checked_name},
+    accounts::{checked, seal},
+    answers::{ChannelAnswer, USUAL_INTERVAL, checked_interval, checked_name},
 };
-use domain::{ChannelId, Fault};
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use domain::{ChannelId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use partners::{
     channels::{KINDS, kind},
     receiver::Reach,
@@ -29,11 +29,11 @@ pub const ROUTE: Route = Route::new(
 .answers::<ChannelAnswer>()
 .succeeds(&[(201, "Registered; `Location` is its path")])
 .idempotent_by_key()
-.problems(&[EXISTS, (422, "idempotency-key-reused", "the key stands for another channel")]);
+.problems(&[RefusalKind::ChannelExists, RefusalKind::KeyReused]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("create-channel", &[ROUTE], Desk::open, handle)
+    Function::http("create-channel", &[ROUTE], handle)
 }
 
 /// What a channel is to be.
@@ -62,18 +62,18 @@ pub(crate) struct Desk {
     pub(crate) reach: Reach,
 }
 
-impl Desk {
-    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+impl Open<Environment> for Desk {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
         let reach = Reach { allows_loopback: env.allows_loopback };
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, vault: open_vault(env)?, reach })
+        Ok(Self { store: env.open()?, vault: env.open()?, reach })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let asked: CreateChannel = request.json()?;
     let Some(kind) = kind(&asked.kind) else {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        return Err(Rejected::field("type", format!("must be one of {}", names.join(", "))).into());
+        return Err(Refusal::field("type", format!("must be one of {}", names.join(", "))).into());
     };
     let account = checked(kind, &asked.credentials, desk.reach)?;
     let name = checked_name(asked.name)?;
@@ -85,7 +85,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
     let channel_id = match (&account, &key) {
         (Some(account), _) => ChannelId::of_account(kind.name, account),
         (None, Some(key)) => ChannelId::of_key(key),
-        (None, None) => ChannelId::from_ulid(request.ulid()),
+        (None, None) => ChannelId::from_ulid(request.ids().ulid()),
     };
     let (store, now) = (desk.store.until(request.deadline), request.now);
     let channels = store.channels().await?;
@@ -93,7 +93,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
         return registered_before(known, registered_by.as_ref());
     }
     if channels.len() >= MOST_CHANNELS {
-        return Err(Rejected::field("name", format!("there are {MOST_CHANNELS} channels already")).into());
+        return Err(Refusal::field("name", format!("there are {MOST_CHANNELS} channels already")).into());
     }
     let channel = Channel {
         credentials: seal(&desk.vault, &channel_id, &asked.credentials).await?,
@@ -104,7 +104,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
         credentials_since: now,
         interval_minutes,
         active,
-        salt: request.ulid().to_string(),
+        salt: request.ids().ulid().to_string(),
         registered_by,
         created_at: now,
         updated_at: now,
@@ -118,11 +118,13 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> 
 }
 
 /// What is answered where there is such a channel: the first answer again to the same request, else that there is one.
-fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Answer, ChannelRefusal> {
+fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Answer, Failure> {
     match (known.registered_by.as_ref(), asked) {
         (Some(before), Some(asked)) if before == asked => Ok(created(known.clone()).replayed()),
-        (Some(before), Some(asked)) if before.0 == asked.0 => Err(ChannelRefusal::KeyReused),
-        (Some(_) | None, Some(_) | None) => Err(ChannelRefusal::Exists(known.account.clone().unwrap_or_default())),
+        (Some(before), Some(asked)) if before.0 == asked.0 => Err(Refusal::KeyReused.into()),
+        (Some(_) | None, Some(_) | None) => {
+            Err(Refusal::ChannelExists { account: known.account.clone().unwrap_or_default() }.into())
+        }
     }
 }
 

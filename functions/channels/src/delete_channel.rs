@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/admin/channels/{channelId}` removes a channel (채널 삭제). What was collected of its orders stays.
 
-use domain::ChannelId;
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -12,17 +12,17 @@ pub const ROUTE: Route = Route::new(
     "Removes a channel; what was collected of its orders stays (채널 삭제)",
 )
 .succeeds(&[(204, "It is removed")])
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("delete-channel", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("delete-channel", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
     store.remove_channel(&channel).await?;
     Ok(Answer::no_content())
 }

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels/{channelId}` shows a channel (채널 조회).
 
 use crate::answers::ChannelAnswer;
-use domain::ChannelId;
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -13,17 +13,17 @@ pub const ROUTE: Route = Route::new(
     "Shows a channel (채널 조회)",
 )
 .answers::<ChannelAnswer>()
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-channel", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-channel", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
     let collection = store.collection(&id).await?;
     Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())))
 }

@@ -5,11 +5,14 @@ use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
     basket::Quantity,
     channel::{Line, Pieces, Recipient, ToldOrder},
-    collected::Edition,
+    external::SourceRevision,
     payment::PaymentStatus,
 };
 use events::{ChannelItem, Item, Order, OrderPayment, PaymentMethod};
-use orders::collecting::{ExternalPayment, follow, pay};
+use ordering::{
+    external_order::{advance, derive_payment},
+    external_order_update::ExternalPayment,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel, collected::CollectedOrder,
@@ -125,7 +128,7 @@ async fn keep_one(
         let now = store.now();
         let order = order(channel, id, told, seen.as_ref(), &pieces, now)?;
         let collected =
-            CollectedOrder { pieces: Some(pieces), ..follow(seen.as_ref(), order, Edition::default(), now) };
+            CollectedOrder { pieces: Some(pieces), ..advance(seen.as_ref(), order, SourceRevision::default(), now) };
         // Nobody needs to know to whom an order went that was over before we heard of it.
         let is_over = collected.pieces.as_ref().is_some_and(|pieces| pieces.open_since(now).is_none());
         let recipient = told.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
@@ -203,7 +206,7 @@ fn order(
         timeline: Vec::new(),
         updated_at: now,
     };
-    pay(&mut order, &ExternalPayment { status: None, paid_at: told.paid_at }, seen);
+    derive_payment(&mut order, &ExternalPayment { status: None, paid_at: told.paid_at }, seen);
     Ok(order)
 }
 

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/orders` lists orders in the one standard model: those of a channel, or all that changed in the last 30 days, ours
 //! and theirs (채널 주문 목록).
 
-use domain::{ChannelId, OrderId, channel::Recipient, order::Status};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, OrderId, Role, channel::Recipient, order::Status};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use events::Order;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-channel-orders", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-channel-orders", &[ROUTE], handle)
 }
 
 /// A page of orders.
@@ -65,7 +65,7 @@ impl std::str::FromStr for Named {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let channel: Option<ChannelId> = request.query("channelId")?;
     let status = request.query::<Named>("status")?.map(|Named(status)| status);
     let store = store.until(request.deadline);
@@ -86,7 +86,7 @@ async fn of_channel(
     id: &ChannelId,
     status: Option<Status>,
     page: &PageRequest,
-) -> Result<Listed, Unanswered> {
+) -> Result<Listed, Failure> {
     let page = store.channel_orders(id, status, page).await?;
     let mut orders = store.collected_orders(&page.entries).await?;
     let mut recipients = store.recipients(id, &page.entries).await?;
@@ -99,7 +99,7 @@ async fn of_channel(
     Ok((page.entries.iter().filter_map(&mut listed).collect(), page.next))
 }
 
-async fn of_all(store: &Store, status: Option<Status>, limit: u16, before: Option<u64>) -> Result<Listed, Unanswered> {
+async fn of_all(store: &Store, status: Option<Status>, limit: u16, before: Option<u64>) -> Result<Listed, Failure> {
     let (mut orders, mut next) = (Vec::new(), before);
     for _ in 0..MOST_PAGES {
         let (entries, reached) = store.latest_changes(next, limit).await?;

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/products` lists products: those of a channel as it has them, or all, ours first (채널 상품 목록).
 
 use crate::answers::ChannelProductAnswer;
-use domain::{ChannelId, Fault, ProductId};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Fault, ProductId, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
@@ -23,16 +23,11 @@ pub const ROUTE: Route = Route::new(
     ("cursor", "the `nextCursor` of the page before"),
 ])
 .answers::<ChannelProducts>()
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(
-        "list-channel-products",
-        &[ROUTE],
-        |env| Ok(Store::open(&env.aws, |name| env.variable(name))?),
-        handle,
-    )
+    Function::http("list-channel-products", &[ROUTE], handle)
 }
 
 /// A page of products.
@@ -51,13 +46,13 @@ fn place(channel: Option<&ChannelId>, last: &str) -> String {
     format!("{}/{last}", channel.map_or("", ChannelId::as_str))
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let only: Option<ChannelId> = request.query("channelId")?;
     let (limit, after) = request.page::<String>()?;
     let store = store.until(request.deadline);
     let after = after.map(|place| read_place(&place)).transpose()?;
     let page = if let Some(id) = only {
-        store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+        store.channel(&id).await?.ok_or(Refusal::NotFound)?;
         let after = after.map(|(_, last)| last.to_string());
         of_channel(&store, &id, &PageRequest { limit, after }).await?
     } else {
@@ -66,8 +61,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     Ok(Answer::ok(&ChannelProducts { products: page.entries, next_cursor: Answer::cursor(page.next.as_deref()) }))
 }
 
-fn read_place(place: &str) -> Result<(Option<ChannelId>, ProductId), Rejected> {
-    let not_ours = || Rejected::field("cursor", "is not one of ours");
+fn read_place(place: &str) -> Result<(Option<ChannelId>, ProductId), Refusal> {
+    let not_ours = || Refusal::field("cursor", "is not one of ours");
     let (channel, last) = place.split_once('/').ok_or_else(not_ours)?;
     let channel = (!channel.is_empty()).then(|| ChannelId::parse(channel)).transpose().map_err(|_| not_ours())?;
     Ok((channel, ProductId::parse(last).map_err(|_| not_ours())?))

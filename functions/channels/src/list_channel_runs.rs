@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels/{channelId}/runs` lists the collections of a channel, the newest first (채널 수집 이력).
 
 use crate::answers::RunAnswer;
-use domain::{ChannelId, RunId};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Refusal, RefusalKind, Role, RunId};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -16,11 +16,11 @@ pub const ROUTE: Route = Route::new(
 )
 .query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
 .answers::<Runs>()
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-channel-runs", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-channel-runs", &[ROUTE], handle)
 }
 
 /// A page of collections.
@@ -34,11 +34,11 @@ pub struct Runs {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let (limit, after) = request.page::<RunId>()?;
     let store = store.until(request.deadline);
-    let collection = store.collection(&id).await?.ok_or(Rejected::NotFound)?;
+    let collection = store.collection(&id).await?.ok_or(Refusal::NotFound)?;
     let is_first = after.is_none();
     let page = store.ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) }).await?;
     let going_on = collection.run.filter(|_| is_first);

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels` lists the channels (채널 목록).
 
 use crate::answers::ChannelAnswer;
-use domain::ChannelId;
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-channels", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-channels", &[ROUTE], handle)
 }
 
 /// The channels.
@@ -28,7 +28,7 @@ pub struct Channels {
     channels: Vec<ChannelAnswer>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
     let channels = store.channels().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();

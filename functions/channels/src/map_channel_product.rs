@@ -2,8 +2,8 @@
 //! orders take from our stock, and the channel is told of it.
 
 use crate::{answers::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
-use domain::{ChannelId, Fault, ProductId};
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChannelId, Failure, Fault, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,11 +25,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<MapProduct>()
 .answers::<ChannelProductAnswer>()
-.problems(&[(404, "not-found", "the channel has no such product, as far as it was collected, or we have none")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("map-channel-product", &[ROUTE], Desk::open, handle)
+    Function::http("map-channel-product", &[ROUTE], handle)
 }
 
 /// Which product of ours it is.
@@ -47,21 +47,21 @@ struct Desk {
     queue: Queue,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
+        Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let external: ProductId = request.path("externalId")?;
     let MapProduct { product_id } = request.json()?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
     let product = match store.channel_product(&id, &external).await? {
         Some(product) => product,
-        None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => return Err(Rejected::NotFound.into()),
+        None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => return Err(Refusal::NotFound.into()),
         // Whoever has no catalogue may have any.
         None => {
             let product = ChannelProduct::unseen(id.clone(), external.clone());
@@ -70,7 +70,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
         }
     };
     if let Some(ours) = &product_id {
-        store.product(ours).await?.ok_or(Rejected::NotFound)?;
+        store.product(ours).await?.ok_or(Refusal::NotFound)?;
     }
     for _ in 0..ROUNDS {
         let seen = store.mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);

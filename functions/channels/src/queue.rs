@@ -1,7 +1,7 @@
 //! What the queue of `collect-channel` is told, and how.
 
-use domain::{ChannelId, Fault, ProductId, RunId};
-use edge::{Environment, NotStarted, Pacer};
+use domain::{ChannelId, Fault, NotStarted, Open, ProductId, RunId};
+use edge::{Environment, SourceQueue};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,13 +36,15 @@ pub(crate) struct DueStock {
 
 /// The queue.
 #[derive(Clone)]
-pub(crate) struct Queue(pub(crate) Pacer);
+pub(crate) struct Queue(pub(crate) SourceQueue);
+
+impl Open<Environment> for Queue {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        Ok(Self(SourceQueue::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?))
+    }
+}
 
 impl Queue {
-    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self(Pacer::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?))
-    }
-
     /// Asks for something to be done, now or later.
     pub(crate) async fn ask(&self, due: &impl Serialize, wait: Duration) -> Result<(), Fault> {
         let body = serde_json::to_string(due).map_err(Fault::broken)?;

@@ -5,8 +5,8 @@
 //! nothing, for Lambda stops a function that goes on doing so.
 
 use crate::queue::{DueRun, Queue};
-use domain::{ChannelId, Fault, RunId, Timestamp};
-use edge::{Environment, Function, NotStarted, Tick};
+use domain::{ChannelId, Fault, NotStarted, Open, RunId, Timestamp};
+use edge::{Environment, Function, Tick};
 use std::time::Duration;
 use store::{
     Store,
@@ -18,7 +18,7 @@ const LOST_AFTER: Duration = Duration::from_mins(1);
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("schedule-collections", Scheduler::open, handle)
+    Function::schedule("schedule-collections", handle)
 }
 
 #[derive(Clone)]
@@ -27,9 +27,9 @@ struct Scheduler {
     queue: Queue,
 }
 
-impl Scheduler {
+impl Open<Environment> for Scheduler {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, queue: Queue::open(env)? })
+        Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The steps of a run: each makes one call, or a few of one kind, stores what came of it, and moves the place on.
 
 use crate::{
-    accounts::{Account, Halt, Open},
+    accounts::{Account, Halt, Session},
     keeping::keep,
     queue::Queue,
     stocks::ask_to_tell,
@@ -39,20 +39,20 @@ const MOST_CALLS: u32 = 10_000;
 /// Makes one call, stores what it told, and moves the place on.
 pub(crate) async fn step(
     queue: &Queue,
-    open: &Open<'_>,
+    session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
 ) -> Result<(), Halt> {
     match run.stage.clone() {
         Stage::Orders { place, from, until } => {
             let listed = Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
-            match orders(queue, open, collection, run, &listed).await {
-                Err(Halt::Trouble(Trouble::TooSlow)) => narrow(open, run, &listed),
+            match orders(queue, session, collection, run, &listed).await {
+                Err(Halt::Trouble(Trouble::TooSlow)) => narrow(session, run, &listed),
                 outcome => outcome,
             }
         }
-        Stage::Products { place } => products(open, collection, run, place.as_deref().map(Place::parse)).await,
-        Stage::Stocks { after } => stocks(open, collection, run, after).await,
+        Stage::Products { place } => products(session, collection, run, place.as_deref().map(Place::parse)).await,
+        Stage::Stocks { after } => stocks(session, collection, run, after).await,
         Stage::Over => Ok(()),
     }
 }
@@ -65,21 +65,21 @@ struct Listed {
 }
 
 /// What begins at `from`, in a window that is not too large for the marketplace.
-fn window(open: &Open<'_>, run: &Run, from: Timestamp) -> Stage {
+fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Stage {
     let most = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
-    let window = open.account.channel.begin(from, run.until, most);
+    let window = session.account.channel.begin(from, run.until, most);
     Stage::Orders { place: window.first.text(), from: Some(from), until: window.until }
 }
 
 /// A page took too long: the window begins anew, half as large, unless it is as small as it may be.
-fn narrow(open: &Open<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
+fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
     let known = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
     let half = listed.from.until(listed.until).min(known) / 2;
     if half < SMALLEST_WINDOW {
         return Err(Halt::Trouble(Trouble::TooSlow));
     }
     run.window_seconds = Some(half.as_secs());
-    run.stage = window(open, run, listed.from);
+    run.stage = window(session, run, listed.from);
     match run.stage {
         // The marketplace has no smaller window: the same page would be too slow once more.
         Stage::Orders { until, .. } if until == listed.until => Err(Halt::Trouble(Trouble::TooSlow)),
@@ -89,16 +89,16 @@ fn narrow(open: &Open<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
 
 async fn orders(
     queue: &Queue,
-    open: &Open<'_>,
+    session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
     Listed { place, from, until }: &Listed,
 ) -> Result<(), Halt> {
-    let Open { store, channel, account: Account { channel: account, kind }, .. } = open;
+    let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
     if run.calls >= MOST_CALLS {
         return Err(Halt::Trouble(Trouble::Rejected("the listing of orders comes to no end".into())));
     }
-    open.turn().await?;
+    session.turn().await?;
     run.calls += 1;
     let page = account.orders(place, store.now()).await?;
     if !kind.has_catalogue {
@@ -109,7 +109,7 @@ async fn orders(
     ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
     let mut unread = page.unread;
     for repacked in std::mem::take(&mut kept.repacked) {
-        open.turn().await?;
+        session.turn().await?;
         run.calls += 1;
         let whole = match account.order(&repacked, store.now()).await {
             Ok(whole) => whole,
@@ -129,7 +129,7 @@ async fn orders(
         kept.changed += one.changed;
     }
     (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
-    open.rest(page.rest).await?;
+    session.rest(page.rest).await?;
     run.unread += u32::try_from(unread.len()).unwrap_or(u32::MAX);
     run.such_as.extend(unread);
     run.such_as.truncate(NAMED);
@@ -140,7 +140,7 @@ async fn orders(
         if run.unread == 0 {
             collection.collected_until = collection.collected_until.max(Some(*until));
         }
-        if *until < run.until { window(open, run, *until) } else { Stage::Stocks { after: None } }
+        if *until < run.until { window(session, run, *until) } else { Stage::Stocks { after: None } }
     };
     Ok(())
 }
@@ -157,13 +157,13 @@ fn ordered(channel_id: &ChannelId, orders: &[ToldOrder]) -> Vec<ChannelProduct> 
 }
 
 async fn products(
-    open: &Open<'_>,
+    session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
     place: Option<Place>,
 ) -> Result<(), Halt> {
-    let Open { store, channel, account: Account { channel: account, .. }, .. } = open;
-    open.turn().await?;
+    let Session { store, channel, account: Account { channel: account, .. }, .. } = session;
+    session.turn().await?;
     run.calls += 1;
     let page = account.products(place.as_ref(), store.now()).await?;
     let product = |product: partners::channels::Product| ChannelProduct {
@@ -177,8 +177,8 @@ async fn products(
     let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
     store.put_channel_products(&products).await?;
     run.products += u32::try_from(products.len()).unwrap_or(0);
-    open.rest(page.rest).await?;
-    let interval = Duration::from_mins(open.channel.interval_minutes.into());
+    session.rest(page.rest).await?;
+    let interval = Duration::from_mins(session.channel.interval_minutes.into());
     run.stage = match page.next {
         // Orders do not wait for products: the next run goes on there.
         Some(next) if run.begun_at.plus(interval) <= store.now() => {
@@ -196,22 +196,22 @@ async fn products(
 
 /// Tells the stocks of a few mapped products: of those whose stock the marketplace does not have, and once a day of all.
 async fn stocks(
-    open: &Open<'_>,
+    session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
     after: Option<String>,
 ) -> Result<(), Halt> {
     let page = PageRequest { limit: MAPPINGS, after };
-    let page = open.store.mappings(&open.channel.channel_id, &page).await?;
+    let page = session.store.mappings(&session.channel.channel_id, &page).await?;
     let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
-    let stocks = open.store.stocks(&products).await?;
+    let stocks = session.store.stocks(&products).await?;
     for mapping in page.entries {
         let external = mapping.external_id.to_string();
         let units = stocks.get(&mapping.product_id).copied();
         // What a marketplace does to its stocks by itself, we do not hear: now and then all are told.
         let anyway = run.with_products;
         if units.is_some() && (anyway || units != mapping.stock_there || mapping.error.is_some()) {
-            match open.tell(mapping, anyway).await {
+            match session.tell(mapping, anyway).await {
                 Ok(told) => {
                     (run.stocks, run.calls) = (run.stocks + told, run.calls + told);
                     run.troubles = 0;

@@ -2,7 +2,7 @@
 //! does not matter how often, and looked at again afterwards, so it does not matter if it changed in between.
 
 use crate::{
-    accounts::{Halt, Open},
+    accounts::{Halt, Session},
     queue::{DueStock, Queue},
 };
 use domain::{ChannelId, Fault, ProductId};
@@ -13,7 +13,7 @@ use store::{Store, channel_products::Mapping};
 /// How often a stock is told anew when it changed while it was told.
 const ROUNDS: usize = 4;
 
-impl Open<'_> {
+impl Session<'_> {
     /// Makes sure that the marketplace has the stock of a mapped product, or tells it anyway; says how often it was told.
     pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, Halt> {
         let Mapping { channel_id, external_id, product_id, .. } = &mapping;

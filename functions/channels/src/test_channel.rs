@@ -1,8 +1,8 @@
 //! `POST /api/v1/admin/channels/{channelId}/test` tries the credentials of a channel (채널 연결 확인).
 
-use crate::accounts::{Accounts, Halt, Open};
-use domain::ChannelId;
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route, Unanswered};
+use crate::accounts::{Accounts, Halt, Session};
+use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,11 +19,11 @@ pub const ROUTE: Route = Route::new(
     "Tries the credentials of a channel (채널 연결 확인)",
 )
 .answers::<Tested>()
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("test-channel", &[ROUTE], Desk::open, handle)
+    Function::http("test-channel", &[ROUTE], handle)
 }
 
 /// What came of it.
@@ -41,27 +41,27 @@ struct Desk {
     accounts: Accounts,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, accounts: Accounts::open(env)? })
+        Ok(Self { store: env.open()?, accounts: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
     let account = desk.accounts.of(&channel).await?;
     let patience = request.deadline.minus(CALLS_TAKE);
-    let open = Open { store: &store, channel: &channel, account: &account, patience };
-    let tested = match open.turn().await {
+    let session = Session { store: &store, channel: &channel, account: &account, patience };
+    let tested = match session.turn().await {
         Ok(()) => account.channel.check(store.now()).await.map_err(Halt::Trouble),
         Err(halt) => Err(halt),
     };
     let tested = match tested {
         Ok(()) => Tested { ok: true, detail: String::new() },
         Err(Halt::Trouble(trouble)) => {
-            open.heed(&trouble, 1).await?;
+            session.heed(&trouble, 1).await?;
             Tested { ok: false, detail: trouble.to_string() }
         }
         Err(Halt::Wait(wait)) => {

@@ -3,11 +3,11 @@
 
 use crate::{
     accounts::{checked, seal},
-    answers::{ChannelAnswer, ChannelRefusal, checked_interval, checked_name},
+    answers::{ChannelAnswer, checked_interval, checked_name},
     create_channel::Desk,
 };
-use domain::{ChannelId, Fault};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
+use domain::{ChannelId, Failure, Fault, Refusal, RefusalKind, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,11 +26,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<UpdateChannel>()
 .answers::<ChannelAnswer>()
-.problems(&[(404, "not-found", "there is no such channel")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("update-channel", &[ROUTE], Desk::open, handle)
+    Function::http("update-channel", &[ROUTE], handle)
 }
 
 /// What is to be another.
@@ -47,20 +47,20 @@ pub struct UpdateChannel {
     active: Option<bool>,
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, ChannelRefusal> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let UpdateChannel { name, credentials, interval_minutes, active } = request.json()?;
     let name = name.map(checked_name).transpose()?;
     let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
     let (store, now) = (desk.store.until(request.deadline), request.now);
     for _ in 0..ROUNDS {
-        let known = store.channel(&id).await?.ok_or(Rejected::NotFound)?;
+        let known = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
             let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
             if checked(kind, credentials, desk.reach)? != channel.account {
                 return Err(
-                    Rejected::field("credentials", "are of another account, which would be another channel").into()
+                    Refusal::field("credentials", "are of another account, which would be another channel").into()
                 );
             }
             channel.credentials = seal(&desk.vault, &id, credentials).await?;

@@ -3,8 +3,8 @@
 //! Counting the coupon and writing it is one transaction, so never more are issued than there are. The coupon's id follows
 //! from source and customer, so nobody draws two.
 
-use domain::{CouponId, CouponSourceId, CustomerId, Fault, Timestamp, coupon::NotIssued};
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route};
+use domain::{CouponSourceId, CustomerId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{NotCommitted, Store, Transaction, coupons::DrawnCoupon};
@@ -23,15 +23,15 @@ pub const ROUTE: Route = Route::new(
 .takes::<IssueCoupon>()
 .answers::<crate::Coupon>()
 .problems(&[
-    (404, "not-found", "there is no such source"),
-    (409, "coupon-already-issued", "the customer has one from this source already"),
-    (409, "coupon-not-open", "it is too early or too late"),
-    (409, "coupon-sold-out", "all are gone"),
+    RefusalKind::NotFound,
+    RefusalKind::CouponAlreadyIssued,
+    RefusalKind::CouponNotOpen,
+    RefusalKind::CouponSoldOut,
 ]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("issue-coupon", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("issue-coupon", &[ROUTE], handle)
 }
 
 /// To whom a coupon is issued.
@@ -43,38 +43,7 @@ pub struct IssueCoupon {
     customer_id: CustomerId,
 }
 
-/// Why no coupon is issued.
-#[derive(Debug, thiserror::Error)]
-pub enum IssueRefusal {
-    /// The customer has one.
-    #[error("The customer has coupon {0} from this source already.")]
-    AlreadyIssued(CouponId),
-    /// There is none now.
-    #[error(transparent)]
-    NotIssued(#[from] NotIssued),
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for IssueRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::AlreadyIssued(coupon) => Details::new(409, "coupon-already-issued").with("couponId", coupon),
-            Self::NotIssued(NotIssued::NotOpen { from, until }) => {
-                Details::new(409, "coupon-not-open").with("issueFrom", from).with("issueUntil", until)
-            }
-            Self::NotIssued(NotIssued::SoldOut) => Details::new(409, "coupon-sold-out"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, IssueRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let source_id: CouponSourceId = request.path("sourceId")?;
     let IssueCoupon { customer_id } = request.json()?;
     request.caller.must_be(&customer_id)?;
@@ -85,7 +54,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, IssueRefusal> 
         if let Some(drawn) = drawn {
             return again(drawn, key_hash.as_ref());
         }
-        let source = source.ok_or(Rejected::NotFound)?;
+        let source = source.ok_or(Refusal::NotFound)?;
         let coupon = source.source.issue(&customer_id, request.now)?;
         let drawn = DrawnCoupon { coupon, key_hash: key_hash.clone() };
         let issue = Transaction::default()
@@ -94,7 +63,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, IssueRefusal> 
         match issue.commit(&store).await {
             Ok(()) => return Ok(Answer::ok(&as_issued(drawn))),
             // The last one went, the terms changed, or the customer has one by now: look again.
-            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Failed(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
         }
     }
@@ -102,11 +71,11 @@ async fn handle(store: Store, request: Request) -> Result<Answer, IssueRefusal> 
 }
 
 /// The first answer again, if this is the request that drew the coupon.
-fn again(drawn: DrawnCoupon, key_hash: Option<&String>) -> Result<Answer, IssueRefusal> {
+fn again(drawn: DrawnCoupon, key_hash: Option<&String>) -> Result<Answer, Failure> {
     if key_hash.is_some() && drawn.key_hash.as_ref() == key_hash {
         Ok(Answer::ok(&as_issued(drawn)).replayed())
     } else {
-        Err(IssueRefusal::AlreadyIssued(drawn.coupon.coupon_id))
+        Err(Refusal::CouponAlreadyIssued { coupon_id: drawn.coupon.coupon_id }.into())
     }
 }
 

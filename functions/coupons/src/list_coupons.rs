@@ -1,10 +1,10 @@
 //! `GET /customers/{customerId}/coupons` lists a customer's coupons (쿠폰함).
 
 use domain::{
-    CouponId, CustomerId,
+    CouponId, CustomerId, Failure, Role,
     coupon::{Coupon, CouponStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-coupons", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-coupons", &[ROUTE], handle)
 }
 
 /// A page of coupons.
@@ -39,7 +39,7 @@ pub struct CouponList {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let status: Option<CouponStatus> = request.query("status")?;

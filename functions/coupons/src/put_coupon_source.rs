@@ -3,10 +3,11 @@
 //! A coupon keeps the terms on which it was issued: a change is for those that are issued from then on.
 
 use domain::{
-    CouponSourceId, Fault, Timestamp, Won,
+    CouponSourceId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp, Won,
     coupon::{CouponSource, Discount, MAX_COUPONS, MAX_VALID_DAYS, Percent},
+    number::WholeNumber,
 };
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{NotCommitted, Store, Transaction};
@@ -25,11 +26,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<PutCouponSource>()
 .answers::<CouponSource>()
-.problems(&[(409, "quantity-below-issued", "more coupons were issued already")]);
+.problems(&[RefusalKind::QuantityBelowIssued]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("put-coupon-source", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("put-coupon-source", &[ROUTE], handle)
 }
 
 /// The terms of a source: either `discountAmount`, or `discountRate` with `maxDiscountAmount`.
@@ -56,31 +57,7 @@ pub struct PutCouponSource {
     valid_days: WholeNumber,
 }
 
-/// Why a source is not put.
-#[derive(Debug, thiserror::Error)]
-pub enum PutSourceRefusal {
-    /// There would be fewer than were issued.
-    #[error("{0} coupons were issued already.")]
-    BelowIssued(i64),
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for PutSourceRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::BelowIssued(issued) => Details::new(409, "quantity-below-issued").with("issued", issued),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, PutSourceRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let source_id: CouponSourceId = request.path("sourceId")?;
     let terms = request.json::<PutCouponSource>()?.into_source(source_id)?;
     let store = store.until(request.deadline);
@@ -88,13 +65,13 @@ async fn handle(store: Store, request: Request) -> Result<Answer, PutSourceRefus
         let known = store.coupon_source(&terms.source_id).await?;
         let (version, issued) = known.map_or((0, 0), |known| (known.version, known.source.issued));
         if terms.quantity < issued {
-            return Err(PutSourceRefusal::BelowIssued(issued));
+            return Err(Refusal::QuantityBelowIssued { issued }.into());
         }
         let source = CouponSource { issued, ..terms.clone() };
         match Transaction::default().with(store.put_coupon_source(&source, version)?, ()).commit(&store).await {
             Ok(()) => return Ok(Answer::ok(&source)),
             // Somebody else put it, or more were issued by now: look again.
-            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Failed(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
         }
     }
@@ -102,13 +79,13 @@ async fn handle(store: Store, request: Request) -> Result<Answer, PutSourceRefus
 }
 
 impl PutCouponSource {
-    fn into_source(self, source_id: CouponSourceId) -> Result<CouponSource, Rejected> {
+    fn into_source(self, source_id: CouponSourceId) -> Result<CouponSource, Refusal> {
         let discount = self.discount()?;
         if !(1..=MAX_NAME).contains(&self.name.chars().count()) {
-            return Err(Rejected::field("name", format!("must be 1 to {MAX_NAME} characters")));
+            return Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")));
         }
         if self.issue_until <= self.issue_from {
-            return Err(Rejected::field("issueUntil", "must be after issueFrom"));
+            return Err(Refusal::field("issueUntil", "must be after issueFrom"));
         }
         let minimum = self.minimum_order_amount.map(|minimum| within("minimumOrderAmount", minimum, 0, Won::MAX.get()));
         let valid_days = within("validDays", self.valid_days, 1, MAX_VALID_DAYS)?;
@@ -125,7 +102,7 @@ impl PutCouponSource {
         })
     }
 
-    fn discount(&self) -> Result<Discount, Rejected> {
+    fn discount(&self) -> Result<Discount, Refusal> {
         match (self.discount_amount, self.discount_rate, self.max_discount_amount) {
             (Some(amount), None, None) => {
                 let amount = within("discountAmount", amount, 1, Won::MAX.get())?;
@@ -133,11 +110,11 @@ impl PutCouponSource {
             }
             (None, Some(rate), Some(max)) => {
                 let max = within("maxDiscountAmount", max, 1, Won::MAX.get())?;
-                let rate = Percent::try_from(rate.0).map_err(|error| Rejected::field("discountRate", error))?;
+                let rate = Percent::try_from(rate.0).map_err(|error| Refusal::field("discountRate", error))?;
                 Ok(Discount::Rate { discount_rate: rate, max_discount_amount: won("maxDiscountAmount", max)? })
             }
-            (None, Some(_), None) => Err(Rejected::field("maxDiscountAmount", "is needed with discountRate")),
-            _ => Err(Rejected::field(
+            (None, Some(_), None) => Err(Refusal::field("maxDiscountAmount", "is needed with discountRate")),
+            _ => Err(Refusal::field(
                 "discountAmount",
                 "must be there alone, or discountRate with maxDiscountAmount instead",
             )),
@@ -145,11 +122,11 @@ impl PutCouponSource {
     }
 }
 
-fn within(field: &str, number: WholeNumber, least: i64, most: i64) -> Result<i64, Rejected> {
+fn within(field: &str, number: WholeNumber, least: i64, most: i64) -> Result<i64, Refusal> {
     let is_within = (least..=most).contains(&number.0);
-    if is_within { Ok(number.0) } else { Err(Rejected::field(field, format!("must be {least} to {most}"))) }
+    if is_within { Ok(number.0) } else { Err(Refusal::field(field, format!("must be {least} to {most}"))) }
 }
 
-fn won(field: &str, amount: i64) -> Result<Won, Rejected> {
-    Won::new(amount).map_err(|error| Rejected::field(field, error))
+fn won(field: &str, amount: i64) -> Result<Won, Refusal> {
+    Won::new(amount).map_err(|error| Refusal::field(field, error))
 }

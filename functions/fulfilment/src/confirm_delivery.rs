@@ -1,9 +1,12 @@
 //! `POST /orders/{orderId}/confirm-delivery` lets a customer say that they have got their order (배송 확인): it is complete, and
 //! counts for their grade.
 
-use domain::lifecycle::Command;
-use edge::{Access, Answer, Function, Method, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use domain::{Failure, Role, lifecycle::Command};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    access::is_customer_of,
+    transition::{self, Transition, transition},
+};
 use store::Store;
 
 /// The route.
@@ -15,15 +18,16 @@ pub const ROUTE: Route = Route::new(
 )
 .idempotent_by_key()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(transition::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("confirm-delivery", &[ROUTE], crate::open, handle)
+    Function::http("confirm-delivery", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
-    let asked = Move { order_id, name: "confirm-delivery", meaning: "", concerns: orders::moving::is_of_customer };
-    move_order(&store, &request, asked, |_| Command::ConfirmDelivery).await
+    let asked = Transition { order_id, name: "confirm-delivery", meaning: "", may_request: is_customer_of };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::ConfirmDelivery).await?))
 }

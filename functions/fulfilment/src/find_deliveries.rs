@@ -3,8 +3,8 @@
 //! The cells around the place that is asked for are searched, and what is found is measured.
 
 use crate::geography::{cells_around, meters_between};
-use domain::{InvalidId, OrderId, StoreId, Timestamp, delivery::Degrees, geohash::Position};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp, delivery::Degrees, geohash::Position};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("find-deliveries", &[ROUTE], crate::open, handle)
+    Function::http("find-deliveries", &[ROUTE], handle)
 }
 
 /// Orders that wait for a rider.
@@ -111,14 +111,14 @@ impl FromStr for Place {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let centre = Position { lat: needed(&request, "lat")?, lng: needed(&request, "lng")? };
     if centre.lat.e7().abs() > MOST_LATITUDE * 10_000_000 {
-        return Err(Rejected::field("lat", format!("must be -{MOST_LATITUDE} to {MOST_LATITUDE}")).into());
+        return Err(Refusal::field("lat", format!("must be -{MOST_LATITUDE} to {MOST_LATITUDE}")).into());
     }
     let radius = request.query("radiusMeters")?.unwrap_or(USUAL_RADIUS_METERS);
     if !(1..=MOST_RADIUS_METERS).contains(&radius) {
-        return Err(Rejected::field("radiusMeters", format!("must be 1 to {MOST_RADIUS_METERS}")).into());
+        return Err(Refusal::field("radiusMeters", format!("must be 1 to {MOST_RADIUS_METERS}")).into());
     }
     let whom = request.query("near")?.map_or(Near::Customer, |Asked(whom)| whom);
     let (limit, after) = request.page::<Place>()?;
@@ -137,8 +137,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
     Ok(Answer::ok(&Deliveries { deliveries, next_cursor: Answer::cursor(last.as_deref()) }))
 }
 
-fn needed(request: &Request, name: &str) -> Result<Degrees, Rejected> {
-    request.query(name)?.ok_or_else(|| Rejected::field(name, "is needed"))
+fn needed(request: &Request, name: &str) -> Result<Degrees, Refusal> {
+    request.query(name)?.ok_or_else(|| Refusal::field(name, "is required"))
 }
 
 fn position(delivery: &Delivery, whom: Near) -> Option<Position> {

@@ -1,8 +1,11 @@
 //! `POST /orders/{orderId}/finish-cooking` says that an order is cooked (요리 완료): riders nearby find it.
 
-use domain::lifecycle::Command;
-use edge::{Access, Answer, Function, Method, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use domain::{Failure, Role, lifecycle::Command};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    access::is_store_of,
+    transition::{self, Transition, transition},
+};
 use store::Store;
 
 /// The route.
@@ -14,15 +17,16 @@ pub const ROUTE: Route = Route::new(
 )
 .idempotent_by_key()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(transition::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("finish-cooking", &[ROUTE], crate::open, handle)
+    Function::http("finish-cooking", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
-    let asked = Move { order_id, name: "finish-cooking", meaning: "", concerns: crate::is_made_by };
-    move_order(&store, &request, asked, |_| Command::FinishCooking).await
+    let asked = Transition { order_id, name: "finish-cooking", meaning: "", may_request: is_store_of };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::FinishCooking).await?))
 }

@@ -1,8 +1,8 @@
 //! `GET /order-views/{orderId}` shows a customer everything of their order on one page (주문 현황).
 
 use crate::view::{OrderViewAnswer, shown};
-use domain::OrderId;
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{Failure, OrderId, Refusal, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -16,15 +16,15 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-order-view", &[ROUTE], crate::open, handle)
+    Function::http("get-order-view", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let store = store.until(request.deadline);
     let view = store.order_view(&order_id).await?;
     let view = view.filter(|view| request.caller.must_be(&view.order.customer_id).is_ok());
-    let view = view.ok_or(Rejected::NotFound)?;
+    let view = view.ok_or(Refusal::NotFound)?;
     let profile = match &view.order.store_id {
         Some(store_id) => store.store_profile(store_id).await?,
         None => None,

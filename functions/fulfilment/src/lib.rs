@@ -18,18 +18,13 @@ pub mod project_deliveries;
 pub mod project_order_views;
 pub mod project_store_board;
 pub mod put_store;
-pub mod raise_grade;
-pub mod rebuild_views;
 pub mod reject_order;
 pub mod ship_order;
 pub mod start_cooking;
 pub mod unassign_order;
 mod view;
 
-use domain::{Fault, order::Order};
-use edge::{Caller, Environment, Function, Message, NotJson, NotStarted};
-use events::Envelope;
-use store::Store;
+use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
@@ -50,38 +45,7 @@ pub fn functions() -> Vec<Function> {
         get_order_view::function(),
         list_order_views::function(),
         project_order_views::function(),
-        rebuild_views::function(),
         project_store_board::function(),
         project_deliveries::function(),
-        raise_grade::function(),
     ]
-}
-
-fn open(env: &Environment) -> Result<Store, NotStarted> {
-    Ok(Store::open(&env.aws, |name| env.variable(name))?)
-}
-
-/// Whether an order is one that the caller makes, or the caller is an operator.
-fn is_made_by(caller: &Caller, order: &Order) -> bool {
-    match caller {
-        Caller::Store(store) => Some(store) == order.store_id.as_ref(),
-        Caller::Operator => true,
-        Caller::Anyone | Caller::Customer(_) | Caller::Rider(_) | Caller::Partner => false,
-    }
-}
-
-/// Why an event stays in the queue.
-#[derive(Debug, thiserror::Error)]
-pub enum NotProjected {
-    /// It is not an order's event: it will end in the dead-letter queue.
-    #[error("it is not an order's event")]
-    Unreadable(#[from] NotJson),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-/// The order of an event, as it was just after.
-fn told(message: &Message) -> Result<events::Order, NotProjected> {
-    Ok(message.json::<Envelope<events::Order>>()?.data)
 }

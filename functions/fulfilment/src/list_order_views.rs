@@ -1,9 +1,9 @@
 //! `GET /order-views?customerId=` shows a customer everything of their orders, the newest first (주문 현황 목록).
 
 use crate::view::{OrderViewAnswer, shown};
-use domain::{CustomerId, StoreId};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
-use orders::list_orders::page_of;
+use domain::{CustomerId, Failure, Refusal, Role, StoreId};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::listing;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-order-views", &[ROUTE], crate::open, handle)
+    Function::http("list-order-views", &[ROUTE], handle)
 }
 
 /// A page of views.
@@ -39,12 +39,12 @@ pub struct OrderViews {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: Option<CustomerId> = request.query("customerId")?;
-    let customer = customer.ok_or_else(|| Rejected::field("customerId", "is needed"))?;
+    let customer = customer.ok_or_else(|| Refusal::field("customerId", "is required"))?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
-    let page = store.order_views_of(&customer, &page_of(&request)?).await?;
+    let page = store.order_views_of(&customer, &listing::page(request.page()?)).await?;
     let stores: BTreeSet<&StoreId> = page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
     let stores = store.store_profiles(&Vec::from_iter(stores)).await?;
     let order_views = page.entries.into_iter().map(|view| shown(view, &stores)).collect();

@@ -1,8 +1,8 @@
 //! `GET /stores/{storeId}/orders` shows a store's board (가게 주문 목록).
 
-use domain::{StoreId, order::Status};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
-use orders::list_orders::{OrderList, page_of};
+use domain::{Failure, Role, StoreId, order::Status};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::listing::{self, OrderList};
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value::Error},
@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-store-orders", &[ROUTE], crate::open, handle)
+    Function::http("list-store-orders", &[ROUTE], handle)
 }
 
 /// A status as a query names it.
@@ -40,11 +40,11 @@ impl FromStr for Asked {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     request.caller.must_be_at(&store_id)?;
     let status: Option<Asked> = request.query("status")?;
-    let page = page_of(&request)?;
+    let page = listing::page(request.page()?);
     let board = store.until(request.deadline).board(&store_id, status.map(|Asked(status)| status), &page).await?;
-    Ok(Answer::ok(&OrderList::new(board.entries, board.next.as_deref())))
+    Ok(Answer::ok(&OrderList::new(board.entries, Answer::cursor(board.next.as_deref()))))
 }

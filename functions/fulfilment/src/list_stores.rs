@@ -3,8 +3,8 @@
 //! Where a place is given every store is read: a merchant has tens of them, or hundreds, of some 200 bytes each.
 
 use crate::geography::meters_between;
-use domain::{InvalidId, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile};
-use edge::{Access, Answer, Function, MAX_PAGE, Method, Rejected, Request, Route, Unanswered};
+use domain::{Failure, InvalidId, Refusal, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile};
+use edge::{Access, Answer, Function, MAX_PAGE, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-stores", &[ROUTE], crate::open, handle)
+    Function::http("list-stores", &[ROUTE], handle)
 }
 
 /// A page of stores.
@@ -82,7 +82,7 @@ impl FromStr for Place {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let place: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
     let radius: Option<u32> = request.query("radiusMeters")?;
     let store = store.until(request.deadline);
@@ -90,23 +90,23 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
         (Some(lat), Some(lng)) if lat.is_latitude() => {
             nearest(&store, &request, Position { lat, lng }, radius.unwrap_or(u32::MAX)).await?
         }
-        (Some(_), Some(_)) => return Err(Rejected::field("lat", "must be -90 to 90").into()),
-        (None, None) if radius.is_some() => return Err(Rejected::field("lat", "is needed, and lng").into()),
+        (Some(_), Some(_)) => return Err(Refusal::field("lat", "must be -90 to 90").into()),
+        (None, None) if radius.is_some() => return Err(Refusal::field("lat", "is needed, and lng").into()),
         (None, None) => by_id(&store, &request).await?,
-        (None, Some(_)) => return Err(Rejected::field("lat", "is needed where there is lng").into()),
-        (Some(_), None) => return Err(Rejected::field("lng", "is needed where there is lat").into()),
+        (None, Some(_)) => return Err(Refusal::field("lat", "is needed where there is lng").into()),
+        (Some(_), None) => return Err(Refusal::field("lng", "is needed where there is lat").into()),
     };
     Ok(Answer::ok(&list))
 }
 
-async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Unanswered> {
+async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<StoreId>()?;
     let page = store.list_stores(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
     let stores = page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
     Ok(StoreList { stores, next_cursor: Answer::cursor(page.next.as_deref()) })
 }
 
-async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32) -> Result<StoreList, Unanswered> {
+async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<Place>()?;
     let mut near: Vec<(Place, StoreProfile)> = Vec::new();
     let mut page = PageRequest { limit: MAX_PAGE, after: None };

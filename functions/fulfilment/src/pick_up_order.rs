@@ -1,8 +1,8 @@
 //! `POST /orders/{orderId}/pick-up` lets a rider take a cooked order (픽업). Of two riders one wins.
 
-use domain::{RiderId, lifecycle::Command, order::Order};
-use edge::{Access, Answer, Caller, Function, Method, Rejected, Request, Role, Route};
-use orders::moving::{Move, MoveRefusal, move_order};
+use domain::{Caller, Failure, Refusal, RefusalKind, RiderId, Role, lifecycle::Command, order::Order};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::transition::{Transition, transition};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -17,16 +17,11 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<PickUpOrder>()
 .answers::<events::Order>()
-.problems(&[
-    (404, "not-found", "there is no such order that the caller may know of"),
-    (409, "wrong-status", "the order has another status: `orderStatus`; it must have one of `expected`"),
-    (409, "too-many-deliveries", "the rider has `limit` open deliveries"),
-    (422, "idempotency-key-reused", "the key was used for another request"),
-]);
+.problems(&[RefusalKind::NotFound, RefusalKind::WrongStatus, RefusalKind::TooManyDeliveries, RefusalKind::KeyReused]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("pick-up-order", &[ROUTE], crate::open, handle)
+    Function::http("pick-up-order", &[ROUTE], handle)
 }
 
 /// Who takes an order.
@@ -37,25 +32,28 @@ pub struct PickUpOrder {
     rider_id: Option<RiderId>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
     let PickUpOrder { rider_id } = request.json_or_nothing()?;
     let rider = rider(&request.caller, rider_id)?;
     // Whoever rides may take any order that is delivered.
-    let concerns = |caller: &Caller, order: &Order| order.store_id.is_some() || *caller == Caller::Operator;
-    let asked = Move { order_id, name: "pick-up", meaning: rider.as_str(), concerns };
-    move_order(&store, &request, asked, |_| Command::PickUp(rider.clone())).await
+    let may_request = |caller: &Caller, order: &Order| order.store_id.is_some() || *caller == Caller::Operator;
+    let asked = Transition { order_id, name: "pick-up", meaning: rider.as_str(), may_request };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(
+        transition(&store, &request.context(), key.as_ref(), asked, |_| Command::PickUp(rider.clone())).await?,
+    ))
 }
 
 /// A rider takes orders in no other's name.
-fn rider(caller: &Caller, named: Option<RiderId>) -> Result<RiderId, Rejected> {
+fn rider(caller: &Caller, named: Option<RiderId>) -> Result<RiderId, Refusal> {
     match (caller, named) {
         (Caller::Rider(rider), None) => Ok(rider.clone()),
         (Caller::Rider(rider), Some(named)) if *rider == named => Ok(named),
         (Caller::Operator, Some(named)) => Ok(named),
-        (Caller::Operator, None) => Err(Rejected::field("riderId", "is needed")),
+        (Caller::Operator, None) => Err(Refusal::field("riderId", "is required")),
         (Caller::Anyone | Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) | Caller::Partner, _) => {
-            Err(Rejected::Forbidden)
+            Err(Refusal::Forbidden)
         }
     }
 }

@@ -3,17 +3,17 @@
 //! An event holds the whole order as it was just after, so a view needs the last one alone: what comes late, again or out of
 //! turn is refused by its version.
 
-use crate::NotProjected;
-use edge::{Function, Message};
+use edge::{Function, Message, MessageError};
+use events::{Envelope, Order};
 use store::{Store, Teller};
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("project-order-views", crate::open, handle)
+    Function::queue("project-order-views", handle)
 }
 
-async fn handle(store: Store, message: Message) -> Result<(), NotProjected> {
-    let order = crate::told(&message)?;
+async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
+    let order = message.json::<Envelope<Order>>()?.data;
     store.until(message.deadline).project_order_view(&order, Teller::Event).await?;
     Ok(())
 }

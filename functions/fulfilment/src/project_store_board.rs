@@ -1,16 +1,16 @@
 //! `project-store-board` keeps each paid order of a store on the store's board, as the last of its events tells it.
 
-use crate::NotProjected;
-use edge::{Function, Message};
+use edge::{Function, Message, MessageError};
+use events::{Envelope, Order};
 use store::{Store, Teller, boards::is_on_board};
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("project-store-board", crate::open, handle)
+    Function::queue("project-store-board", handle)
 }
 
-async fn handle(store: Store, message: Message) -> Result<(), NotProjected> {
-    let order = crate::told(&message)?;
+async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
+    let order = message.json::<Envelope<Order>>()?.data;
     if let Some(store_id) = order.store_id.as_ref().filter(|_| is_on_board(&order, message.now)) {
         store.until(message.deadline).project_on_board(store_id, &order, Teller::Event).await?;
     }

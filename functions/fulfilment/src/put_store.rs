@@ -1,7 +1,9 @@
 //! `PUT /api/v1/admin/stores/{storeId}` says what is known of a store, and whether it takes orders now (가게 등록·수정).
 
-use domain::{StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber, store::StoreProfile};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{
+    Failure, Refusal, Role, StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber, store::StoreProfile,
+};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -20,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("put-store", &[ROUTE], crate::open, handle)
+    Function::http("put-store", &[ROUTE], handle)
 }
 
 /// What a store is to be.
@@ -56,14 +58,14 @@ pub struct StoreAnswer {
     open: bool,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     let PutStore { name, lat, lng, phone, open } = request.json()?;
     if !(1..=MAX_NAME).contains(&name.chars().count()) {
-        return Err(Rejected::field("name", format!("must be 1 to {MAX_NAME} characters")).into());
+        return Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")).into());
     }
     if !lat.is_latitude() {
-        return Err(Rejected::field("lat", "must be -90 to 90").into());
+        return Err(Refusal::field("lat", "must be -90 to 90").into());
     }
     let profile = StoreProfile { store_id, name, position: Position { lat, lng }, phone, open };
     store.until(request.deadline).put_store_profile(&profile).await?;

@@ -1,9 +1,12 @@
 //! `POST /orders/{orderId}/reject` lets a store refuse a paid order (거절): stock, coupon and points are back with it, in one
 //! transaction; a card's charge goes back through the gateway.
 
-use domain::lifecycle::Command;
-use edge::{Access, Answer, Function, Method, Request, Role, Route, checked_reason};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use domain::{Failure, Role, lifecycle::Command, order::checked_reason};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    access::is_store_of,
+    transition::{self, Transition, transition},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -18,11 +21,11 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<RejectOrder>()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(transition::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("reject-order", &[ROUTE], crate::open, handle)
+    Function::http("reject-order", &[ROUTE], handle)
 }
 
 /// How an order is refused.
@@ -32,11 +35,18 @@ pub struct RejectOrder {
     reason: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
     let RejectOrder { reason } = request.json_or_nothing()?;
     let reason = checked_reason(reason)?;
     let meaning = reason.as_deref().unwrap_or_default();
-    let asked = Move { order_id, name: "reject", meaning, concerns: crate::is_made_by };
-    move_order(&store, &request, asked, |refund| Command::Reject { reason: reason.clone(), refund }).await
+    let asked = Transition { order_id, name: "reject", meaning, may_request: is_store_of };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(
+        transition(&store, &request.context(), key.as_ref(), asked, |refund| Command::Reject {
+            reason: reason.clone(),
+            refund,
+        })
+        .await?,
+    ))
 }

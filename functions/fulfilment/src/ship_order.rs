@@ -1,11 +1,12 @@
 //! `POST /orders/{orderId}/ship` says that a carrier has taken a paid order of goods (발송).
 
 use domain::{
+    Failure, Refusal, Role,
     delivery::{InvalidShipment, Shipment},
     lifecycle::Command,
 };
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::transition::{self, Transition, transition};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -20,11 +21,11 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<ShipOrder>()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(transition::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("ship-order", &[ROUTE], crate::open, handle)
+    Function::http("ship-order", &[ROUTE], handle)
 }
 
 /// How an order is shipped.
@@ -37,15 +38,18 @@ pub struct ShipOrder {
     tracking_number: String,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
     let ShipOrder { carrier, tracking_number } = request.json()?;
     let meaning = format!("{tracking_number} {carrier}");
     let shipment = Shipment { carrier, tracking_number };
     shipment.check().map_err(|invalid| match invalid {
-        InvalidShipment::Carrier => Rejected::field("carrier", invalid),
-        InvalidShipment::TrackingNumber => Rejected::field("trackingNumber", invalid),
+        InvalidShipment::Carrier => Refusal::field("carrier", invalid),
+        InvalidShipment::TrackingNumber => Refusal::field("trackingNumber", invalid),
     })?;
-    let asked = Move { order_id, name: "ship", meaning: &meaning, concerns: |_, _| true };
-    move_order(&store, &request, asked, |_| Command::Ship(shipment.clone())).await
+    let asked = Transition { order_id, name: "ship", meaning: &meaning, may_request: |_, _| true };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(
+        transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Ship(shipment.clone())).await?,
+    ))
 }

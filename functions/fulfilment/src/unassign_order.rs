@@ -1,8 +1,8 @@
 //! `POST /orders/{orderId}/unassign` takes an order from its rider (배정 취소): it waits for another one.
 
-use domain::{lifecycle::Command, order::Order};
-use edge::{Access, Answer, Caller, Function, Method, Request, Role, Route};
-use orders::moving::{MOVE_PROBLEMS, Move, MoveRefusal, move_order};
+use domain::{Caller, Failure, Role, lifecycle::Command, order::Order};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::transition::{self, Transition, transition};
 use store::Store;
 
 /// `POST /orders/{orderId}/unassign`, for operators.
@@ -14,16 +14,17 @@ pub const ROUTE: Route = Route::new(
 )
 .idempotent_by_key()
 .answers::<events::Order>()
-.problems(MOVE_PROBLEMS);
+.problems(transition::REFUSALS);
 
 /// The function `unassign-order`.
 pub fn function() -> Function {
-    Function::http("unassign-order", &[ROUTE], crate::open, handle)
+    Function::http("unassign-order", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, MoveRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
-    let concerns = |_: &Caller, _: &Order| true;
-    let asked = Move { order_id, name: "unassign", meaning: "", concerns };
-    move_order(&store, &request, asked, |_| Command::Unassign).await
+    let may_request = |_: &Caller, _: &Order| true;
+    let asked = Transition { order_id, name: "unassign", meaning: "", may_request };
+    let key = request.idempotency_key()?;
+    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Unassign).await?))
 }

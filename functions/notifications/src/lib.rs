@@ -1,82 +1,13 @@
-//! Notifications: how customers are reached, and telling them of each step of their orders.
+//! Notifications: each step of an order, told to its customer.
 //!
-//! This crate must never hold an order up: it follows events, and what it cannot send it retries, sheds or lays aside.
+//! This crate must never delay an order: it consumes events, and dead-letters what it cannot send.
 
-pub mod get_customer;
-mod notifier;
 pub mod notify_customer;
-pub mod put_customer;
 mod texts;
-pub mod verify_phone;
 
-use domain::{
-    CustomerId,
-    grade::{Grade, GradeThresholds},
-    phone::MobileNumber,
-};
-use edge::{Environment, Function, NotStarted};
-use schemars::JsonSchema;
-use serde::Serialize;
-use store::{
-    Store,
-    profiles::{CustomerProfile, Preferences},
-};
+use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![notify_customer::function(), get_customer::function(), put_customer::function(), verify_phone::function()]
-}
-
-/// A customer as they are shown.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Customer {
-    /// The customer.
-    customer_id: CustomerId,
-    /// Their name, if they told it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    /// Their phone number, if they gave one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phone: Option<MobileNumber>,
-    /// Whether it is verified to be theirs: nothing but a code is sent to it before.
-    phone_verified: bool,
-    /// By which channels they are told of their orders.
-    notify: Preferences,
-    /// Their grade, which rises with their completed orders (등급).
-    grade: Grade,
-    /// How many orders they have got.
-    completed_orders: u64,
-}
-
-impl Customer {
-    fn of(
-        customer_id: CustomerId,
-        CustomerProfile { contact, completed_orders }: CustomerProfile,
-        grades: GradeThresholds,
-    ) -> Self {
-        Self {
-            phone_verified: contact.as_ref().is_some_and(|contact| contact.phone_verified),
-            customer_id,
-            name: contact.as_ref().map(|contact| contact.name.clone()),
-            notify: contact.as_ref().map(|contact| contact.notify).unwrap_or_default(),
-            phone: contact.and_then(|contact| contact.phone),
-            grade: Grade::of(completed_orders, grades),
-            completed_orders,
-        }
-    }
-}
-
-/// What the functions that show customers need.
-#[derive(Debug, Clone)]
-struct Resources {
-    store: Store,
-    grades: GradeThresholds,
-}
-
-impl Resources {
-    fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let grades = GradeThresholds { silver: env.number("GRADE_SILVER_FROM")?, gold: env.number("GRADE_GOLD_FROM")? };
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, grades })
-    }
+    vec![notify_customer::function()]
 }

@@ -8,18 +8,15 @@
 //! When there is too much to tell (the circuit is open, or what came with a message has waited longer than [`SHED_AFTER`]),
 //! text messages are shed: they are dropped, counted and shown as such. Alimtalk goes on as soon as it can.
 
-use crate::{
-    notifier,
-    texts::{Text, Texts},
-};
-use domain::{CustomerId, Fault, Timestamp, phone::Dialled};
-use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
+use crate::texts::{Text, Texts};
+use domain::{CustomerId, Fault, NotStarted, Open, Timestamp, Variables, phone::Dialled};
+use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
 use events::{Envelope, Order};
 use partners::notifiers::{self, Notifier, Unsent, Way};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use store::{
     Store,
-    circuits::{self, Breaker, Open, Pass},
+    circuits::{Breaker, CircuitOpen, Permit},
     notifications::{Channel, Notification, NotificationStatus},
     profiles::Preferences,
 };
@@ -44,7 +41,7 @@ const DAILY_LIMIT: &str = "DAILY-LIMIT";
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("notify-customer", Desk::open, handle)
+    Function::queue("notify-customer", handle)
 }
 
 #[derive(Clone)]
@@ -55,20 +52,20 @@ struct Desk {
     texts: Texts,
     /// What the notifier calls a template, where that is not what we call it.
     template_ids: HashMap<String, String>,
-    pacer: Pacer,
+    pacer: SourceQueue,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let notifier = notifier::open(env)?;
+        let notifier = notifiers::open(env)?;
         let ids = env.variable("ALIMTALK_TEMPLATE_IDS").unwrap_or_default();
         Ok(Self {
-            store: Store::open(&env.aws, |name| env.variable(name))?,
-            breaker: Breaker::new(notifier.name(), circuits::thresholds(|name| env.variable(name))?),
+            store: env.open()?,
+            breaker: Breaker::new(notifier.name(), env.open()?),
             notifier,
             texts: Texts::read()?,
             template_ids: template_ids(&ids)?,
-            pacer: Pacer::open(env, "NOTIFY_CUSTOMER_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            pacer: SourceQueue::open(env, "NOTIFY_CUSTOMER_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
         })
     }
 }
@@ -91,7 +88,7 @@ pub enum NotTold {
     Claimed,
     /// The notifier is in trouble, and is left alone.
     #[error(transparent)]
-    Open(#[from] Open),
+    CircuitOpen(#[from] CircuitOpen),
     /// The notifier did not take it.
     #[error(transparent)]
     Unsent(#[from] Unsent),
@@ -100,17 +97,17 @@ pub enum NotTold {
     Fault(#[from] Fault),
     /// It could not be laid aside.
     #[error(transparent)]
-    NotLaidAside(#[from] NotLaidAside),
+    DeadLetterError(#[from] DeadLetterError),
 }
 
 async fn handle(desk: Desk, message: Message) -> Result<(), NotTold> {
     let order = match message.json::<Envelope<Order>>() {
         Ok(Envelope { data: order, .. }) => order,
-        Err(not_json) => return Ok(desk.pacer.lay_aside(&message, not_json).await?),
+        Err(not_json) => return Ok(desk.pacer.dead_letter(&message, not_json).await?),
     };
     let order_id = order.order_id.clone();
     let Err(not_told) = tell(&desk, &message, order).await else { return Ok(()) };
-    let at_least = if let NotTold::Open(Open(wait)) = &not_told { *wait } else { Duration::ZERO };
+    let at_least = if let NotTold::CircuitOpen(CircuitOpen(wait)) = &not_told { *wait } else { Duration::ZERO };
     desk.pacer.hide(&message, at_least).await;
     if message.receive_count >= TOLD_AFTER {
         // An alarm listens for these words.
@@ -191,12 +188,12 @@ impl Errand<'_> {
                 return Err(not_shed);
             }
         }
-        let pass = admitted?;
+        let permit = admitted?;
         let variables = self.text.variables(&self.order);
         let ours = &self.text.template;
         let template = self.desk.template_ids.get(ours).unwrap_or(ours).clone();
         let way = Way::Alimtalk { template, variables, or_else_sms: wants_sms && !sheds };
-        self.send(Channel::Kakao, way, pass).await
+        self.send(Channel::Kakao, way, permit).await
     }
 
     /// Tells by a text message, or sheds it.
@@ -210,7 +207,7 @@ impl Errand<'_> {
         }
         match self.desk.breaker.admit(&self.store).await {
             Ok(pass) => self.send(Channel::Sms, Way::Sms, pass).await.map(drop),
-            Err(Open(_)) => self.shed().await,
+            Err(CircuitOpen(_)) => self.shed().await,
         }
     }
 
@@ -230,15 +227,15 @@ impl Errand<'_> {
 
     /// Claims the notification, hands it over, and says what became of it. A crash in between leaves the claim to expire:
     /// then it is handed over again.
-    async fn send(&self, channel: Channel, way: Way, pass: Pass) -> Result<Outcome, NotTold> {
+    async fn send(&self, channel: Channel, way: Way, permit: Permit) -> Result<Outcome, NotTold> {
         let Self { desk, store, order, .. } = self;
         let claim = self.notification(channel, NotificationStatus::Sending, store.now());
         if let Err(not_begun) = self.begin(&claim).await {
-            desk.breaker.release(store, pass).await;
+            desk.breaker.release(store, permit).await;
             return Err(not_begun);
         }
         if !store.count_message(&self.to, claim.at).await? {
-            desk.breaker.release(store, pass).await;
+            desk.breaker.release(store, permit).await;
             return self.conclude(&claim, Err(Unsent::Refused(DAILY_LIMIT.into()))).await;
         }
         let message = notifiers::Message {
@@ -248,11 +245,11 @@ impl Errand<'_> {
             way,
         };
         let sent = desk.notifier.send(&message, store.now()).await;
-        let made = pass.made(store, !matches!(&sent, Err(why) if why.is_trouble()));
+        let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_trouble()));
         let is_tried_again = !matches!(&sent, Ok(()) | Err(Unsent::Refused(_)));
         // First what became of the message, for others wait for that; then how the call went.
         let outcome = self.conclude(&claim, sent).await;
-        desk.breaker.tell(store, made).await;
+        desk.breaker.record(store, made).await;
         if is_tried_again {
             store.uncount_message(&self.to, claim.at).await?;
         }

@@ -1,9 +1,12 @@
 //! `POST /orders/{orderId}/cancel` calls an order off before it is cooked (주문 취소): stock, coupon and points are back
 //! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
 
-use crate::moving::{Move, MoveRefusal, is_of_customer, move_order};
-use domain::{lifecycle::Command, order::Status};
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, checked_reason};
+use domain::{Failure, Refusal, RefusalKind, Role, lifecycle::Command, order::checked_reason};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    access::is_customer_of,
+    transition::{Transition, transition},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -18,16 +21,11 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<CancelOrder>()
 .answers::<events::Order>()
-.problems(&[
-    (404, "not-found", "there is no such order that the caller may know of"),
-    (409, "not-cancellable", "the order is being cooked or sent, or has ended"),
-    (409, "balance-limit", "the balance has no room for the points that come back"),
-    (422, "idempotency-key-reused", "the key was used for another cancellation of this order"),
-]);
+.problems(&[RefusalKind::NotFound, RefusalKind::NotCancellable, RefusalKind::BalanceLimit, RefusalKind::KeyReused]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("cancel-order", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("cancel-order", &[ROUTE], handle)
 }
 
 /// How an order is called off.
@@ -37,47 +35,22 @@ pub struct CancelOrder {
     reason: Option<String>,
 }
 
-/// Why an order is not called off.
-#[derive(Debug, thiserror::Error)]
-pub enum CancelRefusal {
-    /// It is too late.
-    #[error("The order is {0} and cannot be cancelled.")]
-    NotCancellable(Status),
-    /// It is not moved for another reason.
-    #[error(transparent)]
-    NotMoved(MoveRefusal),
-}
-
-impl From<MoveRefusal> for CancelRefusal {
-    fn from(refusal: MoveRefusal) -> Self {
-        if let MoveRefusal::WrongStatus { is, .. } = refusal {
-            Self::NotCancellable(is)
-        } else {
-            Self::NotMoved(refusal)
-        }
-    }
-}
-
-impl From<Rejected> for CancelRefusal {
-    fn from(rejected: Rejected) -> Self {
-        Self::NotMoved(rejected.into())
-    }
-}
-
-impl Problem for CancelRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::NotCancellable(status) => Details::new(409, "not-cancellable").with("orderStatus", status),
-            Self::NotMoved(refusal) => refusal.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, CancelRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id = request.path("orderId")?;
     let CancelOrder { reason } = request.json_or_nothing()?;
     let reason = checked_reason(reason)?;
     let meaning = reason.as_deref().unwrap_or_default();
-    let cancel = Move { order_id, name: "cancel", meaning, concerns: is_of_customer };
-    Ok(move_order(&store, &request, cancel, |refund| Command::Cancel { reason: reason.clone(), refund }).await?)
+    let key = request.idempotency_key()?;
+    let cancel = Transition { order_id, name: "cancel", meaning, may_request: is_customer_of };
+    let command = |refund| Command::Cancel { reason: reason.clone(), refund };
+    let cancelled = transition(&store, &request.context(), key.as_ref(), cancel, command).await;
+    Ok(Answer::of(cancelled.map_err(not_cancellable)?))
+}
+
+fn not_cancellable(failure: Failure) -> Failure {
+    if let Failure::Refused(Refusal::WrongStatus { order_status, .. }) = failure {
+        Refusal::NotCancellable { order_status }.into()
+    } else {
+        failure
+    }
 }

@@ -22,7 +22,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("expire-orders", |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::schedule("expire-orders", handle)
 }
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {

@@ -1,8 +1,8 @@
 //! `GET /orders/{orderId}` shows an order to those whom it concerns; to others it does not exist.
 
-use crate::moving::shown_to;
-use domain::{OrderId, order::Order};
-use edge::{Access, Answer, Caller, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{Failure, OrderId, Refusal, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::access::{may_read, visible_to};
 use store::Store;
 
 /// The route.
@@ -16,23 +16,12 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-order", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-order", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let placed = store.until(request.deadline).order(&order_id).await?;
-    let order =
-        placed.map(|placed| placed.order).filter(|order| concerns(&request.caller, order)).ok_or(Rejected::NotFound)?;
-    Ok(Answer::ok(&shown_to(&request.caller, &order)))
-}
-
-fn concerns(caller: &Caller, order: &Order) -> bool {
-    match caller {
-        Caller::Customer(customer) => *customer == order.customer_id,
-        Caller::Store(store) => Some(store) == order.store_id.as_ref(),
-        Caller::Operator => true,
-        Caller::Rider(rider) => Some(rider) == order.state.rider_id(),
-        Caller::Partner | Caller::Anyone => false,
-    }
+    let order = placed.map(|placed| placed.order).filter(|order| may_read(&request.caller, order));
+    Ok(Answer::ok(&visible_to(&request.caller, &order.ok_or(Refusal::NotFound)?)))
 }

@@ -1,11 +1,12 @@
 //! `GET /orders/{orderId}/payments` lists every payment of an order that was tried (결제 내역): with points, or by card.
 
 use domain::{
-    OrderId, Timestamp, Won,
+    Failure, OrderId, Role, Timestamp, Won,
     order::Order,
     payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::access::order_file_of;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -21,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-order-payments", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-order-payments", &[ROUTE], handle)
 }
 
 /// What was tried to pay an order.
@@ -50,10 +51,10 @@ pub struct TriedPayment {
     at: Timestamp,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let store = store.until(request.deadline);
-    let file = crate::file_of::<Unanswered>(&store, &order_id, &request.caller).await?;
+    let file = order_file_of(&store, &order_id, &request.caller).await?;
     let by_card = file.attempts.iter().map(by_card);
     Ok(Answer::ok(&OrderPayments { payments: by_card.chain(with_points(&file.placed.order)).collect() }))
 }

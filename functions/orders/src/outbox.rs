@@ -10,8 +10,8 @@ use aws_sdk_eventbridge::{
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
-use domain::Timestamp;
-use edge::{Environment, NotStarted, sendable};
+use domain::{NotStarted, Open, Timestamp, Variables};
+use edge::{Environment, sendable};
 use serde_json::{Value, json};
 use std::{error::Error, time::Duration};
 
@@ -82,8 +82,8 @@ const REFUSED_BY_QUEUE: [&str; 5] = [
 /// The longest message, in bytes (SQS: 1 MiB), less some room.
 const LONGEST_MESSAGE: usize = 1_000_000;
 
-impl Outbox {
-    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+impl Open<Environment> for Outbox {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
         let aws: &SdkConfig = &env.aws;
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
         // Retries are ours: the SDK's would send a whole batch again.
@@ -102,7 +102,9 @@ impl Outbox {
             env: env.clone(),
         })
     }
+}
 
+impl Outbox {
     /// The time by the AWS configuration's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.env.now()

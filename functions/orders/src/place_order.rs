@@ -1,18 +1,19 @@
 //! `POST /order` places an order and pays it (주문·결제): with points in the same transaction, by card right after it.
 //!
-//! How an order comes about is in [`crate::placing`], how a card is charged in [`crate::paying`].
+//! How an order is placed is in [`ordering::placement`], how a card is charged in [`ordering::card_payment`].
 
-use crate::{
-    placing::{PaymentRequest, Shop, checked},
-    refusals::{PLACE_PROBLEMS, PLACE_SUCCESSES, PlaceRefusal},
-};
 use domain::{
-    CampaignId, CouponId, CustomerId, OrderId, ProductId, Won,
+    CampaignId, CouponId, CustomerId, Failure, OrderId, ProductId, Refusal, Role, Won,
     basket::Basket,
     delivery::Delivery,
+    number::WholeNumber,
     request::{OrderRequest, Origin},
 };
-use edge::{Access, Answer, Function, Method, Request, Role, Route, WholeNumber};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{
+    payment_request::{PaymentRequest, checked},
+    placement::{self, Placement},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,12 +27,12 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .takes::<PlaceOrder>()
 .answers::<events::Order>()
-.succeeds(PLACE_SUCCESSES)
-.problems(PLACE_PROBLEMS);
+.succeeds(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.problems(placement::REFUSALS);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("place-order", &[ROUTE], Shop::open, handle)
+    Function::http("place-order", &[ROUTE], handle)
 }
 
 /// What is asked for.
@@ -66,18 +67,17 @@ pub struct PlaceOrderItem {
     expected_price: Option<Won>,
 }
 
-async fn handle(shop: Shop, request: Request) -> Result<Answer, PlaceRefusal> {
-    let wanted = request.json::<PlaceOrder>()?.into_request(&request)?;
-    let key = request.idempotency_key()?;
-    let order_id = match key {
-        Some(key) => OrderId::of_key(&wanted.customer_id, &key),
-        None => OrderId::from_ulid(request.ulid()),
+async fn handle(placement: Placement, request: Request) -> Result<Answer, Failure> {
+    let order = request.json::<PlaceOrder>()?.into_request(&request)?;
+    let order_id = match request.idempotency_key()? {
+        Some(key) => OrderId::of_key(&order.customer_id, &key),
+        None => OrderId::from_ulid(request.ids().ulid()),
     };
-    shop.place(&wanted, &order_id, &[], &request).await
+    Ok(Answer::of(placement.place(&request.context(), &order, &order_id, &[]).await?))
 }
 
 impl PlaceOrder {
-    fn into_request(self, request: &Request) -> Result<OrderRequest, PlaceRefusal> {
+    fn into_request(self, request: &Request) -> Result<OrderRequest, Refusal> {
         request.caller.must_be(&self.customer_id)?;
         let payment = PaymentRequest::choice(self.payment, "payment.")?;
         let delivery = checked(self.delivery)?;

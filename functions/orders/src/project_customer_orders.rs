@@ -4,14 +4,13 @@
 //! So late, repeated and reordered events change nothing.
 
 use domain::Fault;
-use edge::{Function, Message, NotJson};
+use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::{Store, Transaction};
 
 /// The function.
 pub fn function() -> Function {
-    let open = |env: &edge::Environment| Ok(Store::open(&env.aws, |name| env.variable(name))?);
-    Function::queue("project-customer-orders", open, handle)
+    Function::queue("project-customer-orders", handle)
 }
 
 /// Why a message stays in the queue.
@@ -19,7 +18,7 @@ pub fn function() -> Function {
 pub enum NotListed {
     /// It is not an order's event: it will end in the dead-letter queue.
     #[error("it is not an order's event")]
-    Unreadable(#[from] NotJson),
+    Unreadable(#[from] MalformedMessage),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),

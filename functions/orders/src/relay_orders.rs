@@ -26,7 +26,7 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// The function.
 pub fn function() -> Function {
-    Function::stream("relay-orders", Outbox::open, handle)
+    Function::stream("relay-orders", handle)
 }
 
 async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {

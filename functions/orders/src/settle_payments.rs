@@ -4,17 +4,17 @@
 //! orders table tells of every change of it, and `sweep-payments` finds rows of which no message told. So no message has to
 //! live for long, and none is sent here.
 
-use crate::{
-    charging,
-    paying::{Cashier, Outcome, Payer, conclude},
-};
 use domain::{
-    EntryId, Fault,
+    Fault, NotStarted, Open,
     actor::Actor,
     lifecycle::Command,
     payment::{Attempt, AttemptStatus, Payable},
 };
-use edge::{Environment, Function, Message, NotJson, NotLaidAside, NotStarted, Pacer};
+use edge::{DeadLetterError, Environment, Function, MalformedMessage, Message, SourceQueue};
+use ordering::{
+    card_payment::{AttemptResult, CardPayments, Concluder, conclude},
+    point_charge,
+};
 use partners::payment_gateway::{Found, Unanswered};
 use std::time::Duration;
 use store::{
@@ -22,15 +22,15 @@ use store::{
     attempts::DueAttempt,
     changes::Unmet,
     charges::ChargeFile,
-    circuits::Open,
+    circuits::CircuitOpen,
     orders::{OrderFile, PlacedOrder},
 };
 
 /// The pause after the first failure of our own.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 /// After so many looks without an end an alarm sounds; at once, if another amount was charged.
 const TOLD_AFTER: u32 = 10;
@@ -40,22 +40,22 @@ const REFUND_REASON: &str = "주문 취소";
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("settle-payments", Resources::open, handle)
+    Function::queue("settle-payments", handle)
 }
 
 #[derive(Clone)]
 struct Resources {
     store: Store,
-    cashier: Cashier,
-    pacer: Pacer,
+    card_payments: CardPayments,
+    queue: SourceQueue,
 }
 
-impl Resources {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self {
-            store: Store::open(&env.aws, |name| env.variable(name))?,
-            cashier: Cashier::open(env)?,
-            pacer: Pacer::open(env, "SETTLE_PAYMENTS_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            store: env.open()?,
+            card_payments: env.open()?,
+            queue: SourceQueue::open(env, "SETTLE_PAYMENTS_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?,
         })
     }
 }
@@ -65,7 +65,7 @@ impl Resources {
 pub enum NotSettled {
     /// The message names no attempt.
     #[error("it names no attempt")]
-    Unreadable(#[from] NotJson),
+    Unreadable(#[from] MalformedMessage),
     /// There is no such attempt.
     #[error("there is no such attempt")]
     Unknown,
@@ -74,7 +74,7 @@ pub enum NotSettled {
     OtherAmount,
     /// The gateway's circuit is open.
     #[error(transparent)]
-    Open(#[from] Open),
+    CircuitOpen(#[from] CircuitOpen),
     /// The gateway did not say.
     #[error(transparent)]
     Unanswered(#[from] Unanswered),
@@ -83,7 +83,7 @@ pub enum NotSettled {
     Fault(#[from] Fault),
     /// The message could not be moved to the dead-letter queue.
     #[error(transparent)]
-    NotLaidAside(#[from] NotLaidAside),
+    DeadLetterError(#[from] DeadLetterError),
 }
 
 /// What is paid, with the attempt that is due.
@@ -106,10 +106,10 @@ async fn handle(resources: Resources, message: Message) -> Result<(), NotSettled
         Ok(()) => Ok(()),
         // Trying again is in vain: somebody must look.
         Err(in_vain @ (NotSettled::Unreadable(_) | NotSettled::Unknown)) => {
-            Ok(resources.pacer.lay_aside(&message, in_vain).await?)
+            Ok(resources.queue.dead_letter(&message, in_vain).await?)
         }
         Err(not_settled) => {
-            resources.pacer.hide(&message, Duration::ZERO).await;
+            resources.queue.hide(&message, Duration::ZERO).await;
             Err(not_settled)
         }
     }
@@ -132,7 +132,7 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
         AttemptStatus::Paid | AttemptStatus::Refunded => Ok(()),
     };
     let at_least = match &looked {
-        Err(NotSettled::Open(Open(wait))) => *wait,
+        Err(NotSettled::CircuitOpen(CircuitOpen(wait))) => *wait,
         Err(NotSettled::Unanswered(_) | NotSettled::OtherAmount) => Duration::ZERO,
         Ok(()) | Err(_) => return looked,
     };
@@ -163,10 +163,10 @@ async fn find(store: &Store, due: &DueAttempt) -> Result<DueFile, NotSettled> {
 /// Asks what the gateway knows of the payment, and concludes from it what became of the attempt.
 async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: &Message) -> Result<(), NotSettled> {
     let attempt = file.attempt().clone();
-    let pass = resources.cashier.admit(store).await?;
-    let found = resources.cashier.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
-    let made = pass.made(store, !matches!(&found, Err(why) if why.is_trouble()));
-    resources.cashier.breaker.tell(store, made).await;
+    let permit = resources.card_payments.breaker.admit(store).await?;
+    let found = resources.card_payments.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
+    let call = permit.finish(store, !matches!(&found, Err(why) if why.is_trouble()));
+    resources.card_payments.breaker.record(store, call).await;
     let (payable, number) = (&attempt.payable, attempt.attempt);
     let charged = match found? {
         Found::Charged(amount) if amount != attempt.amount => return Err(NotSettled::OtherAmount),
@@ -180,10 +180,10 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
             false
         }
     };
-    let outcome = match (charged, attempt.status) {
-        (true, _) => Outcome::Charged,
-        (false, AttemptStatus::Asked) => Outcome::Lost,
-        (false, AttemptStatus::Lost) => Outcome::Declined("LOST".into()),
+    let result = match (charged, attempt.status) {
+        (true, _) => AttemptResult::Charged,
+        (false, AttemptStatus::Asked) => AttemptResult::Lost,
+        (false, AttemptStatus::Lost) => AttemptResult::Declined("LOST".into()),
         // That was the last look at what was declined after an answer was lost.
         (false, _) => {
             store.update_attempt(&attempt.clone().settled(), &attempt).await?;
@@ -192,12 +192,12 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
     };
     match file {
         DueFile::Order(file, attempt) => {
-            let payer = Payer { by: Actor::System, now: store.now() };
-            conclude(store, *file, attempt, &outcome, &payer).await.map(drop)?;
+            let concluder = Concluder { by: Actor::System, now: store.now() };
+            conclude(store, *file, attempt, &result, &concluder).await.map(drop)?;
         }
         DueFile::Charge(file) => {
-            let entry_id = EntryId::from_ulid(message.ulid());
-            charging::conclude(store, *file, &outcome, entry_id, store.now()).await.map(drop)?;
+            let entry_id = message.ids().entry();
+            point_charge::conclude(store, *file, &result, entry_id, store.now()).await.map(drop)?;
         }
     }
     Ok(())
@@ -212,8 +212,8 @@ async fn conclude_other(store: &Store, file: &DueFile, key: &domain::payment::Pa
         DueFile::Charge(_) => None,
     };
     if let Some((file, other)) = other {
-        let payer = Payer { by: Actor::System, now: store.now() };
-        conclude(store, (**file).clone(), other.clone(), &Outcome::Charged, &payer).await?;
+        let concluder = Concluder { by: Actor::System, now: store.now() };
+        conclude(store, (**file).clone(), other.clone(), &AttemptResult::Charged, &concluder).await?;
     } else {
         tracing::error!(payable = %file.attempt().payable, "the gateway charged under a key that nobody gave");
     }
@@ -223,10 +223,11 @@ async fn conclude_other(store: &Store, file: &DueFile, key: &domain::payment::Pa
 /// Takes a charge back, and writes that it is.
 async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Result<(), NotSettled> {
     let attempt = file.attempt().clone();
-    let pass = resources.cashier.admit(store).await?;
-    let cancelled = resources.cashier.gateway.cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key()).await;
-    let made = pass.made(store, !matches!(&cancelled, Err(why) if why.is_trouble()));
-    resources.cashier.breaker.tell(store, made).await;
+    let permit = resources.card_payments.breaker.admit(store).await?;
+    let cancelled =
+        resources.card_payments.gateway.cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key()).await;
+    let call = permit.finish(store, !matches!(&cancelled, Err(why) if why.is_trouble()));
+    resources.card_payments.breaker.record(store, call).await;
     cancelled?;
     let now = store.now();
     let refunded = store.replace_attempt(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;

@@ -17,7 +17,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("sweep-payments", |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::schedule("sweep-payments", handle)
 }
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {

@@ -3,10 +3,9 @@
 use crate::{
     deliver_webhook::{REMOVED, give_up},
     endpoints::is_named_by_template,
-    webhooks::{RESERVED, WebhookRefusal},
 };
-use domain::{Fault, WebhookName, webhook::GIVEN_UP_AFTER};
-use edge::{Access, Answer, Function, Method, Request, Role, Route};
+use domain::{Failure, Fault, Refusal, RefusalKind, Role, WebhookName, webhook::GIVEN_UP_AFTER};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use futures::future::try_join_all;
 use store::{
     Store,
@@ -27,17 +26,17 @@ pub const ROUTE: Route = Route::new(
     "Removes a receiver of events (웹훅 삭제), also where there is none",
 )
 .succeeds(&[(204, "There is none of that name now")])
-.problems(&[RESERVED]);
+.problems(&[RefusalKind::ReservedName]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("delete-webhook", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("delete-webhook", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, WebhookRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     if is_named_by_template(&name) {
-        return Err(WebhookRefusal::Reserved(name));
+        return Err(Refusal::ReservedName { name }.into());
     }
     let store = store.until(request.deadline);
     store.remove_webhook(&name).await?;

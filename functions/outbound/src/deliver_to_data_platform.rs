@@ -3,7 +3,8 @@
 //! What the data platform will never take goes straight to the dead-letter queue. Everything else stays in the queue and
 //! is tried again, after a pause that doubles up to [`LONGEST_PAUSE`]: an outage of days loses nothing.
 
-use edge::{Environment, Function, Message, NotLaidAside, NotStarted, Pacer};
+use domain::{NotStarted, Open, Variables};
+use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
 use partners::{DataPlatform, Undelivered, webhook::Secret};
 use serde::Deserialize;
 use std::time::Duration;
@@ -16,21 +17,21 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("deliver-to-data-platform", Courier::open, handle)
+    Function::queue("deliver-to-data-platform", handle)
 }
 
 #[derive(Clone)]
 struct Courier {
     data_platform: DataPlatform,
-    pacer: Pacer,
+    pacer: SourceQueue,
 }
 
-impl Courier {
+impl Open<Environment> for Courier {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let secret = Secret::parse(&env.require("DATA_PLATFORM_SECRET")?)?;
         Ok(Self {
             data_platform: DataPlatform::new(&env.require("DATA_PLATFORM_URL")?, secret)?,
-            pacer: Pacer::open(env, "DATA_PLATFORM_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            pacer: SourceQueue::open(env, "DATA_PLATFORM_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
         })
     }
 }
@@ -48,7 +49,7 @@ pub enum NotDelivered {
     },
     /// It could not be laid aside.
     #[error(transparent)]
-    NotLaidAside(#[from] NotLaidAside),
+    DeadLetterError(#[from] DeadLetterError),
 }
 
 /// The part of an envelope that a courier reads.
@@ -60,11 +61,11 @@ struct Addressed {
 async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
     let id = match message.json() {
         Ok(Addressed { id }) => id,
-        Err(not_json) => return Ok(courier.pacer.lay_aside(&message, not_json).await?),
+        Err(not_json) => return Ok(courier.pacer.dead_letter(&message, not_json).await?),
     };
     match courier.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),
-        Err(refused @ Undelivered::Refused(_)) => Ok(courier.pacer.lay_aside(&message, refused).await?),
+        Err(refused @ Undelivered::Refused(_)) => Ok(courier.pacer.dead_letter(&message, refused).await?),
         Err(source @ (Undelivered::NotNow(_) | Undelivered::Unreachable(_))) => {
             let pause = courier.pacer.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })

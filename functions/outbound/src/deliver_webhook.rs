@@ -11,11 +11,11 @@
 
 use crate::endpoints::{Endpoint, Endpoints, Secrets};
 use domain::{
-    DeliveryId, Fault, Timestamp, WebhookName,
+    DeliveryId, Fault, NotStarted, Open, Timestamp, WebhookName,
     circuit::Thresholds,
     webhook::{GIVEN_UP_AFTER, LONGEST_REST, pause_after},
 };
-use edge::{Environment, Function, Message, NotLaidAside, NotSent, NotStarted, Pacer};
+use edge::{DeadLetterError, Environment, Function, Message, SendError, SourceQueue};
 use events::{Envelope, Order};
 use partners::receiver::{Outgoing, Reach, Sender, Undelivered};
 use std::{
@@ -25,7 +25,7 @@ use std::{
 };
 use store::{
     Store,
-    circuits::{self, Breaker, Open},
+    circuits::{Breaker, CircuitOpen},
     webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
 };
 
@@ -49,7 +49,7 @@ const ROUNDS: usize = 4;
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("deliver-webhook", Courier::open, handle)
+    Function::queue("deliver-webhook", handle)
 }
 
 #[derive(Clone)]
@@ -57,7 +57,7 @@ struct Courier {
     endpoints: Endpoints,
     secrets: Secrets,
     sender: Sender,
-    pacer: Pacer,
+    pacer: SourceQueue,
     thresholds: Thresholds,
     /// One for each endpoint.
     breakers: Arc<Mutex<HashMap<WebhookName, Breaker>>>,
@@ -68,19 +68,21 @@ pub(crate) fn circuit_of(name: &WebhookName) -> String {
     format!("webhook-{name}")
 }
 
-impl Courier {
+impl Open<Environment> for Courier {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let endpoints = Endpoints::open(env)?;
+        let endpoints = env.open()?;
         Ok(Self {
             secrets: Secrets::open(env, &endpoints)?,
             endpoints,
             sender: Sender::new(Reach { allows_loopback: env.allows_loopback })?,
-            pacer: Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
-            thresholds: circuits::thresholds(|name| env.variable(name))?,
+            pacer: SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            thresholds: env.open()?,
             breakers: Arc::default(),
         })
     }
+}
 
+impl Courier {
     fn breaker(&self, name: &WebhookName) -> Breaker {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         breakers.entry(name.clone()).or_insert_with(|| Breaker::new(circuit_of(name), self.thresholds)).clone()
@@ -95,10 +97,10 @@ pub enum NotDelivered {
     Fault(#[from] Fault),
     /// A delivery could not be sent on.
     #[error(transparent)]
-    NotSent(#[from] NotSent),
+    SendError(#[from] SendError),
     /// It could not be laid aside.
     #[error(transparent)]
-    NotLaidAside(#[from] NotLaidAside),
+    DeadLetterError(#[from] DeadLetterError),
 }
 
 async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
@@ -107,7 +109,7 @@ async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> 
         Ok(due) => deliver(&courier, &store, &due).await,
         Err(_) => match message.json::<Envelope<Order>>() {
             Ok(envelope) => fan_out(&courier, &store, &envelope, &message).await,
-            Err(not_json) => return Ok(courier.pacer.lay_aside(&message, not_json).await?),
+            Err(not_json) => return Ok(courier.pacer.dead_letter(&message, not_json).await?),
         },
     };
     if done.is_err() {
@@ -174,13 +176,13 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
     }
     let secrets = courier.secrets.of(&endpoint, webhook.as_ref(), now).await?;
     let breaker = courier.breaker(&endpoint.name);
-    let pass = match breaker.admit(store).await {
+    let permit = match breaker.admit(store).await {
         Ok(pass) => pass,
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
             return Ok(give_up(store, delivery, "its receiver was in trouble all the time").await?);
         }
         // It was put off while its message was under way: it is due again as soon as the circuit may be probed.
-        Err(Open(wait)) => {
+        Err(CircuitOpen(wait)) => {
             let again = now.plus(wait);
             if delivery.next_attempt_at > again {
                 store.put_off_webhook_delivery(due, again).await?;
@@ -193,7 +195,7 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
     match store.put_webhook_delivery(&claimed).await {
         Ok(true) => {}
         not_claimed => {
-            breaker.release(store, pass).await;
+            breaker.release(store, permit).await;
             return not_claimed.map(drop).map_err(Into::into);
         }
     }
@@ -206,9 +208,9 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
     };
     let at = store.now();
     let sent = courier.sender.send(&outgoing, at).await;
-    let made = pass.made(store, !matches!(&sent, Err(why) if !why.is_gone()));
+    let made = permit.finish(store, !matches!(&sent, Err(why) if !why.is_gone()));
     let concluded = conclude(store, &endpoint, claimed, &sent, at).await;
-    breaker.tell(store, made).await;
+    breaker.record(store, made).await;
     if let Err(Undelivered::Status { retry_after: Some(rest), .. }) = sent {
         breaker.leave_alone(store, at.plus(rest.min(LONGEST_REST))).await;
     }

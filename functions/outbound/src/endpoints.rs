@@ -1,7 +1,7 @@
 //! Whom events are brought to: TMS and TasOn, whom the template's parameters name, and the webhooks that operators register.
 
-use domain::{Fault, Timestamp, WebhookName};
-use edge::{Environment, NotStarted};
+use domain::{Fault, NotStarted, Open, Timestamp, Variables, WebhookName};
+use edge::Environment;
 use events::EventType;
 use partners::webhook::Secret;
 use store::{Store, vault::Vault, webhooks::Webhook};
@@ -58,8 +58,8 @@ pub(crate) fn is_named_by_template(name: &WebhookName) -> bool {
     NAMED.iter().any(|(own, _)| *own == name.as_str())
 }
 
-impl Endpoints {
-    pub(crate) fn open(env: &Environment) -> Result<Self, NotStarted> {
+impl Open<Environment> for Endpoints {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
         let mut named = Vec::new();
         for (name, choice) in NAMED {
             if let Some(url) = env.variable(&format!("{}_URL", name.to_uppercase())) {
@@ -72,9 +72,11 @@ impl Endpoints {
                 });
             }
         }
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, named })
+        Ok(Self { store: env.open()?, named })
     }
+}
 
+impl Endpoints {
     /// Every endpoint.
     pub(crate) async fn all(&self, store: &Store) -> Result<Vec<Endpoint>, Fault> {
         let registered = store.webhooks().await?;
@@ -109,7 +111,7 @@ impl Secrets {
             Ok::<_, NotStarted>((name.clone(), Secret::parse(&secret)?))
         };
         let named = endpoints.named.iter().map(secret).collect::<Result<_, _>>()?;
-        Ok(Self { vault: open_vault(env)?, named })
+        Ok(Self { vault: env.open()?, named })
     }
 
     /// The secrets that sign for an endpoint now, the latest first.
@@ -131,11 +133,6 @@ impl Secrets {
         }
         Ok(secrets)
     }
-}
-
-/// The vault in which the secrets of webhooks are sealed.
-pub(crate) fn open_vault(env: &Environment) -> Result<Vault, NotStarted> {
-    Ok(Vault::open(&env.aws, env.require("SECRETS_KEY")?))
 }
 
 fn endpoint(webhook: &Webhook) -> Endpoint {

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/webhooks/{name}` shows a receiver of events (웹훅 조회).
 
 use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
-use domain::WebhookName;
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{Failure, Refusal, Role, WebhookName};
+use edge::{Access, Answer, Function, Method, Request, Route};
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -15,14 +15,14 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-webhook", &[ROUTE], Endpoints::open, handle)
+    Function::http("get-webhook", &[ROUTE], handle)
 }
 
-async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     if let Some(endpoint) = endpoints.named.iter().find(|endpoint| endpoint.name == name) {
         return Ok(Answer::ok(&WebhookAnswer::of_template(endpoint)));
     }
-    let webhook = endpoints.store.until(request.deadline).webhook(&name).await?.ok_or(Rejected::NotFound)?;
+    let webhook = endpoints.store.until(request.deadline).webhook(&name).await?.ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&WebhookAnswer::of(&webhook, None, request.now)))
 }

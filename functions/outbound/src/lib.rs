@@ -6,12 +6,9 @@ pub mod delete_webhook;
 pub mod deliver_to_data_platform;
 pub mod deliver_webhook;
 mod endpoints;
-pub mod get_integration_order;
 pub mod get_webhook;
-pub mod list_changed_orders;
 pub mod list_webhook_deliveries;
 pub mod list_webhooks;
-pub mod project_change_feed;
 pub mod put_webhook;
 pub mod replay_webhook_delivery;
 pub mod rotate_webhook_secret;
@@ -24,9 +21,6 @@ use edge::Function;
 pub fn functions() -> Vec<Function> {
     vec![
         deliver_to_data_platform::function(),
-        project_change_feed::function(),
-        list_changed_orders::function(),
-        get_integration_order::function(),
         deliver_webhook::function(),
         schedule_deliveries::function(),
         put_webhook::function(),

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/webhooks/{name}/deliveries` lists what was sent to a receiver in the last 30 days, with every attempt, the
 //! newest first (웹훅 전송 기록).
 
-use domain::{DeliveryId, Timestamp, WebhookName};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{DeliveryId, Failure, Role, Timestamp, WebhookName};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use events::EventType;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,12 +23,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(
-        "list-webhook-deliveries",
-        &[ROUTE],
-        |env| Ok(Store::open(&env.aws, |name| env.variable(name))?),
-        handle,
-    )
+    Function::http("list-webhook-deliveries", &[ROUTE], handle)
 }
 
 /// A page of deliveries.
@@ -82,7 +77,7 @@ impl From<WebhookDelivery> for WebhookDeliveryAnswer {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     let (limit, after) = request.page::<DeliveryId>()?;
     let page = PageRequest { limit, after: after.map(|after| after.to_string()) };

@@ -1,7 +1,8 @@
 //! `GET /api/v1/admin/webhooks` lists the receivers of events: the template's own, and then the others by name (웹훅 목록).
 
 use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{Failure, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-webhooks", &[ROUTE], Endpoints::open, handle)
+    Function::http("list-webhooks", &[ROUTE], handle)
 }
 
 /// The receivers of events.
@@ -26,7 +27,7 @@ pub struct Webhooks {
     webhooks: Vec<WebhookAnswer>,
 }
 
-async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failure> {
     let registered = endpoints.store.until(request.deadline).webhooks().await?;
     let registered = registered.iter().map(|webhook| WebhookAnswer::of(webhook, None, request.now));
     Ok(Answer::ok(&Webhooks {

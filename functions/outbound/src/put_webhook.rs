@@ -2,11 +2,11 @@
 //! this answer and never again.
 
 use crate::{
-    endpoints::{is_named_by_template, open_vault},
-    webhooks::{RESERVED, WebhookAnswer, WebhookRefusal, new_secret},
+    endpoints::is_named_by_template,
+    webhooks::{WebhookAnswer, new_secret},
 };
-use domain::{Fault, WebhookName};
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use domain::{Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use events::EventType;
 use partners::receiver::Reach;
 use schemars::JsonSchema;
@@ -28,11 +28,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<PutWebhook>()
 .answers::<WebhookAnswer>()
-.problems(&[RESERVED]);
+.problems(&[RefusalKind::ReservedName]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("put-webhook", &[ROUTE], Desk::open, handle)
+    Function::http("put-webhook", &[ROUTE], handle)
 }
 
 /// What a webhook is to be.
@@ -53,23 +53,19 @@ struct Desk {
     reach: Reach,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self {
-            store: Store::open(&env.aws, |name| env.variable(name))?,
-            vault: open_vault(env)?,
-            reach: Reach { allows_loopback: env.allows_loopback },
-        })
+        Ok(Self { store: env.open()?, vault: env.open()?, reach: Reach { allows_loopback: env.allows_loopback } })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, WebhookRefusal> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     let PutWebhook { url, events, active } = request.json()?;
     if is_named_by_template(&name) {
-        return Err(WebhookRefusal::Reserved(name));
+        return Err(Refusal::ReservedName { name }.into());
     }
-    desk.reach.check(&url).map_err(|why| Rejected::field("url", why))?;
+    desk.reach.check(&url).map_err(|why| Refusal::field("url", why))?;
     let events = types(&events)?;
     let (store, now) = (desk.store.until(request.deadline), request.now);
     let mut secret = None;
@@ -86,7 +82,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, WebhookRefusal> 
             }
         } else {
             if store.webhooks().await?.len() >= MOST_WEBHOOKS {
-                return Err(Rejected::field("name", format!("there are {MOST_WEBHOOKS} webhooks already")).into());
+                return Err(Refusal::field("name", format!("there are {MOST_WEBHOOKS} webhooks already")).into());
             }
             let (shown, sealed) = new_secret(&desk.vault, &name).await?;
             secret = Some(shown);
@@ -112,14 +108,14 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, WebhookRefusal> 
 }
 
 /// The types that are named.
-fn types(names: &[String]) -> Result<Vec<EventType>, Rejected> {
+fn types(names: &[String]) -> Result<Vec<EventType>, Refusal> {
     if names.iter().any(|name| name == "*") {
         return Ok(EventType::ALL.to_vec());
     }
     let known = |name: &String| {
         let found = EventType::ALL.iter().copied().find(|one| one.as_str() == name);
-        found.ok_or_else(|| Rejected::field("events", format!("there is no event {name}")))
+        found.ok_or_else(|| Refusal::field("events", format!("there is no event {name}")))
     };
     let types: Vec<EventType> = names.iter().map(known).collect::<Result<_, _>>()?;
-    if types.is_empty() { Err(Rejected::field("events", "must name at least one")) } else { Ok(types) }
+    if types.is_empty() { Err(Refusal::field("events", "must name at least one")) } else { Ok(types) }
 }

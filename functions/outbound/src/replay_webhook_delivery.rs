@@ -2,10 +2,8 @@
 //! came of it before (웹훅 재전송).
 
 use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryAnswer};
-use domain::{DeliveryId, Fault, WebhookName};
-use edge::{
-    Access, Answer, Environment, Function, Method, NotStarted, Pacer, Rejected, Request, Role, Route, Unanswered,
-};
+use domain::{DeliveryId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route, SourceQueue};
 use std::time::Duration;
 use store::{
     Store,
@@ -24,32 +22,32 @@ pub const ROUTE: Route = Route::new(
 )
 .answers::<WebhookDeliveryAnswer>()
 .succeeds(&[(202, "It is on its way")])
-.problems(&[(404, "not-found", "there is no such delivery, or not any more")]);
+.problems(&[RefusalKind::NotFound]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("replay-webhook-delivery", &[ROUTE], Desk::open, handle)
+    Function::http("replay-webhook-delivery", &[ROUTE], handle)
 }
 
 #[derive(Clone)]
 struct Desk {
     store: Store,
-    pacer: Pacer,
+    pacer: SourceQueue,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let pacer = Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, pacer })
+        let pacer = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { store: env.open()?, pacer })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     let id: DeliveryId = request.path("id")?;
     let store = desk.store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let known = store.webhook_delivery(&name, &id).await?.ok_or(Rejected::NotFound)?;
+        let known = store.webhook_delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
         let replayed = WebhookDelivery {
             status: DeliveryStatus::Pending,
             begun_at: request.now,

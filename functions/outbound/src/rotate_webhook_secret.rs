@@ -3,14 +3,14 @@
 //! lost and the request comes again.
 
 use crate::{
-    endpoints::{is_named_by_template, open_vault},
-    webhooks::{RESERVED, WebhookAnswer, WebhookRefusal, new_secret},
+    endpoints::is_named_by_template,
+    webhooks::{WebhookAnswer, new_secret},
 };
 use domain::{
-    Fault, WebhookName,
+    Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
     webhook::{MOST_SECRETS, PREVIOUS_SIGNS_FOR},
 };
-use edge::{Access, Answer, Environment, Function, Method, NotStarted, Rejected, Request, Role, Route};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
 use store::{
     Store,
     vault::Vault,
@@ -28,15 +28,11 @@ pub const ROUTE: Route = Route::new(
     "Gives a receiver of events a new secret, which is shown once; the old one signs beside it for a day (웹훅 비밀키 교체)",
 )
 .answers::<WebhookAnswer>()
-.problems(&[
-    RESERVED,
-    (404, "not-found", "there is no such webhook"),
-    (409, "too-many-secrets", "it was given four new secrets within a day already, and all of them sign"),
-]);
+.problems(&[RefusalKind::ReservedName, RefusalKind::NotFound, RefusalKind::TooManySecrets]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("rotate-webhook-secret", &[ROUTE], Desk::open, handle)
+    Function::http("rotate-webhook-secret", &[ROUTE], handle)
 }
 
 #[derive(Clone)]
@@ -45,25 +41,25 @@ struct Desk {
     vault: Vault,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: Store::open(&env.aws, |name| env.variable(name))?, vault: open_vault(env)? })
+        Ok(Self { store: env.open()?, vault: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, WebhookRefusal> {
+async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     if is_named_by_template(&name) {
-        return Err(WebhookRefusal::Reserved(name));
+        return Err(Refusal::ReservedName { name }.into());
     }
     let (store, now) = (desk.store.until(request.deadline), request.now);
     for _ in 0..ROUNDS {
-        let known = store.webhook(&name).await?.ok_or(Rejected::NotFound)?;
+        let known = store.webhook(&name).await?.ok_or(Refusal::NotFound)?;
         let until = now.plus(PREVIOUS_SIGNS_FOR);
         let mut previous = vec![PreviousSecret { secret: known.secret.clone(), until }];
         previous.extend(known.previous.iter().filter(|previous| now < previous.until).cloned());
         if previous.len() == MOST_SECRETS {
-            return Err(WebhookRefusal::TooManySecrets);
+            return Err(Refusal::TooManySecrets.into());
         }
         let (secret, sealed) = new_secret(&desk.vault, &name).await?;
         let webhook = Webhook { previous, secret: sealed, updated_at: now, writes: known.writes + 1, ..known };

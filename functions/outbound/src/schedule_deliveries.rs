@@ -4,8 +4,8 @@
 //! probed, the message of the oldest; when it is closed, those of all that are due, up to a limit.
 
 use crate::{deliver_webhook::circuit_of, endpoints::Endpoints};
-use domain::{Fault, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER};
-use edge::{Environment, Function, NotSent, NotStarted, Pacer, Tick};
+use domain::{Fault, NotStarted, Open, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER};
+use edge::{Environment, Function, SendError, SourceQueue, Tick};
 use futures::future::{join_all, try_join_all};
 use std::time::Duration;
 use store::{Store, webhooks::DueWebhookDelivery};
@@ -30,19 +30,19 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("schedule-deliveries", Desk::open, handle)
+    Function::schedule("schedule-deliveries", handle)
 }
 
 #[derive(Clone)]
 struct Desk {
     endpoints: Endpoints,
-    pacer: Pacer,
+    pacer: SourceQueue,
 }
 
-impl Desk {
+impl Open<Environment> for Desk {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let pacer = Pacer::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
-        Ok(Self { endpoints: Endpoints::open(env)?, pacer })
+        let pacer = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { endpoints: env.open()?, pacer })
     }
 }
 
@@ -54,7 +54,7 @@ pub enum NotScheduled {
     Fault(#[from] Fault),
     /// A message could not be sent.
     #[error(transparent)]
-    NotSent(#[from] NotSent),
+    SendError(#[from] SendError),
 }
 
 async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {

@@ -3,15 +3,10 @@
 use crate::endpoints::{Choice, Endpoint, PURPOSE};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Fault, Timestamp, WebhookName};
-use edge::{Details, Problem, ProblemDoc, Rejected};
 use events::EventType;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{vault::Vault, webhooks::Webhook};
-
-/// The problem of a name that is the template's.
-pub(crate) const RESERVED: ProblemDoc =
-    (409, "reserved-name", "the template's parameters name this one; it is changed by deploying");
 
 /// A webhook as it is shown. Its secret is not.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -72,34 +67,6 @@ impl WebhookAnswer {
             disabled_because: None,
             secret: None,
             previous_secret_until: None,
-        }
-    }
-}
-
-/// Why a webhook is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum WebhookRefusal {
-    /// The template names it.
-    #[error("The template's parameters name {0}; it is changed by deploying.")]
-    Reserved(WebhookName),
-    /// It was given too many new secrets within a day.
-    #[error("It was given too many new secrets within a day; all of them sign until they have had their day.")]
-    TooManySecrets,
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for WebhookRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::Reserved(name) => Details::new(409, "reserved-name").with("name", name),
-            Self::TooManySecrets => Details::new(409, "too-many-secrets"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
         }
     }
 }

@@ -3,22 +3,21 @@
 //! The charge and its attempt are written before the gateway is asked, as for an order: `settle-payments` finds what came of an
 //! attempt whose answer was lost. A charge that was declined is asked for again when its request comes again.
 
-use crate::refusals::ChargeRefusal;
 use domain::{
-    ChargeId, CustomerId, EntryId, Won,
+    ChargeId, CustomerId, Failure, Refusal, Won,
     payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
 };
 use edge::{Answer, Request};
-use orders::{
-    charging,
-    paying::{self, Cashier},
+use ordering::{
+    card_payment::{self, CardPayments},
+    point_charge,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
     NotCommitted, Store, Transaction,
     charges::{CardCharge, ChargeFile},
-    circuits::Pass,
+    circuits::{CircuitOpen, Permit},
 };
 
 /// Where a charge by card stands.
@@ -60,13 +59,13 @@ impl From<&ChargeFile> for ChargeState {
 /// Charges points, or answers what came of it before.
 pub(crate) async fn charge(
     store: &Store,
-    cashier: &Cashier,
+    card_payments: &CardPayments,
     request: &Request,
     customer_id: CustomerId,
     amount: Won,
     reason: Option<String>,
     payment_key: PaymentKey,
-) -> Result<Answer, ChargeRefusal> {
+) -> Result<Answer, Failure> {
     let charge_id = match request.idempotency_key()? {
         Some(key) => ChargeId::of_key(&customer_id, &key),
         None => ChargeId::of_payment(&customer_id, &payment_key),
@@ -89,17 +88,19 @@ pub(crate) async fn charge(
         Some(made) => return again(&file, &made),
     };
     // A card is not charged for points that have no room.
-    store.balance(&file.charge.customer_id).await?.plus(amount)?;
-    let pass = cashier.admit(store).await?;
+    let balance = store.balance(&file.charge.customer_id).await?;
+    balance.plus(amount).map_err(|_| Refusal::BalanceLimit)?;
+    let permit =
+        card_payments.breaker.admit(store).await.map_err(|CircuitOpen(wait)| Refusal::Busy { retry_after: wait })?;
     match begin.commit(store).await {
-        Ok(()) => ask(store, cashier, request, pass, file).await,
+        Ok(()) => ask(store, card_payments, request, permit, file).await,
         Err(NotCommitted::Fault(fault)) => {
-            cashier.breaker.release(store, pass).await;
+            card_payments.breaker.release(store, permit).await;
             Err(fault.into())
         }
         // The same request came twice at once: the other one asks.
-        Err(NotCommitted::Refused(_)) => {
-            cashier.breaker.release(store, pass).await;
+        Err(NotCommitted::Failed(_)) => {
+            card_payments.breaker.release(store, permit).await;
             let made = store.charge_file(&file.charge.charge_id).await?;
             made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
         }
@@ -122,17 +123,17 @@ fn means_the_same(asked: &ChargeFile, made: &ChargeFile) -> bool {
 
 async fn ask(
     store: &Store,
-    cashier: &Cashier,
+    card_payments: &CardPayments,
     request: &Request,
-    pass: Pass,
+    permit: Permit,
     file: ChargeFile,
-) -> Result<Answer, ChargeRefusal> {
-    let (confirmed, made) = cashier.ask(store, pass, &file.attempt).await;
-    let answer = match paying::outcome(&file.attempt, confirmed) {
+) -> Result<Answer, Failure> {
+    let (confirmed, call) = card_payments.ask(store, permit, &file.attempt).await;
+    let answer = match card_payment::result(&file.attempt, confirmed) {
         None => Ok(pending(&file)),
-        Some(outcome) => {
-            let entry_id = EntryId::from_ulid(request.ulid());
-            match charging::conclude(store, file.clone(), &outcome, entry_id, store.now()).await {
+        Some(result) => {
+            let entry_id = request.ids().entry();
+            match point_charge::conclude(store, file.clone(), &result, entry_id, store.now()).await {
                 Ok(concluded) => told(&concluded),
                 // The attempt is written as asked: it is found and concluded later.
                 Err(fault) => {
@@ -143,24 +144,24 @@ async fn ask(
         }
     };
     // What is known of the money is written before what is known of the gateway.
-    cashier.breaker.tell(store, made).await;
+    card_payments.breaker.record(store, call).await;
     answer
 }
 
 /// What is known of a charge that was made before, if it is the one that is asked for.
-fn again(asked: &ChargeFile, made: &ChargeFile) -> Result<Answer, ChargeRefusal> {
+fn again(asked: &ChargeFile, made: &ChargeFile) -> Result<Answer, Failure> {
     if !means_the_same(asked, made) {
-        return Err(ChargeRefusal::KeyReused);
+        return Err(Refusal::KeyReused.into());
     }
     told(made).map(Answer::replayed)
 }
 
-fn told(file: &ChargeFile) -> Result<Answer, ChargeRefusal> {
+fn told(file: &ChargeFile) -> Result<Answer, Failure> {
     match (file.attempt.status, &file.charge.charged) {
         (AttemptStatus::Paid, Some(charged)) => Ok(Answer::ok(charged)),
         (AttemptStatus::Paid | AttemptStatus::Asked | AttemptStatus::Lost, _) => Ok(pending(file)),
-        (AttemptStatus::Declined, _) => Err(ChargeRefusal::PaymentFailed),
-        (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => Err(domain::money::AmountTooLarge.into()),
+        (AttemptStatus::Declined, _) => Err(Refusal::ChargeFailed.into()),
+        (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => Err(Refusal::BalanceLimit.into()),
     }
 }
 

@@ -1,16 +1,15 @@
 //! `POST /points/charge` adds points to a customer's balance (충전): a customer pays for them by card, an operator gives them.
 
-use crate::{by_card, refusals::ChargeRefusal};
+use crate::by_card;
 use domain::{
-    CustomerId, EntryId, Fault, Won,
+    Caller, CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, Variables, Won,
+    number::WholeNumber,
+    order::checked_reason,
     payment::PaymentKey,
     points::{ChargeAmount, Entry, EntryKind},
 };
-use edge::{
-    Access, Answer, Caller, Environment, Function, Method, NotStarted, Request, Role, Route, WholeNumber,
-    checked_reason,
-};
-use orders::paying::Cashier;
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use ordering::card_payment::CardPayments;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{NotCommitted, Store, Transaction, points::Charge};
@@ -32,37 +31,31 @@ pub const ROUTE: Route = Route::new(
     (200, "Charged"),
     (202, "The gateway's answer is awaited: `chargeId`, and `status` PENDING; `GET /points/{customerId}/charges/{chargeId}` tells the end"),
 ])
-.problems(&[
-    (400, "invalid-amount", "the amount is not 1 to 10,000,000"),
-    (402, "payment-required", "a customer pays for points by card"),
-    (409, "balance-limit", "the balance would be over 10^12; what was charged to a card goes back"),
-    (422, "idempotency-key-reused", "the key was used for another charge"),
-    (500, "payment-failed", "the gateway declined"),
-]);
+.problems(&[RefusalKind::InvalidAmount, RefusalKind::PaymentRequired, RefusalKind::BalanceLimit, RefusalKind::KeyReused, RefusalKind::ChargeFailed]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("charge-points", &[ROUTE], Desk::open, handle)
+    Function::http("charge-points", &[ROUTE], handle)
 }
 
 /// What a charge needs.
 #[derive(Debug, Clone)]
-struct Desk {
+struct Resources {
     store: Store,
-    cashier: Cashier,
+    card_payments: CardPayments,
     /// Whether points are given to whoever asks, without payment.
     is_free: bool,
 }
 
-impl Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let is_free = match env.require("POINT_CHARGES")?.as_str() {
             "FREE" => true,
             "CARD" => false,
             other => return Err(NotStarted::from(format!("POINT_CHARGES is {other}, not CARD or FREE"))),
         };
-        let store = Store::open(&env.aws, |name| env.variable(name))?;
-        Ok(Self { store, cashier: Cashier::open(env)?, is_free })
+        let store = env.open()?;
+        Ok(Self { store, card_payments: env.open()?, is_free })
     }
 }
 
@@ -104,20 +97,20 @@ enum CardOnly {
     Card,
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, ChargeRefusal> {
+async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
     let ChargePoints { customer_id, amount, payment, reason } = request.json()?;
     request.caller.must_be(&customer_id)?;
-    let amount = ChargeAmount::new(amount.0)?.won();
+    let amount = ChargeAmount::new(amount.0).map_err(|_| Refusal::InvalidAmount)?.won();
     let reason = checked_reason(reason)?;
-    let store = desk.store.until(request.deadline);
+    let store = resources.store.until(request.deadline);
     match payment {
         Some(CardPayment { payment_key, .. }) => {
-            by_card::charge(&store, &desk.cashier, &request, customer_id, amount, reason, payment_key).await
+            by_card::charge(&store, &resources.card_payments, &request, customer_id, amount, reason, payment_key).await
         }
-        None if desk.is_free || request.caller == Caller::Operator => {
+        None if resources.is_free || request.caller == Caller::Operator => {
             give(&store, &request, customer_id, amount, reason).await
         }
-        None => Err(ChargeRefusal::PaymentRequired),
+        None => Err(Refusal::PaymentRequired.into()),
     }
 }
 
@@ -128,7 +121,7 @@ async fn give(
     customer_id: CustomerId,
     amount: Won,
     reason: Option<String>,
-) -> Result<Answer, ChargeRefusal> {
+) -> Result<Answer, Failure> {
     // The keys of two roles never meet.
     let scope = format!("{}/{customer_id}", request.caller.actor());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
@@ -138,20 +131,20 @@ async fn give(
             return if made.amount == amount && made.reason == reason {
                 Ok(Answer::ok(&made).replayed())
             } else {
-                Err(ChargeRefusal::KeyReused)
+                Err(Refusal::KeyReused.into())
             };
         }
         let charge = Charge {
             customer_id: customer_id.clone(),
             amount,
-            balance: balance.plus(amount)?,
-            entry_id: EntryId::from_ulid(request.ulid()),
+            balance: balance.plus(amount).map_err(|_| Refusal::BalanceLimit)?,
+            entry_id: request.ids().entry(),
             reason: reason.clone(),
             charged_at: request.now,
         };
         match commit(store, &charge, balance, key_hash.as_deref()).await {
             Ok(()) => return Ok(Answer::ok(&charge)),
-            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Failed(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
         }
     }

@@ -1,8 +1,8 @@
 //! `GET /points/{customerId}/charges/{chargeId}` tells what became of points that a customer charged by card (충전 조회).
 
 use crate::by_card::ChargeState;
-use domain::{ChargeId, CustomerId};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Role, Route, Unanswered};
+use domain::{ChargeId, CustomerId, Failure, Refusal, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use store::Store;
 
 /// The route.
@@ -16,14 +16,14 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-charge", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-charge", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     let charge_id: ChargeId = request.path("chargeId")?;
     request.caller.must_be(&customer_id)?;
     let file = store.until(request.deadline).charge_file(&charge_id).await?;
-    let file = file.filter(|file| file.charge.customer_id == customer_id).ok_or(Rejected::NotFound)?;
+    let file = file.filter(|file| file.charge.customer_id == customer_id).ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&ChargeState::from(&file)))
 }

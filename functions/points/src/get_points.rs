@@ -1,7 +1,7 @@
 //! `GET /points/{customerId}` tells a customer's balance (조회).
 
-use domain::{CustomerId, Won};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{CustomerId, Failure, Role, Won};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("get-points", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("get-points", &[ROUTE], handle)
 }
 
 /// A balance.
@@ -30,7 +30,7 @@ pub struct Balance {
     balance: Won,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let balance = store.until(request.deadline).balance(&customer_id).await?;

@@ -7,7 +7,6 @@ pub mod charge_points;
 pub mod get_charge;
 pub mod get_points;
 pub mod list_point_history;
-pub mod refusals;
 
 use edge::Function;
 

@@ -1,7 +1,7 @@
 //! `GET /points/{customerId}/history` lists a customer's ledger, the newest entry first.
 
-use domain::{CustomerId, EntryId, points::Entry};
-use edge::{Access, Answer, Function, Method, Request, Role, Route, Unanswered};
+use domain::{CustomerId, EntryId, Failure, Role, points::Entry};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-point-history", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-point-history", &[ROUTE], handle)
 }
 
 /// A page of a ledger.
@@ -32,7 +32,7 @@ pub struct History {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let (limit, after) = request.page::<EntryId>()?;

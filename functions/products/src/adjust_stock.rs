@@ -2,12 +2,12 @@
 //! counted.
 
 use domain::{
-    Fault, ProductId,
-    product::{Adjustment, InvalidAdjustment, MAX_STOCK},
+    Failure, Fault, ProductId, Refusal, RefusalKind, Role,
+    number::WholeNumber,
+    order::checked_reason,
+    product::{Adjustment, MAX_STOCK},
 };
-use edge::{
-    Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber, checked_reason,
-};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -29,15 +29,15 @@ pub const ROUTE: Route = Route::new(
 .takes::<AdjustStock>()
 .answers::<StockLeft>()
 .problems(&[
-    crate::INVALID_PRODUCT,
-    (400, "invalid-quantity", "the change is 0 or beyond ±1,000,000, or the stock would be below 0 or over 10^9"),
-    (409, "out-of-stock", "the stock would be below zero"),
-    (422, "idempotency-key-reused", "the key was used for another adjustment"),
+    RefusalKind::InvalidProduct,
+    RefusalKind::InvalidStockQuantity,
+    RefusalKind::OutOfStock,
+    RefusalKind::KeyReused,
 ]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("adjust-stock", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("adjust-stock", &[ROUTE], handle)
 }
 
 /// A change of a stock.
@@ -61,62 +61,18 @@ pub struct StockLeft {
     quantity: i64,
 }
 
-/// Why a stock is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum AdjustRefusal {
-    /// There is no such product.
-    #[error("There is no product {0}.")]
-    InvalidProduct(ProductId),
-    /// The change is out of range, or its result would be.
-    #[error(transparent)]
-    InvalidQuantity(#[from] InvalidAdjustment),
-    /// More would go out than there is.
-    #[error("Only {available} of product {product_id} are left; {requested} cannot go out.")]
-    OutOfStock {
-        /// Which product.
-        product_id: ProductId,
-        /// Units that should go out.
-        requested: i64,
-        /// Units there are.
-        available: i64,
-    },
-    /// The key stands for another adjustment.
-    #[error("This Idempotency-Key was used for another adjustment.")]
-    KeyReused,
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for AdjustRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::InvalidProduct(product) => Details::new(400, "invalid-product").with("productId", product),
-            Self::InvalidQuantity(_) => Details::new(400, "invalid-quantity"),
-            Self::OutOfStock { product_id, requested, available } => Details::new(409, "out-of-stock")
-                .with("productId", product_id)
-                .with("requested", requested)
-                .with("available", available),
-            Self::KeyReused => Details::new(422, "idempotency-key-reused"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, AdjustRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let product_id: ProductId = request.path("productId")?;
     let AdjustStock { delta, quantity, reason } = request.json()?;
     let reason = checked_reason(reason)?;
     let change = match (delta, quantity) {
-        (Some(delta), None) => StockChange::By(Adjustment::new(delta.0)?.delta()),
+        (Some(delta), None) => {
+            StockChange::By(Adjustment::new(delta.0).map_err(|_| Refusal::InvalidStockQuantity)?.delta())
+        }
         (None, Some(quantity)) if (0..=MAX_STOCK).contains(&quantity.0) => StockChange::To(quantity.0),
-        (None, Some(_)) => return Err(InvalidAdjustment.into()),
+        (None, Some(_)) => return Err(Refusal::InvalidStockQuantity.into()),
         (Some(_), Some(_)) | (None, None) => {
-            return Err(Rejected::field("delta", "is required, or quantity, and not both").into());
+            return Err(Refusal::field("delta", "is required, or quantity, and not both").into());
         }
     };
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
@@ -127,23 +83,23 @@ async fn handle(store: Store, request: Request) -> Result<Answer, AdjustRefusal>
         if let Some(made) = made {
             let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
-            return if same { Ok(Answer::ok(&left).replayed()) } else { Err(AdjustRefusal::KeyReused) };
+            return if same { Ok(Answer::ok(&left).replayed()) } else { Err(Refusal::KeyReused.into()) };
         }
-        let seen = stock.ok_or_else(|| AdjustRefusal::InvalidProduct(product_id.clone()))?.quantity;
+        let seen = stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?.quantity;
         let quantity = match change {
             StockChange::By(delta) => seen + delta,
             StockChange::To(quantity) => quantity,
         };
         if quantity < 0 {
-            return Err(AdjustRefusal::OutOfStock { product_id, requested: seen - quantity, available: seen });
+            return Err(Refusal::OutOfStock { product_id, requested: seen - quantity, available: seen }.into());
         }
         if quantity > MAX_STOCK {
-            return Err(InvalidAdjustment.into());
+            return Err(Refusal::InvalidStockQuantity.into());
         }
         let adjusted = Adjusted { product_id: product_id.clone(), quantity, change, reason: reason.clone() };
         match commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await {
             Ok(()) => return Ok(Answer::ok(&StockLeft { product_id, quantity })),
-            Err(NotCommitted::Refused(_)) => {}
+            Err(NotCommitted::Failed(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
         }
     }
@@ -171,7 +127,7 @@ async fn commit(
     let Adjusted { product_id, quantity, reason, .. } = adjusted;
     let movement = Movement { delta: quantity - seen, reason: reason.clone(), order_id: None, at: request.now };
     let movement =
-        store.record_movement(product_id, &request.ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
+        store.record_movement(product_id, &request.ids().ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
     let mut transaction = Transaction::default()
         .with(store.set_quantity(product_id, seen, *quantity), Stale::Stock)
         .with(movement, Stale::Movement);

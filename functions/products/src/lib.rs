@@ -69,6 +69,3 @@ impl From<Stocked> for Product {
         }
     }
 }
-
-/// The problem of naming a product that does not exist.
-pub(crate) const INVALID_PRODUCT: edge::ProblemDoc = (400, "invalid-product", "there is no such product");

@@ -1,8 +1,8 @@
 //! `GET /products` lists products by id: all of them, a category's, a store's, or a store's of a category.
 
 use crate::{Product, put_product::MAX_CATEGORY};
-use domain::{Fault, ProductId, StoreId};
-use edge::{Access, Answer, Function, Method, Rejected, Request, Route, Unanswered};
+use domain::{Failure, Fault, ProductId, Refusal, StoreId};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(Method::Get, "/products", Access::Public, "L
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("list-products", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("list-products", &[ROUTE], handle)
 }
 
 /// A page of products.
@@ -36,10 +36,10 @@ pub struct Products {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let category = request.query::<String>("category")?;
     if category.as_ref().is_some_and(|category| !(1..=MAX_CATEGORY).contains(&category.chars().count())) {
-        return Err(Rejected::field("category", format!("must be 1 to {MAX_CATEGORY} characters")).into());
+        return Err(Refusal::field("category", format!("must be 1 to {MAX_CATEGORY} characters")).into());
     }
     let (limit, after) = request.page::<ProductId>()?;
     let page = PageRequest { limit, after: after.map(|product| product.to_string()) };

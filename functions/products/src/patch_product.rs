@@ -1,14 +1,15 @@
 //! `PATCH /api/v1/admin/products/{productId}` changes what it names of a product, and nothing else (상품 수정).
 
 use crate::{
-    INVALID_PRODUCT, Product,
-    put_product::{INVALID_PRICE, MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, check_length, put},
+    Product,
+    put_product::{MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, check_length, put},
 };
 use domain::{
-    Fault, ProductId,
-    product::{self, InvalidPrice, Price, ProductStatus},
+    Failure, Fault, ProductId, Refusal, RefusalKind, Role,
+    number::WholeNumber,
+    product::{self, Price, ProductStatus},
 };
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{Store, products::Stocked};
@@ -25,11 +26,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<PatchProduct>()
 .answers::<Product>()
-.problems(&[INVALID_PRICE, INVALID_PRODUCT]);
+.problems(&[RefusalKind::InvalidPrice, RefusalKind::InvalidProduct]);
 
 /// The function `patch-product`.
 pub fn function() -> Function {
-    Function::http("patch-product", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("patch-product", &[ROUTE], handle)
 }
 
 /// What is to change of a product.
@@ -47,47 +48,19 @@ pub struct PatchProduct {
     status: Option<ProductStatus>,
 }
 
-/// Why a product is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PatchRefusal {
-    /// There is no such product.
-    #[error("There is no product {0}.")]
-    InvalidProduct(ProductId),
-    /// The price is out of range.
-    #[error(transparent)]
-    InvalidPrice(#[from] InvalidPrice),
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for PatchRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::InvalidProduct(product) => Details::new(400, "invalid-product").with("productId", product),
-            Self::InvalidPrice(_) => Details::new(400, "invalid-price"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, PatchRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let product_id: ProductId = request.path("productId")?;
     let patch: PatchProduct = request.json()?;
     let PatchProduct { name, category, price, description, status } = patch;
     check_length("name", name.as_deref().unwrap_or("-"), 1, MAX_NAME)?;
     check_length("category", category.as_deref().unwrap_or("-"), 1, MAX_CATEGORY)?;
     check_length("description", description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
-    let price = price.map(|price| Price::try_from(price.0)).transpose()?;
+    let price = price.map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice)).transpose()?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
         let seen = store.product(&product_id).await?;
         let Stocked { product: known, quantity, version } =
-            seen.ok_or_else(|| PatchRefusal::InvalidProduct(product_id.clone()))?;
+            seen.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?;
         let product = product::Product {
             name: name.clone().unwrap_or(known.name),
             category: category.clone().unwrap_or(known.category),

@@ -3,10 +3,11 @@
 
 use crate::Product;
 use domain::{
-    Fault, ProductId, StoreId, Timestamp,
-    product::{self, InvalidPrice, Price, ProductStatus},
+    Failure, Fault, ProductId, Refusal, RefusalKind, Role, StoreId, Timestamp,
+    number::WholeNumber,
+    product::{self, Price, ProductStatus},
 };
-use edge::{Access, Answer, Details, Function, Method, Problem, Rejected, Request, Role, Route, WholeNumber};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{NotCommitted, Store, Transaction, products::Stocked};
@@ -28,14 +29,11 @@ pub const ROUTE: Route = Route::new(
 )
 .takes::<PutProduct>()
 .answers::<Product>()
-.problems(&[INVALID_PRICE, (409, "not-changeable", "`storeId` is not that of the product, which never changes")]);
-
-/// The problem of a price out of range.
-pub(crate) const INVALID_PRICE: edge::ProblemDoc = (400, "invalid-price", "the price is not 0 to 10^9");
+.problems(&[RefusalKind::InvalidPrice, RefusalKind::NotChangeable]);
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("put-product", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("put-product", &[ROUTE], handle)
 }
 
 /// What a product is to be; what is left out is not kept from before, but for its store.
@@ -56,35 +54,7 @@ pub struct PutProduct {
     status: Option<ProductStatus>,
 }
 
-/// Why a product is not put.
-#[derive(Debug, thiserror::Error)]
-pub enum PutRefusal {
-    /// The price is out of range.
-    #[error(transparent)]
-    InvalidPrice(#[from] InvalidPrice),
-    /// The product is another store's, or none's.
-    #[error("`storeId` cannot be changed.")]
-    NotChangeable,
-    /// The request is not acceptable.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// The machinery failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl Problem for PutRefusal {
-    fn details(&self) -> Details {
-        match self {
-            Self::InvalidPrice(_) => Details::new(400, "invalid-price"),
-            Self::NotChangeable => Details::new(409, "not-changeable").with("field", "storeId"),
-            Self::Rejected(rejected) => rejected.details(),
-            Self::Fault(fault) => fault.details(),
-        }
-    }
-}
-
-async fn handle(store: Store, request: Request) -> Result<Answer, PutRefusal> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let wanted = request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
@@ -92,7 +62,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, PutRefusal> {
         let seen = store.product(&product.product_id).await?;
         if let Some(Stocked { product: known, .. }) = &seen {
             if product.store_id.is_some() && product.store_id != known.store_id {
-                return Err(PutRefusal::NotChangeable);
+                return Err(Refusal::NotChangeable { field: "storeId" }.into());
             }
             product = product::Product { store_id: known.store_id.clone(), created_at: known.created_at, ..product };
         }
@@ -111,7 +81,7 @@ pub(crate) async fn put(store: &Store, product: &product::Product, seen_version:
         .with(store.put_stock(product, seen_version == 0), PutMeanwhile);
     match transaction.commit(store).await {
         Ok(()) => Ok(true),
-        Err(NotCommitted::Refused(_)) => Ok(false),
+        Err(NotCommitted::Failed(_)) => Ok(false),
         Err(NotCommitted::Fault(fault)) => Err(fault),
     }
 }
@@ -121,7 +91,7 @@ pub(crate) async fn put(store: &Store, product: &product::Product, seen_version:
 struct PutMeanwhile;
 
 impl PutProduct {
-    fn into_product(self, product_id: ProductId, now: Timestamp) -> Result<product::Product, PutRefusal> {
+    fn into_product(self, product_id: ProductId, now: Timestamp) -> Result<product::Product, Failure> {
         check_length("name", &self.name, 1, MAX_NAME)?;
         check_length("category", &self.category, 1, MAX_CATEGORY)?;
         check_length("description", self.description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
@@ -130,7 +100,7 @@ impl PutProduct {
             name: self.name,
             category: self.category,
             description: self.description,
-            price: Price::try_from(self.price.0)?,
+            price: Price::try_from(self.price.0).map_err(|_| Refusal::InvalidPrice)?,
             status: self.status.unwrap_or_default(),
             store_id: self.store_id,
             created_at: now,
@@ -139,10 +109,10 @@ impl PutProduct {
     }
 }
 
-pub(crate) fn check_length(field: &str, text: &str, least: usize, most: usize) -> Result<(), Rejected> {
+pub(crate) fn check_length(field: &str, text: &str, least: usize, most: usize) -> Result<(), Refusal> {
     if (least..=most).contains(&text.chars().count()) {
         Ok(())
     } else {
-        Err(Rejected::field(field, format!("must be {least} to {most} characters")))
+        Err(Refusal::field(field, format!("must be {least} to {most} characters")))
     }
 }

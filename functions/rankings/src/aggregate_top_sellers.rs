@@ -25,7 +25,7 @@ const MOST_NOTES: usize = 1_000;
 
 /// The function.
 pub fn function() -> Function {
-    Function::schedule("aggregate-top-sellers", |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::schedule("aggregate-top-sellers", handle)
 }
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {

@@ -7,13 +7,13 @@ use domain::{
     Fault,
     sales::{Sale, Sold},
 };
-use edge::{Function, Message, NotJson};
+use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::Store;
 
 /// The function.
 pub fn function() -> Function {
-    Function::queue("record-sales", |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::queue("record-sales", handle)
 }
 
 /// Why a message stays in the queue.
@@ -21,7 +21,7 @@ pub fn function() -> Function {
 pub enum NotRecorded {
     /// It is not an order's event: it will end in the dead-letter queue.
     #[error("it is not an order's event")]
-    Unreadable(#[from] NotJson),
+    Unreadable(#[from] MalformedMessage),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),

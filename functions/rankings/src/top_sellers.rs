@@ -1,7 +1,7 @@
 //! `GET /products/top-sellers` tells the five products that sold best in the last 72 hours (인기 상품), as last counted.
 
-use domain::{ProductId, Timestamp, Won, sales::WINDOW};
-use edge::{Access, Answer, Function, Method, Request, Route, Unanswered};
+use domain::{Failure, ProductId, Timestamp, Won, sales::WINDOW};
+use edge::{Access, Answer, Function, Method, Request, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The function.
 pub fn function() -> Function {
-    Function::http("top-sellers", &[ROUTE], |env| Ok(Store::open(&env.aws, |name| env.variable(name))?), handle)
+    Function::http("top-sellers", &[ROUTE], handle)
 }
 
 /// The best sellers.
@@ -50,7 +50,7 @@ pub struct Ranked {
     sold_quantity: i64,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Unanswered> {
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     // Before the first count, nothing has sold as far as anybody knows.
     let counted = store.until(request.deadline).top_sellers().await?;
     let (as_of, products) = counted.map_or((request.now, Vec::new()), |top| (top.as_of, top.products));

@@ -1,6 +1,6 @@
 //! Baskets: what a customer asks for, before anything is agreed.
 
-use crate::{ProductId, Won};
+use crate::{ProductId, Refusal, Won};
 use serde::{Deserialize, Serialize};
 
 /// The most products in one order. A hot product may draw on several stock items, and a cart order deletes its lines in
@@ -57,35 +57,18 @@ pub struct Wish {
     pub expected_price: Option<Won>,
 }
 
-/// Why lines do not make a basket.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBasket {
-    /// There are no lines.
-    #[error("an order needs at least one product")]
-    Empty,
-    /// There are more than [`MAX_PRODUCTS`] different products.
-    #[error("an order has at most {MAX_PRODUCTS} products")]
-    TooManyProducts,
-    /// A line's quantity, or a product's sum over all lines, is out of range.
-    #[error("the quantity of product {0} is not 1 to {max}", max = Quantity::MAX)]
-    Quantity(ProductId),
-    /// Two lines of one product state different prices.
-    #[error("the lines of product {0} state different prices")]
-    ContradictoryPrices(ProductId),
-}
-
 impl Basket {
     /// Sums the lines of each product; every limit counts after that.
-    pub fn of(lines: impl IntoIterator<Item = (ProductId, i64, Option<Won>)>) -> Result<Self, InvalidBasket> {
+    pub fn of(lines: impl IntoIterator<Item = (ProductId, i64, Option<Won>)>) -> Result<Self, Refusal> {
         let mut sums: Vec<(ProductId, i64, Option<Won>)> = Vec::new();
         for (product, units, price) in lines {
             if units < 1 {
-                return Err(InvalidBasket::Quantity(product));
+                return Err(Refusal::InvalidQuantity { product_id: product });
             }
             match sums.iter_mut().find(|(known, ..)| *known == product) {
                 None => sums.push((product, units, price)),
                 Some((_, _, Some(stated))) if price.is_some_and(|price| price != *stated) => {
-                    return Err(InvalidBasket::ContradictoryPrices(product));
+                    return Err(Refusal::field("items", format!("state different prices of product {product}")));
                 }
                 Some((_, sum, stated)) => {
                     *sum = sum.saturating_add(units);
@@ -94,14 +77,14 @@ impl Basket {
             }
         }
         if sums.is_empty() {
-            return Err(InvalidBasket::Empty);
+            return Err(Refusal::EmptyOrder);
         }
         if sums.len() > MAX_PRODUCTS {
-            return Err(InvalidBasket::TooManyProducts);
+            return Err(Refusal::TooManyLines);
         }
         let wish = |(product_id, units, expected_price): (ProductId, i64, _)| match Quantity::try_from(units) {
             Ok(quantity) => Ok(Wish { product_id, quantity, expected_price }),
-            Err(InvalidQuantity) => Err(InvalidBasket::Quantity(product_id)),
+            Err(InvalidQuantity) => Err(Refusal::InvalidQuantity { product_id }),
         };
         sums.into_iter().map(wish).collect::<Result<_, _>>().map(Self)
     }
@@ -150,19 +133,20 @@ mod tests {
 
     #[test]
     fn a_basket_is_neither_empty_nor_boundless() {
-        assert_eq!(Basket::of([]), Err(InvalidBasket::Empty));
+        let out_of_range = || Err(Refusal::InvalidQuantity { product_id: product("a") });
+        assert_eq!(Basket::of([]), Err(Refusal::EmptyOrder));
         let products = |count: usize| Basket::of((0..count).map(|n| (product(&format!("p{n}")), 1, None)));
         assert!(products(MAX_PRODUCTS).is_ok());
-        assert_eq!(products(MAX_PRODUCTS + 1), Err(InvalidBasket::TooManyProducts));
+        assert_eq!(products(MAX_PRODUCTS + 1), Err(Refusal::TooManyLines));
         for units in [0, -1, i64::MIN, Quantity::MAX + 1, i64::MAX] {
             let basket = Basket::of([(product("a"), units, None)]);
-            assert_eq!(basket, Err(InvalidBasket::Quantity(product("a"))), "{units}");
+            assert_eq!(basket, out_of_range(), "{units}");
         }
         let over = Basket::of([(product("a"), Quantity::MAX, None), (product("a"), 1, None)]);
-        assert_eq!(over, Err(InvalidBasket::Quantity(product("a"))));
+        assert_eq!(over, out_of_range());
         let huge = Basket::of([(product("a"), i64::MAX, None), (product("a"), i64::MAX, None)]);
-        assert_eq!(huge, Err(InvalidBasket::Quantity(product("a"))));
+        assert_eq!(huge, out_of_range());
         let two_prices = Basket::of([(product("a"), 1, Some(won(1))), (product("a"), 1, Some(won(2)))]);
-        assert_eq!(two_prices, Err(InvalidBasket::ContradictoryPrices(product("a"))));
+        assert!(matches!(two_prices, Err(Refusal::MalformedRequest { .. })));
     }
 }

@@ -3,7 +3,7 @@
 //! A circuit is closed (calls go through) or open (they do not). Once the time of an open one is over, one caller at a time
 //! may probe: if the probe goes well the circuit closes, if not it stays open for another while.
 
-use crate::Timestamp;
+use crate::{NotStarted, Open, Timestamp, Variables};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -24,6 +24,18 @@ pub struct Thresholds {
     pub slow_call: Duration,
     /// How long the circuit stays open before it is probed.
     pub open_for: Duration,
+}
+
+impl<E: Variables> Open<E> for Thresholds {
+    /// The template's parameters: `CIRCUIT_MIN_CALLS`, `CIRCUIT_BAD_PERCENT`, `CIRCUIT_SLOW_SECONDS`, `CIRCUIT_OPEN_SECONDS`.
+    fn open(env: &E) -> Result<Self, NotStarted> {
+        Ok(Self {
+            min_calls: env.number("CIRCUIT_MIN_CALLS")?,
+            bad_percent: env.number("CIRCUIT_BAD_PERCENT")?,
+            slow_call: Duration::from_secs(env.number("CIRCUIT_SLOW_SECONDS")?),
+            open_for: Duration::from_secs(env.number("CIRCUIT_OPEN_SECONDS")?),
+        })
+    }
 }
 
 /// How long a probe may take before another caller may try: longer than any call.

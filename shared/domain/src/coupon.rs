@@ -2,8 +2,8 @@
 
 #![expect(clippy::disallowed_types, reason = "what serde makes of a flattened field could hold any number")]
 
-use crate::{CouponId, CouponSourceId, CustomerId, OrderId, Timestamp, Won};
-use serde::{Deserialize, Serialize};
+use crate::{CouponId, CouponSourceId, CustomerId, OrderId, Refusal, Timestamp, Won};
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 
 /// The most coupons of one source.
@@ -94,30 +94,14 @@ pub struct CouponSource {
     pub valid_days: u32,
 }
 
-/// Why a source issues no coupon now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotIssued {
-    /// It is too early or too late.
-    #[error("Coupons of this source are issued from {from} until {until}.")]
-    NotOpen {
-        /// From when on.
-        from: Timestamp,
-        /// Until when.
-        until: Timestamp,
-    },
-    /// All are gone.
-    #[error("All coupons of this source are gone.")]
-    SoldOut,
-}
-
 impl CouponSource {
     /// The coupon that a customer draws now.
-    pub fn issue(&self, customer: &CustomerId, now: Timestamp) -> Result<Coupon, NotIssued> {
+    pub fn issue(&self, customer: &CustomerId, now: Timestamp) -> Result<Coupon, Refusal> {
         if !(self.issue_from..self.issue_until).contains(&now) {
-            return Err(NotIssued::NotOpen { from: self.issue_from, until: self.issue_until });
+            return Err(Refusal::CouponNotOpen { issue_from: self.issue_from, issue_until: self.issue_until });
         }
         if self.issued >= self.quantity {
-            return Err(NotIssued::SoldOut);
+            return Err(Refusal::CouponSoldOut);
         }
         Ok(Coupon {
             coupon_id: CouponId::of(&self.source_id, customer),
@@ -219,6 +203,12 @@ impl Unusable {
     }
 }
 
+impl Serialize for Unusable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.slug())
+    }
+}
+
 impl Coupon {
     /// Where it stands. A coupon that came back after its time is expired.
     pub fn status(&self, now: Timestamp) -> CouponStatus {
@@ -281,11 +271,11 @@ mod tests {
         };
         let customer = CustomerId::parse("c1").unwrap();
         let at = |millis| source.issue(&customer, Timestamp::from_millis(millis));
-        assert!(matches!(at(999), Err(NotIssued::NotOpen { .. })));
-        assert!(matches!(at(2_000), Err(NotIssued::NotOpen { .. })));
+        assert!(matches!(at(999), Err(Refusal::CouponNotOpen { .. })));
+        assert!(matches!(at(2_000), Err(Refusal::CouponNotOpen { .. })));
         assert_eq!(
             CouponSource { issued: 2, ..source.clone() }.issue(&customer, Timestamp::from_millis(1_000)),
-            Err(NotIssued::SoldOut)
+            Err(Refusal::CouponSoldOut)
         );
         let coupon = at(1_000).unwrap();
         let (first, end) = (Timestamp::from_millis(1_000), Timestamp::from_millis(1_000 + 86_400_000));

@@ -1,7 +1,7 @@
 //! Holds: the stock that a customer's unpaid orders keep from everybody else. Their number and size are limited, else somebody
 //! without money could empty the shop.
 
-use crate::{OrderId, ProductId, order::Order};
+use crate::{OrderId, ProductId, Refusal, order::Order};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,31 +23,6 @@ pub struct HoldLimits {
     pub units: u32,
 }
 
-/// A limit is reached.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TooManyHeld {
-    /// There are as many unpaid orders as there may be.
-    #[error("A customer may have at most {0} unpaid orders. Pay or cancel one of them first.")]
-    Orders(u32),
-    /// The units of one product would be too many.
-    #[error("Unpaid orders of one customer may hold at most {limit} units of product {product_id}.")]
-    Units {
-        /// The product.
-        product_id: ProductId,
-        /// The limit.
-        limit: u32,
-    },
-}
-
-impl TooManyHeld {
-    /// The limit that is reached.
-    pub const fn limit(&self) -> u32 {
-        match self {
-            Self::Orders(limit) | Self::Units { limit, .. } => *limit,
-        }
-    }
-}
-
 /// The units of each product that an order holds.
 pub fn held_units(order: &Order) -> BTreeMap<ProductId, u32> {
     order.lines.iter().map(|line| (line.product_id.clone(), line.quantity.get())).collect()
@@ -55,16 +30,16 @@ pub fn held_units(order: &Order) -> BTreeMap<ProductId, u32> {
 
 impl Holds {
     /// These holds and those of a new order, unless a limit is reached.
-    pub fn with(&self, order: &Order, limits: HoldLimits) -> Result<Self, TooManyHeld> {
+    pub fn with(&self, order: &Order, limits: HoldLimits) -> Result<Self, Refusal> {
         if self.orders.len() >= usize::try_from(limits.orders).unwrap_or(usize::MAX) {
-            return Err(TooManyHeld::Orders(limits.orders));
+            return Err(Refusal::TooManyUnpaidOrders { limit: limits.orders });
         }
         let mut holds = Self { version: self.version + 1, orders: self.orders.clone() };
         holds.orders.insert(order.order_id.clone(), held_units(order));
         for line in &order.lines {
             let held = holds.orders.values().filter_map(|units| units.get(&line.product_id));
             if held.fold(0_u32, |sum, units| sum.saturating_add(*units)) > limits.units {
-                return Err(TooManyHeld::Units { product_id: line.product_id.clone(), limit: limits.units });
+                return Err(Refusal::TooManyUnpaidUnits { product_id: line.product_id.clone(), limit: limits.units });
             }
         }
         Ok(holds)

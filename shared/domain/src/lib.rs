@@ -5,13 +5,16 @@
 
 pub mod actor;
 pub mod basket;
+mod caller;
 pub mod campaign;
 pub mod channel;
 pub mod circuit;
-pub mod collected;
+mod context;
 pub mod coupon;
 pub mod delivery;
 pub mod effects;
+mod environment;
+pub mod external;
 pub mod fault;
 mod first_answer;
 pub mod geohash;
@@ -21,17 +24,23 @@ pub mod id;
 pub mod idempotency;
 pub mod lifecycle;
 pub mod money;
+pub mod number;
 pub mod order;
+pub mod outcome;
 pub mod payment;
 pub mod phone;
 pub mod points;
 pub mod product;
+mod refusal;
 pub mod request;
 pub mod sales;
 pub mod store;
 pub mod time;
 pub mod webhook;
 
+pub use caller::{Caller, Role};
+pub use context::{Context, Ids};
+pub use environment::{NotStarted, Open, Variables};
 pub use fault::Fault;
 pub use id::{
     CampaignId, ChannelId, ChargeId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId,
@@ -39,4 +48,6 @@ pub use id::{
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;
+pub use outcome::Outcome;
+pub use refusal::{Failure, FieldError, Refusal, RefusalKind};
 pub use time::Timestamp;

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "what serde makes of a flattened field could hold any number")]
 
 use crate::{
-    CampaignId, CouponId, CustomerId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, OrderId, ProductId, Refusal, RiderId, StoreId, Timestamp, Won,
     actor::Actor,
     basket::Quantity,
     delivery::{Delivery, Handover, Shipment},
@@ -275,4 +275,13 @@ impl Order {
     pub const fn status(&self) -> Status {
         self.state.status()
     }
+}
+
+/// The reason that somebody gives for a change: at most 200 characters.
+pub fn checked_reason(reason: Option<String>) -> Result<Option<String>, Refusal> {
+    const MAX_REASON: usize = 200;
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
+        return Err(Refusal::field("reason", format!("must be at most {MAX_REASON} characters")));
+    }
+    Ok(reason)
 }

@@ -1,9 +1,10 @@
 //! What goes back to an HTTP caller.
 
 use crate::{
-    Details, Problem,
+    problem::{Problem, chain, seconds},
     request::{self, HttpEvent},
 };
+use domain::{Failure, Fault, Outcome};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -13,14 +14,15 @@ use std::time::Duration;
 pub struct Answer {
     status: u16,
     content_type: &'static str,
-    body: String,
+    body: Result<String, String>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
     /// 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Self {
-        Self::text("application/json", serde_json::to_string(body).unwrap_or_default())
+        let body = serde_json::to_string(body).map_err(|error| error.to_string());
+        Self { body, ..Self::text("application/json", "") }
     }
 
     /// 202 with a JSON body: what was asked for is on its way.
@@ -40,14 +42,24 @@ impl Answer {
         Self { status: 204, ..Self::text("application/json", "") }
     }
 
-    /// What was answered before under the same key.
-    pub fn again(status: u16, body: impl Into<String>) -> Self {
-        Self { status, ..Self::text("application/json", body) }.replayed()
+    /// What a use case came to: 200 if it is done, 202 if it goes on, or the first response again.
+    pub fn of(outcome: Outcome<impl Serialize>) -> Self {
+        match outcome {
+            Outcome::Done(value) => Self::ok(&value),
+            Outcome::Accepted { value, retry_after } => {
+                let accepted = Self::accepted(&value);
+                retry_after.into_iter().fold(accepted, Self::retry_after)
+            }
+            Outcome::Replayed(reply) => {
+                let status = if reply.is_done { 200 } else { 202 };
+                Self { status, ..Self::text("application/json", reply.body) }.replayed()
+            }
+        }
     }
 
     /// 200 with a body of another type.
     pub fn text(content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status: 200, content_type, body: body.into(), headers: Vec::new() }
+        Self { status: 200, content_type, body: Ok(body.into()), headers: Vec::new() }
     }
 
     /// The `nextCursor` of a list whose page ended with `last`.
@@ -65,33 +77,31 @@ impl Answer {
     /// Says after how long to come back.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.headers.push(("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string()));
+        self.headers.push(("retry-after", seconds(wait)));
         self
     }
 
-    /// The status and the body.
-    pub fn status_and_body(&self) -> (u16, &str) {
-        (self.status, &self.body)
-    }
-
-    pub(crate) fn into_event(self, request_id: &str) -> Value {
-        event(self.status, self.content_type, self.body, self.headers, request_id)
+    /// The response as API Gateway's JSON. A body that could not be written is a fault.
+    pub(crate) fn into_event(self, function: &str, http: &HttpEvent) -> Value {
+        match self.body {
+            Ok(body) => event(self.status, self.content_type, body, self.headers, http.request_id()),
+            Err(error) => problem_event(function, http, &Fault::broken(error).into()),
+        }
     }
 }
 
-/// How an error is told: API Gateway's JSON. It is logged here, once.
-pub(crate) fn problem_event(function: &str, http: &HttpEvent, error: &dyn Problem) -> Value {
-    let details = error.details();
-    let Details { status, slug, is_fault, .. } = details;
+/// A failure as API Gateway's JSON. It is logged here, once.
+pub(crate) fn problem_event(function: &str, http: &HttpEvent, failure: &Failure) -> Value {
     let (request_id, method, path) = (http.request_id(), http.method(), http.path());
-    if is_fault {
-        let error = crate::problem::chain(error);
-        tracing::error!(function, request_id, method, path, status, slug, error, "fault");
-    } else {
-        tracing::info!(function, request_id, method, path, status, slug, "refused");
+    let Problem { status, slug, body, headers } = Problem::of(failure, request_id);
+    match failure {
+        Failure::Refused(_) => tracing::info!(function, request_id, method, path, status, slug, "refused"),
+        Failure::Fault(fault) => {
+            let error = chain(fault);
+            tracing::error!(function, request_id, method, path, status, slug, error, "fault");
+        }
     }
-    let body = details.body(&error.to_string(), request_id).to_string();
-    event(status, "application/problem+json", body, details.headers, request_id)
+    event(status, "application/problem+json", body.to_string(), headers, request_id)
 }
 
 fn event(

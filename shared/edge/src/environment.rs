@@ -8,11 +8,8 @@ use aws_smithy_async::{
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_types::{SdkConfig, region::Region};
-use domain::Timestamp;
+use domain::{NotStarted, Open, Timestamp, Variables};
 use std::{collections::HashMap, sync::Arc, time::UNIX_EPOCH};
-
-/// A function could not start: its environment is not what its template says. Lambda reports it and tries anew.
-pub type NotStarted = Box<dyn std::error::Error + Send + Sync>;
 
 /// The AWS configuration (credentials, endpoints, clock, sleep) and the environment variables of a function.
 #[derive(Debug, Clone)]
@@ -56,21 +53,9 @@ impl Environment {
         Ok(environment)
     }
 
-    /// A variable, if it is set and not empty.
-    pub fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
-    }
-
-    /// A variable that must be set.
-    pub fn require(&self, name: &str) -> Result<String, NotStarted> {
-        self.variable(name).ok_or_else(|| format!("the environment variable {name} is not set").into())
-    }
-
-    /// A variable that must be a whole number.
-    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, NotStarted> {
-        let text = self.require(name)?;
-        text.parse()
-            .map_err(|_| format!("the environment variable {name} is not a whole number within its range").into())
+    /// Opens a client or settings from this environment.
+    pub fn open<T: Open<Self>>(&self) -> Result<T, NotStarted> {
+        T::open(self)
     }
 
     /// The time by the AWS configuration's clock.
@@ -78,5 +63,17 @@ impl Environment {
         let now = self.aws.time_source().map(|clock| clock.now());
         let since_epoch = now.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Variables for Environment {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+impl AsRef<SdkConfig> for Environment {
+    fn as_ref(&self) -> &SdkConfig {
+        &self.aws
     }
 }

@@ -1,10 +1,10 @@
 //! A function: how it starts and what it does with an event.
 
 use crate::{
-    Answer, Environment, Message, NotStarted, Problem, Request, Route, Tick, queue, request, schedule,
+    Answer, Environment, Message, Request, Route, Tick, queue, request, schedule,
     stream::{self, Change, Failed},
 };
-use domain::Timestamp;
+use domain::{Failure, NotStarted, Open, Timestamp, Variables};
 use futures::future::BoxFuture;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -60,18 +60,16 @@ impl fmt::Debug for Function {
 
 impl Function {
     /// A function that answers routes.
-    pub fn http<S, E, Fut>(
+    pub fn http<S, Fut>(
         name: &'static str,
         routes: &'static [Route],
-        open: fn(&Environment) -> Result<S, NotStarted>,
         handle: impl Fn(S, Request) -> Fut + Copy + Send + Sync + 'static,
     ) -> Self
     where
-        S: Clone + Send + Sync + 'static,
-        E: Problem + 'static,
-        Fut: Future<Output = Result<Answer, E>> + Send + 'static,
+        S: Open<Environment> + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Answer, Failure>> + Send + 'static,
     {
-        Self::new(name, routes, open, move |resources: S, environment, invocation| async move {
+        Self::new(name, routes, move |resources: S, environment, invocation| async move {
             Ok(request::answer(name, routes, environment, invocation, move |request| handle(resources, request)).await)
         })
     }
@@ -79,15 +77,14 @@ impl Function {
     /// A function that a queue feeds, a message at a time and a batch's messages side by side.
     pub fn queue<S, E, Fut>(
         name: &'static str,
-        open: fn(&Environment) -> Result<S, NotStarted>,
         handle: impl Fn(S, Message) -> Fut + Copy + Send + Sync + 'static,
     ) -> Self
     where
-        S: Clone + Send + Sync + 'static,
+        S: Open<Environment> + Clone + Send + Sync + 'static,
         E: std::error::Error + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Self::new(name, &[], open, move |resources: S, environment, invocation| {
+        Self::new(name, &[], move |resources: S, environment, invocation| {
             queue::each(name, environment, invocation, move |message| handle(resources.clone(), message))
         })
     }
@@ -95,14 +92,13 @@ impl Function {
     /// A function that a table's stream feeds, a batch of changes at a time, in order.
     pub fn stream<S, Fut>(
         name: &'static str,
-        open: fn(&Environment) -> Result<S, NotStarted>,
         handle: impl Fn(S, Vec<Change>, Timestamp) -> Fut + Copy + Send + Sync + 'static,
     ) -> Self
     where
-        S: Clone + Send + Sync + 'static,
+        S: Open<Environment> + Clone + Send + Sync + 'static,
         Fut: Future<Output = Vec<Failed>> + Send + 'static,
     {
-        Self::new(name, &[], open, move |resources: S, _, invocation| {
+        Self::new(name, &[], move |resources: S, _, invocation| {
             stream::batch(name, invocation, move |changes, deadline| handle(resources, changes, deadline))
         })
     }
@@ -110,15 +106,14 @@ impl Function {
     /// A function that a schedule calls.
     pub fn schedule<S, E, Fut>(
         name: &'static str,
-        open: fn(&Environment) -> Result<S, NotStarted>,
         handle: impl Fn(S, Tick) -> Fut + Copy + Send + Sync + 'static,
     ) -> Self
     where
-        S: Clone + Send + Sync + 'static,
+        S: Open<Environment> + Clone + Send + Sync + 'static,
         E: std::error::Error + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Self::new(name, &[], open, move |resources: S, environment, invocation| {
+        Self::new(name, &[], move |resources: S, environment, invocation| {
             schedule::tick(name, environment, invocation, move |tick| handle(resources, tick))
         })
     }
@@ -126,15 +121,14 @@ impl Function {
     fn new<S, Fut>(
         name: &'static str,
         routes: &'static [Route],
-        open: fn(&Environment) -> Result<S, NotStarted>,
         handle: impl Fn(S, Environment, Invocation) -> Fut + Copy + Send + Sync + 'static,
     ) -> Self
     where
-        S: Clone + Send + Sync + 'static,
+        S: Open<Environment> + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Value, Error>> + Send + 'static,
     {
         let start = move |environment: Environment| -> Result<Handler, NotStarted> {
-            let resources = open(&environment)?;
+            let resources: S = environment.open()?;
             Ok(Arc::new(move |invocation| Box::pin(handle(resources.clone(), environment.clone(), invocation))))
         };
         Self { name, routes, start: Box::new(start) }
@@ -182,7 +176,7 @@ mod tests {
 
     #[test]
     fn an_unknown_handler_is_refused_with_the_names_that_exist() {
-        let function = |name| Function::schedule(name, |_| Ok(()), |(), _| async { Ok::<_, fmt::Error>(()) });
+        let function = |name| Function::schedule(name, |(), _| async { Ok::<_, fmt::Error>(()) });
         let functions = [function("place-order"), function("get-order")];
         assert_eq!(named(&functions, "get-order").unwrap().name, "get-order");
         let error = named(&functions, "bootstrap").unwrap_err().to_string();

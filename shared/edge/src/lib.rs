@@ -5,10 +5,9 @@
 //! a function is for, nor any database or other company's system.
 
 mod answer;
-mod caller;
+mod claims;
 mod environment;
 mod function;
-mod number;
 mod problem;
 mod queue;
 mod request;
@@ -19,14 +18,11 @@ mod strict;
 mod text;
 
 pub use answer::Answer;
-pub use caller::{Caller, Role};
-pub use environment::{Environment, NotStarted};
+pub use environment::Environment;
 pub use function::{Error, Function, Handler, Invocation, run};
-pub use number::WholeNumber;
-pub use problem::{Details, FieldError, Problem, Rejected, Unanswered};
-pub use queue::{Message, NotJson, NotLaidAside, NotSent, Pacer};
+pub use queue::{DeadLetterError, MalformedMessage, Message, MessageError, SendError, SourceQueue};
 pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
-pub use route::{Access, Method, ProblemDoc, Route, Schema};
+pub use route::{Access, Method, Route, Schema};
 pub use schedule::Tick;
 pub use stream::{Change, Failed};
-pub use text::{checked_reason, sendable};
+pub use text::sendable;

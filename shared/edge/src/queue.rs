@@ -1,8 +1,8 @@
 //! What a queue brings: batches of messages, of which each succeeds or fails alone.
 
-use crate::{Environment, Error, Invocation, NotStarted, problem, sendable};
+use crate::{Environment, Error, Invocation, problem, sendable};
 use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig, types::SendMessageBatchRequestEntry};
-use domain::Timestamp;
+use domain::{Fault, Ids, NotStarted, Timestamp, Variables};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category, json};
@@ -17,10 +17,10 @@ const MOST_AT_ONCE: usize = 10;
 /// How long a call of the queue may wait for a connection or an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What becomes of messages that fail: each comes back after a pause that doubles, up to a longest one; or, where it is in
-/// vain, it is laid aside.
+/// The queue that feeds a function: its failed messages come back with exponential backoff, or are dead-lettered; and
+/// messages can be sent to it.
 #[derive(Debug, Clone)]
-pub struct Pacer {
+pub struct SourceQueue {
     queues: Client,
     queue: String,
     dead_letter_queue: String,
@@ -30,15 +30,15 @@ pub struct Pacer {
 
 /// A message could not be sent.
 #[derive(Debug, thiserror::Error)]
-#[error("it could not be sent to the queue")]
-pub struct NotSent(#[source] Error);
+#[error("the message could not be sent to the queue")]
+pub struct SendError(#[source] Error);
 
-/// A message could not be laid aside.
+/// A message could not be dead-lettered.
 #[derive(Debug, thiserror::Error)]
-#[error("it could not be moved to the dead-letter queue")]
-pub struct NotLaidAside(#[source] Error);
+#[error("the message could not be moved to the dead-letter queue")]
+pub struct DeadLetterError(#[source] Error);
 
-impl Pacer {
+impl SourceQueue {
     /// Paces the queue whose URL is in a variable; the URL of its dead-letter queue is in `DEAD_LETTER_QUEUE`.
     pub fn open(env: &Environment, variable: &str, first: Duration, longest: Duration) -> Result<Self, NotStarted> {
         let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
@@ -48,34 +48,34 @@ impl Pacer {
     }
 
     /// Moves a message to the dead-letter queue, for people to look at. A crash in between leaves it in both.
-    pub async fn lay_aside(&self, message: &Message, reason: impl std::fmt::Display) -> Result<(), NotLaidAside> {
+    pub async fn dead_letter(&self, message: &Message, reason: impl std::fmt::Display) -> Result<(), DeadLetterError> {
         tracing::error!(%reason, "a message goes to the dead-letter queue");
         let request =
             self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(sendable(&message.body));
-        request.send().await.map(drop).map_err(|error| NotLaidAside(error.into()))
+        request.send().await.map(drop).map_err(|error| DeadLetterError(error.into()))
     }
 
     /// Sends a message to the queue, to be seen after a delay of at most a quarter of an hour.
-    pub async fn send(&self, body: &str, delay: Duration) -> Result<(), NotSent> {
+    pub async fn send(&self, body: &str, delay: Duration) -> Result<(), SendError> {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let seconds = i32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
         let request = self.queues.send_message().queue_url(&self.queue).message_body(sendable(body));
-        request.set_delay_seconds(seconds).send().await.map(drop).map_err(|error| NotSent(error.into()))
+        request.set_delay_seconds(seconds).send().await.map(drop).map_err(|error| SendError(error.into()))
     }
 
     /// Sends messages to the queue, as many in one call as it takes. Where it fails, some may have been sent.
-    pub async fn send_all(&self, bodies: &[String]) -> Result<(), NotSent> {
+    pub async fn send_all(&self, bodies: &[String]) -> Result<(), SendError> {
         for batch in bodies.chunks(MOST_AT_ONCE) {
             let entry = |(index, body): (usize, &String)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
                 entry.message_body(sendable(body)).build()
             };
             let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>();
-            let entries = entries.map_err(|error| NotSent(error.into()))?;
+            let entries = entries.map_err(|error| SendError(error.into()))?;
             let request = self.queues.send_message_batch().queue_url(&self.queue).set_entries(Some(entries));
-            let sent = request.send().await.map_err(|error| NotSent(error.into()))?;
+            let sent = request.send().await.map_err(|error| SendError(error.into()))?;
             if let Some(failed) = sent.failed.first() {
-                return Err(NotSent(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("-")).into()));
+                return Err(SendError(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("-")).into()));
             }
         }
         Ok(())
@@ -118,24 +118,35 @@ pub struct Message {
     pub deadline: Timestamp,
 }
 
-/// A message is not the JSON that it should be. What it says is not told: it may be personal.
+/// A message is malformed: it is not the JSON that it should be. Its text is not repeated here, because it may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is not what is expected: {category:?} at line {line}, column {column}")]
-pub struct NotJson {
+#[error("the message is malformed: {category:?} at line {line}, column {column}")]
+pub struct MalformedMessage {
     category: Category,
     line: usize,
     column: usize,
 }
 
+/// Why a message stays in the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// It is malformed: it ends in the dead-letter queue.
+    #[error(transparent)]
+    Malformed(#[from] MalformedMessage),
+    /// The machinery failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
 impl Message {
-    /// A new time-ordered id.
-    pub fn ulid(&self) -> ulid::Ulid {
-        ulid::Ulid::from_parts(u64::try_from(self.now.millis()).unwrap_or_default(), rand::random())
+    /// A source of new ids.
+    pub fn ids(&self) -> Ids {
+        Ids::new(self.now, rand::random)
     }
 
     /// The body, which must be JSON of this shape.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, NotJson> {
-        serde_json::from_str(&self.body).map_err(|error| NotJson {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, MalformedMessage> {
+        serde_json::from_str(&self.body).map_err(|error| MalformedMessage {
             category: error.classify(),
             line: error.line(),
             column: error.column(),

@@ -1,12 +1,11 @@
 //! What comes in over HTTP, and how it is read: every part has a limit and every failure names its field.
 
-use crate::{Answer, Caller, Environment, FieldError, Invocation, Problem, Rejected, Route, answer, strict};
+use crate::{Answer, Environment, Invocation, Route, answer, claims, strict};
 use base64::{Engine, engine::general_purpose};
-use domain::{IdempotencyKey, Timestamp};
+use domain::{Caller, Context, Failure, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{collections::HashMap, str::FromStr};
-use ulid::Ulid;
 
 /// The longest body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -60,14 +59,14 @@ impl HttpEvent {
         &self.raw_path
     }
 
-    fn body(&mut self) -> Result<Vec<u8>, Rejected> {
+    fn body(&mut self) -> Result<Vec<u8>, Refusal> {
         let body = self.body.take().unwrap_or_default();
         let body = if self.is_base64_encoded {
-            general_purpose::STANDARD.decode(body).map_err(|error| Rejected::field("body", error))?
+            general_purpose::STANDARD.decode(body).map_err(|error| Refusal::field("body", error))?
         } else {
             body.into_bytes()
         };
-        if body.len() > MAX_BODY_BYTES { Err(Rejected::BodyTooLarge) } else { Ok(body) }
+        if body.len() > MAX_BODY_BYTES { Err(Refusal::BodyTooLarge) } else { Ok(body) }
     }
 }
 
@@ -86,9 +85,9 @@ pub struct Request {
 
 impl Request {
     /// A parameter of the path.
-    pub fn path<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<T, Rejected> {
+    pub fn path<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<T, Refusal> {
         let text = self.http.path_parameters.get(name).map(String::as_str).unwrap_or_default();
-        text.parse().map_err(|error: T::Err| Rejected::field(name, error.to_string()))
+        text.parse().map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
     /// Whether the path has such a parameter: tells the routes of a function apart.
@@ -97,12 +96,12 @@ impl Request {
     }
 
     /// A parameter of the query, if it is there.
-    pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Rejected> {
+    pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Refusal> {
         let Some(text) = self.http.query_string_parameters.get(name) else { return Ok(None) };
         if !text.chars().all(strict::is_xml) {
-            return Err(Rejected::field(name, strict::NOT_TEXT));
+            return Err(Refusal::field(name, strict::NOT_TEXT));
         }
-        text.parse().map(Some).map_err(|error: T::Err| Rejected::field(name, error.to_string()))
+        text.parse().map(Some).map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
     /// The method and path as they came.
@@ -111,48 +110,53 @@ impl Request {
     }
 
     /// The body, which must be JSON of this shape and nothing else: an unknown field is refused.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejected> {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         if self.body.is_empty() {
-            return strict::read(&self.body).map_err(Rejected::Malformed);
+            return strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors });
         }
         let media_type = self.header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media_type != "application/json"
             && !(media_type.starts_with("application/") && media_type.ends_with("+json"))
         {
-            return Err(Rejected::UnsupportedMediaType);
+            return Err(Refusal::UnsupportedMediaType);
         }
-        strict::read(&self.body).map_err(Rejected::Malformed)
+        strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors })
     }
 
     /// The body, which must be JSON of this shape, or nothing.
-    pub fn json_or_nothing<T: DeserializeOwned + Default>(&self) -> Result<T, Rejected> {
+    pub fn json_or_nothing<T: DeserializeOwned + Default>(&self) -> Result<T, Refusal> {
         if self.body.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
     /// The caller's name for this intention, if there is one.
-    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Rejected> {
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
         let header = self.header("idempotency-key");
         header
-            .map(|key| IdempotencyKey::parse(key).map_err(|error| Rejected::field("Idempotency-Key", error)))
+            .map(|key| IdempotencyKey::parse(key).map_err(|error| Refusal::field("Idempotency-Key", error)))
             .transpose()
     }
 
     /// The page that is asked for: how many entries, and after which one.
-    pub fn page<T: FromStr>(&self) -> Result<(u16, Option<T>), Rejected> {
+    pub fn page<T: FromStr>(&self) -> Result<(u16, Option<T>), Refusal> {
         let limit = self.query::<u16>("limit")?.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(Rejected::field("limit", format!("must be 1 to {MAX_PAGE}")));
+            return Err(Refusal::field("limit", format!("must be 1 to {MAX_PAGE}")));
         }
         let cursor = self.query::<String>("cursor")?;
         let after =
-            cursor.map(|cursor| read_cursor(&cursor).ok_or_else(|| Rejected::field("cursor", "is not one of ours")));
+            cursor.map(|cursor| read_cursor(&cursor).ok_or_else(|| Refusal::field("cursor", "is not one of ours")));
         Ok((limit, after.transpose()?))
     }
 
-    /// A new time-ordered id.
-    pub fn ulid(&self) -> Ulid {
-        Ulid::from_parts(u64::try_from(self.now.millis()).unwrap_or_default(), rand::random())
+    /// The context of the use case that the request asks for.
+    pub fn context(&self) -> Context {
+        Context { caller: self.caller.clone(), now: self.now, deadline: self.deadline, ids: self.ids() }
+    }
+
+    /// A source of new ids.
+    pub fn ids(&self) -> Ids {
+        Ids::new(self.now, rand::random)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -174,7 +178,7 @@ fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
 }
 
 /// Refuses query parameters that the route does not have.
-fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Rejected> {
+fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Refusal> {
     let asked = |route: &&Route| route.method.to_string() == http.method() && route.fits(http.path());
     let Some(route) = routes.iter().find(asked) else { return Ok(()) };
     let mut unknown: Vec<&String> = http.query_string_parameters.keys().collect();
@@ -184,11 +188,11 @@ fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Rejected> 
         return Ok(());
     }
     let error = |name: &String| FieldError { field: name.clone(), message: "is not a known parameter".into() };
-    Err(Rejected::Malformed(unknown.into_iter().map(error).collect()))
+    Err(Refusal::MalformedRequest { errors: unknown.into_iter().map(error).collect() })
 }
 
 /// Reads API Gateway's event, lets the handler answer it, and writes API Gateway's answer.
-pub(crate) async fn answer<E, Fut>(
+pub(crate) async fn answer<Fut>(
     function: &str,
     routes: &[Route],
     environment: Environment,
@@ -196,8 +200,7 @@ pub(crate) async fn answer<E, Fut>(
     handle: impl FnOnce(Request) -> Fut,
 ) -> Value
 where
-    E: Problem,
-    Fut: Future<Output = Result<Answer, E>>,
+    Fut: Future<Output = Result<Answer, Failure>>,
 {
     let deadline = invocation.deadline();
     let mut http: HttpEvent = match serde_json::from_value(invocation.event) {
@@ -205,20 +208,20 @@ where
         Err(error) => {
             let mut http = HttpEvent::default();
             http.request_context.request_id = invocation.request_id;
-            return answer::problem_event(function, &http, &Rejected::field("request", error));
+            return answer::problem_event(function, &http, &Refusal::field("request", error).into());
         }
     };
     let claims = http.request_context.authorizer.pointer("/jwt/claims").unwrap_or(&Value::Null);
-    let caller = Caller::of_claims(claims);
+    let caller = claims::caller(claims);
     if !routes.iter().all(|route| route.access.admits(&caller)) {
-        return answer::problem_event(function, &http, &Rejected::Forbidden);
+        return answer::problem_event(function, &http, &Refusal::Forbidden.into());
     }
     if let Err(error) = check_parameters(routes, &http) {
-        return answer::problem_event(function, &http, &error);
+        return answer::problem_event(function, &http, &error.into());
     }
     let body = match http.body() {
         Ok(body) => body,
-        Err(error) => return answer::problem_event(function, &http, &error),
+        Err(error) => return answer::problem_event(function, &http, &error.into()),
     };
     // What an error is told with, kept aside: the handler takes the rest.
     let told = HttpEvent {
@@ -231,7 +234,7 @@ where
         ..HttpEvent::default()
     };
     match handle(Request { caller, now: environment.now(), deadline, http, body }).await {
-        Ok(answer) => answer.into_event(told.request_id()),
+        Ok(answer) => answer.into_event(function, &told),
         Err(error) => answer::problem_event(function, &told, &error),
     }
 }

@@ -1,7 +1,7 @@
 //! A route: what a function answers, for whom, and what it can say. One declaration serves the check of the caller's
 //! role, the API's document and the tests.
 
-use crate::{Caller, Role};
+use domain::{Caller, RefusalKind, Role};
 use schemars::{JsonSchema, SchemaGenerator};
 use std::fmt;
 
@@ -52,9 +52,6 @@ impl Access {
 /// Makes the JSON schema of a type.
 pub type Schema = fn(&mut SchemaGenerator) -> schemars::Schema;
 
-/// A problem that a route can answer besides those that every route can: status, slug, and when.
-pub type ProblemDoc = (u16, &'static str, &'static str);
-
 /// What a function answers over HTTP.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
@@ -76,8 +73,8 @@ pub struct Route {
     pub answers: Option<Schema>,
     /// The statuses of its success, with what each means.
     pub successes: &'static [(u16, &'static str)],
-    /// The problems of its own.
-    pub problems: &'static [ProblemDoc],
+    /// The problems that it can answer besides those that every route can.
+    pub problems: &'static [RefusalKind],
 }
 
 impl Route {
@@ -134,7 +131,7 @@ impl Route {
 
     /// The problems of its own.
     #[must_use]
-    pub const fn problems(mut self, problems: &'static [ProblemDoc]) -> Self {
+    pub const fn problems(mut self, problems: &'static [RefusalKind]) -> Self {
         self.problems = problems;
         self
     }

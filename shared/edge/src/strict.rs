@@ -4,7 +4,7 @@
 //! serde's derived types pass over unknown fields and take an array for a struct; `serde_json` tells positions instead of
 //! fields. So the derived types are driven by a deserializer of our own, which knows where it is.
 
-use crate::FieldError;
+use domain::FieldError;
 use serde::{
     Deserialize, Deserializer,
     de::{

@@ -1,6 +1,6 @@
-//! Texts that people give, and texts as SQS and EventBridge take them.
+//! Texts as SQS and EventBridge accept them.
 
-use crate::{Rejected, strict::is_xml};
+use crate::strict::is_xml;
 use std::{borrow::Cow, fmt::Write};
 
 /// JSON text in which every character that XML 1.0 cannot hold is escaped: SQS and EventBridge refuse such characters, and
@@ -18,15 +18,6 @@ pub fn sendable(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
-}
-
-/// The reason that somebody gives for what is done: at most 200 characters.
-pub fn checked_reason(reason: Option<String>) -> Result<Option<String>, Rejected> {
-    const MAX_REASON: usize = 200;
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
-        return Err(Rejected::field("reason", format!("must be at most {MAX_REASON} characters")));
-    }
-    Ok(reason)
 }
 
 #[cfg(test)]

@@ -21,17 +21,19 @@ use std::{
 };
 
 /// Every binary with its functions.
-pub fn binaries() -> [(&'static str, Vec<Function>); 12] {
+pub fn binaries() -> [(&'static str, Vec<Function>); 14] {
     [
         ("points", points::functions()),
         ("products", products::functions()),
         ("orders", orders::functions()),
         ("carts", carts::functions()),
         ("coupons", coupons::functions()),
+        ("customers", customers::functions()),
         ("fulfilment", fulfilment::functions()),
         ("notifications", notifications::functions()),
         ("campaigns", campaigns::functions()),
         ("channels", channels::functions()),
+        ("integration", integration::functions()),
         ("outbound", outbound::functions()),
         ("rankings", rankings::functions()),
         ("admin", admin::functions()),
@@ -73,7 +75,7 @@ pub(crate) enum NotHandled {
     #[error("{0} is switched off")]
     Off(String),
     #[error("{function} could not start")]
-    NotStarted { function: String, source: edge::NotStarted },
+    NotStarted { function: String, source: domain::NotStarted },
     #[error("{function} failed: {source}")]
     Failed { function: String, source: edge::Error },
     #[error("{0} panicked")]
@@ -166,7 +168,7 @@ impl Runner {
         }
     }
 
-    fn warm(&self, function: &Function, spec: &FunctionSpec) -> Result<Handler, edge::NotStarted> {
+    fn warm(&self, function: &Function, spec: &FunctionSpec) -> Result<Handler, domain::NotStarted> {
         let mut state = self.state();
         if let Some(handler) = state.warm.get(function.name) {
             return Ok(handler.clone());

@@ -255,9 +255,8 @@ fn function(
     properties: &Value,
 ) -> Result<FunctionSpec, TemplateError> {
     let globals = resolver.resolve(&resolver.document["Globals"]["Function"])?;
-    let required = |value: &Value, what| {
-        value.as_str().map(str::to_owned).ok_or_else(|| unfit(format!("{name} has no {what}")))
-    };
+    let required =
+        |value: &Value, what| value.as_str().map(str::to_owned).ok_or_else(|| unfit(format!("{name} has no {what}")));
     let handler = required(&properties["Handler"], "Handler")?;
     let binary = required(&resource["Metadata"]["BuildProperties"]["Binary"], "Binary")?;
     let variables =

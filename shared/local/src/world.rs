@@ -291,7 +291,7 @@ fn check_documented(method: &Method, path: &str, reply: &Reply) {
     let slug = reply.problem();
     let documented = match route {
         Some(route) => {
-            admin::problems(route).get(&reply.status).is_some_and(|all| all.iter().any(|(known, _)| *known == slug))
+            admin::problems(route).get(&reply.status).is_some_and(|all| all.iter().any(|kind| kind.slug() == slug))
         }
         None => UNROUTED.contains(&(reply.status, slug.as_str())),
     };

@@ -113,7 +113,7 @@ impl Store {
             let Some(change) = self.attribution(order).await? else { return Ok(false) };
             match change.commit(self).await {
                 Ok(()) => return Ok(true),
-                Err(NotCommitted::Refused(_)) => {}
+                Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
             }
         }

@@ -91,7 +91,7 @@ impl Store {
             }
             match self.append(&news, self.head().await?, now).await {
                 Ok(()) => return Ok(()),
-                Err(NotCommitted::Refused(_)) => {}
+                Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
             }
         }

@@ -118,8 +118,8 @@ impl Store {
         match change.commit(self).await {
             Ok(()) => Ok(()),
             Err(NotCommitted::Fault(fault)) => Err(fault.into()),
-            Err(NotCommitted::Refused(refusals)) => {
-                let because: Vec<Unmet> = refusals.into_iter().map(|refusal| refusal.because).collect();
+            Err(NotCommitted::Failed(refusals)) => {
+                let because: Vec<Unmet> = refusals.into_iter().map(|failed| failed.condition).collect();
                 if because.contains(&Unmet::Changed) {
                     // Whatever else does not fit may not fit for that reason.
                     Err(NotChanged::Stale)

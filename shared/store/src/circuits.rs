@@ -4,7 +4,7 @@
 //! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
 
 use crate::{
-    Item, NotConfigured, Store, Transaction, Write,
+    Item, Store, Transaction, Write,
     item::{number, read, row, whole},
     keys,
 };
@@ -40,22 +40,10 @@ struct Memory {
     counted_at: Option<Timestamp>,
 }
 
-/// When circuits open, and for how long, as the template's parameters say: `CIRCUIT_MIN_CALLS`, `CIRCUIT_BAD_PERCENT`,
-/// `CIRCUIT_SLOW_SECONDS`, `CIRCUIT_OPEN_SECONDS`.
-pub fn thresholds(variable: impl Fn(&str) -> Option<String>) -> Result<Thresholds, NotConfigured> {
-    let number = |name| variable(name).and_then(|text| text.parse().ok()).ok_or(NotConfigured(name));
-    Ok(Thresholds {
-        min_calls: number("CIRCUIT_MIN_CALLS")?,
-        bad_percent: number("CIRCUIT_BAD_PERCENT")?,
-        slow_call: Duration::from_secs(number("CIRCUIT_SLOW_SECONDS")?),
-        open_for: Duration::from_secs(number("CIRCUIT_OPEN_SECONDS")?),
-    })
-}
-
-/// Leave to make one call. It comes to its end by [`Pass::made`] and [`Breaker::tell`], or by [`Breaker::release`].
+/// Leave to make one call. It comes to its end by [`Permit::finish`] and [`Breaker::record`], or by [`Breaker::release`].
 #[derive(Debug)]
 #[must_use]
-pub struct Pass {
+pub struct Permit {
     begun_at: Timestamp,
     thresholds: Thresholds,
     /// The circuit, if this call probes it.
@@ -65,24 +53,24 @@ pub struct Pass {
 /// A call that was made, and how it went.
 #[derive(Debug)]
 #[must_use]
-pub struct Made {
+pub struct CallResult {
     calls: Calls,
     /// The circuit, if the call probed it.
     probed: Option<Circuit>,
 }
 
-impl Pass {
+impl Permit {
     /// The call was made, and has just come to its end.
-    pub fn made(self, store: &Store, succeeded: bool) -> Made {
+    pub fn finish(self, store: &Store, succeeded: bool) -> CallResult {
         let took = self.begun_at.until(store.now());
-        Made { calls: Calls::one(succeeded, took, &self.thresholds), probed: self.probes }
+        CallResult { calls: Calls::one(succeeded, took, &self.thresholds), probed: self.probes }
     }
 }
 
 /// The system is not to be called for so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its circuit is open for another {0:?}")]
-pub struct Open(pub Duration);
+pub struct CircuitOpen(pub Duration);
 
 impl Breaker {
     /// The breaker of a system.
@@ -95,7 +83,7 @@ impl Breaker {
     }
 
     /// Leave to make a call, unless the circuit is open.
-    pub async fn admit(&self, store: &Store) -> Result<Pass, Open> {
+    pub async fn admit(&self, store: &Store) -> Result<Permit, CircuitOpen> {
         let now = store.now();
         let is_old = self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
         if is_old {
@@ -106,27 +94,27 @@ impl Breaker {
         }
         let circuit = self.memory().circuit.clone();
         match circuit.admission(now) {
-            Admission::Call => Ok(Pass { begun_at: now, thresholds: self.thresholds, probes: None }),
-            Admission::Wait(wait) => Err(Open(wait)),
+            Admission::Call => Ok(Permit { begun_at: now, thresholds: self.thresholds, probes: None }),
+            Admission::Wait(wait) => Err(CircuitOpen(wait)),
             Admission::Probe(probed) => {
                 if self.change(store, &circuit, &probed).await {
-                    Ok(Pass { begun_at: now, thresholds: self.thresholds, probes: Some(probed) })
+                    Ok(Permit { begun_at: now, thresholds: self.thresholds, probes: Some(probed) })
                 } else {
-                    Err(Open(SHORT_WAIT))
+                    Err(CircuitOpen(SHORT_WAIT))
                 }
             }
         }
     }
 
     /// Gives leave back that was not used: another caller may probe.
-    pub async fn release(&self, store: &Store, pass: Pass) {
+    pub async fn release(&self, store: &Store, pass: Permit) {
         if let Some(probed) = pass.probes {
             self.change(store, &probed, &probed.not_probed()).await;
         }
     }
 
     /// Counts a call that was made; may open or close the circuit.
-    pub async fn tell(&self, store: &Store, Made { calls: call, probed }: Made) {
+    pub async fn record(&self, store: &Store, CallResult { calls: call, probed }: CallResult) {
         let now = store.now();
         if let Some(probed) = probed {
             let next = if call.bad == 0 { probed.closed() } else { probed.opened(now, &self.thresholds) };

@@ -6,7 +6,7 @@ use crate::{
     keys,
     orders::order_in_image,
 };
-use domain::{Fault, OrderId, SourceId, Timestamp, channel::Pieces, collected::Edition, order::Change};
+use domain::{Fault, OrderId, SourceId, Timestamp, channel::Pieces, external::SourceRevision, order::Change};
 use events::{Envelope, Order, order_event};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct CollectedOrder {
     /// What the last change was.
     pub last_change: Change,
     /// How new what was told is.
-    pub edition: Edition,
+    pub revision: SourceRevision,
     /// When it took its status, if that was told by itself: what is told of the whole order and older leaves the status alone.
     pub status_at: Option<Timestamp>,
     /// All that a sales channel told of it, if one made it.
@@ -33,7 +33,7 @@ pub struct CollectedOrder {
 #[serde(rename_all = "camelCase")]
 struct RowOnly {
     last_change: Change,
-    edition: Edition,
+    revision: SourceRevision,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,15 +42,15 @@ struct RowOnly {
 
 impl CollectedOrder {
     pub(crate) fn of(item: Item) -> Result<Self, Fault> {
-        let RowOnly { last_change, edition, status_at, pieces } = read(item.clone())?;
-        Ok(Self { order: read(item)?, last_change, edition, status_at, pieces })
+        let RowOnly { last_change, revision, status_at, pieces } = read(item.clone())?;
+        Ok(Self { order: read(item)?, last_change, revision, status_at, pieces })
     }
 
     fn item(&self) -> Result<Item, Fault> {
-        let Self { order, last_change, edition, status_at, pieces } = self;
+        let Self { order, last_change, revision, status_at, pieces } = self;
         let mut item = row(&keys::collected(&order.order_id), order)?;
         let row_only =
-            RowOnly { last_change: *last_change, edition: *edition, status_at: *status_at, pieces: pieces.clone() };
+            RowOnly { last_change: *last_change, revision: *revision, status_at: *status_at, pieces: pieces.clone() };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }

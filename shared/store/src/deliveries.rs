@@ -13,6 +13,7 @@ use crate::{
 use domain::{
     Fault, OrderId, StoreId, Timestamp,
     geohash::{Cell, Position},
+    order::Status,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -59,8 +60,35 @@ struct Known {
 }
 
 impl Store {
+    /// Lists an order for riders while it is cooked, and removes it otherwise.
+    pub async fn project_waiting_delivery(
+        &self,
+        order: &events::Order,
+        teller: Teller,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let waiting = if order.status == Status::Cooked { self.waiting_delivery(order).await? } else { None };
+        self.project_delivery(&order.order_id, order.version, waiting, teller, now).await
+    }
+
+    /// An order as a delivery, with its store as it is known now. `None` if the order is not delivered.
+    async fn waiting_delivery(&self, order: &events::Order) -> Result<Option<Delivery>, Fault> {
+        let destination = order.delivery.as_ref().and_then(domain::delivery::Delivery::position);
+        let (Some(store_id), Some(destination)) = (&order.store_id, destination) else { return Ok(None) };
+        let profile = self.store_profile(store_id).await?;
+        Ok(Some(Delivery {
+            order_id: order.order_id.clone(),
+            version: order.version,
+            store_id: store_id.clone(),
+            store_position: profile.as_ref().map(|profile| profile.position),
+            store_name: profile.map(|profile| profile.name),
+            position: destination.coarse(),
+            cooked_at: order.updated_at,
+        }))
+    }
+
     /// From this version of an order on it waits for a rider, or no longer does; unless that is no news.
-    pub async fn project_delivery(
+    async fn project_delivery(
         &self,
         order: &OrderId,
         version: u32,
@@ -99,7 +127,7 @@ impl Store {
             }
             match change.commit(self).await {
                 Ok(()) => return Ok(()),
-                Err(NotCommitted::Refused(_)) => {}
+                Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
             }
         }

@@ -41,7 +41,7 @@ pub mod webhooks;
 
 pub use item::Item;
 pub use read::{Page, PageRequest};
-pub use transaction::{NotCommitted, Refusal, Teller, Transaction, Write};
+pub use transaction::{FailedCondition, NotCommitted, Teller, Transaction, Write};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -49,7 +49,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_types::SdkConfig;
-use domain::Timestamp;
+use domain::{NotStarted, Open, Timestamp, Variables};
 use std::{sync::Arc, time::Duration};
 
 /// How long to wait for a connection, and for an answer, before the call counts as lost.
@@ -77,23 +77,18 @@ pub(crate) struct Tables {
     pub(crate) channels: String,
 }
 
-/// The environment or the AWS configuration lacks something.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not set")]
-pub struct NotConfigured(pub &'static str);
-
-impl Store {
-    /// Opens the tables that `variable` names: `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`,
-    /// `WEBHOOKS_TABLE`, `CHANNELS_TABLE`.
-    pub fn open(aws: &SdkConfig, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotConfigured> {
-        let table = |name| variable(name).ok_or(NotConfigured(name));
+impl<E: Variables + AsRef<SdkConfig>> Open<E> for Store {
+    /// Opens the tables that `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`, `WEBHOOKS_TABLE` and
+    /// `CHANNELS_TABLE` name.
+    fn open(env: &E) -> Result<Self, NotStarted> {
+        let aws = env.as_ref();
         let tables = Tables {
-            customers: table("CUSTOMERS_TABLE")?,
-            products: table("PRODUCTS_TABLE")?,
-            orders: table("ORDERS_TABLE")?,
-            views: table("VIEWS_TABLE")?,
-            webhooks: table("WEBHOOKS_TABLE")?,
-            channels: table("CHANNELS_TABLE")?,
+            customers: env.require("CUSTOMERS_TABLE")?,
+            products: env.require("PRODUCTS_TABLE")?,
+            orders: env.require("ORDERS_TABLE")?,
+            views: env.require("VIEWS_TABLE")?,
+            webhooks: env.require("WEBHOOKS_TABLE")?,
+            channels: env.require("CHANNELS_TABLE")?,
         };
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
             // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.
@@ -107,12 +102,14 @@ impl Store {
         Ok(Self {
             client: Client::from_conf(config),
             tables: Arc::new(tables),
-            time: aws.time_source().ok_or(NotConfigured("the time source"))?,
-            sleep: aws.sleep_impl().ok_or(NotConfigured("the sleep"))?,
+            time: aws.time_source().ok_or("the AWS configuration has no time source")?,
+            sleep: aws.sleep_impl().ok_or("the AWS configuration cannot sleep")?,
             deadline: None,
         })
     }
+}
 
+impl Store {
     /// The same store, whose calls are not repeated when they could end after `deadline`.
     #[must_use]
     pub fn until(&self, deadline: Timestamp) -> Self {

@@ -17,6 +17,7 @@ use domain::{
     coupon::Coupon,
     holds::Holds,
     order::{Order, Status},
+    outcome::Reply,
     payment::Attempt,
 };
 use serde::{Deserialize, Serialize};
@@ -123,22 +124,29 @@ pub struct OrderFile {
     pub attempts: Vec<Attempt>,
 }
 
-/// What a request was answered under its idempotency key.
+/// The first response to a request under an idempotency key, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// What the request meant.
+#[serde(rename_all = "camelCase")]
+pub struct StoredReply {
+    /// What the request means.
     pub fingerprint: String,
-    /// The status.
-    pub status: u16,
+    /// Whether the request was done, or only accepted.
+    is_done: bool,
     /// The body.
-    pub body: String,
+    body: String,
 }
 
-impl Reply {
-    /// An answer with an order.
-    pub fn of_order(fingerprint: &str, status: u16, order: &Order) -> Result<Self, Fault> {
+impl StoredReply {
+    /// A response with an order.
+    pub fn of_order(fingerprint: &str, is_done: bool, order: &Order) -> Result<Self, Fault> {
         let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
-        Ok(Self { fingerprint: fingerprint.to_owned(), status, body })
+        Ok(Self { fingerprint: fingerprint.to_owned(), is_done, body })
+    }
+}
+
+impl From<StoredReply> for Reply {
+    fn from(StoredReply { is_done, body, .. }: StoredReply) -> Self {
+        Self { is_done, body }
     }
 }
 
@@ -208,17 +216,17 @@ impl Store {
     }
 
     /// What a request about an order was answered under its key.
-    pub async fn reply(&self, key_hash: &str) -> Result<Option<Reply>, Fault> {
+    pub async fn reply(&self, key_hash: &str) -> Result<Option<StoredReply>, Fault> {
         self.get(&self.tables.orders, &keys::reply(key_hash)).await?.map(read).transpose()
     }
 
     /// Keeps what a request about an order is answered under its key, if nothing was yet.
-    pub fn put_reply(&self, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
+    pub fn put_reply(&self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
         Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when_new())
     }
 
     /// Keeps another answer in place of the one that was kept while it was not known.
-    pub fn replace_reply(&self, key_hash: &str, reply: &Reply) -> Result<Write, Fault> {
+    pub fn replace_reply(&self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
         Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when("attribute_exists(pk)"))
     }
 

@@ -169,20 +169,20 @@ pub struct Transaction<R> {
     writes: Vec<(Write, R)>,
 }
 
-/// A condition that did not hold.
+/// A condition that failed.
 #[derive(Debug)]
-pub struct Refusal<R> {
-    /// What that means.
-    pub because: R,
+pub struct FailedCondition<C> {
+    /// The condition.
+    pub condition: C,
     /// The row as it is, if there is one.
-    pub found: Option<Item>,
+    pub row: Option<Item>,
 }
 
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum NotCommitted<R> {
-    /// These conditions did not hold, in the order of the writes; there is at least one.
-    Refused(Vec<Refusal<R>>),
+    /// These conditions failed, in the order of the writes; there is at least one.
+    Failed(Vec<FailedCondition<R>>),
     /// The store failed; where it is [`Fault::Busy`] the writes may have happened after all.
     Fault(Fault),
 }
@@ -212,7 +212,7 @@ impl<R> Transaction<R> {
     pub(crate) async fn commit_unconditional(self, store: &Store) -> Result<(), Fault> {
         match self.commit(store).await {
             Ok(()) => Ok(()),
-            Err(NotCommitted::Refused(_)) => Err(Fault::broken("a write without a condition was refused")),
+            Err(NotCommitted::Failed(_)) => Err(Fault::broken("a write without a condition was refused")),
             Err(NotCommitted::Fault(fault)) => Err(fault),
         }
     }
@@ -221,7 +221,7 @@ impl<R> Transaction<R> {
     pub async fn commit_news(self, store: &Store) -> Result<bool, Fault> {
         match self.commit(store).await {
             Ok(()) => Ok(true),
-            Err(NotCommitted::Refused(_)) => Ok(false),
+            Err(NotCommitted::Failed(_)) => Ok(false),
             Err(NotCommitted::Fault(fault)) => Err(fault),
         }
     }
@@ -250,8 +250,8 @@ impl<R> Transaction<R> {
             Err(error) if reasons(&error).iter().any(failed) => {
                 let refused = refusals.into_iter().zip(reasons(&error).iter().cloned());
                 let refused = refused.filter(|(_, reason)| failed(reason));
-                Err(NotCommitted::Refused(
-                    refused.map(|(because, reason)| Refusal { because, found: reason.item }).collect(),
+                Err(NotCommitted::Failed(
+                    refused.map(|(condition, reason)| FailedCondition { condition, row: reason.item }).collect(),
                 ))
             }
             Err(error) => Err(NotCommitted::Fault(Fault::broken(error))),

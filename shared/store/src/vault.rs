@@ -7,7 +7,7 @@ use aws_sdk_kms::{
 };
 use aws_smithy_types::base64;
 use aws_types::SdkConfig;
-use domain::Fault;
+use domain::{Fault, NotStarted, Open, Variables};
 use std::{
     collections::HashMap,
     fmt,
@@ -35,15 +35,17 @@ impl fmt::Debug for Vault {
 /// What a secret is for: a name and a value, the encryption context.
 pub type Purpose<'a> = (&'static str, &'a str);
 
-impl Vault {
-    /// The vault whose key has this ARN.
-    pub fn open(aws: &SdkConfig, key: String) -> Self {
+impl<E: Variables + AsRef<SdkConfig>> Open<E> for Vault {
+    /// Opens the vault whose key has the ARN `SECRETS_KEY`.
+    fn open(env: &E) -> Result<Self, NotStarted> {
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
-        let config = aws_sdk_kms::config::Builder::from(aws);
+        let config = aws_sdk_kms::config::Builder::from(env.as_ref());
         let config = config.retry_config(RetryConfig::standard()).timeout_config(timeouts).build();
-        Self { client: Client::from_conf(config), key, opened: Arc::default() }
+        Ok(Self { client: Client::from_conf(config), key: env.require("SECRETS_KEY")?, opened: Arc::default() })
     }
+}
 
+impl Vault {
     /// Seals a secret.
     pub async fn seal(&self, (name, value): Purpose<'_>, secret: &str) -> Result<String, Fault> {
         let request = self.client.encrypt().key_id(&self.key).plaintext(Blob::new(secret));

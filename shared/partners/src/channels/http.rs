@@ -13,8 +13,8 @@ use crate::receiver::{self, Reach};
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won,
     channel::{Item, Recipient, ToldOrder},
-    collected::ToldStatus,
     delivery::{Delivery, Shipment},
+    external::ReportedStatus,
 };
 use futures::future::BoxFuture;
 use reqwest::{Client, StatusCode, Url, header::AUTHORIZATION};
@@ -112,7 +112,7 @@ struct Listed {
 #[serde(rename_all = "camelCase")]
 struct Order {
     external_order_id: ExternalOrderId,
-    status: ToldStatus,
+    status: ReportedStatus,
     customer_id: CustomerId,
     #[serde(default)]
     campaign_id: Option<CampaignId>,
@@ -168,8 +168,8 @@ impl Order {
         let paid = self.total_amount.unwrap_or_else(|| sum.less(self.discount_amount.unwrap_or(Won::ZERO)));
         let mut discount = sum.less(paid).max(Won::ZERO);
         let (status, channel_status) = match self.status {
-            ToldStatus::Ours(status) => (Some(status), status.to_string()),
-            ToldStatus::Theirs(word) => (None, word),
+            ReportedStatus::Known(status) => (Some(status), status.to_string()),
+            ReportedStatus::Other(word) => (None, word),
         };
         let shipment = self.shipment.filter(|shipment| shipment.check().is_ok());
         let mut items = BTreeMap::new();

@@ -2,9 +2,11 @@
 //! message.
 
 mod nhn_cloud;
+mod open;
 mod solapi;
 
 pub use nhn_cloud::{NhnCloud, NhnCloudAccount};
+pub use open::open;
 pub use solapi::{Solapi, SolapiAccount, authorization as solapi_authorization};
 
 use domain::{Timestamp, phone::Dialled};

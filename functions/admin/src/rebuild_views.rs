@@ -1,0 +1,70 @@
+//! `rebuild-views` puts right what events have built of orders: views, boards and deliveries that are missing, behind, or
+//! otherwise not what the orders themselves say; and rows of campaigns that are missing or behind, with their sums. It is run by hand,
+//! when an audit finds such a one, or their shape has changed, or they are new.
+//!
+//! Orders are read as they stand while the shop is open: what an event has brought further meanwhile stays.
+
+use domain::{Fault, OrderId, StoreId, Timestamp, order::Status};
+use edge::{Function, Tick};
+use events::Order;
+use store::{Store, Teller, boards::is_on_board, books::OrderRow};
+
+/// The function.
+pub fn function() -> Function {
+    Function::schedule("rebuild-views", handle)
+}
+
+async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
+    let store = store.until(tick.deadline);
+    let (mut place, mut seen, mut rebuilt) = (None, 0, 0);
+    loop {
+        let (rows, next) = store.scan_orders(place).await?;
+        let (ours, theirs): (Vec<Order>, Vec<Order>) =
+            rows.into_iter().filter_map(order).partition(|order| order.source.is_none());
+        seen += ours.len() + theirs.len();
+        rebuilt += rebuild(&store, &ours, tick.now).await?;
+        for order in ours.iter().chain(&theirs).filter(|order| order.payment.paid_at.is_some()) {
+            rebuilt += usize::from(store.attribute(order).await?);
+        }
+        place = next;
+        if place.is_none() {
+            tracing::info!(seen, rebuilt, "what events have built is what the orders say");
+            return Ok(());
+        }
+    }
+}
+
+fn order(row: OrderRow) -> Option<Order> {
+    match row {
+        OrderRow::Order(order) => Some(Order::from(&*order)),
+        OrderRow::Collected(collected) => Some(collected.order),
+        OrderRow::Attempt(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
+    }
+}
+
+/// Puts right what was built of some orders; tells how many things were not.
+async fn rebuild(store: &Store, orders: &[Order], now: Timestamp) -> Result<usize, Fault> {
+    let mut rebuilt = 0;
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
+    for (order, viewed) in orders.iter().zip(store.viewed_orders(&ids).await?) {
+        if viewed.as_ref() != Some(order) {
+            rebuilt += usize::from(store.project_order_view(order, Teller::Order).await?);
+        }
+    }
+    let of_stores: Vec<(&StoreId, &Order)> =
+        orders.iter().filter_map(|order| Some((order.store_id.as_ref()?, order))).collect();
+    let on_boards: Vec<_> = of_stores.iter().copied().filter(|(_, order)| is_on_board(order, now)).collect();
+    for ((store_id, order), boarded) in on_boards.iter().zip(store.boarded_orders(&on_boards).await?) {
+        if boarded.as_ref() != Some(*order) {
+            rebuilt += usize::from(store.project_on_board(store_id, order, Teller::Order).await?);
+        }
+    }
+    let ids: Vec<OrderId> = of_stores.iter().map(|(_, order)| order.order_id.clone()).collect();
+    for ((_, order), is_waiting) in of_stores.iter().zip(store.are_waiting(&ids).await?) {
+        if is_waiting != (order.status == Status::Cooked) {
+            store.project_waiting_delivery(order, Teller::Order, now).await?;
+            rebuilt += 1;
+        }
+    }
+    Ok(rebuilt)
+}

@@ -1,0 +1,26 @@
+//! `GET /customers/{customerId}` shows a customer, with their grade (고객 조회). One never seen has the first grade.
+
+use crate::{Customer, Resources};
+use domain::{CustomerId, Failure, Role};
+use edge::{Access, Answer, Function, Method, Request, Route};
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/customers/{customerId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Shows a customer, with their grade (고객 조회)",
+)
+.answers::<Customer>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-customer", &[ROUTE], handle)
+}
+
+async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+    let customer: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer)?;
+    let profile = resources.store.until(request.deadline).customer_profile(&customer).await?;
+    Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)))
+}

@@ -1,0 +1,68 @@
+//! `PUT /customers/{customerId}` says how a customer is reached (고객 등록·수정).
+
+use crate::{Customer, Resources};
+use domain::{Caller, CustomerId, Failure, Fault, Refusal, Role, phone::MobileNumber};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::profiles::{Contact, Preferences};
+
+const MAX_NAME: usize = 100;
+
+/// How often the customer is read anew when somebody else changed them in between.
+const ROUNDS: usize = 4;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Put,
+    "/customers/{customerId}",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Says how a customer is reached (고객 등록·수정)",
+)
+.takes::<PutCustomer>()
+.answers::<Customer>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("put-customer", &[ROUTE], handle)
+}
+
+/// How a customer is reached.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PutCustomer {
+    /// Their name, 1 to 100 characters.
+    name: String,
+    /// Their mobile number in Korea. One that a customer sets is verified by a code before anything else is sent to it.
+    phone: Option<MobileNumber>,
+    /// By which channels they want to be told of their orders; by both if left out.
+    #[serde(default)]
+    notify: Preferences,
+}
+
+async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+    let customer: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer)?;
+    let PutCustomer { name, phone, notify } = request.json()?;
+    if !(1..=MAX_NAME).contains(&name.chars().count()) {
+        return Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")).into());
+    }
+    let store = resources.store.until(request.deadline);
+    for _ in 0..ROUNDS {
+        let seen = store.customer_profile(&customer).await?.contact;
+        // However it is written: what is dialled counts.
+        let dialled = phone.as_ref().map(MobileNumber::dialled);
+        let verified = seen.as_ref().and_then(Contact::verified_phone).map(MobileNumber::dialled);
+        let was_verified = verified.is_some() && verified == dialled;
+        let contact = Contact {
+            name: name.clone(),
+            phone_verified: phone.is_some() && (was_verified || request.caller == Caller::Operator),
+            phone: phone.clone(),
+            notify,
+        };
+        if store.put_contact(&customer, &contact, seen.as_ref()).await? {
+            let profile = store.customer_profile(&customer).await?;
+            return Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)));
+        }
+    }
+    Err(Fault::busy("the customer changes faster than it can be put").into())
+}

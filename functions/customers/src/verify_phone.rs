@@ -1,0 +1,121 @@
+//! `POST /customers/{customerId}/phone-verification` shows that a customer's phone is theirs (휴대폰 인증): an empty body sends a code
+//! by SMS, and the code in the body verifies the phone.
+
+use crate::Customer;
+use domain::{
+    CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, grade::GradeThresholds,
+    phone::MobileNumber,
+};
+use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use partners::notifiers::{self, Notifier, Way};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+use store::{
+    NotCommitted, Store,
+    circuits::Breaker,
+    phones::{MAX_CODES, NotCounted},
+};
+
+/// `POST /customers/{customerId}/phone-verification`, for the customer.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/customers/{customerId}/phone-verification",
+    Access::Roles(&[Role::Customer, Role::Operator]),
+    "Sends a code to a customer's phone, or verifies the phone by it (휴대폰 인증)",
+)
+.takes::<VerifyPhone>()
+.answers::<Customer>()
+.succeeds(&[(200, "The phone is verified"), (202, "A code is on its way; it is valid for 5 minutes and 5 tries")])
+.problems(&[RefusalKind::NoPhone, RefusalKind::WrongCode, RefusalKind::TooManyCodes]);
+
+/// The function `verify-phone`.
+pub fn function() -> Function {
+    Function::http("verify-phone", &[ROUTE], handle)
+}
+
+/// A code, or the wish for one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct VerifyPhone {
+    /// The 6 digits that were sent; without them a code is sent.
+    code: Option<String>,
+}
+
+#[derive(Clone)]
+struct Resources {
+    store: Store,
+    grades: GradeThresholds,
+    notifier: Arc<dyn Notifier>,
+    breaker: Breaker,
+}
+
+impl Open<Environment> for Resources {
+    fn open(env: &Environment) -> Result<Self, NotStarted> {
+        let crate::Resources { store, grades } = env.open()?;
+        let notifier = notifiers::open(env)?;
+        let breaker = Breaker::new(notifier.name(), env.open()?);
+        Ok(Self { store, grades, notifier, breaker })
+    }
+}
+
+async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+    let customer: CustomerId = request.path("customerId")?;
+    request.caller.must_be(&customer)?;
+    let VerifyPhone { code } = request.json_or_nothing()?;
+    let store = resources.store.until(request.deadline);
+    let profile = store.customer_profile(&customer).await?;
+    let contact = profile.contact.clone().ok_or(Refusal::NoPhone)?;
+    let phone = contact.phone.clone().ok_or(Refusal::NoPhone)?;
+    let shown = |profile| Customer::of(customer.clone(), profile, resources.grades);
+    match code {
+        _ if contact.phone_verified => Ok(Answer::ok(&shown(profile))),
+        Some(code) if store.try_code(&customer, &phone, &code, request.now).await? => {
+            Ok(Answer::ok(&shown(store.customer_profile(&customer).await?)))
+        }
+        Some(_) => Err(Refusal::WrongCode.into()),
+        None => {
+            send_code(&resources, &store, &customer, &phone, &request).await?;
+            Ok(Answer::accepted(&shown(profile)))
+        }
+    }
+}
+
+async fn send_code(
+    resources: &Resources,
+    store: &Store,
+    customer: &CustomerId,
+    phone: &MobileNumber,
+    request: &Request,
+) -> Result<(), Failure> {
+    let permit = resources.breaker.admit(store).await.map_err(Fault::busy)?;
+    let code = format!("{:06}", rand::random_range(0..1_000_000_u32));
+    let kept = store.keep_code(customer, phone, &code, request.now)?;
+    match kept.commit(store).await {
+        Ok(()) => {}
+        not_kept => {
+            resources.breaker.release(store, permit).await;
+            return match not_kept {
+                Err(NotCommitted::Failed(failed)) => {
+                    let is_limit = failed.iter().all(|failed| failed.condition != NotCounted::Code);
+                    Err(if is_limit {
+                        Refusal::TooManyCodes { limit: MAX_CODES }.into()
+                    } else {
+                        Fault::busy("the code changed").into()
+                    })
+                }
+                Err(NotCommitted::Fault(fault)) => Err(fault.into()),
+                Ok(()) => Ok(()),
+            };
+        }
+    }
+    let message = notifiers::Message {
+        id: format!("code-{}", request.ids().ulid()),
+        to: phone.dialled(),
+        text: format!("[주문] 인증번호 {code} (5분 안에 입력해 주세요)"),
+        way: Way::Sms,
+    };
+    let sent = resources.notifier.send(&message, store.now()).await;
+    let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_trouble()));
+    resources.breaker.record(store, made).await;
+    sent.map_err(|unsent| Fault::busy(unsent).into())
+}

@@ -1,0 +1,31 @@
+//! `PUT /integrations/orders/{source}/{externalOrderId}` stores an order that another system made (외부 주문 수집): a new one, or a
+//! newer state of a known one. Older updates change nothing.
+
+use domain::{ExternalOrderId, Failure, Role, SourceId};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::{external_order, external_order_update::ExternalOrder};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Put,
+    "/integrations/orders/{source}/{externalOrderId}",
+    Access::Roles(&[Role::Partner, Role::Operator]),
+    "Stores an order that another system made (외부 주문 수집); older updates change nothing",
+)
+.takes::<ExternalOrder>()
+.answers::<events::Order>()
+.problems(external_order::REFUSALS);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("collect-order", &[ROUTE], handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+    let source: SourceId = request.path("source")?;
+    let external: ExternalOrderId = request.path("externalOrderId")?;
+    let update = request.json()?;
+    let store = store.until(request.deadline);
+    Ok(Answer::ok(&external_order::upsert(&store, &source, &external, update, request.now).await?))
+}

@@ -1,0 +1,41 @@
+//! `GET /integrations/orders/{orderId}` and `GET /integrations/orders/{source}/{externalOrderId}` show a partner an order: by our id,
+//! or by the one that it was given where it was made.
+
+use domain::{ExternalOrderId, Failure, OrderId, Refusal, Role, SourceId};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Get,
+    "/integrations/orders/{orderId}",
+    Access::Roles(&[Role::Partner, Role::Operator]),
+    "Shows an order, whoever made it (주문 조회)",
+)
+.answers::<events::Order>();
+
+/// The same order, by the id that it was given where it was made.
+pub const ROUTE_BY_SOURCE: Route = Route::new(
+    Method::Get,
+    "/integrations/orders/{source}/{externalOrderId}",
+    Access::Roles(&[Role::Partner, Role::Operator]),
+    "Shows an order that another system made, by its id there (외부 주문 조회)",
+)
+.answers::<events::Order>();
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("get-integration-order", &[ROUTE, ROUTE_BY_SOURCE], handle)
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+    let order_id = if request.has_path("source") {
+        let (source, external): (SourceId, ExternalOrderId) =
+            (request.path("source")?, request.path("externalOrderId")?);
+        OrderId::of_external(&source, &external)
+    } else {
+        request.path("orderId")?
+    };
+    let order = store.until(request.deadline).any_order(&order_id).await?.ok_or(Refusal::NotFound)?;
+    Ok(Answer::ok(&order))
+}

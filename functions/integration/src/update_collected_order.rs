@@ -1,0 +1,43 @@
+//! `POST /integrations/orders/{source}/{externalOrderId}/status` updates the status of an order that another system made (외부 주문
+//! 상태 변경). Older updates change nothing.
+
+use domain::{ExternalOrderId, Failure, Refusal, RefusalKind, Role, SourceId, Timestamp, external::ReportedStatus};
+use edge::{Access, Answer, Function, Method, Request, Route};
+use ordering::external_order;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::Store;
+
+/// The route.
+pub const ROUTE: Route = Route::new(
+    Method::Post,
+    "/integrations/orders/{source}/{externalOrderId}/status",
+    Access::Roles(&[Role::Partner, Role::Operator]),
+    "Updates the status of an order that another system made (외부 주문 상태 변경); older updates change nothing",
+)
+.takes::<StatusUpdate>()
+.answers::<events::Order>()
+.problems(&[RefusalKind::NotFound]);
+
+/// The function.
+pub fn function() -> Function {
+    Function::http("update-collected-order", &[ROUTE], handle)
+}
+
+/// A new status.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct StatusUpdate {
+    /// A status of ours, in upper or lower case, or a word of that system, which is kept as `externalStatus` beside ours.
+    status: ReportedStatus,
+    /// Since when, by the clock of the system that made the order; now, if left out.
+    at: Option<Timestamp>,
+}
+
+async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+    let source: SourceId = request.path("source")?;
+    let external: ExternalOrderId = request.path("externalOrderId")?;
+    let StatusUpdate { status, at } = request.json()?;
+    let store = store.until(request.deadline);
+    let order = external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
+    Ok(Answer::ok(&order.ok_or(Refusal::NotFound)?))
+}

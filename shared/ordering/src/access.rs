@@ -1,0 +1,55 @@
+//! Access: which orders a caller may know of, and how much of them.
+
+use domain::{Caller, Failure, OrderId, Refusal, order::Order};
+use store::{Store, orders::OrderFile};
+
+/// Whether a caller may read an order.
+pub fn may_read(caller: &Caller, order: &Order) -> bool {
+    match caller {
+        Caller::Rider(rider) => Some(rider) == order.state.rider_id(),
+        Caller::Customer(_) => is_customer_of(caller, order),
+        Caller::Store(_) => is_store_of(caller, order),
+        Caller::Operator => true,
+        Caller::Partner | Caller::Anyone => false,
+    }
+}
+
+/// Whether a caller is the customer of an order, or an operator.
+pub fn is_customer_of(caller: &Caller, order: &Order) -> bool {
+    caller.must_be(&order.customer_id).is_ok()
+}
+
+/// Whether a caller works at the store of an order, or is an operator.
+pub fn is_store_of(caller: &Caller, order: &Order) -> bool {
+    match caller {
+        Caller::Store(store) => Some(store) == order.store_id.as_ref(),
+        Caller::Operator => true,
+        Caller::Anyone | Caller::Customer(_) | Caller::Rider(_) | Caller::Partner => false,
+    }
+}
+
+/// An order as its caller may see it. A rider sees the address only while delivering.
+pub fn visible_to(caller: &Caller, order: &Order) -> events::Order {
+    let visible = events::Order::from(order);
+    match caller {
+        Caller::Rider(_) if is_no_longer_with(caller, order) => events::Order { delivery: None, ..visible },
+        Caller::Rider(_)
+        | Caller::Anyone
+        | Caller::Customer(_)
+        | Caller::Store(_)
+        | Caller::Partner
+        | Caller::Operator => visible,
+    }
+}
+
+/// Whether a caller is a rider who is not delivering the order now.
+pub(crate) fn is_no_longer_with(caller: &Caller, order: &Order) -> bool {
+    matches!(caller, Caller::Rider(rider) if order.state.rider_on_the_way() != Some(rider))
+}
+
+/// An order of the caller's with its payment attempts. Another customer's order does not exist for the caller.
+pub async fn order_file_of(store: &Store, order_id: &OrderId, caller: &Caller) -> Result<OrderFile, Failure> {
+    let file = store.order_file(order_id).await?;
+    let file = file.filter(|file| is_customer_of(caller, &file.placed.order));
+    Ok(file.ok_or(Refusal::NotFound)?)
+}

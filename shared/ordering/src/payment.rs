@@ -1,0 +1,216 @@
+//! Paying an order whose stock is reserved: with points, or by another attempt at the gateway.
+
+use crate::{access::order_file_of, card_payment::CardPayments, idempotency::KeyedRequest};
+use domain::{
+    Context, Failure, Fault, IdempotencyKey, OrderId, Outcome, Refusal,
+    lifecycle::{Command, Means},
+    payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
+};
+use events::Order;
+use store::{
+    Store, Transaction,
+    changes::{NotChanged, Unmet},
+    circuits::{CircuitOpen, Permit},
+    orders::{OrderFile, PlacedOrder},
+};
+
+/// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
+const ATTEMPTS: usize = 4;
+
+/// How an order is to be paid.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    /// The order.
+    pub order_id: OrderId,
+    /// The payment that the customer authorised at the gateway; points if there is none.
+    pub payment_key: Option<PaymentKey>,
+}
+
+/// What one request to pay needs all the way.
+struct Paying<'a> {
+    store: &'a Store,
+    context: &'a Context,
+    card_payments: &'a CardPayments,
+    keyed: Option<KeyedRequest>,
+}
+
+/// Pays an order. A request that pays by card while the result of another attempt is unknown is accepted and charges nothing.
+pub async fn pay(
+    store: &Store,
+    context: &Context,
+    card_payments: &CardPayments,
+    key: Option<&IdempotencyKey>,
+    payment: &Payment,
+) -> Result<Outcome<Order>, Failure> {
+    let store = store.until(context.deadline);
+    let Payment { order_id, payment_key } = payment;
+    let meaning = payment_key.as_ref().map_or_else(|| "POINTS".to_owned(), |key| format!("CARD {}", key.as_str()));
+    let keyed = key.map(|key| KeyedRequest::new(key, &context.caller, "pay", order_id, &meaning));
+    let paying = Paying { store: &store, context, card_payments, keyed };
+    let mut permit = None;
+    let outcome = Box::pin(paying.pay(&mut permit, payment)).await;
+    if let Some(permit) = permit {
+        card_payments.breaker.release(&store, permit).await;
+    }
+    outcome
+}
+
+/// Why an attempt to pay did not pay.
+enum NotPaid {
+    /// The order changed meanwhile: read it again.
+    Stale,
+    /// It cannot be paid like this.
+    Failed(Failure),
+}
+
+impl From<NotChanged> for NotPaid {
+    fn from(error: NotChanged) -> Self {
+        match error {
+            NotChanged::Stale => Self::Stale,
+            NotChanged::Fault(_) | NotChanged::PointsShort | NotChanged::BalanceFull | NotChanged::RiderFull => {
+                Self::Failed(error.into_fault().into())
+            }
+        }
+    }
+}
+
+impl From<Fault> for NotPaid {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.into())
+    }
+}
+
+impl From<Refusal> for NotPaid {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal.into())
+    }
+}
+
+impl Paying<'_> {
+    async fn pay(&self, permit: &mut Option<Permit>, payment: &Payment) -> Result<Outcome<Order>, Failure> {
+        let Self { store, context, .. } = self;
+        for _ in 0..ATTEMPTS {
+            // Ownership comes first: nobody gets another customer's response, whatever the key.
+            let file = order_file_of(store, &payment.order_id, &context.caller).await?;
+            if let Some(keyed) = &self.keyed
+                && let Some(reply) = keyed.first_reply(store).await?
+            {
+                return Ok(Outcome::Replayed(reply));
+            }
+            let order = &file.placed.order;
+            order.may_be_paid(context.now).map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
+            let pending = |wait| Ok(Outcome::Accepted { value: Order::from(order), retry_after: Some(wait) });
+            let unknown = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
+            if let Some(due_at) = unknown.and_then(|attempt| attempt.due_at) {
+                // Its result must be known before anything else is charged.
+                return pending(context.now.until(due_at));
+            }
+            let paid = match &payment.payment_key {
+                None => self.with_points(&file).await,
+                Some(payment_key) => {
+                    if permit.is_none() {
+                        match self.card_payments.breaker.admit(store).await {
+                            Ok(admitted) => *permit = Some(admitted),
+                            Err(CircuitOpen(wait)) => return pending(wait),
+                        }
+                    }
+                    self.by_card(permit, file, payment_key).await
+                }
+            };
+            match paid {
+                Err(NotPaid::Stale) => {}
+                Err(NotPaid::Failed(failure)) => return Err(failure),
+                Ok(outcome) => return Ok(outcome),
+            }
+        }
+        Err(Fault::busy("the order changes faster than it can be paid").into())
+    }
+
+    async fn with_points(&self, file: &OrderFile) -> Result<Outcome<Order>, NotPaid> {
+        let Self { store, context, .. } = self;
+        let order = &file.placed.order;
+        let command = Command::Pay(Means::Points(context.ids.entry()));
+        let paid = order.decide(command, context.caller.actor(), context.now);
+        let paid = paid.map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
+        let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
+        let mut change = store.change(order, &after)?.and(no_other_attempt(store, file, None)?);
+        if let Some(keyed) = &self.keyed {
+            let reply = store.put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
+            change = change.with(reply, Unmet::Changed);
+        }
+        match store.commit_change(change).await {
+            Ok(()) => Ok(Outcome::Done(Order::from(&after.order))),
+            Err(NotChanged::PointsShort) => {
+                let balance = store.balance(&order.customer_id).await?;
+                let required = order.total_amount;
+                // The balance may have grown meanwhile and suffice now.
+                if balance >= required {
+                    return Err(NotPaid::Stale);
+                }
+                Err(Refusal::InsufficientPoints { required, balance }.into())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    async fn by_card(
+        &self,
+        permit: &mut Option<Permit>,
+        file: OrderFile,
+        payment_key: &PaymentKey,
+    ) -> Result<Outcome<Order>, NotPaid> {
+        let Self { store, context, card_payments, keyed } = self;
+        let order = &file.placed.order;
+        if file.attempts.iter().map(|attempt| attempt.asks).sum::<u32>() >= MAX_ATTEMPTS {
+            return Err(Refusal::TooManyAttempts.into());
+        }
+        let reply = keyed.as_ref().map(KeyedRequest::pending);
+        // A payment key that was tried before is the same attempt: what is charged under it is charged once.
+        let known = file.attempts.iter().find(|attempt| attempt.payment_key == *payment_key).cloned();
+        let (attempt, write) = match known {
+            None => {
+                let (payable, key) = (Payable::Order(order.order_id.clone()), payment_key.clone());
+                let (number, amount) = (next_attempt(&file), order.total_amount);
+                let attempt = Attempt::asked(payable, number, key, amount, reply, context.now);
+                let write = store.put_attempt(&attempt)?;
+                (attempt, write)
+            }
+            Some(known) => {
+                let attempt = known.clone().asked_again(reply, context.now);
+                let write = store.replace_attempt(&attempt, &known)?;
+                (attempt, write)
+            }
+        };
+        let mut begin = no_other_attempt(store, &file, Some(attempt.attempt))?
+            .with(store.check_order(order), Unmet::Changed)
+            .with(write, Unmet::Changed);
+        if let Some(keyed) = keyed {
+            let reply = store.put_reply(&keyed.hash, &keyed.reply(false, order)?)?;
+            begin = begin.with(reply, Unmet::Changed);
+        }
+        store.commit_change(begin).await?;
+        // Without a permit this attempt to pay would not have begun.
+        let Some(permit) = permit.take() else { return Err(NotPaid::Stale) };
+        let by = context.caller.actor();
+        card_payments.charge(store, permit, file.placed, attempt, by).await.map_err(NotPaid::Failed)
+    }
+}
+
+/// The number of an order's next attempt.
+fn next_attempt(file: &OrderFile) -> u32 {
+    u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Asserts that no attempt but `own` began or changed since the file was read: whoever pays knows of every other payment
+/// that may come in.
+fn no_other_attempt(store: &Store, file: &OrderFile, own: Option<u32>) -> Result<Transaction<Unmet>, Fault> {
+    let mut asserted = Transaction::default();
+    for other in file.attempts.iter().filter(|other| Some(other.attempt) != own) {
+        asserted = asserted.with(store.check_attempt(other)?, Unmet::Changed);
+    }
+    let next = next_attempt(file);
+    if own != Some(next) {
+        asserted = asserted.with(store.check_no_attempt(&file.placed.order.order_id, next), Unmet::Changed);
+    }
+    Ok(asserted)
+}

@@ -1,0 +1,238 @@
+//! Placement: how a request becomes an order, whether it names its products or takes them from the cart.
+//!
+//! One `TransactWriteItems` takes the stock of every product, asserts that their store is open, uses the coupon, debits the
+//! points, appends the ledger entry and writes the order ([`crate::placement_transaction`]). The terms are a guess at first
+//! (the prices that the customer stated, else those that this environment remembers), which the transaction asserts. Where
+//! there is no guess, or a condition failed, one read tells everything that decides: whether the order exists, whether it can
+//! be placed, and on which terms ([`crate::pricing`]).
+//!
+//! An order by card is placed in the same way, without the points: its stock is reserved and its payment attempt is written
+//! before the gateway is asked. After that every crash leaves rows that are found again.
+
+use crate::{
+    card_payment::{CardPayments, first_attempt, payment_failed},
+    placement_transaction::{FailedPlacement, commit},
+    price_memory::PriceMemory,
+    pricing,
+};
+use aws_types::SdkConfig;
+use domain::{
+    Context, Failure, Fault, NotStarted, Open, OrderId, Outcome, Refusal, RefusalKind, Variables,
+    holds::{HoldLimits, Holds},
+    money::AmountTooLarge,
+    order::Status,
+    outcome::Reply,
+    payment::Attempt,
+    request::{OrderRequest, Terms},
+};
+use events::Order;
+use store::{
+    Store,
+    carts::CartLine,
+    circuits::{CircuitOpen, Permit},
+    orders::{Answered, Decisive, PlacedOrder},
+};
+
+/// Four attempts: each failed one means that a price, a stock or the balance changed between the read and the write.
+const ATTEMPTS: usize = 4;
+
+/// Why an order is not placed.
+pub const REFUSALS: &[RefusalKind] = &[
+    RefusalKind::EmptyOrder,
+    RefusalKind::TooManyLines,
+    RefusalKind::InvalidQuantity,
+    RefusalKind::InvalidProduct,
+    RefusalKind::AmountTooLarge,
+    RefusalKind::MixedStores,
+    RefusalKind::NotForSale,
+    RefusalKind::PriceChanged,
+    RefusalKind::OutOfStock,
+    RefusalKind::CouponUnusable,
+    RefusalKind::InsufficientPoints,
+    RefusalKind::StoreClosed,
+    RefusalKind::TooManyUnpaidOrders,
+    RefusalKind::TooManyUnpaidUnits,
+    RefusalKind::CartChanged,
+    RefusalKind::NotPayable,
+    RefusalKind::KeyReused,
+    RefusalKind::PaymentFailed,
+];
+
+/// Places orders.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// Everything that is stored.
+    pub store: Store,
+    prices: PriceMemory,
+    card_payments: CardPayments,
+    limits: HoldLimits,
+}
+
+impl<E: Variables + AsRef<SdkConfig>> Open<E> for Placement {
+    fn open(env: &E) -> Result<Self, NotStarted> {
+        Ok(Self {
+            store: Store::open(env)?,
+            prices: PriceMemory::default(),
+            card_payments: CardPayments::open(env)?,
+            limits: HoldLimits { orders: env.number("MAX_UNPAID_ORDERS")?, units: env.number("MAX_HELD_UNITS")? },
+        })
+    }
+}
+
+/// Whether the gateway may be asked to charge the card of an order that is about to be placed.
+enum Gateway {
+    /// Nothing needs to be known yet.
+    NotNeeded,
+    /// It may be asked.
+    Permitted(Permit),
+    /// It is overloaded: the order is placed, and paid later.
+    Overloaded(CircuitOpen),
+}
+
+impl Placement {
+    /// Places an order and pays it. The cart lines that it is made of leave the cart in the same transaction.
+    pub async fn place(
+        &self,
+        context: &Context,
+        request: &OrderRequest,
+        order_id: &OrderId,
+        cart: &[CartLine],
+    ) -> Result<Outcome<Order>, Failure> {
+        let store = self.store.until(context.deadline);
+        let mut gateway = Gateway::NotNeeded;
+        let outcome = self.place_and_pay(&store, context, &mut gateway, request, order_id, cart);
+        let outcome = Box::pin(outcome).await;
+        if let Gateway::Permitted(permit) = gateway {
+            self.card_payments.breaker.release(&store, permit).await;
+        }
+        outcome
+    }
+
+    async fn place_and_pay(
+        &self,
+        store: &Store,
+        context: &Context,
+        gateway: &mut Gateway,
+        request: &OrderRequest,
+        order_id: &OrderId,
+        cart: &[CartLine],
+    ) -> Result<Outcome<Order>, Failure> {
+        let mut guess = self.prices.recall(request);
+        let mut closed = None;
+        for _ in 0..ATTEMPTS {
+            let (terms, holds, is_guess) = if let Some(terms) = guess.take() {
+                (terms, Holds::default(), true)
+            } else {
+                let before = store.before_order(&decisive(request, order_id)).await?;
+                if let Some(placed) = before.placed {
+                    return replay(placed, request);
+                }
+                let terms = pricing::terms(request, &before, context.now)?;
+                if let Some(store_id) = closed {
+                    return Err(Refusal::StoreClosed { store_id }.into());
+                }
+                (terms, before.holds, false)
+            };
+            let Ok(placed) = new_order(context, request, order_id, &terms) else { continue };
+            let is_reserved = placed.order.status() == Status::StockAllocated;
+            let holds = match is_reserved.then(|| holds.with(&placed.order, self.limits)).transpose() {
+                Ok(holds) => holds,
+                // A replay takes precedence: the next attempt reads whether the order exists.
+                Err(_) if is_guess => continue,
+                Err(refusal) => return Err(refusal.into()),
+            };
+            if is_reserved && request.payment_key().is_some() && matches!(gateway, Gateway::NotNeeded) {
+                let permit = self.card_payments.breaker.admit(store).await;
+                *gateway = permit.map_or_else(Gateway::Overloaded, Gateway::Permitted);
+            }
+            let attempt = match &gateway {
+                Gateway::Permitted(_) if is_reserved => {
+                    request.payment_key().map(|key| first_attempt(&placed.order, key))
+                }
+                Gateway::Permitted(_) | Gateway::NotNeeded | Gateway::Overloaded(_) => None,
+            };
+            match commit(store, &placed, holds.as_ref(), attempt.as_ref(), cart).await? {
+                Ok(()) => {
+                    self.prices.remember(&request.basket, &terms);
+                    return self.pay(store, context, gateway, placed, attempt).await;
+                }
+                Err(FailedPlacement::Exists(placed)) => return replay(*placed, request),
+                Err(FailedPlacement::CartChanged(product_id)) => return Err(Refusal::CartChanged { product_id }.into()),
+                // Whatever else is wrong, and whether the order exists, is reported first: it was read.
+                Err(FailedPlacement::StoreClosed(store_id)) if !is_guess => {
+                    return Err(Refusal::StoreClosed { store_id }.into());
+                }
+                Err(FailedPlacement::StoreClosed(store_id)) => closed = Some(store_id),
+                Err(FailedPlacement::TermsChanged) => closed = None,
+            }
+        }
+        Err(Fault::busy("the terms change faster than the order can be placed").into())
+    }
+
+    /// Charges the card of an order that was just placed, if that is how it is paid now.
+    async fn pay(
+        &self,
+        store: &Store,
+        context: &Context,
+        gateway: &mut Gateway,
+        placed: PlacedOrder,
+        attempt: Option<Attempt>,
+    ) -> Result<Outcome<Order>, Failure> {
+        match (attempt, std::mem::replace(gateway, Gateway::NotNeeded)) {
+            (Some(attempt), Gateway::Permitted(permit)) => {
+                self.card_payments.charge(store, permit, placed, attempt, context.caller.actor()).await
+            }
+            (_, permitted_or_not) => {
+                let order = Order::from(&placed.order);
+                let retry_after = match &permitted_or_not {
+                    Gateway::Overloaded(CircuitOpen(wait)) => Some(*wait),
+                    Gateway::NotNeeded | Gateway::Permitted(_) => None,
+                };
+                *gateway = permitted_or_not;
+                let is_due = placed.order.status() == Status::StockAllocated;
+                Ok(if is_due { Outcome::Accepted { value: order, retry_after } } else { Outcome::Done(order) })
+            }
+        }
+    }
+}
+
+/// What is read before an order is placed.
+fn decisive<'a>(request: &'a OrderRequest, order: &'a OrderId) -> Decisive<'a> {
+    Decisive {
+        customer: &request.customer_id,
+        products: request.basket.wishes().iter().map(|wish| &wish.product_id).collect(),
+        coupon: request.coupon_id.as_ref(),
+        order,
+        may_hold: request.may_hold(),
+    }
+}
+
+/// The order that a request becomes on these terms.
+fn new_order(
+    context: &Context,
+    request: &OrderRequest,
+    order_id: &OrderId,
+    terms: &Terms,
+) -> Result<PlacedOrder, AmountTooLarge> {
+    let fingerprint = request.fingerprint();
+    let by = context.caller.actor();
+    let order = request.clone().placed(order_id.clone(), context.ids.entry(), terms, by, context.now)?;
+    Ok(PlacedOrder { order, fingerprint, answered: Answered::Placed })
+}
+
+/// The first response again, byte for byte, if the request means the same.
+pub fn replay(placed: PlacedOrder, request: &OrderRequest) -> Result<Outcome<Order>, Failure> {
+    if placed.fingerprint != request.fingerprint() {
+        return Err(Refusal::KeyReused.into());
+    }
+    let order = placed.order;
+    let (is_done, first) = match placed.answered {
+        Answered::Placed => (order.pay_by.is_none(), order.as_placed()),
+        Answered::Paid => (true, order.as_paid()),
+        // Another attempt paid it since. A refusal would make the customer order the same again.
+        Answered::PaymentFailed if order.payment.paid_at.is_some() => (true, order.as_paid()),
+        Answered::PaymentFailed => return Err(payment_failed(&order).into()),
+    };
+    let body = serde_json::to_string(&Order::from(&first)).map_err(Fault::broken)?;
+    Ok(Outcome::Replayed(Reply { is_done, body }))
+}

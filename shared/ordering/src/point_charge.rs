@@ -1,0 +1,89 @@
+//! Points that customers pay for by card: the result of the payment attempt and the points are written together.
+
+use crate::card_payment::{AttemptResult, is_news};
+use domain::{
+    EntryId, Fault, Timestamp, Won,
+    payment::{Attempt, AttemptStatus},
+    points::{Entry, EntryKind},
+};
+use store::{
+    NotCommitted, Store, Transaction,
+    charges::{CardCharge, ChargeFile},
+    points::Charge,
+};
+
+/// Eight attempts: the balance changes with every order of the customer.
+const ATTEMPTS: usize = 8;
+
+/// The attempt, the charge or the balance changed since it was read.
+#[derive(Debug)]
+struct Changed;
+
+/// Writes the result of the attempt to pay for points, with the points if the card was charged, once. A charge for which the
+/// balance has no room is refunded. Returns the charge after it.
+pub async fn conclude(
+    store: &Store,
+    mut file: ChargeFile,
+    result: &AttemptResult,
+    entry_id: EntryId,
+    now: Timestamp,
+) -> Result<ChargeFile, Fault> {
+    let asks = file.attempt.asks;
+    for _ in 0..ATTEMPTS {
+        if !is_news(&file.attempt, asks, result) {
+            return Ok(file);
+        }
+        let balance = store.balance(&file.charge.customer_id).await?;
+        let (change, next) = conclusion(store, &file, result, balance, &entry_id, now)?;
+        match change.commit(store).await {
+            Ok(()) => return Ok(next),
+            Err(NotCommitted::Failed(_)) => {}
+            Err(NotCommitted::Fault(fault)) => return Err(fault),
+        }
+        let seen = store.charge_file(&file.charge.charge_id).await?;
+        file = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;
+    }
+    Err(Fault::busy("the balance changes faster than a charge can be concluded"))
+}
+
+fn conclusion(
+    store: &Store,
+    file: &ChargeFile,
+    result: &AttemptResult,
+    balance: Won,
+    entry_id: &EntryId,
+    now: Timestamp,
+) -> Result<(Transaction<Changed>, ChargeFile), Fault> {
+    let ChargeFile { charge, attempt } = file;
+    let becomes = |status| attempt.clone().becomes(status, now);
+    let (next, balance_after) = match (result, balance.plus(charge.amount)) {
+        (AttemptResult::Charged, Ok(after)) => (becomes(AttemptStatus::Paid), Some(after)),
+        // The card was charged, but the balance has no room for the points.
+        (AttemptResult::Charged, Err(_)) => (becomes(AttemptStatus::Refunding), None),
+        (AttemptResult::Declined(code), _) => {
+            (Attempt { decline_code: Some(code.clone()), ..becomes(AttemptStatus::Declined) }, None)
+        }
+        (AttemptResult::Lost, _) => (becomes(AttemptStatus::Lost), None),
+    };
+    let mut change = Transaction::default().with(store.replace_attempt(&next, attempt)?, Changed);
+    let mut concluded = charge.clone();
+    if let Some(after) = balance_after {
+        let CardCharge { customer_id, amount, .. } = charge;
+        let reference = charge.charge_id.to_string();
+        let (kind, reason) = (EntryKind::Charge, charge.reason.clone());
+        let entry = Entry { entry_id: entry_id.clone(), kind, amount: *amount, reference, reason, at: now };
+        change = change
+            .with(store.set_balance(customer_id, balance, after), Changed)
+            .with(store.enter(customer_id, &entry)?, Changed);
+        concluded.charged = Some(Charge {
+            customer_id: customer_id.clone(),
+            amount: *amount,
+            balance: after,
+            entry_id: entry_id.clone(),
+            reason: charge.reason.clone(),
+            charged_at: now,
+        });
+        change = change.with(store.complete_card_charge(&concluded)?, Changed);
+    }
+    Ok((change, ChargeFile { charge: concluded, attempt: next }))
+}
