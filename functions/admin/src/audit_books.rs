@@ -114,7 +114,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     for violation in &audit.violations {
         tracing::error!(law = violation.law, key = violation.key, "the books break a law");
     }
-    store.put_audit(&audit).await
+    store.audits().put(&audit).await
 }
 
 #[derive(Default)]

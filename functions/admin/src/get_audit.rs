@@ -39,7 +39,7 @@ pub struct AuditReport {
 }
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
-    let audit = store.until(request.deadline).audit().await?.ok_or(Refusal::NotFound)?;
+    let audit = store.until(request.deadline).audits().last().await?.ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&AuditReport {
         audited_at: audit.audited_at,
         clean: audit.violations.is_empty(),

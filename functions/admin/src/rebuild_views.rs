@@ -18,13 +18,13 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
     let (mut place, mut seen, mut rebuilt) = (None, 0, 0);
     loop {
-        let (rows, next) = store.scan_orders(place).await?;
+        let (rows, next) = store.audits().scan_orders(place).await?;
         let (ours, theirs): (Vec<Order>, Vec<Order>) =
             rows.into_iter().filter_map(order).partition(|order| order.source.is_none());
         seen += ours.len() + theirs.len();
         rebuilt += rebuild(&store, &ours, tick.now).await?;
         for order in ours.iter().chain(&theirs).filter(|order| order.payment.paid_at.is_some()) {
-            rebuilt += usize::from(store.attribute(order).await?);
+            rebuilt += usize::from(store.campaigns().attribute(order).await?);
         }
         place = next;
         if place.is_none() {
@@ -46,23 +46,23 @@ fn order(row: OrderRow) -> Option<Order> {
 async fn rebuild(store: &Store, orders: &[Order], now: Timestamp) -> Result<usize, Fault> {
     let mut rebuilt = 0;
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
-    for (order, viewed) in orders.iter().zip(store.viewed_orders(&ids).await?) {
+    for (order, viewed) in orders.iter().zip(store.order_views().stored(&ids).await?) {
         if viewed.as_ref() != Some(order) {
-            rebuilt += usize::from(store.project_order_view(order, Teller::Order).await?);
+            rebuilt += usize::from(store.order_views().project(order, Teller::Order).await?);
         }
     }
     let of_stores: Vec<(&StoreId, &Order)> =
         orders.iter().filter_map(|order| Some((order.store_id.as_ref()?, order))).collect();
     let on_boards: Vec<_> = of_stores.iter().copied().filter(|(_, order)| is_on_board(order, now)).collect();
-    for ((store_id, order), boarded) in on_boards.iter().zip(store.boarded_orders(&on_boards).await?) {
+    for ((store_id, order), boarded) in on_boards.iter().zip(store.boards().stored(&on_boards).await?) {
         if boarded.as_ref() != Some(*order) {
-            rebuilt += usize::from(store.project_on_board(store_id, order, Teller::Order).await?);
+            rebuilt += usize::from(store.boards().project(store_id, order, Teller::Order).await?);
         }
     }
     let ids: Vec<OrderId> = of_stores.iter().map(|(_, order)| order.order_id.clone()).collect();
-    for ((_, order), is_waiting) in of_stores.iter().zip(store.are_waiting(&ids).await?) {
+    for ((_, order), is_waiting) in of_stores.iter().zip(store.deliveries().are_waiting(&ids).await?) {
         if is_waiting != (order.status == Status::Cooked) {
-            store.project_waiting_delivery(order, Teller::Order, now).await?;
+            store.deliveries().project(order, Teller::Order, now).await?;
             rebuilt += 1;
         }
     }

@@ -103,7 +103,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(Refusal::field("to", "must not be before from").into());
     }
-    let mut days = store.until(request.deadline).campaign_days(&campaign_id).await?;
+    let mut days = store.until(request.deadline).campaigns().days(&campaign_id).await?;
     days.retain(|day, _| from.is_none_or(|from| from <= *day) && to.is_none_or(|to| *day <= to));
     Ok(Answer::ok(&statistics(campaign_id, from, &days)))
 }

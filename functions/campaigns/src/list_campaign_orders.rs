@@ -22,6 +22,6 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let campaign: CampaignId = request.path("campaignId")?;
-    let page = store.until(request.deadline).campaign_orders(&campaign, &listing::page(request.page()?)).await?;
+    let page = store.until(request.deadline).campaigns().orders(&campaign, &listing::page(request.page()?)).await?;
     Ok(Answer::ok(&OrderList::new(page.entries, Answer::cursor(page.next.as_deref()))))
 }

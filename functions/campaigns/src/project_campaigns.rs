@@ -27,7 +27,7 @@ pub enum NotAttributed {
 async fn handle(store: Store, message: Message) -> Result<(), NotAttributed> {
     let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     if order.payment.paid_at.is_some() {
-        store.until(message.deadline).attribute(&order).await?;
+        store.until(message.deadline).campaigns().attribute(&order).await?;
     }
     Ok(())
 }

@@ -22,8 +22,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
-    let lines = store.cart(&customer, request.now).await?.lines;
+    let lines = store.carts().get(&customer, request.now).await?.lines;
     let products: Vec<ProductId> = lines.into_iter().map(|line| line.product_id).collect();
-    store.remove_cart_lines(&customer, &products).await?;
+    store.carts().remove_lines(&customer, &products).await?;
     Ok(Answer::no_content())
 }

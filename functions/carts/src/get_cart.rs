@@ -22,6 +22,6 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
-    let cart = store.cart(&customer, request.now).await?;
+    let cart = store.carts().get(&customer, request.now).await?;
     Ok(Answer::ok(&crate::shown(&store, customer, cart).await?))
 }

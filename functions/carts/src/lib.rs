@@ -58,7 +58,7 @@ pub struct CartItem {
 /// A cart with what its products are now; products that exist no more are left out.
 async fn shown(store: &Store, customer_id: CustomerId, cart: carts::Cart) -> Result<Cart, Fault> {
     let products: Vec<ProductId> = cart.lines.iter().map(|line| line.product_id.clone()).collect();
-    let stocked = store.stocked_products(&products).await?;
+    let stocked = store.products().many_with_stock(&products).await?;
     let items: Vec<CartItem> = cart
         .lines
         .into_iter()

@@ -58,7 +58,7 @@ async fn handle(placement: Placement, request: Request) -> Result<Answer, Failur
         None => OrderId::from_ulid(request.ids().ulid()),
     };
     let store = placement.store.until(request.deadline);
-    let lines = store.cart(&customer_id, request.now).await?.lines;
+    let lines = store.carts().get(&customer_id, request.now).await?.lines;
     let wishes = lines.iter().map(|line| (line.product_id.clone(), i64::from(line.quantity), None));
     let is_empty = lines.is_empty();
     if is_empty && key.is_none() {
@@ -69,7 +69,7 @@ async fn handle(placement: Placement, request: Request) -> Result<Answer, Failur
     let order = OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
     if is_empty {
         // The cart may be empty because it was ordered under this very key.
-        let placed = store.order(&order_id).await?.ok_or(Refusal::EmptyOrder)?;
+        let placed = store.orders().get(&order_id).await?.ok_or(Refusal::EmptyOrder)?;
         return Ok(Answer::of(placement::replay(placed, &order)?));
     }
     Ok(Answer::of(placement.place(&request.context(), &order, &order_id, &lines).await?))

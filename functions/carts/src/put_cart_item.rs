@@ -42,11 +42,11 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let quantity = Quantity::try_from(request.json::<PutCartItem>()?.quantity.0)
         .map_err(|_| Refusal::InvalidQuantity { product_id: product_id.clone() })?;
     let store = store.until(request.deadline);
-    if store.product(&product_id).await?.is_none() {
+    if store.products().get(&product_id).await?.is_none() {
         return Err(Refusal::InvalidProduct { product_id }.into());
     }
     for _ in 0..ROUNDS {
-        let mut cart = store.cart(&customer, request.now).await?;
+        let mut cart = store.carts().get(&customer, request.now).await?;
         let place = cart.lines.binary_search_by(|line| line.product_id.cmp(&product_id));
         if place.is_err() && cart.lines.len() >= MAX_PRODUCTS {
             return Err(Refusal::CartFull.into());
@@ -54,8 +54,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         let line = CartLine { product_id: product_id.clone(), quantity, put_at: request.now, put_in: cart.version + 1 };
         // Counting each change keeps two that come together from filling a cart beyond its limit.
         let put = Transaction::default()
-            .with(store.count_cart_change(&customer, &cart, request.now), ())
-            .with(store.put_cart_line(&customer, &line)?, ());
+            .with(store.carts().count_change(&customer, &cart, request.now), ())
+            .with(store.carts().put_line(&customer, &line)?, ());
         match put.commit(&store).await {
             Ok(()) => {
                 match place {

@@ -21,6 +21,6 @@ pub fn function() -> Function {
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let (customer, product): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
     request.caller.must_be(&customer)?;
-    store.until(request.deadline).remove_cart_lines(&customer, &[product]).await?;
+    store.until(request.deadline).carts().remove_lines(&customer, &[product]).await?;
     Ok(Answer::no_content())
 }

@@ -130,7 +130,8 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Waits for the account's turn.
     pub(crate) async fn turn(&self) -> Result<(), Halt> {
-        let turn = self.store.take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;
+        let turn =
+            self.store.channels().take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;
         turn.map_err(Halt::Wait)
     }
 
@@ -149,7 +150,7 @@ impl Session<'_> {
         if rest.is_zero() {
             return Ok(());
         }
-        self.store.rest_until(&self.channel.paced_by(), self.store.now().plus(rest)).await
+        self.store.channels().back_off(&self.channel.paced_by(), self.store.now().plus(rest)).await
     }
 }
 

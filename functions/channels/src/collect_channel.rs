@@ -81,8 +81,10 @@ async fn handle(collector: Collector, message: Message) -> Result<(), NotCollect
 
 /// Goes on with a run, as far as there is time.
 async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: Timestamp) -> Result<(), Fault> {
-    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(()) };
-    let Some(mut collection) = store.collection(&due.channel_id).await? else { return Ok(()) };
+    let Some(channel) = store.channels().get(&due.channel_id).await?.filter(|channel| channel.active) else {
+        return Ok(());
+    };
+    let Some(mut collection) = store.channels().collection(&due.channel_id).await? else { return Ok(()) };
     let account = match collector.accounts.of(&channel).await {
         Ok(account) => account,
         Err(fault) => return cannot_open(store, &channel, collection, due, fault).await,
@@ -94,8 +96,8 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         Some(run) if run.run_id == due.run_id => run,
         // Another one goes on: the schedule asks for this one after it.
         Some(_) => return Ok(()),
-        None if store.ended_run(&due.channel_id, &due.run_id).await?.is_some() => {
-            return store.forget_asked_run(&due.channel_id, &due.run_id).await;
+        None if store.channels().ended_run(&due.channel_id, &due.run_id).await?.is_some() => {
+            return store.channels().remove_run_request(&due.channel_id, &due.run_id).await;
         }
         None => begin(&session, &mut collection, due, now).await?,
     };
@@ -110,7 +112,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
             return Ok(());
         }
         if due.with_products && run.calls == 0 {
-            store.forget_asked_run(&due.channel_id, &due.run_id).await?;
+            store.channels().remove_run_request(&due.channel_id, &due.run_id).await?;
         }
         let step = if store.now() > patience {
             Err(Halt::Wait(Duration::ZERO))
@@ -156,13 +158,13 @@ async fn cannot_open(
     if collection.run.as_ref().is_some_and(|run| run.run_id != due.run_id || now < run.claimed_until) {
         return Ok(());
     }
-    if collection.run.is_some() || store.ended_run(&due.channel_id, &due.run_id).await?.is_none() {
+    if collection.run.is_some() || store.channels().ended_run(&due.channel_id, &due.run_id).await?.is_none() {
         let run = collection.run.take().unwrap_or_else(|| new_run(due, now, now, Stage::Over));
         collection.begun_at = Some(run.begun_at);
         let error = Some(own_trouble(due, &fault).to_string());
         end(store, channel, collection, Run { error, ..run }).await?;
     }
-    store.forget_asked_run(&due.channel_id, &due.run_id).await
+    store.channels().remove_run_request(&due.channel_id, &due.run_id).await
 }
 
 /// A new run: from where every order is collected, or from where something is still to be expected.
@@ -171,7 +173,7 @@ async fn begin(session: &Session<'_>, collection: &mut Collection, due: &DueRun,
     let since = collection.collected_until.map_or(now.minus(kind.first_reach), |until| until.minus(kind.overlap));
     let mut from = since;
     if kind.lists_by_placing {
-        let oldest = session.store.open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
+        let oldest = session.store.channel_orders().open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
         from = oldest.map_or(since, |oldest| oldest.min(since));
     }
     let window = session.account.channel.begin(from, now, LONGEST_WINDOW);
@@ -217,7 +219,7 @@ fn new_run(due: &DueRun, from: Timestamp, now: Timestamp, stage: Stage) -> Run {
 async fn checkpoint(store: &Store, collection: &mut Collection, run: Option<&Run>) -> Result<bool, Fault> {
     collection.writes += 1;
     collection.run = run.cloned();
-    store.put_collection(collection, None).await
+    store.channels().put_collection(collection, None).await
 }
 
 /// Leaves the run to the schedule, which finds it once it has waited.
@@ -239,13 +241,15 @@ async fn end(store: &Store, channel: &Channel, mut collection: Collection, mut r
     }
     collection.writes += 1;
     collection.run = None;
-    store.put_collection(&collection, Some(&run)).await.map(drop)
+    store.channels().put_collection(&collection, Some(&run)).await.map(drop)
 }
 
 /// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.
 async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadline: Timestamp) -> Result<(), Fault> {
-    let Some(channel) = store.channel(&due.channel_id).await?.filter(|channel| channel.active) else { return Ok(()) };
-    let known = store.mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
+    let Some(channel) = store.channels().get(&due.channel_id).await?.filter(|channel| channel.active) else {
+        return Ok(());
+    };
+    let known = store.channel_products().mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
     let Some(mapping) = known.into_values().next() else { return Ok(()) };
     let account = collector.accounts.of(&channel).await?;
     let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(account.kind.step_takes));

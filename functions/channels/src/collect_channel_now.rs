@@ -47,12 +47,12 @@ impl Open<Environment> for Desk {
 async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
+    let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     if !channel.active {
         return Err(Refusal::ChannelInactive.into());
     }
     let asked = AskedRun { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
-    let (run_id, is_new) = store.ask_for_run(&id, asked).await?;
+    let (run_id, is_new) = store.channels().request_run(&id, asked).await?;
     if is_new {
         // Where this fails, the schedule sends it.
         let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };

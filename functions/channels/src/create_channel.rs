@@ -88,7 +88,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         (None, None) => ChannelId::from_ulid(request.ids().ulid()),
     };
     let (store, now) = (desk.store.until(request.deadline), request.now);
-    let channels = store.channels().await?;
+    let channels = store.channels().all().await?;
     if let Some(known) = channels.iter().find(|known| known.channel_id == channel_id) {
         return registered_before(known, registered_by.as_ref());
     }
@@ -110,10 +110,11 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         updated_at: now,
         writes: 1,
     };
-    if store.add_channel(&channel).await? {
+    if store.channels().create(&channel).await? {
         return Ok(created(channel));
     }
-    let known = store.channel(&channel.channel_id).await?.ok_or_else(|| Fault::busy("the channel comes and goes"))?;
+    let known =
+        store.channels().get(&channel.channel_id).await?.ok_or_else(|| Fault::busy("the channel comes and goes"))?;
     registered_before(&known, channel.registered_by.as_ref())
 }
 

@@ -22,7 +22,7 @@ pub fn function() -> Function {
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
-    store.remove_channel(&channel).await?;
+    let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
+    store.channels().remove(&channel).await?;
     Ok(Answer::no_content())
 }

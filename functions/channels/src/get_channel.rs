@@ -23,7 +23,7 @@ pub fn function() -> Function {
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
-    let collection = store.collection(&id).await?;
+    let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
+    let collection = store.channels().collection(&id).await?;
     Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())))
 }

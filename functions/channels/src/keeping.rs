@@ -50,11 +50,11 @@ pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>,
         orders.insert(merged.external_order_id.clone(), merged);
     }
     let ids: Vec<OrderId> = orders.keys().map(|external| OrderId::of_external(&source, external)).collect();
-    let mut known = store.collected_orders(&ids).await?;
+    let mut known = store.channel_orders().many(&ids).await?;
     let products: BTreeSet<&ProductId> = orders.values().flat_map(products).collect();
     let products: Vec<ProductId> = products.into_iter().cloned().collect();
-    let mappings = store.mappings_of(&channel.channel_id, &products).await?;
-    let recipients = store.recipients(&channel.channel_id, &ids).await?;
+    let mappings = store.channel_products().mappings_of(&channel.channel_id, &products).await?;
+    let recipients = store.channel_orders().recipients(&channel.channel_id, &ids).await?;
     for (told, id) in orders.values().zip(ids) {
         let seen = known.remove(&id);
         let pieces = seen.as_ref().and_then(|seen| seen.pieces.as_ref());
@@ -87,7 +87,7 @@ async fn keep_recipient(
     };
     match (&told.recipient, seen.filter(is_open)) {
         (Some(recipient), Some(seen)) if known != Some(recipient) => {
-            store.put_recipient(&channel.channel_id, &seen.order, recipient, true).await
+            store.channel_orders().put_recipient(&channel.channel_id, &seen.order, recipient, true).await
         }
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
@@ -106,7 +106,7 @@ async fn keep_one(
     let mut is_news = false;
     for round in 0..ROUNDS {
         if round > 0 {
-            seen = store.collected_order(id).await?;
+            seen = store.external_orders().get(id).await?;
         }
         let before = seen.as_ref().and_then(|seen| seen.pieces.clone()).unwrap_or_default();
         let mut pieces = before.with(told, |product| mappings.get(product).map(|mapping| mapping.product_id.clone()));
@@ -118,13 +118,13 @@ async fn keep_one(
         if !pieces.is_settled() {
             let drawn: BTreeSet<&ProductId> = pieces.drawn_products().collect();
             let drawn: Vec<ProductId> = drawn.into_iter().cloned().collect();
-            changes = pieces.draw(&store.stocks(&drawn).await?, MOST_CHANGES);
+            changes = pieces.draw(&store.stock().quantities(&drawn).await?, MOST_CHANGES);
         }
         if seen.is_some() && pieces == before {
             break;
         }
         let there: Vec<ProductId> = changes.iter().map(|change| change.channel_product_id.clone()).collect();
-        let mapped = store.mappings_of(&channel.channel_id, &there).await?.into_keys().collect();
+        let mapped = store.channel_products().mappings_of(&channel.channel_id, &there).await?.into_keys().collect();
         let now = store.now();
         let order = order(channel, id, told, seen.as_ref(), &pieces, now)?;
         let collected =
@@ -141,7 +141,7 @@ async fn keep_one(
             mapped: &mapped,
             now,
         };
-        if store.put_channel_order(&as_kept).await? {
+        if store.channel_orders().put(&as_kept).await? {
             is_news = true;
             kept.moved.extend(changes.iter().map(|change| change.product_id.clone()));
             if changes.len() < MOST_CHANGES {

@@ -87,9 +87,9 @@ async fn of_channel(
     status: Option<Status>,
     page: &PageRequest,
 ) -> Result<Listed, Failure> {
-    let page = store.channel_orders(id, status, page).await?;
-    let mut orders = store.collected_orders(&page.entries).await?;
-    let mut recipients = store.recipients(id, &page.entries).await?;
+    let page = store.channel_orders().list(id, status, page).await?;
+    let mut orders = store.channel_orders().many(&page.entries).await?;
+    let mut recipients = store.channel_orders().recipients(id, &page.entries).await?;
     let mut listed = |order_id: &OrderId| {
         let order = orders.remove(order_id)?.order;
         // The index of statuses is a moment behind.
@@ -102,7 +102,7 @@ async fn of_channel(
 async fn of_all(store: &Store, status: Option<Status>, limit: u16, before: Option<u64>) -> Result<Listed, Failure> {
     let (mut orders, mut next) = (Vec::new(), before);
     for _ in 0..MOST_PAGES {
-        let (entries, reached) = store.latest_changes(next, limit).await?;
+        let (entries, reached) = store.change_feed().latest(next, limit).await?;
         for entry in entries.into_iter().filter(|entry| status.is_none_or(|status| entry.order.status == status)) {
             orders.push(ListedOrder { order: entry.order, recipient: None });
             if orders.len() == usize::from(limit) {

@@ -52,7 +52,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
     let after = after.map(|place| read_place(&place)).transpose()?;
     let page = if let Some(id) = only {
-        store.channel(&id).await?.ok_or(Refusal::NotFound)?;
+        store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let after = after.map(|(_, last)| last.to_string());
         of_channel(&store, &id, &PageRequest { limit, after }).await?
     } else {
@@ -80,13 +80,13 @@ async fn of_all(
         Some((from, last)) => (from, Some(last.to_string())),
     };
     if from.is_none() {
-        let ours = store.list_products(&Listing::Everything, &PageRequest { limit, after: last.take() }).await?;
+        let ours = store.products().list(&Listing::Everything, &PageRequest { limit, after: last.take() }).await?;
         page.entries.extend(ours.entries.into_iter().map(our_product));
         if let Some(next) = ours.next {
             return Ok(Page { next: Some(place(None, &next)), ..page });
         }
     }
-    for channel in store.channels().await? {
+    for channel in store.channels().all().await? {
         let id = channel.channel_id;
         if from.as_ref().is_some_and(|from| id < *from) {
             continue;
@@ -110,9 +110,9 @@ async fn of_all(
 }
 
 async fn of_channel(store: &Store, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProductAnswer>, Fault> {
-    let page = store.channel_products(id, page).await?;
+    let page = store.channel_products().list(id, page).await?;
     let products: Vec<ProductId> = page.entries.iter().map(|product| product.external_id.clone()).collect();
-    let mappings = store.mappings_of(id, &products).await?;
+    let mappings = store.channel_products().mappings_of(id, &products).await?;
     let answers = page.entries.into_iter().map(|product| {
         let mapping = mappings.get(&product.external_id);
         ChannelProductAnswer::of(product, mapping)

@@ -38,9 +38,10 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let (limit, after) = request.page::<RunId>()?;
     let store = store.until(request.deadline);
-    let collection = store.collection(&id).await?.ok_or(Refusal::NotFound)?;
+    let collection = store.channels().collection(&id).await?.ok_or(Refusal::NotFound)?;
     let is_first = after.is_none();
-    let page = store.ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) }).await?;
+    let page =
+        store.channels().ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) }).await?;
     let going_on = collection.run.filter(|_| is_first);
     let runs = going_on.into_iter().chain(page.entries).map(RunAnswer::from).collect();
     Ok(Answer::ok(&Runs { runs, next_cursor: Answer::cursor(page.next.as_deref()) }))

@@ -30,9 +30,9 @@ pub struct Channels {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
-    let channels = store.channels().await?;
+    let channels = store.channels().all().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
-    let collections = store.collections(&ids).await?;
+    let collections = store.channels().collections(&ids).await?;
     let both = channels.into_iter().zip(&collections);
     let channels = both.map(|(channel, (collection, _))| ChannelAnswer::of(channel, collection.as_ref())).collect();
     Ok(Answer::ok(&Channels { channels }))

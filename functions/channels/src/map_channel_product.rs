@@ -58,24 +58,24 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let external: ProductId = request.path("externalId")?;
     let MapProduct { product_id } = request.json()?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
-    let product = match store.channel_product(&id, &external).await? {
+    let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
+    let product = match store.channel_products().get(&id, &external).await? {
         Some(product) => product,
         None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => return Err(Refusal::NotFound.into()),
         // Whoever has no catalogue may have any.
         None => {
             let product = ChannelProduct::unseen(id.clone(), external.clone());
-            store.put_channel_products(std::slice::from_ref(&product)).await?;
+            store.channel_products().put_all(std::slice::from_ref(&product)).await?;
             product
         }
     };
     if let Some(ours) = &product_id {
-        store.product(ours).await?.ok_or(Refusal::NotFound)?;
+        store.products().get(ours).await?.ok_or(Refusal::NotFound)?;
     }
     for _ in 0..ROUNDS {
-        let seen = store.mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
+        let seen = store.channel_products().mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
         let is_so = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
-        if is_so || store.map_product(&id, &external, seen.as_ref(), product_id.as_ref()).await? {
+        if is_so || store.channel_products().map(&id, &external, seen.as_ref(), product_id.as_ref()).await? {
             let mapping = product_id.clone().map(|product_id| Mapping {
                 channel_id: id.clone(),
                 external_id: external.clone(),

@@ -35,9 +35,9 @@ impl Open<Environment> for Scheduler {
 
 async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
     let store = scheduler.store.until(tick.deadline);
-    let channels = store.channels().await?;
+    let channels = store.channels().all().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
-    let collections = store.collections(&ids).await?;
+    let collections = store.channels().collections(&ids).await?;
     for (channel, (collection, asked)) in channels.iter().zip(collections) {
         let due = collection.and_then(|collection| due(channel, &collection, asked, tick.now));
         if let Some(due) = due {

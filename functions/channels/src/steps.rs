@@ -102,7 +102,7 @@ async fn orders(
     run.calls += 1;
     let page = account.orders(place, store.now()).await?;
     if !kind.has_catalogue {
-        store.put_channel_products(&ordered(&channel.channel_id, &page.entries)).await?;
+        store.channel_products().put_all(&ordered(&channel.channel_id, &page.entries)).await?;
     }
     let mut kept = keep(store, channel, page.entries, kind.repacks).await?;
     // The other channels hear of changed stocks at once: if a later call fails, these orders are not news to the next run.
@@ -175,7 +175,7 @@ async fn products(
         stock: product.stock,
     };
     let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
-    store.put_channel_products(&products).await?;
+    store.channel_products().put_all(&products).await?;
     run.products += u32::try_from(products.len()).unwrap_or(0);
     session.rest(page.rest).await?;
     let interval = Duration::from_mins(session.channel.interval_minutes.into());
@@ -202,9 +202,9 @@ async fn stocks(
     after: Option<String>,
 ) -> Result<(), Halt> {
     let page = PageRequest { limit: MAPPINGS, after };
-    let page = session.store.mappings(&session.channel.channel_id, &page).await?;
+    let page = session.store.channel_products().list_mappings(&session.channel.channel_id, &page).await?;
     let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
-    let stocks = session.store.stocks(&products).await?;
+    let stocks = session.store.stock().quantities(&products).await?;
     for mapping in page.entries {
         let external = mapping.external_id.to_string();
         let units = stocks.get(&mapping.product_id).copied();

@@ -23,8 +23,11 @@ impl Session<'_> {
         }
         for _ in 0..ROUNDS {
             let key = std::slice::from_ref(external_id);
-            let Some(known) = self.store.mappings_of(channel_id, key).await?.remove(external_id) else { break };
-            let stocks = self.store.stocks(std::slice::from_ref(product_id)).await?;
+            let Some(known) = self.store.channel_products().mappings_of(channel_id, key).await?.remove(external_id)
+            else {
+                break;
+            };
+            let stocks = self.store.stock().quantities(std::slice::from_ref(product_id)).await?;
             let Some(units) = stocks.get(product_id).copied().filter(|_| known.product_id == *product_id) else {
                 break;
             };
@@ -36,7 +39,7 @@ impl Session<'_> {
             let count = u32::try_from(units).unwrap_or(0);
             let outcome = self.account.channel.set_stock(external_id, count, self.store.now()).await;
             let as_told = outcome.as_ref().map(|()| units).map_err(Trouble::to_string);
-            self.store.told_stock(&known, &as_told).await?;
+            self.store.channel_products().record_stock_sent(&known, &as_told).await?;
             outcome?;
             told += 1;
         }
@@ -49,7 +52,13 @@ impl Session<'_> {
 pub(crate) async fn ask_to_tell(store: &Store, queue: &Queue, moved: &BTreeSet<ProductId>, but: Option<&ChannelId>) {
     for product in moved {
         let asked = async {
-            for mapping in store.mapped(product).await?.into_iter().filter(|mapping| Some(&mapping.channel_id) != but) {
+            for mapping in store
+                .channel_products()
+                .mappings_to(product)
+                .await?
+                .into_iter()
+                .filter(|mapping| Some(&mapping.channel_id) != but)
+            {
                 let due = DueStock { channel_id: mapping.channel_id, external_id: mapping.external_id, sent: 0 };
                 queue.ask(&due, Duration::ZERO).await?;
             }

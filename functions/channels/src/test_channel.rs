@@ -50,7 +50,7 @@ impl Open<Environment> for Desk {
 async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
-    let channel = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
+    let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     let account = desk.accounts.of(&channel).await?;
     let patience = request.deadline.minus(CALLS_TAKE);
     let session = Session { store: &store, channel: &channel, account: &account, patience };

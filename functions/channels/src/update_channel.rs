@@ -54,7 +54,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
     let (store, now) = (desk.store.until(request.deadline), request.now);
     for _ in 0..ROUNDS {
-        let known = store.channel(&id).await?.ok_or(Refusal::NotFound)?;
+        let known = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
             let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
@@ -69,8 +69,8 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         channel.name = name.clone().unwrap_or(channel.name);
         channel.interval_minutes = interval_minutes.unwrap_or(channel.interval_minutes);
         channel.active = active.unwrap_or(channel.active);
-        if store.put_channel(&channel).await? {
-            let collection = store.collection(&id).await?;
+        if store.channels().put(&channel).await? {
+            let collection = store.channels().collection(&id).await?;
             return Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())));
         }
     }

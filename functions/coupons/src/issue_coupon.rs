@@ -50,7 +50,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{}/{customer_id}", request.caller.actor())));
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let (source, drawn) = store.before_issue(&source_id, &customer_id).await?;
+        let (source, drawn) = store.coupons().read_for_issue(&source_id, &customer_id).await?;
         if let Some(drawn) = drawn {
             return again(drawn, key_hash.as_ref());
         }
@@ -58,8 +58,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         let coupon = source.source.issue(&customer_id, request.now)?;
         let drawn = DrawnCoupon { coupon, key_hash: key_hash.clone() };
         let issue = Transaction::default()
-            .with(store.count_coupon(&source), ())
-            .with(store.put_coupon(&customer_id, &drawn)?, ());
+            .with(store.coupons().count_issued(&source), ())
+            .with(store.coupons().put(&customer_id, &drawn)?, ());
         match issue.commit(&store).await {
             Ok(()) => return Ok(Answer::ok(&as_issued(drawn))),
             // The last one went, the terms changed, or the customer has one by now: look again.

@@ -50,7 +50,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     // The status of some follows from the time, so it is asked here and not of the store. One more than the page has tells that
     // more follow.
     while found.len() <= usize::from(limit) {
-        let part = store.coupons_of(&customer, &page).await?;
+        let part = store.coupons().list(&customer, &page).await?;
         let fits = |coupon: &Coupon| status.is_none_or(|status| coupon.status(request.now) == status);
         found.extend(part.entries.into_iter().filter(fits));
         page.after = part.next;

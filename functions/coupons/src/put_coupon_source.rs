@@ -62,13 +62,13 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let terms = request.json::<PutCouponSource>()?.into_source(source_id)?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let known = store.coupon_source(&terms.source_id).await?;
+        let known = store.coupons().source(&terms.source_id).await?;
         let (version, issued) = known.map_or((0, 0), |known| (known.version, known.source.issued));
         if terms.quantity < issued {
             return Err(Refusal::QuantityBelowIssued { issued }.into());
         }
         let source = CouponSource { issued, ..terms.clone() };
-        match Transaction::default().with(store.put_coupon_source(&source, version)?, ()).commit(&store).await {
+        match Transaction::default().with(store.coupons().put_source(&source, version)?, ()).commit(&store).await {
             Ok(()) => return Ok(Answer::ok(&source)),
             // Somebody else put it, or more were issued by now: look again.
             Err(NotCommitted::Failed(_)) => {}

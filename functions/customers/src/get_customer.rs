@@ -21,6 +21,6 @@ pub fn function() -> Function {
 async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
-    let profile = resources.store.until(request.deadline).customer_profile(&customer).await?;
+    let profile = resources.store.until(request.deadline).customers().get(&customer).await?;
     Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)))
 }

@@ -48,7 +48,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
     }
     let store = resources.store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let seen = store.customer_profile(&customer).await?.contact;
+        let seen = store.customers().get(&customer).await?.contact;
         // However it is written: what is dialled counts.
         let dialled = phone.as_ref().map(MobileNumber::dialled);
         let verified = seen.as_ref().and_then(Contact::verified_phone).map(MobileNumber::dialled);
@@ -59,8 +59,8 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
             phone: phone.clone(),
             notify,
         };
-        if store.put_contact(&customer, &contact, seen.as_ref()).await? {
-            let profile = store.customer_profile(&customer).await?;
+        if store.customers().put_contact(&customer, &contact, seen.as_ref()).await? {
+            let profile = store.customers().get(&customer).await?;
             return Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)));
         }
     }

@@ -15,7 +15,7 @@ async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     if order.status == Status::Completed {
         let store = store.until(message.deadline);
         // Whether it was counted before makes no difference to anybody.
-        store.count_completed(&order.customer_id, &order.order_id, order.updated_at).await?;
+        store.customers().count_completed(&order.customer_id, &order.order_id, order.updated_at).await?;
     }
     Ok(())
 }

@@ -63,14 +63,14 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
     request.caller.must_be(&customer)?;
     let VerifyPhone { code } = request.json_or_nothing()?;
     let store = resources.store.until(request.deadline);
-    let profile = store.customer_profile(&customer).await?;
+    let profile = store.customers().get(&customer).await?;
     let contact = profile.contact.clone().ok_or(Refusal::NoPhone)?;
     let phone = contact.phone.clone().ok_or(Refusal::NoPhone)?;
     let shown = |profile| Customer::of(customer.clone(), profile, resources.grades);
     match code {
         _ if contact.phone_verified => Ok(Answer::ok(&shown(profile))),
-        Some(code) if store.try_code(&customer, &phone, &code, request.now).await? => {
-            Ok(Answer::ok(&shown(store.customer_profile(&customer).await?)))
+        Some(code) if store.phones().try_code(&customer, &phone, &code, request.now).await? => {
+            Ok(Answer::ok(&shown(store.customers().get(&customer).await?)))
         }
         Some(_) => Err(Refusal::WrongCode.into()),
         None => {
@@ -89,7 +89,7 @@ async fn send_code(
 ) -> Result<(), Failure> {
     let permit = resources.breaker.admit(store).await.map_err(Fault::busy)?;
     let code = format!("{:06}", rand::random_range(0..1_000_000_u32));
-    let kept = store.keep_code(customer, phone, &code, request.now)?;
+    let kept = store.phones().put_code(customer, phone, &code, request.now)?;
     match kept.commit(store).await {
         Ok(()) => {}
         not_kept => {

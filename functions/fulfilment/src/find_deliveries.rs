@@ -122,7 +122,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     }
     let whom = request.query("near")?.map_or(Near::Customer, |Asked(whom)| whom);
     let (limit, after) = request.page::<Place>()?;
-    let found = store.until(request.deadline).deliveries_in(whom, &cells_around(centre, radius)).await?;
+    let found = store.until(request.deadline).deliveries().in_cells(whom, &cells_around(centre, radius)).await?;
     let measured = found.into_iter().filter_map(|delivery| {
         let place = Place(meters_between(centre, position(&delivery, whom)?), delivery.order_id.clone());
         let is_asked_for = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);

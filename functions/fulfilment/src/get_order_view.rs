@@ -22,11 +22,11 @@ pub fn function() -> Function {
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let store = store.until(request.deadline);
-    let view = store.order_view(&order_id).await?;
+    let view = store.order_views().get(&order_id).await?;
     let view = view.filter(|view| request.caller.must_be(&view.order.customer_id).is_ok());
     let view = view.ok_or(Refusal::NotFound)?;
     let profile = match &view.order.store_id {
-        Some(store_id) => store.store_profile(store_id).await?,
+        Some(store_id) => store.stores().get(store_id).await?,
         None => None,
     };
     Ok(Answer::ok(&shown(view, profile.as_slice())))

@@ -17,7 +17,7 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store_id: StoreId = request.path("storeId")?;
-    let profile = store.until(request.deadline).store_profile(&store_id).await?;
+    let profile = store.until(request.deadline).stores().get(&store_id).await?;
     let profile = profile.ok_or(Refusal::InvalidStore { store_id })?;
     Ok(Answer::ok(&ListedStore::shown(profile, None)))
 }

@@ -44,9 +44,9 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer = customer.ok_or_else(|| Refusal::field("customerId", "is required"))?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
-    let page = store.order_views_of(&customer, &listing::page(request.page()?)).await?;
+    let page = store.order_views().list(&customer, &listing::page(request.page()?)).await?;
     let stores: BTreeSet<&StoreId> = page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
-    let stores = store.store_profiles(&Vec::from_iter(stores)).await?;
+    let stores = store.stores().many(&Vec::from_iter(stores)).await?;
     let order_views = page.entries.into_iter().map(|view| shown(view, &stores)).collect();
     Ok(Answer::ok(&OrderViews { order_views, next_cursor: Answer::cursor(page.next.as_deref()) }))
 }

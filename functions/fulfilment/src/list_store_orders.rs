@@ -45,6 +45,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     request.caller.must_be_at(&store_id)?;
     let status: Option<Asked> = request.query("status")?;
     let page = listing::page(request.page()?);
-    let board = store.until(request.deadline).board(&store_id, status.map(|Asked(status)| status), &page).await?;
+    let board =
+        store.until(request.deadline).boards().list(&store_id, status.map(|Asked(status)| status), &page).await?;
     Ok(Answer::ok(&OrderList::new(board.entries, Answer::cursor(board.next.as_deref()))))
 }

@@ -101,7 +101,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
 
 async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<StoreId>()?;
-    let page = store.list_stores(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
+    let page = store.stores().list(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
     let stores = page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
     Ok(StoreList { stores, next_cursor: Answer::cursor(page.next.as_deref()) })
 }
@@ -111,7 +111,7 @@ async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32
     let mut near: Vec<(Place, StoreProfile)> = Vec::new();
     let mut page = PageRequest { limit: MAX_PAGE, after: None };
     loop {
-        let part = store.list_stores(&page).await?;
+        let part = store.stores().list(&page).await?;
         near.extend(part.entries.into_iter().filter_map(|profile| {
             let place = Place(meters_between(centre, profile.position), profile.store_id.clone());
             let is_asked_for = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);

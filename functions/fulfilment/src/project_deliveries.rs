@@ -12,5 +12,5 @@ pub fn function() -> Function {
 async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     let order = message.json::<Envelope<Order>>()?.data;
     let store = store.until(message.deadline);
-    Ok(store.project_waiting_delivery(&order, Teller::Event, message.now).await?)
+    Ok(store.deliveries().project(&order, Teller::Event, message.now).await?)
 }

@@ -14,6 +14,6 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     let order = message.json::<Envelope<Order>>()?.data;
-    store.until(message.deadline).project_order_view(&order, Teller::Event).await?;
+    store.until(message.deadline).order_views().project(&order, Teller::Event).await?;
     Ok(())
 }

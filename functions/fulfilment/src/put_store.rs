@@ -68,7 +68,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         return Err(Refusal::field("lat", "must be -90 to 90").into());
     }
     let profile = StoreProfile { store_id, name, position: Position { lat, lng }, phone, open };
-    store.until(request.deadline).put_store_profile(&profile).await?;
+    store.until(request.deadline).stores().put(&profile).await?;
     let StoreProfile { store_id, name, position: Position { lat, lng }, phone, open } = profile;
     Ok(Answer::ok(&StoreAnswer { store_id, name, lat, lng, phone, open }))
 }

@@ -36,6 +36,6 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     } else {
         request.path("orderId")?
     };
-    let order = store.until(request.deadline).any_order(&order_id).await?.ok_or(Refusal::NotFound)?;
+    let order = store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&order))
 }

@@ -77,13 +77,13 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
     let after = match (after, since) {
         (Some(after), _) => after,
-        (None, Some(since)) => store.position_before(since).await?,
+        (None, Some(since)) => store.change_feed().position_before(since).await?,
         (None, None) => 0,
     };
     let is_asked_for = |entry: &Entry| since.is_none_or(|since| entry.order.updated_at >= since);
     let (mut changes, mut reached) = (Vec::new(), after);
     for _ in 0..MOST_PAGES {
-        let (entries, next) = store.changes_after(reached, limit).await?;
+        let (entries, next) = store.change_feed().after(reached, limit).await?;
         changes = entries.into_iter().filter(is_asked_for).map(ChangedOrder::from).collect();
         let is_the_end = next == reached;
         reached = next;

@@ -23,6 +23,6 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let source: SourceId = request.path("source")?;
-    let page = store.until(request.deadline).orders_of_source(&source, &listing::page(request.page()?)).await?;
+    let page = store.until(request.deadline).external_orders().list(&source, &listing::page(request.page()?)).await?;
     Ok(Answer::ok(&OrderList::new(page.entries, Answer::cursor(page.next.as_deref()))))
 }

@@ -19,7 +19,7 @@ async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<
     let mut chunks = told.chunks(MOST_APPENDED);
     while let Some(chunk) = chunks.next() {
         let changes: Vec<Envelope<Order>> = chunk.iter().map(|(_, change)| change.clone()).collect();
-        if let Err(fault) = store.append_changes(&changes, store.now()).await {
+        if let Err(fault) = store.change_feed().append(&changes, store.now()).await {
             // Lambda goes on from the first that failed: what comes after it waits.
             let error = fault.to_string();
             let left = chunk.iter().chain(chunks.flatten()).map(|(place, _)| place.clone());

@@ -120,7 +120,7 @@ async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotTol
     let Some(text) = desk.texts.of(&order) else { return Ok(()) };
     let store = desk.store.until(message.deadline);
     let Some((to, wanted)) = reach(&store, &order.customer_id).await? else { return Ok(()) };
-    let known = store.notifications(&order.order_id, order.version).await?;
+    let known = store.notifications().of_version(&order.order_id, order.version).await?;
     let is_late = message.waiting_since.plus(SHED_AFTER) < message.now;
     let errand = Errand { desk, store, order, text, to, known, is_late, deadline: message.deadline };
     if wanted.kakao && errand.by_kakao(wanted.sms).await? == Outcome::Reached {
@@ -132,7 +132,7 @@ async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotTol
 /// Where a customer is reached, and by which channels they want to be: at the phone that is verified to be theirs, and nowhere
 /// else. The phone of a delivery is for whoever brings it.
 async fn reach(store: &Store, customer: &CustomerId) -> Result<Option<(Dialled, Preferences)>, Fault> {
-    let contact = store.customer_profile(customer).await?.contact;
+    let contact = store.customers().get(customer).await?.contact;
     Ok(contact.and_then(|contact| Some((contact.verified_phone()?.dialled(), contact.notify))))
 }
 
@@ -214,7 +214,7 @@ impl Errand<'_> {
     /// Drops a text message, once, unless somebody is about to send it.
     async fn shed(&self) -> Result<(), NotTold> {
         let shed = self.notification(Channel::Sms, NotificationStatus::Shed, self.store.now());
-        if self.store.begin_notification(&self.order.order_id, &shed).await? {
+        if self.store.notifications().claim(&self.order.order_id, &shed).await? {
             // A metric counts these words.
             tracing::warn!(order = %self.order.order_id, version = self.order.version, "an SMS is shed");
             return Ok(());
@@ -234,7 +234,7 @@ impl Errand<'_> {
             desk.breaker.release(store, permit).await;
             return Err(not_begun);
         }
-        if !store.count_message(&self.to, claim.at).await? {
+        if !store.phones().count_message(&self.to, claim.at).await? {
             desk.breaker.release(store, permit).await;
             return self.conclude(&claim, Err(Unsent::Refused(DAILY_LIMIT.into()))).await;
         }
@@ -251,7 +251,7 @@ impl Errand<'_> {
         let outcome = self.conclude(&claim, sent).await;
         desk.breaker.record(store, made).await;
         if is_tried_again {
-            store.uncount_message(&self.to, claim.at).await?;
+            store.phones().uncount_message(&self.to, claim.at).await?;
         }
         outcome
     }
@@ -261,7 +261,7 @@ impl Errand<'_> {
         if claim.at.plus(SENDING_TAKES) > self.deadline {
             return Err(Fault::busy("there is no time left to send it").into());
         }
-        let is_mine = self.store.begin_notification(&self.order.order_id, claim).await?;
+        let is_mine = self.store.notifications().claim(&self.order.order_id, claim).await?;
         if is_mine { Ok(()) } else { Err(NotTold::Claimed) }
     }
 
@@ -277,11 +277,11 @@ impl Errand<'_> {
                 (Outcome::NotReached, Notification { code: Some(code), ..failed })
             }
             Err(unsent @ (Unsent::NotNow { .. } | Unsent::Unreachable(_))) => {
-                store.release_notification(&order.order_id, claim).await?;
+                store.notifications().release(&order.order_id, claim).await?;
                 return Err(unsent.into());
             }
         };
-        store.conclude_notification(&order.order_id, claim, &concluded).await?;
+        store.notifications().conclude(&order.order_id, claim, &concluded).await?;
         Ok(outcome)
     }
 }

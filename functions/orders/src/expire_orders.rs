@@ -40,7 +40,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
 async fn expire_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault> {
     let (mut failure, mut place) = (None, None);
     while store.now().plus(CLOSING_TIME) < tick.deadline {
-        let (overdue, next) = store.overdue_orders(shard, tick.now, place).await?;
+        let (overdue, next) = store.orders().overdue(shard, tick.now, place).await?;
         let outcomes = stream::iter(overdue).map(|order| expire(store.clone(), order, tick.now));
         let outcomes: Vec<_> = outcomes.buffer_unordered(SIDE_BY_SIDE).collect().await;
         failure = outcomes.into_iter().find_map(Result::err).or(failure);
@@ -53,10 +53,10 @@ async fn expire_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault>
 }
 
 async fn expire(store: Store, order_id: OrderId, now: Timestamp) -> Result<(), Fault> {
-    let Some(before) = store.order(&order_id).await? else { return Ok(()) };
+    let Some(before) = store.orders().get(&order_id).await? else { return Ok(()) };
     let Ok(expired) = before.order.decide(Command::Expire, Actor::System, now) else { return Ok(()) };
     let after = PlacedOrder { order: before.order.clone().apply(&expired), ..before.clone() };
-    match store.commit_change(store.change(&before.order, &after)?).await {
+    match store.orders().commit(store.orders().transition(&before.order, &after)?).await {
         // Paid or called off a moment ago: so much the better.
         Ok(()) | Err(NotChanged::Stale) => Ok(()),
         Err(other) => Err(other.into_fault()),

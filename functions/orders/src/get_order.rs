@@ -21,7 +21,7 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let order_id: OrderId = request.path("orderId")?;
-    let placed = store.until(request.deadline).order(&order_id).await?;
+    let placed = store.until(request.deadline).orders().get(&order_id).await?;
     let order = placed.map(|placed| placed.order).filter(|order| may_read(&request.caller, order));
     Ok(Answer::ok(&visible_to(&request.caller, &order.ok_or(Refusal::NotFound)?)))
 }

@@ -28,7 +28,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer: Option<CustomerId> = request.query("customerId")?;
     let customer = customer.ok_or_else(|| Refusal::field("customerId", "is required"))?;
     request.caller.must_be(&customer)?;
-    let page = store.until(request.deadline).orders_of(&customer, &listing::page(request.page()?)).await?;
+    let page = store.until(request.deadline).orders().list(&customer, &listing::page(request.page()?)).await?;
     let orders = page.entries.iter().map(events::Order::from).collect();
     Ok(Answer::ok(&OrderList::new(orders, Answer::cursor(page.next.as_deref()))))
 }

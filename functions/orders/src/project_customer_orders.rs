@@ -27,6 +27,6 @@ pub enum NotListed {
 async fn handle(store: Store, message: Message) -> Result<(), NotListed> {
     let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     let store = store.until(message.deadline);
-    let list = store.list_order(&order.customer_id, order.placed_at, &order.order_id);
+    let list = store.orders().list_entry(&order.customer_id, order.placed_at, &order.order_id);
     Ok(Transaction::default().with(list, ()).commit_news(&store).await.map(drop)?)
 }

@@ -143,19 +143,19 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
         tracing::error!(payable = %next.payable, attempt = next.attempt, error = %why, "a payment is not settled");
     }
     // Where somebody else changed it meanwhile, that is the latest word.
-    store.update_attempt(&next, &attempt).await?;
+    store.attempts().update(&next, &attempt).await?;
     Ok(())
 }
 
 async fn find(store: &Store, due: &DueAttempt) -> Result<DueFile, NotSettled> {
     match &due.payable {
         Payable::Order(id) => {
-            let file = store.order_file(id).await?.ok_or(NotSettled::Unknown)?;
+            let file = store.orders().file(id).await?.ok_or(NotSettled::Unknown)?;
             let attempt = file.attempts.iter().find(|attempt| attempt.attempt == due.attempt).cloned();
             Ok(DueFile::Order(Box::new(file), attempt.ok_or(NotSettled::Unknown)?))
         }
         Payable::Charge(id) => {
-            store.charge_file(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
+            store.charges().file(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
         }
     }
 }
@@ -186,7 +186,7 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
         (false, AttemptStatus::Lost) => AttemptResult::Declined("LOST".into()),
         // That was the last look at what was declined after an answer was lost.
         (false, _) => {
-            store.update_attempt(&attempt.clone().settled(), &attempt).await?;
+            store.attempts().update(&attempt.clone().settled(), &attempt).await?;
             return Ok(());
         }
     };
@@ -230,7 +230,7 @@ async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Resul
     resources.card_payments.breaker.record(store, call).await;
     cancelled?;
     let now = store.now();
-    let refunded = store.replace_attempt(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
+    let refunded = store.attempts().replace(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
     let change = match file {
         DueFile::Charge(_) => Transaction::default().with(refunded, Unmet::Changed),
         DueFile::Order(file, _) => {
@@ -241,10 +241,10 @@ async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Resul
                 None => Transaction::default().with(refunded, Unmet::Changed),
                 Some(event) => {
                     let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
-                    store.change(&before.order, &after)?.with(refunded, Unmet::Changed)
+                    store.orders().transition(&before.order, &after)?.with(refunded, Unmet::Changed)
                 }
             }
         }
     };
-    store.commit_change(change).await.map_err(|error| error.into_fault().into())
+    store.orders().commit(change).await.map_err(|error| error.into_fault().into())
 }

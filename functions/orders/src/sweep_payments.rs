@@ -35,12 +35,12 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
 async fn sweep_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault> {
     let (mut failure, mut from) = (None, None);
     loop {
-        let (overdue, next) = store.overdue_attempts(shard, tick.now.minus(OVERDUE_AFTER), from).await?;
+        let (overdue, next) = store.attempts().overdue(shard, tick.now.minus(OVERDUE_AFTER), from).await?;
         for due in overdue {
             if store.now().plus(CLOSING_TIME) >= tick.deadline {
                 return failure.map_or(Ok(()), Err);
             }
-            match store.remind_attempt(&due, store.now()).await {
+            match store.attempts().remind(&due, store.now()).await {
                 Ok(true) => {
                     tracing::warn!(payable = %due.payable, attempt = due.attempt, "a payment is overdue, and looked at anew");
                 }

@@ -39,8 +39,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         return Err(Refusal::ReservedName { name }.into());
     }
     let store = store.until(request.deadline);
-    store.remove_webhook(&name).await?;
-    let all_due = store.due_webhook_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MOST_AT_ONCE).await?;
+    store.webhooks().remove(&name).await?;
+    let all_due = store.webhooks().due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MOST_AT_ONCE).await?;
     for some in all_due.chunks(SIDE_BY_SIDE) {
         try_join_all(some.iter().map(|due| give_up_one(&store, due, &request))).await?;
     }
@@ -49,7 +49,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
 
 /// Gives a delivery up, unless it is to a webhook of the same name that is registered meanwhile.
 async fn give_up_one(store: &Store, due: &DueWebhookDelivery, request: &Request) -> Result<(), Fault> {
-    let Some(delivery) = store.webhook_delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
+    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
     if delivery.status != DeliveryStatus::Pending || delivery.created_at > request.now {
         return Ok(());
     }

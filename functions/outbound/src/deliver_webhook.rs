@@ -148,7 +148,7 @@ async fn fan_out(
             created_at: message.now,
             writes: 1,
         };
-        if store.put_webhook_delivery(&delivery).await? {
+        if store.webhooks().put_delivery(&delivery).await? {
             courier.pacer.send(&due(&delivery)?, Duration::ZERO).await?;
         }
     }
@@ -162,7 +162,7 @@ pub(crate) fn due(delivery: &WebhookDelivery) -> Result<String, Fault> {
 
 /// Makes a delivery that is due, unless somebody else is at it, or its receiver is to be left alone: then it waits as a row.
 async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> Result<(), NotDelivered> {
-    let Some(delivery) = store.webhook_delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
+    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
     if delivery.status != DeliveryStatus::Pending || delivery.next_attempt_at != due.next_attempt_at {
         // It has ended, or gone on: if it is due again, another message tells of that.
         return Ok(());
@@ -185,14 +185,14 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
         Err(CircuitOpen(wait)) => {
             let again = now.plus(wait);
             if delivery.next_attempt_at > again {
-                store.put_off_webhook_delivery(due, again).await?;
+                store.webhooks().postpone_delivery(due, again).await?;
             }
             return Ok(());
         }
     };
     let claimed =
         WebhookDelivery { next_attempt_at: now.plus(CLAIMED_FOR), writes: delivery.writes + 1, ..delivery.clone() };
-    match store.put_webhook_delivery(&claimed).await {
+    match store.webhooks().put_delivery(&claimed).await {
         Ok(true) => {}
         not_claimed => {
             breaker.release(store, permit).await;
@@ -247,7 +247,7 @@ async fn conclude(
         next.attempts.push(attempt.clone());
         // Where somebody asked for it to be sent once more meanwhile, it is.
         let again = if next.begun_at == begun_at { follow(&mut next, sent, is_gone, now) } else { None };
-        if store.put_webhook_delivery(&next).await? {
+        if store.webhooks().put_delivery(&next).await? {
             if next.status == DeliveryStatus::Failed {
                 tell_given_up(&next);
             }
@@ -256,7 +256,9 @@ async fn conclude(
             }
             return Ok(again.map(|pause| (next, pause)));
         }
-        let Some(meanwhile) = store.webhook_delivery(&next.webhook, &next.delivery_id).await? else { return Ok(None) };
+        let Some(meanwhile) = store.webhooks().delivery(&next.webhook, &next.delivery_id).await? else {
+            return Ok(None);
+        };
         seen = meanwhile;
     }
     Err(Fault::busy("the delivery changes faster than it can be concluded"))
@@ -301,7 +303,7 @@ pub(crate) async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str)
         writes: delivery.writes + 1,
         ..delivery
     };
-    if store.put_webhook_delivery(&given_up).await? {
+    if store.webhooks().put_delivery(&given_up).await? {
         tell_given_up(&given_up);
     }
     Ok(())
@@ -317,13 +319,13 @@ fn tell_given_up(delivery: &WebhookDelivery) {
 async fn switch_off(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
     tracing::warn!(webhook = %endpoint.name, "a webhook wants nothing more: it answered 410");
     for _ in 0..ROUNDS {
-        let Some(mut webhook) = store.webhook(&endpoint.name).await? else { return Ok(()) };
+        let Some(mut webhook) = store.webhooks().get(&endpoint.name).await? else { return Ok(()) };
         if !webhook.active || webhook.url != endpoint.url {
             return Ok(());
         }
         (webhook.active, webhook.disabled_because) = (false, Some("it answered 410 Gone".into()));
         (webhook.updated_at, webhook.writes) = (now, webhook.writes + 1);
-        if store.put_webhook(&webhook).await? {
+        if store.webhooks().put(&webhook).await? {
             return Ok(());
         }
     }

@@ -79,7 +79,7 @@ impl Open<Environment> for Endpoints {
 impl Endpoints {
     /// Every endpoint.
     pub(crate) async fn all(&self, store: &Store) -> Result<Vec<Endpoint>, Fault> {
-        let registered = store.webhooks().await?;
+        let registered = store.webhooks().all().await?;
         Ok(self.named.iter().cloned().chain(registered.iter().map(endpoint)).collect())
     }
 
@@ -92,7 +92,7 @@ impl Endpoints {
         if let Some(named) = self.named.iter().find(|endpoint| endpoint.name == *name) {
             return Ok(Some((named.clone(), None)));
         }
-        Ok(store.webhook(name).await?.map(|webhook| (endpoint(&webhook), Some(webhook))))
+        Ok(store.webhooks().get(name).await?.map(|webhook| (endpoint(&webhook), Some(webhook))))
     }
 }
 

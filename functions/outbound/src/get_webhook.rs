@@ -23,6 +23,6 @@ async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failur
     if let Some(endpoint) = endpoints.named.iter().find(|endpoint| endpoint.name == name) {
         return Ok(Answer::ok(&WebhookAnswer::of_template(endpoint)));
     }
-    let webhook = endpoints.store.until(request.deadline).webhook(&name).await?.ok_or(Refusal::NotFound)?;
+    let webhook = endpoints.store.until(request.deadline).webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&WebhookAnswer::of(&webhook, None, request.now)))
 }

@@ -81,7 +81,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let name: WebhookName = request.path("name")?;
     let (limit, after) = request.page::<DeliveryId>()?;
     let page = PageRequest { limit, after: after.map(|after| after.to_string()) };
-    let page = store.until(request.deadline).webhook_deliveries(&name, &page).await?;
+    let page = store.until(request.deadline).webhooks().deliveries(&name, &page).await?;
     let deliveries = page.entries.into_iter().map(WebhookDeliveryAnswer::from).collect();
     Ok(Answer::ok(&Deliveries { deliveries, next_cursor: Answer::cursor(page.next.as_deref()) }))
 }

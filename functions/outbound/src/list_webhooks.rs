@@ -28,7 +28,7 @@ pub struct Webhooks {
 }
 
 async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failure> {
-    let registered = endpoints.store.until(request.deadline).webhooks().await?;
+    let registered = endpoints.store.until(request.deadline).webhooks().all().await?;
     let registered = registered.iter().map(|webhook| WebhookAnswer::of(webhook, None, request.now));
     Ok(Answer::ok(&Webhooks {
         webhooks: endpoints.named.iter().map(WebhookAnswer::of_template).chain(registered).collect(),

@@ -70,7 +70,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let (store, now) = (desk.store.until(request.deadline), request.now);
     let mut secret = None;
     for _ in 0..ROUNDS {
-        let webhook = if let Some(known) = store.webhook(&name).await? {
+        let webhook = if let Some(known) = store.webhooks().get(&name).await? {
             Webhook {
                 url: url.clone(),
                 events: events.clone(),
@@ -81,7 +81,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
                 ..known
             }
         } else {
-            if store.webhooks().await?.len() >= MOST_WEBHOOKS {
+            if store.webhooks().all().await?.len() >= MOST_WEBHOOKS {
                 return Err(Refusal::field("name", format!("there are {MOST_WEBHOOKS} webhooks already")).into());
             }
             let (shown, sealed) = new_secret(&desk.vault, &name).await?;
@@ -99,7 +99,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
                 writes: 1,
             }
         };
-        if store.put_webhook(&webhook).await? {
+        if store.webhooks().put(&webhook).await? {
             let secret = secret.filter(|_| webhook.writes == 1);
             return Ok(Answer::ok(&WebhookAnswer::of(&webhook, secret, now)));
         }

@@ -47,7 +47,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let id: DeliveryId = request.path("id")?;
     let store = desk.store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let known = store.webhook_delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
+        let known = store.webhooks().delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
         let replayed = WebhookDelivery {
             status: DeliveryStatus::Pending,
             begun_at: request.now,
@@ -57,7 +57,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
             writes: known.writes + 1,
             ..known
         };
-        if store.put_webhook_delivery(&replayed).await? {
+        if store.webhooks().put_delivery(&replayed).await? {
             // Where this fails, the schedule finds the row.
             desk.pacer.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
             return Ok(Answer::accepted(&WebhookDeliveryAnswer::from(replayed)));

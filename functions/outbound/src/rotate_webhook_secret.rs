@@ -54,7 +54,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     }
     let (store, now) = (desk.store.until(request.deadline), request.now);
     for _ in 0..ROUNDS {
-        let known = store.webhook(&name).await?.ok_or(Refusal::NotFound)?;
+        let known = store.webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
         let until = now.plus(PREVIOUS_SIGNS_FOR);
         let mut previous = vec![PreviousSecret { secret: known.secret.clone(), until }];
         previous.extend(known.previous.iter().filter(|previous| now < previous.until).cloned());
@@ -63,7 +63,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         }
         let (secret, sealed) = new_secret(&desk.vault, &name).await?;
         let webhook = Webhook { previous, secret: sealed, updated_at: now, writes: known.writes + 1, ..known };
-        if store.put_webhook(&webhook).await? {
+        if store.webhooks().put(&webhook).await? {
             return Ok(Answer::ok(&WebhookAnswer::of(&webhook, Some(secret), now)));
         }
     }

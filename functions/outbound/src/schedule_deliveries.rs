@@ -71,13 +71,13 @@ async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {
 
 /// Sends what is due to one receiver.
 async fn schedule(desk: &Desk, store: &Store, name: &WebhookName, tick: &Tick) -> Result<(), NotScheduled> {
-    let (overdue_since, limit) = match store.admission(&circuit_of(name)).await? {
+    let (overdue_since, limit) = match store.circuits().admission(&circuit_of(name)).await? {
         Admission::Call => (OVERDUE_AFTER, MOST_AT_ONCE),
         Admission::Probe(_) => (OVERDUE_AFTER, 1),
         // What has waited in vain for so long is given up.
         Admission::Wait(_) => (GIVEN_UP_AFTER, MOST_AT_ONCE),
     };
-    let due = store.due_webhook_deliveries(name, tick.now.minus(overdue_since), limit).await?;
+    let due = store.webhooks().due_deliveries(name, tick.now.minus(overdue_since), limit).await?;
     for some in due.chunks(SIDE_BY_SIDE) {
         if store.now().plus(CLOSING_TIME) >= tick.deadline {
             return Ok(());
@@ -92,7 +92,7 @@ async fn schedule(desk: &Desk, store: &Store, name: &WebhookName, tick: &Tick) -
 
 /// Puts a delivery off, and writes the message that names it as it is then; none, if it has gone on meanwhile.
 async fn put_off(store: &Store, due: &DueWebhookDelivery, until: Timestamp) -> Result<Option<String>, Fault> {
-    if !store.put_off_webhook_delivery(due, until).await? {
+    if !store.webhooks().postpone_delivery(due, until).await? {
         return Ok(None);
     }
     let due = DueWebhookDelivery { next_attempt_at: until, ..due.clone() };

@@ -73,22 +73,22 @@ pub(crate) async fn charge(
     let payable = Payable::Charge(charge_id.clone());
     let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
     let file = ChargeFile { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
-    let (file, begin) = match store.charge_file(&file.charge.charge_id).await? {
+    let (file, begin) = match store.charges().file(&file.charge.charge_id).await? {
         None => {
             let begin = Transaction::default()
-                .with(store.put_card_charge(&file.charge)?, ())
-                .with(store.put_attempt(&file.attempt)?, ());
+                .with(store.charges().put(&file.charge)?, ())
+                .with(store.attempts().put(&file.attempt)?, ());
             (file, begin)
         }
         Some(made) if means_the_same(&file, &made) && is_asked_again(&made.attempt) => {
             let attempt = made.attempt.clone().asked_again(None, request.now);
-            let begin = Transaction::default().with(store.replace_attempt(&attempt, &made.attempt)?, ());
+            let begin = Transaction::default().with(store.attempts().replace(&attempt, &made.attempt)?, ());
             (ChargeFile { attempt, ..made }, begin)
         }
         Some(made) => return again(&file, &made),
     };
     // A card is not charged for points that have no room.
-    let balance = store.balance(&file.charge.customer_id).await?;
+    let balance = store.points().balance(&file.charge.customer_id).await?;
     balance.plus(amount).map_err(|_| Refusal::BalanceLimit)?;
     let permit =
         card_payments.breaker.admit(store).await.map_err(|CircuitOpen(wait)| Refusal::Busy { retry_after: wait })?;
@@ -101,7 +101,7 @@ pub(crate) async fn charge(
         // The same request came twice at once: the other one asks.
         Err(NotCommitted::Failed(_)) => {
             card_payments.breaker.release(store, permit).await;
-            let made = store.charge_file(&file.charge.charge_id).await?;
+            let made = store.charges().file(&file.charge.charge_id).await?;
             made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
         }
     }

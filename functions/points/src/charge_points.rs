@@ -126,7 +126,7 @@ async fn give(
     let scope = format!("{}/{customer_id}", request.caller.actor());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
     for _ in 0..ROUNDS {
-        let (balance, made) = store.before_charge(&customer_id, key_hash.as_deref()).await?;
+        let (balance, made) = store.points().read_for_charge(&customer_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             return if made.amount == amount && made.reason == reason {
                 Ok(Answer::ok(&made).replayed())
@@ -173,10 +173,11 @@ async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str
     };
     let fault = NotCommitted::Fault;
     let mut transaction = Transaction::default()
-        .with(store.set_balance(&charge.customer_id, seen, charge.balance), Stale::Balance)
-        .with(store.enter(&charge.customer_id, &entry).map_err(fault)?, Stale::Entry);
+        .with(store.points().set_balance(&charge.customer_id, seen, charge.balance), Stale::Balance)
+        .with(store.points().append_ledger_entry(&charge.customer_id, &entry).map_err(fault)?, Stale::Entry);
     if let Some(hash) = key_hash {
-        transaction = transaction.with(store.record_charge(charge, hash).map_err(NotCommitted::Fault)?, Stale::Charge);
+        transaction =
+            transaction.with(store.points().put_charge(charge, hash).map_err(NotCommitted::Fault)?, Stale::Charge);
     }
     transaction.commit(store).await
 }

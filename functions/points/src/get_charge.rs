@@ -23,7 +23,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     let charge_id: ChargeId = request.path("chargeId")?;
     request.caller.must_be(&customer_id)?;
-    let file = store.until(request.deadline).charge_file(&charge_id).await?;
+    let file = store.until(request.deadline).charges().file(&charge_id).await?;
     let file = file.filter(|file| file.charge.customer_id == customer_id).ok_or(Refusal::NotFound)?;
     Ok(Answer::ok(&ChargeState::from(&file)))
 }

@@ -33,6 +33,6 @@ pub struct Balance {
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
-    let balance = store.until(request.deadline).balance(&customer_id).await?;
+    let balance = store.until(request.deadline).points().balance(&customer_id).await?;
     Ok(Answer::ok(&Balance { customer_id, balance }))
 }

@@ -37,6 +37,6 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     request.caller.must_be(&customer_id)?;
     let (limit, after) = request.page::<EntryId>()?;
     let page = PageRequest { limit, after: after.map(|entry| entry.to_string()) };
-    let page = store.until(request.deadline).ledger(&customer_id, &page).await?;
+    let page = store.until(request.deadline).points().ledger(&customer_id, &page).await?;
     Ok(Answer::ok(&History { next_cursor: Answer::cursor(page.next.as_deref()), entries: page.entries }))
 }

@@ -79,7 +79,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
 
     for _ in 0..ROUNDS {
-        let (stock, made) = store.before_adjustment(&product_id, key_hash.as_deref()).await?;
+        let (stock, made) = store.stock().read_for_adjustment(&product_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
@@ -126,13 +126,15 @@ async fn commit(
 ) -> Result<(), NotCommitted<Stale>> {
     let Adjusted { product_id, quantity, reason, .. } = adjusted;
     let movement = Movement { delta: quantity - seen, reason: reason.clone(), order_id: None, at: request.now };
-    let movement =
-        store.record_movement(product_id, &request.ids().ulid().to_string(), &movement).map_err(NotCommitted::Fault)?;
+    let movement = store
+        .stock()
+        .put_movement(product_id, &request.ids().ulid().to_string(), &movement)
+        .map_err(NotCommitted::Fault)?;
     let mut transaction = Transaction::default()
-        .with(store.set_quantity(product_id, seen, *quantity), Stale::Stock)
+        .with(store.stock().set_quantity(product_id, seen, *quantity), Stale::Stock)
         .with(movement, Stale::Movement);
     if let Some(hash) = key_hash {
-        let record = store.record_adjustment(adjusted, hash).map_err(NotCommitted::Fault)?;
+        let record = store.stock().put_adjustment(adjusted, hash).map_err(NotCommitted::Fault)?;
         transaction = transaction.with(record, Stale::Adjustment);
     }
     transaction.commit(store).await

@@ -22,7 +22,7 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let product_id = request.path("productId")?;
-    let stocked = store.until(request.deadline).product(&product_id).await?;
+    let stocked = store.until(request.deadline).products().get(&product_id).await?;
     let stocked = stocked.ok_or(Refusal::InvalidProduct { product_id })?;
     Ok(Answer::ok(&Product::from(stocked)))
 }

@@ -64,7 +64,7 @@ async fn sift(
     let (limit, mut after) = (usize::from(page.limit), page.after);
     let mut found: Vec<Stocked> = Vec::new();
     loop {
-        let part = store.list_products(listing, &PageRequest { limit: page.limit, after }).await?;
+        let part = store.products().list(listing, &PageRequest { limit: page.limit, after }).await?;
         found.extend(part.entries.into_iter().filter(|one| category.is_none_or(|name| name == one.product.category)));
         // One more than the page has tells that more follow.
         let is_known = if category.is_none() { found.len() >= limit } else { found.len() > limit };

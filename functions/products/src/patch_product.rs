@@ -58,7 +58,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let price = price.map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice)).transpose()?;
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
-        let seen = store.product(&product_id).await?;
+        let seen = store.products().get(&product_id).await?;
         let Stocked { product: known, quantity, version } =
             seen.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?;
         let product = product::Product {

@@ -59,7 +59,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let store = store.until(request.deadline);
     for _ in 0..ROUNDS {
         let mut product = wanted.clone();
-        let seen = store.product(&product.product_id).await?;
+        let seen = store.products().get(&product.product_id).await?;
         if let Some(Stocked { product: known, .. }) = &seen {
             if product.store_id.is_some() && product.store_id != known.store_id {
                 return Err(Refusal::NotChangeable { field: "storeId" }.into());
@@ -77,8 +77,8 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
 /// Puts a product, if nobody put it since the version that was seen (0: if nobody ever did); tells whether that was so.
 pub(crate) async fn put(store: &Store, product: &product::Product, seen_version: i64) -> Result<bool, Fault> {
     let transaction = Transaction::default()
-        .with(store.put_info(product, seen_version)?, PutMeanwhile)
-        .with(store.put_stock(product, seen_version == 0), PutMeanwhile);
+        .with(store.products().put(product, seen_version)?, PutMeanwhile)
+        .with(store.stock().put(product, seen_version == 0), PutMeanwhile);
     match transaction.commit(store).await {
         Ok(()) => Ok(true),
         Err(NotCommitted::Failed(_)) => Ok(false),

@@ -49,12 +49,15 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
                     tally(&mut sold, &sale.sold);
                 }
             };
-            store.each_sale(hour, count).await?;
+            store.sales().each(hour, count).await?;
         }
     }
-    store.put_top_sellers(&TopSellers { as_of: tick.now, products: describe(&store, rank(sold)).await? }).await?;
+    store
+        .sales()
+        .put_top_sellers(&TopSellers { as_of: tick.now, products: describe(&store, rank(sold)).await? })
+        .await?;
     for late in late.iter().filter(|late| !outdated.contains(&late.hour)) {
-        store.forget_late_sale(late).await?;
+        store.sales().remove_late(late).await?;
     }
     Ok(())
 }
@@ -63,7 +66,7 @@ async fn late_sales(store: &Store) -> Result<Vec<LateSale>, Fault> {
     let mut all = Vec::new();
     let mut page = PageRequest { limit: 1000, after: None };
     loop {
-        let late = store.late_sales(&page).await?;
+        let late = store.sales().late(&page).await?;
         all.extend(late.entries);
         page.after = late.next;
         if page.after.is_none() || all.len() >= MOST_NOTES {
@@ -80,13 +83,13 @@ struct Closed {
 }
 
 async fn closed(store: &Store, hour: Hour, is_late: bool, now: Timestamp) -> Result<Closed, Fault> {
-    if !is_late && let Some(totals) = store.totals(hour).await? {
+    if !is_late && let Some(totals) = store.sales().totals(hour).await? {
         return Ok(Closed { totals, is_kept: true });
     }
     let mut totals = Sold::new();
-    store.each_sale(hour, |sale| tally(&mut totals, &sale.sold)).await?;
+    store.sales().each(hour, |sale| tally(&mut totals, &sale.sold)).await?;
     totals.retain(|_, units| *units != 0);
-    let is_kept = store.put_totals(hour, &totals, now).await?;
+    let is_kept = store.sales().put_totals(hour, &totals, now).await?;
     Ok(Closed { totals, is_kept })
 }
 
@@ -95,7 +98,7 @@ async fn describe(store: &Store, ranked: Vec<(ProductId, i64)>) -> Result<Vec<To
     let mut top = Vec::with_capacity(TOP);
     for some in ranked.chunks(TOP) {
         let ids: Vec<ProductId> = some.iter().map(|(id, _)| id.clone()).collect();
-        let products = store.products(&ids).await?;
+        let products = store.products().many(&ids).await?;
         for (id, sold_quantity) in some {
             if let Some(product) = products.iter().find(|product| product.product_id == *id) {
                 top.push(TopSeller {

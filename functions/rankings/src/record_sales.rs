@@ -30,7 +30,7 @@ pub enum NotRecorded {
 async fn handle(store: Store, message: Message) -> Result<(), NotRecorded> {
     let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     if let Some(sale) = sale(&order) {
-        store.until(message.deadline).record_sale(&sale, message.now).await?;
+        store.until(message.deadline).sales().record(&sale, message.now).await?;
     }
     Ok(())
 }

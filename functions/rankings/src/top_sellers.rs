@@ -52,7 +52,7 @@ pub struct Ranked {
 
 async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     // Before the first count, nothing has sold as far as anybody knows.
-    let counted = store.until(request.deadline).top_sellers().await?;
+    let counted = store.until(request.deadline).sales().top_sellers().await?;
     let (as_of, products) = counted.map_or((request.now, Vec::new()), |top| (top.as_of, top.products));
     let ranked = |(place, product): (usize, store::sales::TopSeller)| Ranked {
         rank: place + 1,

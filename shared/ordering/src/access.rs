@@ -49,7 +49,7 @@ pub(crate) fn is_no_longer_with(caller: &Caller, order: &Order) -> bool {
 
 /// An order of the caller's with its payment attempts. Another customer's order does not exist for the caller.
 pub async fn order_file_of(store: &Store, order_id: &OrderId, caller: &Caller) -> Result<OrderFile, Failure> {
-    let file = store.order_file(order_id).await?;
+    let file = store.orders().file(order_id).await?;
     let file = file.filter(|file| is_customer_of(caller, &file.placed.order));
     Ok(file.ok_or(Refusal::NotFound)?)
 }

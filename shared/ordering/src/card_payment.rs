@@ -153,12 +153,12 @@ pub async fn conclude(
             return Ok(placed.order);
         }
         let (change, order) = conclusion(store, &placed, &attempt, result, concluder)?;
-        match store.commit_change(change).await {
+        match store.orders().commit(change).await {
             Ok(()) => return Ok(order),
             Err(NotChanged::Stale) => {}
             Err(other) => return Err(other.into_fault()),
         }
-        let file = store.order_file(&placed.order.order_id).await?;
+        let file = store.orders().file(&placed.order.order_id).await?;
         let file = file.ok_or_else(|| Fault::broken("the order of an attempt does not exist"))?;
         let found = file.attempts.into_iter().find(|found| found.attempt == attempt.attempt);
         attempt = found.ok_or_else(|| Fault::broken("an attempt does not exist any more"))?;
@@ -195,7 +195,7 @@ fn conclusion(
     };
     // A lost attempt has failed before: the order shows that already.
     let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *result == AttemptResult::Charged);
-    let mut change = Transaction::default().with(store.replace_attempt(&next, attempt)?, Unmet::Changed);
+    let mut change = Transaction::default().with(store.attempts().replace(&next, attempt)?, Unmet::Changed);
     let mut after = placed.clone();
     if let Some(event) = event {
         after.order = after.order.apply(&event);
@@ -207,15 +207,15 @@ fn conclusion(
                 AttemptResult::Declined(_) | AttemptResult::Lost => Answered::PaymentFailed,
             };
         }
-        change = change.and(store.change(&placed.order, &after)?);
+        change = change.and(store.orders().transition(&placed.order, &after)?);
     }
     if let Some(PendingReply::Key { hash, fingerprint }) = &attempt.reply {
         // The stored response "not known yet" ends with the attempt.
         let is_paid = *result == AttemptResult::Charged && after.order.status() == Status::Paid;
         let reply = if is_paid {
-            store.replace_reply(hash, &StoredReply::of_order(fingerprint, true, &after.order)?)?
+            store.orders().replace_reply(hash, &StoredReply::of_order(fingerprint, true, &after.order)?)?
         } else {
-            store.forget_reply(hash)
+            store.orders().remove_reply(hash)
         };
         change = change.with(reply, Unmet::Changed);
     }

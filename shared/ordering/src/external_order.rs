@@ -41,7 +41,7 @@ pub async fn upsert(
     let reported_status = update.status().clone();
     let (update, payment) = update.into_order(order_id.clone(), source, external)?;
     for _ in 0..ATTEMPTS {
-        let stored = store.collected_order(&order_id).await?;
+        let stored = store.external_orders().get(&order_id).await?;
         if let Some(stored) = &stored {
             if dated.is_some_and(|dated| !dated.is_newer_than(&stored.revision)) {
                 return Ok(stored.order.clone());
@@ -63,7 +63,7 @@ pub async fn upsert(
         }
         let status_at = later_status.and_then(|stored| stored.status_at);
         let next = CollectedOrder { status_at, ..advance(stored.as_ref(), next, revision, now) };
-        if store.put_collected(&next, stored.map_or(0, |stored| stored.order.version)).await? {
+        if store.external_orders().put(&next, stored.map_or(0, |stored| stored.order.version)).await? {
             return Ok(next.order);
         }
     }
@@ -84,7 +84,7 @@ pub async fn update_status(
     let order_id = OrderId::of_external(source, external);
     let revision = SourceRevision { version: None, at: Some(check_clock_skew("at", at.unwrap_or(now), now)?) };
     for _ in 0..ATTEMPTS {
-        let Some(stored) = store.collected_order(&order_id).await? else { return Ok(None) };
+        let Some(stored) = store.external_orders().get(&order_id).await? else { return Ok(None) };
         if at.is_some() && !revision.is_newer_than(&stored.revision) {
             return Ok(Some(stored.order));
         }
@@ -92,7 +92,7 @@ pub async fn update_status(
         let mut next = Order { status, external_status, ..stored.order.clone() };
         derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
         let next = CollectedOrder { status_at: revision.at, ..advance(Some(&stored), next, revision, now) };
-        if store.put_collected(&next, stored.order.version).await? {
+        if store.external_orders().put(&next, stored.order.version).await? {
             return Ok(Some(next.order));
         }
     }

@@ -27,7 +27,7 @@ impl KeyedRequest {
 
     /// The first response, if there was one; a refusal if that was to a request with another meaning.
     pub(crate) async fn first_reply(&self, store: &Store) -> Result<Option<Reply>, Failure> {
-        match store.reply(&self.hash).await? {
+        match store.orders().reply(&self.hash).await? {
             None => Ok(None),
             Some(stored) if stored.fingerprint == self.fingerprint => Ok(Some(stored.into())),
             Some(_) => Err(Refusal::KeyReused.into()),

@@ -133,15 +133,15 @@ impl Paying<'_> {
         let paid = order.decide(command, context.caller.actor(), context.now);
         let paid = paid.map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
         let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
-        let mut change = store.change(order, &after)?.and(no_other_attempt(store, file, None)?);
+        let mut change = store.orders().transition(order, &after)?.and(no_other_attempt(store, file, None)?);
         if let Some(keyed) = &self.keyed {
-            let reply = store.put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
+            let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
             change = change.with(reply, Unmet::Changed);
         }
-        match store.commit_change(change).await {
+        match store.orders().commit(change).await {
             Ok(()) => Ok(Outcome::Done(Order::from(&after.order))),
             Err(NotChanged::PointsShort) => {
-                let balance = store.balance(&order.customer_id).await?;
+                let balance = store.points().balance(&order.customer_id).await?;
                 let required = order.total_amount;
                 // The balance may have grown meanwhile and suffice now.
                 if balance >= required {
@@ -172,23 +172,23 @@ impl Paying<'_> {
                 let (payable, key) = (Payable::Order(order.order_id.clone()), payment_key.clone());
                 let (number, amount) = (next_attempt(&file), order.total_amount);
                 let attempt = Attempt::asked(payable, number, key, amount, reply, context.now);
-                let write = store.put_attempt(&attempt)?;
+                let write = store.attempts().put(&attempt)?;
                 (attempt, write)
             }
             Some(known) => {
                 let attempt = known.clone().asked_again(reply, context.now);
-                let write = store.replace_attempt(&attempt, &known)?;
+                let write = store.attempts().replace(&attempt, &known)?;
                 (attempt, write)
             }
         };
         let mut begin = no_other_attempt(store, &file, Some(attempt.attempt))?
-            .with(store.check_order(order), Unmet::Changed)
+            .with(store.orders().check(order), Unmet::Changed)
             .with(write, Unmet::Changed);
         if let Some(keyed) = keyed {
-            let reply = store.put_reply(&keyed.hash, &keyed.reply(false, order)?)?;
+            let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(false, order)?)?;
             begin = begin.with(reply, Unmet::Changed);
         }
-        store.commit_change(begin).await?;
+        store.orders().commit(begin).await?;
         // Without a permit this attempt to pay would not have begun.
         let Some(permit) = permit.take() else { return Err(NotPaid::Stale) };
         let by = context.caller.actor();
@@ -206,11 +206,11 @@ fn next_attempt(file: &OrderFile) -> u32 {
 fn no_other_attempt(store: &Store, file: &OrderFile, own: Option<u32>) -> Result<Transaction<Unmet>, Fault> {
     let mut asserted = Transaction::default();
     for other in file.attempts.iter().filter(|other| Some(other.attempt) != own) {
-        asserted = asserted.with(store.check_attempt(other)?, Unmet::Changed);
+        asserted = asserted.with(store.attempts().check(other)?, Unmet::Changed);
     }
     let next = next_attempt(file);
     if own != Some(next) {
-        asserted = asserted.with(store.check_no_attempt(&file.placed.order.order_id, next), Unmet::Changed);
+        asserted = asserted.with(store.attempts().check_none(&file.placed.order.order_id, next), Unmet::Changed);
     }
     Ok(asserted)
 }

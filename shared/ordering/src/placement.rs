@@ -123,7 +123,7 @@ impl Placement {
             let (terms, holds, is_guess) = if let Some(terms) = guess.take() {
                 (terms, Holds::default(), true)
             } else {
-                let before = store.before_order(&decisive(request, order_id)).await?;
+                let before = store.orders().read_for_placement(&decisive(request, order_id)).await?;
                 if let Some(placed) = before.placed {
                     return replay(placed, request);
                 }

@@ -57,33 +57,34 @@ pub(crate) async fn commit(
     let Order { order_id, customer_id, total_amount, store_id, placed_at, .. } = order;
     let mut transaction = Transaction::default();
     for line in &order.lines {
-        let take = store.take(&line.product_id, line.quantity, line.unit_price, store_id.as_ref());
+        let take = store.stock().take(&line.product_id, line.quantity, line.unit_price, store_id.as_ref());
         transaction = transaction.with(take, Condition::Stock);
     }
     if let Some(store_id) = store_id {
-        transaction = transaction.with(store.check_open(store_id), Condition::StoreOpen(store_id.clone()));
+        transaction = transaction.with(store.stores().check_open(store_id), Condition::StoreOpen(store_id.clone()));
     }
     if let Some(coupon) = &order.coupon_id {
-        transaction = transaction.with(store.use_coupon(customer_id, coupon, order_id, *placed_at), Condition::Coupon);
+        transaction =
+            transaction.with(store.coupons().mark_used(customer_id, coupon, order_id, *placed_at), Condition::Coupon);
     }
     if let Some(entry_id) = order.payment.ledger_entry.clone() {
         let (kind, amount, reference) = (EntryKind::Use, -*total_amount, order_id.to_string());
         let entry = Entry { entry_id, kind, amount, reference, reason: None, at: *placed_at };
         transaction = transaction
-            .with(store.debit(customer_id, *total_amount), Condition::Balance)
-            .with(store.enter(customer_id, &entry)?, Condition::LedgerEntry);
+            .with(store.points().debit(customer_id, *total_amount), Condition::Balance)
+            .with(store.points().append_ledger_entry(customer_id, &entry)?, Condition::LedgerEntry);
     }
     if let Some(holds) = holds {
-        transaction = transaction.with(store.put_holds(customer_id, holds)?, Condition::Holds);
+        transaction = transaction.with(store.holds().put(customer_id, holds)?, Condition::Holds);
     }
     if let Some(attempt) = attempt {
-        transaction = transaction.with(store.put_attempt(attempt)?, Condition::Attempt);
+        transaction = transaction.with(store.attempts().put(attempt)?, Condition::Attempt);
     }
     for line in cart {
         let condition = Condition::CartLine(line.product_id.clone());
-        transaction = transaction.with(store.order_cart_line(customer_id, line), condition);
+        transaction = transaction.with(store.carts().take_line(customer_id, line), condition);
     }
-    match transaction.with(store.put_order(placed)?, Condition::NewOrder).commit(store).await {
+    match transaction.with(store.orders().put(placed)?, Condition::NewOrder).commit(store).await {
         Ok(()) => Ok(Ok(())),
         Err(NotCommitted::Failed(conditions)) => {
             let failed = conditions.iter().map(|failed| &failed.condition).collect::<Vec<_>>();

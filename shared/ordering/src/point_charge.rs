@@ -33,14 +33,14 @@ pub async fn conclude(
         if !is_news(&file.attempt, asks, result) {
             return Ok(file);
         }
-        let balance = store.balance(&file.charge.customer_id).await?;
+        let balance = store.points().balance(&file.charge.customer_id).await?;
         let (change, next) = conclusion(store, &file, result, balance, &entry_id, now)?;
         match change.commit(store).await {
             Ok(()) => return Ok(next),
             Err(NotCommitted::Failed(_)) => {}
             Err(NotCommitted::Fault(fault)) => return Err(fault),
         }
-        let seen = store.charge_file(&file.charge.charge_id).await?;
+        let seen = store.charges().file(&file.charge.charge_id).await?;
         file = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;
     }
     Err(Fault::busy("the balance changes faster than a charge can be concluded"))
@@ -65,7 +65,7 @@ fn conclusion(
         }
         (AttemptResult::Lost, _) => (becomes(AttemptStatus::Lost), None),
     };
-    let mut change = Transaction::default().with(store.replace_attempt(&next, attempt)?, Changed);
+    let mut change = Transaction::default().with(store.attempts().replace(&next, attempt)?, Changed);
     let mut concluded = charge.clone();
     if let Some(after) = balance_after {
         let CardCharge { customer_id, amount, .. } = charge;
@@ -73,8 +73,8 @@ fn conclusion(
         let (kind, reason) = (EntryKind::Charge, charge.reason.clone());
         let entry = Entry { entry_id: entry_id.clone(), kind, amount: *amount, reference, reason, at: now };
         change = change
-            .with(store.set_balance(customer_id, balance, after), Changed)
-            .with(store.enter(customer_id, &entry)?, Changed);
+            .with(store.points().set_balance(customer_id, balance, after), Changed)
+            .with(store.points().append_ledger_entry(customer_id, &entry)?, Changed);
         concluded.charged = Some(Charge {
             customer_id: customer_id.clone(),
             amount: *amount,
@@ -83,7 +83,7 @@ fn conclusion(
             reason: charge.reason.clone(),
             charged_at: now,
         });
-        change = change.with(store.complete_card_charge(&concluded)?, Changed);
+        change = change.with(store.charges().complete(&concluded)?, Changed);
     }
     Ok((change, ChargeFile { charge: concluded, attempt: next }))
 }

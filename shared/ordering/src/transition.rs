@@ -54,7 +54,7 @@ pub async fn transition(
     let store = store.until(*deadline);
     for _ in 0..ATTEMPTS {
         // Ownership comes first: nobody gets another caller's response, whatever the key.
-        let before = store.order(&order_id).await?.filter(|placed| may_request(caller, &placed.order));
+        let before = store.orders().get(&order_id).await?.filter(|placed| may_request(caller, &placed.order));
         let before = before.ok_or(Refusal::NotFound)?;
         if let Some(keyed) = &keyed
             && let Some(reply) = keyed.first_reply(&store).await?
@@ -64,12 +64,12 @@ pub async fn transition(
         let command = command(ids.entry());
         let event = before.order.decide(command, caller.actor(), *now).map_err(refusal)?;
         let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
-        let mut change = store.change(&before.order, &after)?;
+        let mut change = store.orders().transition(&before.order, &after)?;
         if let Some(keyed) = &keyed {
-            let reply = store.put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
+            let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
             change = change.with(reply, Unmet::Changed);
         }
-        match store.commit_change(change).await {
+        match store.orders().commit(change).await {
             Ok(()) => return Ok(Outcome::Done(visible_to(caller, &after.order))),
             Err(NotChanged::Stale) => {}
             Err(NotChanged::BalanceFull) => return Err(Refusal::BalanceLimit.into()),

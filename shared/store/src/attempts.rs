@@ -2,7 +2,7 @@
 //! its changes is in the stream.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Attempts, Item, Transaction, Write,
     due::{Due, DueKind},
     item::{number, read, row, string, text},
     keys::{self, Key},
@@ -60,36 +60,36 @@ fn due_shard(attempt: &Attempt) -> String {
     Due::new(DueKind::Attempt, attempt.payable.as_str(), ATTEMPT_SHARDS).shard_name()
 }
 
-impl Store {
-    fn attempt_row(&self, attempt: &Attempt) -> Result<Write, Fault> {
+impl Attempts<'_> {
+    fn row(self, attempt: &Attempt) -> Result<Write, Fault> {
         let mut item = row(&keys::attempt(&attempt.payable, attempt.attempt), attempt)?;
         if attempt.due_at.is_some() {
             item.insert("dueShard".into(), text(due_shard(attempt)));
         }
-        Ok(Write::put(&self.tables.orders, item))
+        Ok(Write::put(&self.0.tables.orders, item))
     }
 
     /// Writes an attempt that is about to be made.
-    pub fn put_attempt(&self, attempt: &Attempt) -> Result<Write, Fault> {
-        Ok(self.attempt_row(attempt)?.when_new())
+    pub fn put(self, attempt: &Attempt) -> Result<Write, Fault> {
+        Ok(self.row(attempt)?.when_new())
     }
 
     /// Writes an attempt anew, if it is still as it was seen: not only its status, for it may have been asked for again.
-    pub fn replace_attempt(&self, attempt: &Attempt, seen: &Attempt) -> Result<Write, Fault> {
-        as_seen(self.attempt_row(attempt)?, seen)
+    pub fn replace(self, attempt: &Attempt, seen: &Attempt) -> Result<Write, Fault> {
+        as_seen(self.row(attempt)?, seen)
     }
 
     /// Writes an attempt anew on its own, if it is still as it was seen; tells whether it was.
-    pub async fn update_attempt(&self, attempt: &Attempt, seen: &Attempt) -> Result<bool, Fault> {
-        Transaction::default().with(self.replace_attempt(attempt, seen)?, ()).commit_news(self).await
+    pub async fn update(self, attempt: &Attempt, seen: &Attempt) -> Result<bool, Fault> {
+        Transaction::default().with(self.replace(attempt, seen)?, ()).commit_news(self.0).await
     }
 
     /// Marks the attempt that paid an order as one whose charge goes back.
-    pub(crate) fn refund_attempt(&self, order: &OrderId, attempt: u32, now: Timestamp) -> Result<Write, Fault> {
+    pub(crate) fn refund(self, order: &OrderId, attempt: u32, now: Timestamp) -> Result<Write, Fault> {
         let payable = Payable::Order(order.clone());
         let shard = Due::new(DueKind::Attempt, payable.as_str(), ATTEMPT_SHARDS).shard_name();
         let expression = "SET #status = :refunding, updatedAt = :now, dueAt = :now, dueShard = :shard, looks = :none";
-        let update = Write::update(&self.tables.orders, keys::attempt(&payable, attempt), expression);
+        let update = Write::update(&self.0.tables.orders, keys::attempt(&payable, attempt), expression);
         let update = update.when("#status = :paid").name("#status", "status").value(":now", text(now));
         let update = update.value(":paid", status_value(AttemptStatus::Paid)?).value(":shard", text(shard));
         let update = update.value(":none", number(0));
@@ -97,24 +97,24 @@ impl Store {
     }
 
     /// Asserts that an attempt is still as it was seen.
-    pub fn check_attempt(&self, seen: &Attempt) -> Result<Write, Fault> {
+    pub fn check(self, seen: &Attempt) -> Result<Write, Fault> {
         let key = keys::attempt(&seen.payable, seen.attempt);
-        as_seen(Write::check(&self.tables.orders, key), seen)
+        as_seen(Write::check(&self.0.tables.orders, key), seen)
     }
 
     /// Asserts that there is no such attempt yet.
-    pub fn check_no_attempt(&self, order: &OrderId, attempt: u32) -> Write {
-        Write::check(&self.tables.orders, keys::attempt(&Payable::Order(order.clone()), attempt)).when_new()
+    pub fn check_none(self, order: &OrderId, attempt: u32) -> Write {
+        Write::check(&self.0.tables.orders, keys::attempt(&Payable::Order(order.clone()), attempt)).when_new()
     }
 
     /// Attempts that were due at `due_before` in one part of the index, the longest overdue first, and where the next page begins.
-    pub async fn overdue_attempts(
-        &self,
+    pub async fn overdue(
+        self,
         shard: u8,
         due_before: Timestamp,
         from: Option<Item>,
     ) -> Result<(Vec<DueAttempt>, Option<Item>), Fault> {
-        let (rows, next) = self.overdue(&DueKind::Attempt.shard_name(shard), due_before, from).await?;
+        let (rows, next) = self.0.overdue(&DueKind::Attempt.shard_name(shard), due_before, from).await?;
         let due = |item: &Item| {
             let payable = keys::payable_in(string(item, "pk")?);
             let attempt = string(item, "sk")?.trim_start_matches(keys::ATTEMPT).parse().map_err(Fault::broken)?;
@@ -125,10 +125,10 @@ impl Store {
     }
 
     /// Makes an attempt that is overdue due now, so that the stream tells of it again, unless it has gone on since.
-    pub async fn remind_attempt(&self, due: &DueAttempt, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn remind(self, due: &DueAttempt, now: Timestamp) -> Result<bool, Fault> {
         let key: Key = keys::attempt(&due.payable, due.attempt);
-        let update = Write::update(&self.tables.orders, key, "SET dueAt = :now");
+        let update = Write::update(&self.0.tables.orders, key, "SET dueAt = :now");
         let update = update.when("dueAt = :seen").value(":seen", text(due.due_at)).value(":now", text(now));
-        Transaction::default().with(update, ()).commit_news(self).await
+        Transaction::default().with(update, ()).commit_news(self.0).await
     }
 }

@@ -1,7 +1,7 @@
 //! The books as an auditor reads them: every row, a page at a time, and the last audit's report.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Audits, Item, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
     charges::CardCharge,
     collected::CollectedOrder,
@@ -108,62 +108,63 @@ pub struct Violation {
     pub actual: String,
 }
 
-impl Store {
+impl Audits<'_> {
     /// A page of the customers table, and where the next page begins.
-    pub async fn scan_customers(&self, from: Option<Place>) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
-        let (items, next) = self.scan(&self.tables.customers, from).await?;
+    pub async fn scan_customers(self, from: Option<Place>) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
+        let (items, next) = self.scan(&self.0.tables.customers, from).await?;
         let rows = items.into_iter().filter_map(|item| customer_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
     /// A page of stocks, each product's rows together and the quantity last, and where the next page begins.
-    pub async fn scan_stocks(&self, from: Option<Place>) -> Result<(Vec<(ProductId, StockRow)>, Option<Place>), Fault> {
-        let (items, next) = self.scan(&self.tables.products, from).await?;
+    pub async fn scan_stocks(self, from: Option<Place>) -> Result<(Vec<(ProductId, StockRow)>, Option<Place>), Fault> {
+        let (items, next) = self.scan(&self.0.tables.products, from).await?;
         let rows = items.iter().filter_map(|item| stock_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
     /// A page of the orders table, and where the next page begins.
-    pub async fn scan_orders(&self, from: Option<Place>) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
-        let (items, next) = self.scan(&self.tables.orders, from).await?;
+    pub async fn scan_orders(self, from: Option<Place>) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
+        let (items, next) = self.scan(&self.0.tables.orders, from).await?;
         let rows = items.into_iter().filter_map(|item| order_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
     /// The balance as it stands and the sum of the whole ledger.
-    pub async fn account(&self, customer: &CustomerId) -> Result<(i64, i64), Fault> {
-        let balance = self.get(&self.tables.customers, &keys::points(customer)).await?;
+    pub async fn balance_and_ledger(self, customer: &CustomerId) -> Result<(i64, i64), Fault> {
+        let balance = self.0.get(&self.0.tables.customers, &keys::points(customer)).await?;
         let balance = balance.map_or(Ok(0), |row| whole(&row, "balance"))?;
-        Ok((balance, self.sum(&self.tables.customers, &keys::customer(customer), keys::LEDGER, "amount").await?))
+        Ok((balance, self.0.sum(&self.0.tables.customers, &keys::customer(customer), keys::LEDGER, "amount").await?))
     }
 
     /// The units left as they stand and the sum of all movements.
-    pub async fn stock_and_movements(&self, product: &ProductId) -> Result<(i64, i64), Fault> {
-        let stock = self.get(&self.tables.products, &keys::stock(product)).await?;
+    pub async fn stock_and_movements(self, product: &ProductId) -> Result<(i64, i64), Fault> {
+        let stock = self.0.get(&self.0.tables.products, &keys::stock(product)).await?;
         let quantity = stock.map_or(Ok(0), |row| whole(&row, "quantity"))?;
-        Ok((quantity, self.sum(&self.tables.products, &keys::product(product), keys::MOVE, "delta").await?))
+        Ok((quantity, self.0.sum(&self.0.tables.products, &keys::product(product), keys::MOVE, "delta").await?))
     }
 
     /// Ledger entries, in the same order; those that do not exist are none.
-    pub async fn entries(&self, of: &[(CustomerId, EntryId)]) -> Result<Vec<Option<Entry>>, Fault> {
-        self.rows(&self.tables.customers, of.iter().map(|(customer, entry)| keys::ledger(customer, entry)), read).await
+    pub async fn ledger_entries(self, of: &[(CustomerId, EntryId)]) -> Result<Vec<Option<Entry>>, Fault> {
+        self.rows(&self.0.tables.customers, of.iter().map(|(customer, entry)| keys::ledger(customer, entry)), read)
+            .await
     }
 
     /// Coupons, in the same order; those that do not exist are none.
-    pub async fn coupons(&self, of: &[(CustomerId, CouponId)]) -> Result<Vec<Option<Coupon>>, Fault> {
-        self.rows(&self.tables.customers, of.iter().map(|(customer, coupon)| keys::coupon(customer, coupon)), read)
+    pub async fn coupons(self, of: &[(CustomerId, CouponId)]) -> Result<Vec<Option<Coupon>>, Fault> {
+        self.rows(&self.0.tables.customers, of.iter().map(|(customer, coupon)| keys::coupon(customer, coupon)), read)
             .await
     }
 
     /// Orders, in the same order; those that do not exist are none.
-    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
+    pub async fn orders(self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
         let order = |item| Ok(PlacedOrder::of(item)?.order);
-        self.rows(&self.tables.orders, ids.iter().map(keys::order), order).await
+        self.rows(&self.0.tables.orders, ids.iter().map(keys::order), order).await
     }
 
     /// Rows in the order of their keys, of which one may be named more than once.
     async fn rows<T: Clone>(
-        &self,
+        self,
         table: &str,
         keys: impl Iterator<Item = Key>,
         read: impl Fn(Item) -> Result<T, Fault>,
@@ -171,7 +172,7 @@ impl Store {
         let keys: Vec<(String, String)> = keys.map(|Key { pk, sk }| (pk, sk)).collect();
         let wanted: BTreeSet<&(String, String)> = keys.iter().collect();
         let key = |(pk, sk): &(String, String)| Key { pk: pk.clone(), sk: sk.clone() };
-        let mut found = self.batch_get(wanted.iter().map(|wanted| (table, key(wanted)))).await?;
+        let mut found = self.0.batch_get(wanted.iter().map(|wanted| (table, key(wanted)))).await?;
         let mut rows = HashMap::new();
         for wanted in wanted {
             rows.insert(wanted, found.take(&key(wanted)).map(&read).transpose()?);
@@ -181,65 +182,69 @@ impl Store {
 
     /// A coupon and an order as they were at one moment.
     pub async fn coupon_and_order(
-        &self,
+        self,
         (customer, coupon): (&CustomerId, &CouponId),
         order: &OrderId,
     ) -> Result<(Option<Coupon>, Option<Order>), Fault> {
         let (coupon, order) = (keys::coupon(customer, coupon), keys::order(order));
-        let wanted = [(self.tables.customers.as_str(), coupon.clone()), (self.tables.orders.as_str(), order.clone())];
-        let mut found = self.snapshot(wanted).await?;
+        let wanted =
+            [(self.0.tables.customers.as_str(), coupon.clone()), (self.0.tables.orders.as_str(), order.clone())];
+        let mut found = self.0.snapshot(wanted).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         Ok((found.take(&coupon).map(read).transpose()?, order))
     }
 
     /// What the unpaid orders of a customer hold, and an order, as they were at one moment.
     pub async fn holds_and_order(
-        &self,
+        self,
         customer: &CustomerId,
         order: &OrderId,
     ) -> Result<(Holds, Option<Order>), Fault> {
         let (holds, order) = (keys::holds(customer), keys::order(order));
-        let wanted = [(self.tables.customers.as_str(), holds.clone()), (self.tables.orders.as_str(), order.clone())];
-        let mut found = self.snapshot(wanted).await?;
+        let wanted =
+            [(self.0.tables.customers.as_str(), holds.clone()), (self.0.tables.orders.as_str(), order.clone())];
+        let mut found = self.0.snapshot(wanted).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         Ok((holds_in(found.take(&holds))?, order))
     }
 
     /// The orders that a rider has, and an order, as they were at one moment.
     pub async fn open_deliveries_and_order(
-        &self,
+        self,
         rider: &RiderId,
         order: &OrderId,
     ) -> Result<(BTreeSet<OrderId>, Option<Order>), Fault> {
         let (table, deliveries, order) =
-            (self.tables.orders.as_str(), keys::open_deliveries(rider), keys::order(order));
-        let mut found = self.snapshot([(table, deliveries.clone()), (table, order.clone())]).await?;
+            (self.0.tables.orders.as_str(), keys::open_deliveries(rider), keys::order(order));
+        let mut found = self.0.snapshot([(table, deliveries.clone()), (table, order.clone())]).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         let deliveries = found.take(&deliveries).map(|row| open_deliveries_in(&row)).transpose()?;
         Ok((deliveries.unwrap_or_default(), order))
     }
 
     /// The last audit.
-    pub async fn audit(&self) -> Result<Option<Audit>, Fault> {
-        self.get(&self.tables.views, &keys::audit()).await?.map(read).transpose()
+    pub async fn last(self) -> Result<Option<Audit>, Fault> {
+        self.0.get(&self.0.tables.views, &keys::audit()).await?.map(read).transpose()
     }
 
     /// Keeps an audit, unless a later one is already there.
-    pub async fn put_audit(&self, audit: &Audit) -> Result<(), Fault> {
-        let put = Write::put(&self.tables.views, row(&keys::audit(), audit)?);
+    pub async fn put(self, audit: &Audit) -> Result<(), Fault> {
+        let put = Write::put(&self.0.tables.views, row(&keys::audit(), audit)?);
         let put = put.when("attribute_not_exists(pk) OR auditedAt <= :at").value(":at", text(audit.audited_at));
-        Transaction::default().with(put, ()).commit_news(self).await.map(drop)
+        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
     }
 
-    async fn scan(&self, table: &str, from: Option<Place>) -> Result<(Vec<Item>, Option<Place>), Fault> {
+    async fn scan(self, table: &str, from: Option<Place>) -> Result<(Vec<Item>, Option<Place>), Fault> {
         let call = || {
-            let request = self.client.scan().table_name(table).consistent_read(true).limit(PAGE);
+            let request = self.0.client.scan().table_name(table).consistent_read(true).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()
         };
-        let answer = self.ask(call).await?;
+        let answer = self.0.ask(call).await?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
+}
 
+impl Store {
     /// The sum of one attribute over the rows of a partition.
     pub(crate) async fn sum(&self, table: &str, pk: &str, prefix: &str, attribute: &str) -> Result<i64, Fault> {
         let query = Query { table, pk, prefix, newest_first: false };

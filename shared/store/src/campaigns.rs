@@ -6,7 +6,7 @@
 //! are the range's customers.
 
 use crate::{
-    Item, NotCommitted, Page, PageRequest, Store, Transaction, Write,
+    Campaigns, Item, NotCommitted, Page, PageRequest, Transaction, Write,
     item::{number, read, row, string, whole},
     keys::{self, Key},
     order_views::order_in,
@@ -105,13 +105,13 @@ pub fn figures(order: &Order) -> Figures {
     Figures::of_order(*original_amount, *discount_amount, *total_amount, status.is_called_off())
 }
 
-impl Store {
+impl Campaigns<'_> {
     /// Takes note of an order that was paid: in its campaign, if one brought it, and as its customer's first, if it is. Tells
     /// whether that was news.
-    pub async fn attribute(&self, order: &Order) -> Result<bool, Fault> {
+    pub async fn attribute(self, order: &Order) -> Result<bool, Fault> {
         for _ in 0..ROUNDS {
             let Some(change) = self.attribution(order).await? else { return Ok(false) };
-            match change.commit(self).await {
+            match change.commit(self.0).await {
                 Ok(()) => return Ok(true),
                 Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
@@ -121,9 +121,9 @@ impl Store {
     }
 
     /// What is to be written, if anything.
-    async fn attribution(&self, order: &Order) -> Result<Option<Transaction<()>>, Fault> {
+    async fn attribution(self, order: &Order) -> Result<Option<Transaction<()>>, Fault> {
         let Order { order_id, customer_id, placed_at, campaign_id, version, .. } = order;
-        let table = self.tables.views.as_str();
+        let table = self.0.tables.views.as_str();
         let day = Day::of(*placed_at);
         let first_key = keys::first_order(customer_id);
         let of_campaign = campaign_id.as_ref().map(|campaign| {
@@ -131,7 +131,7 @@ impl Store {
         });
         let wanted = of_campaign.iter().flat_map(|(row, customer)| [row.clone(), customer.clone()]);
         let wanted = wanted.chain([first_key.clone()]).map(|key| (table, key));
-        let mut found = self.batch_get(wanted).await?;
+        let mut found = self.0.batch_get(wanted).await?;
         let (mut change, mut additions) = (Transaction::default(), Additions::default());
         let mut is_news = false;
 
@@ -182,38 +182,39 @@ impl Store {
     }
 
     /// Orders as their campaigns have them, in the same order; those of no campaign are none.
-    pub async fn attributed_orders(&self, orders: &[&Order]) -> Result<Vec<Option<Order>>, Fault> {
-        let table = self.tables.views.as_str();
+    pub async fn stored(self, orders: &[&Order]) -> Result<Vec<Option<Order>>, Fault> {
+        let table = self.0.tables.views.as_str();
         let key = |order: &&Order| {
             let campaign = order.campaign_id.as_ref()?;
             Some(keys::campaign_order(campaign, order.placed_at, &order.order_id))
         };
         let keys: Vec<Option<Key>> = orders.iter().map(key).collect();
-        let mut found = self.batch_get(keys.iter().flatten().map(|key| (table, key.clone()))).await?;
+        let mut found = self.0.batch_get(keys.iter().flatten().map(|key| (table, key.clone()))).await?;
         keys.iter().map(|key| key.as_ref().and_then(|key| found.take(key)).map(order_in).transpose()).collect()
     }
 
     /// The orders that a campaign brought, the newest first. A page's `next` is the place of its last order.
-    pub async fn campaign_orders(&self, campaign: &CampaignId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+    pub async fn orders(self, campaign: &CampaignId, page: &PageRequest) -> Result<Page<Order>, Fault> {
         let pk = keys::campaign(campaign);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
-        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let entries = rows.entries.into_iter().map(order_in).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned()) })
     }
 
     /// What the orders of a campaign amount to, by the day on which they were placed.
-    pub async fn campaign_days(&self, campaign: &CampaignId) -> Result<BTreeMap<Day, DaySum>, Fault> {
+    pub async fn days(self, campaign: &CampaignId) -> Result<BTreeMap<Day, DaySum>, Fault> {
         let pk = keys::campaign(campaign);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::CAMPAIGN_DAY, newest_first: false };
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::CAMPAIGN_DAY, newest_first: false };
         let mut days: BTreeMap<Day, DaySum> = BTreeMap::new();
-        self.query_each(&query, |item| {
-            let sk = string(&item, "sk")?.trim_start_matches(keys::CAMPAIGN_DAY);
-            let day = sk.split('#').next().unwrap_or_default().parse().map_err(Fault::broken)?;
-            add_part(days.entry(day).or_default(), &item)
-        })
-        .await?;
+        self.0
+            .query_each(&query, |item| {
+                let sk = string(&item, "sk")?.trim_start_matches(keys::CAMPAIGN_DAY);
+                let day = sk.split('#').next().unwrap_or_default().parse().map_err(Fault::broken)?;
+                add_part(days.entry(day).or_default(), &item)
+            })
+            .await?;
         Ok(days)
     }
 }

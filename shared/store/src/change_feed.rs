@@ -10,7 +10,7 @@
 //! back, and is never before the change itself.
 
 use crate::{
-    Item, NotCommitted, Store, Transaction, Write,
+    ChangeFeed, Item, NotCommitted, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
 };
@@ -77,19 +77,19 @@ fn expiring(mut item: Item, now: Timestamp, kept: Duration) -> Item {
     item
 }
 
-impl Store {
-    async fn head(&self) -> Result<Option<Head>, Fault> {
-        self.get(&self.tables.views, &keys::feed_head()).await?.map(read).transpose()
+impl ChangeFeed<'_> {
+    async fn head(self) -> Result<Option<Head>, Fault> {
+        self.0.get(&self.0.tables.views, &keys::feed_head()).await?.map(read).transpose()
     }
 
     /// Appends changes, at most [`MOST_APPENDED`], in their order; of each order those that the feed does not have yet.
-    pub async fn append_changes(&self, changes: &[Envelope<Order>], now: Timestamp) -> Result<(), Fault> {
+    pub async fn append(self, changes: &[Envelope<Order>], now: Timestamp) -> Result<(), Fault> {
         for _ in 0..ROUNDS {
             let news = self.news(changes).await?;
             if news.is_empty() {
                 return Ok(());
             }
-            match self.append(&news, self.head().await?, now).await {
+            match self.append_at(&news, self.head().await?, now).await {
                 Ok(()) => return Ok(()),
                 Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
@@ -99,10 +99,10 @@ impl Store {
     }
 
     /// The changes that the feed does not have yet, each with the version of its order that the feed has last.
-    async fn news<'a>(&self, changes: &'a [Envelope<Order>]) -> Result<Vec<(&'a Envelope<Order>, Option<u32>)>, Fault> {
-        let table = self.tables.views.as_str();
+    async fn news(self, changes: &[Envelope<Order>]) -> Result<Vec<(&Envelope<Order>, Option<u32>)>, Fault> {
+        let table = self.0.tables.views.as_str();
         let ids: std::collections::BTreeSet<&OrderId> = changes.iter().map(|change| &change.data.order_id).collect();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
         let mut known: BTreeMap<&OrderId, Option<u32>> = BTreeMap::new();
         for id in ids {
             let last: Option<Last> = found.take(&keys::feed_of(id)).map(read).transpose()?;
@@ -121,13 +121,13 @@ impl Store {
         Ok(news)
     }
 
-    async fn append(
-        &self,
+    async fn append_at(
+        self,
         news: &[(&Envelope<Order>, Option<u32>)],
         head: Option<Head>,
         now: Timestamp,
     ) -> Result<(), NotCommitted<()>> {
-        let table = self.tables.views.as_str();
+        let table = self.0.tables.views.as_str();
         let last_change = news.iter().map(|(change, _)| change.data.updated_at).max();
         let learnt_at = last_change.into_iter().chain(head.map(|head| head.learnt_at)).fold(now, Timestamp::max);
         let begin = head.map_or(1, |head| head.position + 1);
@@ -163,12 +163,12 @@ impl Store {
             };
             all = all.with(put, ());
         }
-        all.commit(self).await
+        all.commit(self.0).await
     }
 
     /// Entries after a position, at most so many, and the position from which to go on: that of the last entry that was
     /// looked at, also where none was there.
-    pub async fn changes_after(&self, position: u64, limit: u16) -> Result<(Vec<Entry>, u64), Fault> {
+    pub async fn after(self, position: u64, limit: u16) -> Result<(Vec<Entry>, u64), Fault> {
         let Some(head) = self.head().await? else { return Ok((Vec::new(), position)) };
         let mut entries: Vec<Entry> = Vec::new();
         let mut reached = position;
@@ -177,7 +177,7 @@ impl Store {
             let end_of_partition = ((reached + 1) / keys::IN_PARTITION + 1) * keys::IN_PARTITION - 1;
             let end = end_of_partition.min(head.position);
             let room = u64::from(limit) - entries.len() as u64;
-            let mut page = self.feed_entries(reached + 1, end, room).await?.into_iter().peekable();
+            let mut page = self.entries(reached + 1, end, room).await?.into_iter().peekable();
             while let Some(entry) = page.next_if(|entry| entry.position == reached + 1) {
                 reached = entry.position;
                 entries.push(entry);
@@ -200,8 +200,8 @@ impl Store {
     }
 
     /// Up to where entries have expired.
-    async fn expired(&self, head: Head) -> Result<Expired, Fault> {
-        let floor = self.now().minus(KEPT);
+    async fn expired(self, head: Head) -> Result<Expired, Fault> {
+        let floor = self.0.now().minus(KEPT);
         let before = |time: Timestamp, mark: Option<Mark>| match mark {
             Some(mark) => mark.position - 1,
             None if Hour::of(head.learnt_at) < Hour::of(time) => head.position,
@@ -217,8 +217,8 @@ impl Store {
 
     /// Orders as they stand, the last change first: those of some entries before a position (of the last, if there is none), at most
     /// so many; and the position before which to go on, if there may be more.
-    pub async fn latest_changes(&self, before: Option<u64>, limit: u16) -> Result<(Vec<Entry>, Option<u64>), Fault> {
-        let table = self.tables.views.as_str();
+    pub async fn latest(self, before: Option<u64>, limit: u16) -> Result<(Vec<Entry>, Option<u64>), Fault> {
+        let table = self.0.tables.views.as_str();
         let end = match before {
             Some(before) => before.saturating_sub(1),
             None => self.head().await?.map_or(0, |head| head.position),
@@ -228,19 +228,19 @@ impl Store {
         }
         let begin = (end / keys::IN_PARTITION) * keys::IN_PARTITION;
         let call = || {
-            let request = self.client.query().table_name(table).consistent_read(true).scan_index_forward(false);
+            let request = self.0.client.query().table_name(table).consistent_read(true).scan_index_forward(false);
             let request =
                 request.limit(i32::from(limit)).key_condition_expression("pk = :pk AND sk BETWEEN :begin AND :end");
             let request = request.expression_attribute_values(":pk", text(keys::feed_partition(end)));
             let request = request.expression_attribute_values(":begin", text(keys::feed_place(begin)));
             request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
         };
-        let answer = self.ask(call).await?;
+        let answer = self.0.ask(call).await?;
         let entries: Vec<Entry> = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         // Where there is nothing, everything before has expired.
         let Some(first) = entries.last().map(|entry| entry.position) else { return Ok((entries, None)) };
         let ids: std::collections::BTreeSet<&OrderId> = entries.iter().map(|entry| &entry.order.order_id).collect();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::feed_of(id)))).await?;
         let mut last: BTreeMap<OrderId, u32> = BTreeMap::new();
         for id in ids {
             let known: Option<Last> = found.take(&keys::feed_of(id)).map(read).transpose()?;
@@ -253,20 +253,20 @@ impl Store {
     }
 
     /// Entries of one partition, both ends included.
-    async fn feed_entries(&self, from: u64, end: u64, room: u64) -> Result<Vec<Entry>, Fault> {
-        let table = self.tables.views.as_str();
+    async fn entries(self, from: u64, end: u64, room: u64) -> Result<Vec<Entry>, Fault> {
+        let table = self.0.tables.views.as_str();
         let mut start = keys::feed_place(from);
         let mut entries = Vec::new();
         loop {
             let limit = i32::try_from(room - entries.len() as u64).unwrap_or(i32::MAX);
             let call = || {
-                let request = self.client.query().table_name(table).consistent_read(true).limit(limit);
+                let request = self.0.client.query().table_name(table).consistent_read(true).limit(limit);
                 let request = request.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :end");
                 let request = request.expression_attribute_values(":pk", text(keys::feed_partition(from)));
                 let request = request.expression_attribute_values(":from", text(&start));
                 request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
             };
-            let answer = self.ask(call).await?;
+            let answer = self.0.ask(call).await?;
             for item in answer.items.unwrap_or_default() {
                 entries.push(read::<Entry>(item)?);
             }
@@ -278,7 +278,7 @@ impl Store {
     }
 
     /// A position before every change that is as new as `since`, and not far before: near the end of the feed, if there is none.
-    pub async fn position_before(&self, since: Timestamp) -> Result<u64, Fault> {
+    pub async fn position_before(self, since: Timestamp) -> Result<u64, Fault> {
         let Some(head) = self.head().await? else { return Ok(0) };
         // Without a mark there is nothing, or else it is just being written with what the head was raised by last.
         let end = head.position.saturating_sub(MOST_APPENDED as u64);
@@ -286,15 +286,15 @@ impl Store {
     }
 
     /// The first mark of the hour of `since`, or of a later one.
-    async fn first_mark(&self, since: Timestamp) -> Result<Option<Mark>, Fault> {
-        let table = self.tables.views.as_str();
+    async fn first_mark(self, since: Timestamp) -> Result<Option<Mark>, Fault> {
+        let table = self.0.tables.views.as_str();
         let call = || {
-            let request = self.client.query().table_name(table).consistent_read(true).limit(1);
+            let request = self.0.client.query().table_name(table).consistent_read(true).limit(1);
             let request = request.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :end");
             let request = request.expression_attribute_values(":pk", text(keys::FEED));
             let request = request.expression_attribute_values(":from", text(keys::feed_mark(Hour::of(since)).sk));
             request.expression_attribute_values(":end", text(format!("{}~", keys::MARK))).send()
         };
-        self.ask(call).await?.items.unwrap_or_default().into_iter().next().map(read).transpose()
+        self.0.ask(call).await?.items.unwrap_or_default().into_iter().next().map(read).transpose()
     }
 }

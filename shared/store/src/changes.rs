@@ -1,7 +1,7 @@
 //! Changes of orders: every write that a change means, in one transaction. Whoever changes an order goes through here, so
 //! that no way of calling one off can forget to give something back.
 
-use crate::{NotCommitted, Store, Transaction, orders::PlacedOrder};
+use crate::{NotCommitted, Orders, Transaction, orders::PlacedOrder};
 use domain::{
     Fault, ProductId,
     effects::{Effects, effects},
@@ -70,52 +70,54 @@ impl NotChanged {
     }
 }
 
-impl Store {
+impl Orders<'_> {
     /// Everything that must be written when an order becomes `after`; more writes can go with it.
-    pub fn change(&self, before: &Order, after: &PlacedOrder) -> Result<Transaction<Unmet>, Fault> {
+    pub fn transition(self, before: &Order, after: &PlacedOrder) -> Result<Transaction<Unmet>, Fault> {
         let order = &after.order;
         let (id, customer) = (&order.order_id, &order.customer_id);
         let Effects { gives_back, points, refunds_attempt } = effects(before, order);
-        let replaced = self.replace_order(after, before.version)?;
+        let replaced = self.0.orders().replace(after, before.version)?;
         let mut change = Transaction::default().with(replaced, Unmet::Changed);
         if before.status() == Status::StockAllocated && order.status() != Status::StockAllocated {
-            change = change.with(self.release_hold(customer, id), Unmet::Books(Misfit::Hold));
+            change = change.with(self.0.holds().release(customer, id), Unmet::Books(Misfit::Hold));
         }
         let (had, has) = (before.state.rider_on_the_way(), order.state.rider_on_the_way());
         if had != has {
             if let Some(rider) = had {
-                change = change.with(self.remove_open_delivery(rider, id), Unmet::Books(Misfit::Rider));
+                change = change.with(self.0.riders().remove_delivery(rider, id), Unmet::Books(Misfit::Rider));
             }
             if let Some(rider) = has {
-                change = change.with(self.add_open_delivery(rider, id), Unmet::RiderFull);
+                change = change.with(self.0.riders().add_delivery(rider, id), Unmet::RiderFull);
             }
         }
         if gives_back {
             for line in &order.lines {
                 let misfit = Misfit::Stock(line.product_id.clone());
-                change = change.with(self.put_back(&line.product_id, line.quantity), Unmet::Books(misfit));
+                change = change.with(self.0.stock().release(&line.product_id, line.quantity), Unmet::Books(misfit));
             }
             if let Some(coupon) = &order.coupon_id {
-                change = change.with(self.return_coupon(customer, coupon, id), Unmet::Books(Misfit::Coupon));
+                change = change.with(self.0.coupons().mark_unused(customer, coupon, id), Unmet::Books(Misfit::Coupon));
             }
         }
         if let Some((entry_id, kind, amount)) = points {
             change = match kind {
-                EntryKind::Use => change.with(self.debit(customer, -amount), Unmet::PointsShort),
-                EntryKind::Refund | EntryKind::Charge => change.with(self.credit(customer, amount), Unmet::BalanceFull),
+                EntryKind::Use => change.with(self.0.points().debit(customer, -amount), Unmet::PointsShort),
+                EntryKind::Refund | EntryKind::Charge => {
+                    change.with(self.0.points().credit(customer, amount), Unmet::BalanceFull)
+                }
             };
             let entry = Entry { entry_id, kind, amount, reference: id.to_string(), reason: None, at: order.updated_at };
-            change = change.with(self.enter(customer, &entry)?, Unmet::Books(Misfit::Entry));
+            change = change.with(self.0.points().append_ledger_entry(customer, &entry)?, Unmet::Books(Misfit::Entry));
         }
         if let Some(attempt) = refunds_attempt {
-            change = change.with(self.refund_attempt(id, attempt, order.updated_at)?, Unmet::Changed);
+            change = change.with(self.0.attempts().refund(id, attempt, order.updated_at)?, Unmet::Changed);
         }
         Ok(change)
     }
 
     /// Commits a change.
-    pub async fn commit_change(&self, change: Transaction<Unmet>) -> Result<(), NotChanged> {
-        match change.commit(self).await {
+    pub async fn commit(self, change: Transaction<Unmet>) -> Result<(), NotChanged> {
+        match change.commit(self.0).await {
             Ok(()) => Ok(()),
             Err(NotCommitted::Fault(fault)) => Err(fault.into()),
             Err(NotCommitted::Failed(refusals)) => {

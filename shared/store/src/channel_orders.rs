@@ -1,7 +1,7 @@
 //! Orders of sales channels: kept with what they take from our stock, and to whom they go.
 
 use crate::{
-    Item, Page, PageRequest, Store, Transaction, Write,
+    ChannelOrders, Item, Page, PageRequest, Transaction, Write,
     collected::CollectedOrder,
     item::{number, read, row, string, text, whole},
     keys,
@@ -65,11 +65,11 @@ fn channel_status(channel: &ChannelId, status: Status) -> String {
     format!("{channel}#{status}")
 }
 
-impl Store {
+impl ChannelOrders<'_> {
     /// The orders of these ids that other systems made, by id.
-    pub async fn collected_orders(&self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, CollectedOrder>, Fault> {
-        let table = self.tables.orders.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::collected(id)))).await?;
+    pub async fn many(self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, CollectedOrder>, Fault> {
+        let table = self.0.tables.orders.as_str();
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::collected(id)))).await?;
         let mut orders = BTreeMap::new();
         for id in ids {
             if let Some(item) = found.take(&keys::collected(id)) {
@@ -81,8 +81,8 @@ impl Store {
 
     /// Keeps an order of a channel, its place in the channel's list, to whom it goes, and what it takes from our stocks, all or
     /// nothing; tells whether everything still was as it was seen.
-    pub async fn put_channel_order(&self, kept: &ChannelOrder<'_>) -> Result<bool, Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn put(self, kept: &ChannelOrder<'_>) -> Result<bool, Fault> {
+        let table = self.0.tables.channels.as_str();
         let CollectedOrder { order, pieces, .. } = kept.collected;
         let id = kept.channel_id;
         let open_since = pieces.as_ref().and_then(|pieces| pieces.open_since(order.placed_at));
@@ -94,10 +94,10 @@ impl Store {
         };
         let listed = row(&keys::channel_order(id, order.placed_at, &order.order_id), &listed)?;
         let mut all = Transaction::default()
-            .with(self.collect(kept.collected, kept.seen_version)?, ())
+            .with(self.0.external_orders().write(kept.collected, kept.seen_version)?, ())
             .with(Write::put(table, listed), ());
         if let Some(recipient) = kept.recipient {
-            all = all.with(self.keep_recipient(id, order, recipient, open_since.is_some(), kept.now)?, ());
+            all = all.with(self.recipient_row(id, order, recipient, open_since.is_some(), kept.now)?, ());
         }
         let mut stocks: BTreeMap<&ProductId, i64> = BTreeMap::new();
         for change in kept.changes {
@@ -111,18 +111,18 @@ impl Store {
             let there = Write::update(table, keys::mapping(id, product), "REMOVE stockThere");
             all = all.with(there.when("attribute_exists(pk)"), ());
         }
-        all.commit_news(self).await
+        all.commit_news(self.0).await
     }
 
     /// Changes a stock by what an order of a channel takes or gives back.
     fn move_stock(
-        &self,
+        self,
         product: &ProductId,
         delta: i64,
         order: &Order,
         now: Timestamp,
     ) -> Result<Transaction<()>, Fault> {
-        let stock = Write::update(&self.tables.products, keys::stock(product), "SET quantity = quantity + :delta");
+        let stock = Write::update(&self.0.tables.products, keys::stock(product), "SET quantity = quantity + :delta");
         let stock = stock.value(":delta", number(delta));
         let stock = if delta < 0 {
             stock.when("quantity >= :units").value(":units", number(-delta))
@@ -131,21 +131,21 @@ impl Store {
         };
         let movement = Movement { delta, reason: None, order_id: Some(order.order_id.clone()), at: now };
         let key = keys::movement_of(product, &order.order_id, order.version);
-        let moved = Write::put(&self.tables.products, row(&key, &movement)?).when_new();
+        let moved = Write::put(&self.0.tables.products, row(&key, &movement)?).when_new();
         Ok(Transaction::default().with(stock, ()).with(moved, ()))
     }
 
     /// What an order of a channel took from a stock, as the stock's movements say.
-    pub async fn moved_by(&self, order: &OrderId, product: &ProductId) -> Result<i64, Fault> {
+    pub async fn stock_moved(self, order: &OrderId, product: &ProductId) -> Result<i64, Fault> {
         let prefix = keys::movements_of(order);
-        Ok(-self.sum(&self.tables.products, &keys::product(product), &prefix, "delta").await?)
+        Ok(-self.0.sum(&self.0.tables.products, &keys::product(product), &prefix, "delta").await?)
     }
 
     /// In which statuses orders are listed by their channels, in the same order; nothing for those that are not.
-    pub async fn listed_statuses(&self, orders: &[(ChannelId, &Order)]) -> Result<Vec<Option<String>>, Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn listed_statuses(self, orders: &[(ChannelId, &Order)]) -> Result<Vec<Option<String>>, Fault> {
+        let table = self.0.tables.channels.as_str();
         let key = |(id, order): &(ChannelId, &Order)| keys::channel_order(id, order.placed_at, &order.order_id);
-        let mut found = self.batch_get(orders.iter().map(|one| (table, key(one)))).await?;
+        let mut found = self.0.batch_get(orders.iter().map(|one| (table, key(one)))).await?;
         let status = |one: &(ChannelId, &Order)| {
             let row = found.take(&key(one));
             let status = row.map(|row| string(&row, "channelStatus").map(str::to_owned)).transpose()?;
@@ -154,8 +154,8 @@ impl Store {
         orders.iter().map(status).collect()
     }
 
-    fn keep_recipient(
-        &self,
+    fn recipient_row(
+        self,
         id: &ChannelId,
         order: &Order,
         recipient: &Recipient,
@@ -165,26 +165,26 @@ impl Store {
         let mut item = row(&keys::recipient(id, &order.order_id), recipient)?;
         let kept_for = if is_open { RECIPIENT_KEPT } else { RECIPIENT_KEPT_AFTER };
         item.insert("expiresAt".into(), number(now.plus(kept_for).seconds()));
-        Ok(Write::put(&self.tables.channels, item))
+        Ok(Write::put(&self.0.tables.channels, item))
     }
 
     /// Keeps to whom an order goes, or went, that is the same otherwise: the last word of it counts.
     pub async fn put_recipient(
-        &self,
+        self,
         id: &ChannelId,
         order: &Order,
         recipient: &Recipient,
         is_open: bool,
     ) -> Result<(), Fault> {
-        let put = self.keep_recipient(id, order, recipient, is_open, self.now())?;
-        Transaction::default().with(put, ()).commit_unconditional(self).await
+        let put = self.recipient_row(id, order, recipient, is_open, self.0.now())?;
+        Transaction::default().with(put, ()).commit_unconditional(self.0).await
     }
 
     /// To whom orders go, by order; those are left out of whom it is not kept.
-    pub async fn recipients(&self, id: &ChannelId, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Recipient>, Fault> {
-        let table = self.tables.channels.as_str();
-        let mut found = self.batch_get(orders.iter().map(|order| (table, keys::recipient(id, order)))).await?;
-        let now = self.now().seconds();
+    pub async fn recipients(self, id: &ChannelId, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Recipient>, Fault> {
+        let table = self.0.tables.channels.as_str();
+        let mut found = self.0.batch_get(orders.iter().map(|order| (table, keys::recipient(id, order)))).await?;
+        let now = self.0.now().seconds();
         let mut recipients = BTreeMap::new();
         for order in orders {
             // What has expired may be there for some days yet.
@@ -198,19 +198,19 @@ impl Store {
     }
 
     /// A page of a channel's orders, all or those of a status, the newest first. A page's `next` is the place of its last.
-    pub async fn channel_orders(
-        &self,
+    pub async fn list(
+        self,
         id: &ChannelId,
         status: Option<Status>,
         page: &PageRequest,
     ) -> Result<Page<OrderId>, Fault> {
-        let table = self.tables.channels.as_str();
+        let table = self.0.tables.channels.as_str();
         let pk = keys::channel_rows(id);
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
         let rows = match status {
             None => {
                 let query = Query { table, pk: &pk, prefix: keys::LISTED, newest_first: true };
-                self.query(&query, &PageRequest { limit: page.limit, after }).await?
+                self.0.query(&query, &PageRequest { limit: page.limit, after }).await?
             }
             Some(status) => {
                 let value = channel_status(id, status);
@@ -220,12 +220,13 @@ impl Store {
                     start
                 });
                 let call = || {
-                    let request = self.client.query().table_name(table).index_name(BY_STATUS).scan_index_forward(false);
+                    let request =
+                        self.0.client.query().table_name(table).index_name(BY_STATUS).scan_index_forward(false);
                     let request = request.key_condition_expression("channelStatus = :value");
                     let request = request.expression_attribute_values(":value", text(&value));
                     request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
                 };
-                let answer = self.ask(call).await?;
+                let answer = self.0.ask(call).await?;
                 let place = |item: &Item| string(item, "sk").map(str::to_owned);
                 page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?
             }
@@ -237,14 +238,14 @@ impl Store {
 
     /// Since when something is still to be expected of an order of a channel, of that for which it is the longest; what is older
     /// than `floor` is not looked at.
-    pub async fn open_since(&self, id: &ChannelId, floor: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    pub async fn open_since(self, id: &ChannelId, floor: Timestamp) -> Result<Option<Timestamp>, Fault> {
         let call = || {
-            let request = self.client.query().table_name(&self.tables.channels).index_name(OPEN).limit(1);
+            let request = self.0.client.query().table_name(&self.0.tables.channels).index_name(OPEN).limit(1);
             let request = request.key_condition_expression("openChannel = :channel AND openSince >= :floor");
             let request = request.expression_attribute_values(":floor", text(floor));
             request.expression_attribute_values(":channel", text(id)).send()
         };
-        let oldest = self.ask(call).await?.items.unwrap_or_default().into_iter().next();
+        let oldest = self.0.ask(call).await?.items.unwrap_or_default().into_iter().next();
         oldest.map(|item| string(&item, "openSince")?.parse().map_err(Fault::broken)).transpose()
     }
 }

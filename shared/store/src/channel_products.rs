@@ -1,7 +1,7 @@
 //! Products of sales channels, and which of ours they are.
 
 use crate::{
-    Page, PageRequest, Store, Transaction, Write,
+    ChannelProducts, Page, PageRequest, Stocks, Transaction, Write,
     item::{number, read, row, text},
     keys,
     products::Stock,
@@ -60,10 +60,10 @@ pub struct Mapping {
     pub error: Option<String>,
 }
 
-impl Store {
+impl ChannelProducts<'_> {
     /// Keeps products as a channel has them. One that is not told of any more is forgotten.
-    pub async fn put_channel_products(&self, products: &[ChannelProduct]) -> Result<(), Fault> {
-        let expires_at = number(self.now().plus(PRODUCTS_KEPT).seconds());
+    pub async fn put_all(self, products: &[ChannelProduct]) -> Result<(), Fault> {
+        let expires_at = number(self.0.now().plus(PRODUCTS_KEPT).seconds());
         let products: BTreeMap<&ProductId, &ChannelProduct> =
             products.iter().map(|product| (&product.external_id, product)).collect();
         let products: Vec<&ChannelProduct> = products.into_values().collect();
@@ -73,49 +73,37 @@ impl Store {
                 let key = keys::channel_product(&product.channel_id, &product.external_id);
                 let mut item = row(&key, product)?;
                 item.insert("expiresAt".into(), expires_at.clone());
-                all = all.with(Write::put(&self.tables.channels, item), ());
+                all = all.with(Write::put(&self.0.tables.channels, item), ());
             }
-            all.commit_unconditional(self).await?;
+            all.commit_unconditional(self.0).await?;
         }
         Ok(())
     }
 
-    /// How many there are left of products; those unknown are left out.
-    pub async fn stocks(&self, products: &[ProductId]) -> Result<BTreeMap<ProductId, i64>, Fault> {
-        let table = self.tables.products.as_str();
-        let mut found = self.batch_get(products.iter().map(|product| (table, keys::stock(product)))).await?;
-        let mut stocks = BTreeMap::new();
-        for product in products {
-            if let Some(item) = found.take(&keys::stock(product)) {
-                stocks.insert(product.clone(), Stock::of(item)?.quantity);
-            }
-        }
-        Ok(stocks)
-    }
-
     /// A page of a channel's products, by id. A page's `next` is the id of its last.
-    pub async fn channel_products(&self, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProduct>, Fault> {
+    pub async fn list(self, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProduct>, Fault> {
         let pk = keys::channel_rows(id);
-        let query = Query { table: &self.tables.channels, pk: &pk, prefix: keys::CHANNEL_PRODUCT, newest_first: false };
+        let query =
+            Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::CHANNEL_PRODUCT, newest_first: false };
         let after = page.after.as_ref().map(|product| format!("{}{product}", keys::CHANNEL_PRODUCT));
-        let rows = self.query(&query, &PageRequest { limit: page.limit, after }).await?;
+        let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::CHANNEL_PRODUCT).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
     /// A product as a channel has it.
-    pub async fn channel_product(&self, id: &ChannelId, product: &ProductId) -> Result<Option<ChannelProduct>, Fault> {
-        self.get(&self.tables.channels, &keys::channel_product(id, product)).await?.map(read).transpose()
+    pub async fn get(self, id: &ChannelId, product: &ProductId) -> Result<Option<ChannelProduct>, Fault> {
+        self.0.get(&self.0.tables.channels, &keys::channel_product(id, product)).await?.map(read).transpose()
     }
 
     /// Which of our products these of a channel are; those that are none are left out.
     pub async fn mappings_of(
-        &self,
+        self,
         id: &ChannelId,
         products: &[ProductId],
     ) -> Result<BTreeMap<ProductId, Mapping>, Fault> {
-        let table = self.tables.channels.as_str();
-        let mut found = self.batch_get(products.iter().map(|product| (table, keys::mapping(id, product)))).await?;
+        let table = self.0.tables.channels.as_str();
+        let mut found = self.0.batch_get(products.iter().map(|product| (table, keys::mapping(id, product)))).await?;
         let mut mappings = BTreeMap::new();
         for product in products {
             if let Some(item) = found.take(&keys::mapping(id, product)) {
@@ -126,31 +114,31 @@ impl Store {
     }
 
     /// A page of a channel's mappings, by the product there. A page's `next` is the product of its last.
-    pub async fn mappings(&self, id: &ChannelId, page: &PageRequest) -> Result<Page<Mapping>, Fault> {
+    pub async fn list_mappings(self, id: &ChannelId, page: &PageRequest) -> Result<Page<Mapping>, Fault> {
         let pk = keys::channel_rows(id);
-        let query = Query { table: &self.tables.channels, pk: &pk, prefix: keys::MAPPING, newest_first: false };
+        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::MAPPING, newest_first: false };
         let after = page.after.as_ref().map(|product| format!("{}{product}", keys::MAPPING));
-        let rows = self.query(&query, &PageRequest { limit: page.limit, after }).await?;
+        let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::MAPPING).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
     /// The mappings of a product of ours, whichever channels they are of.
-    pub async fn mapped(&self, product: &ProductId) -> Result<Vec<Mapping>, Fault> {
+    pub async fn mappings_to(self, product: &ProductId) -> Result<Vec<Mapping>, Fault> {
         let pk = keys::mapped(product);
-        let query = Query { table: &self.tables.channels, pk: &pk, prefix: "", newest_first: false };
-        self.query_all(&query).await?.into_iter().map(read).collect()
+        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: "", newest_first: false };
+        self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
     /// Says that a channel's product is this one of ours, or none any more; tells whether that was as it was seen.
-    pub async fn map_product(
-        &self,
+    pub async fn map(
+        self,
         id: &ChannelId,
         there: &ProductId,
         seen: Option<&Mapping>,
         product: Option<&ProductId>,
     ) -> Result<bool, Fault> {
-        let table = self.tables.channels.as_str();
+        let table = self.0.tables.channels.as_str();
         let key = keys::mapping(id, there);
         let mut all = Transaction::default();
         if let Some(seen) = seen {
@@ -175,13 +163,13 @@ impl Store {
             None => write.when_new(),
             Some(seen) => write.when("productId = :seen").value(":seen", text(&seen.product_id)),
         };
-        all.with(write, ()).commit_news(self).await
+        all.with(write, ()).commit_news(self.0).await
     }
 
     /// Writes down what a marketplace was told of a product's stock, if it is still mapped to this one.
-    pub async fn told_stock(&self, mapping: &Mapping, told: &Result<i64, String>) -> Result<(), Fault> {
+    pub async fn record_stock_sent(self, mapping: &Mapping, told: &Result<i64, String>) -> Result<(), Fault> {
         let key = keys::mapping(&mapping.channel_id, &mapping.external_id);
-        let table = self.tables.channels.as_str();
+        let table = self.0.tables.channels.as_str();
         let write = match told {
             Ok(units) => {
                 let write = Write::update(table, key, "SET stockThere = :told REMOVE #error").name("#error", "error");
@@ -192,6 +180,21 @@ impl Store {
             }
         };
         let write = write.when("productId = :product").value(":product", text(&mapping.product_id));
-        Transaction::default().with(write, ()).commit_news(self).await.map(drop)
+        Transaction::default().with(write, ()).commit_news(self.0).await.map(drop)
+    }
+}
+
+impl Stocks<'_> {
+    /// How many there are left of products; those unknown are left out.
+    pub async fn quantities(self, products: &[ProductId]) -> Result<BTreeMap<ProductId, i64>, Fault> {
+        let table = self.0.tables.products.as_str();
+        let mut found = self.0.batch_get(products.iter().map(|product| (table, keys::stock(product)))).await?;
+        let mut stocks = BTreeMap::new();
+        for product in products {
+            if let Some(item) = found.take(&keys::stock(product)) {
+                stocks.insert(product.clone(), Stock::of(item)?.quantity);
+            }
+        }
+        Ok(stocks)
     }
 }

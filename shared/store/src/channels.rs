@@ -4,7 +4,7 @@
 //! crash leaves it behind and never ahead.
 
 use crate::{
-    Page, PageRequest, Store, Transaction, Write,
+    Channels, Page, PageRequest, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
     read::Query,
@@ -183,10 +183,10 @@ pub enum Stage {
     Over,
 }
 
-impl Store {
+impl Channels<'_> {
     /// Registers a channel; tells whether there was none of its id.
-    pub async fn add_channel(&self, channel: &Channel) -> Result<bool, Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn create(self, channel: &Channel) -> Result<bool, Fault> {
+        let table = self.0.tables.channels.as_str();
         let id = &channel.channel_id;
         let collection = Collection {
             channel_id: id.clone(),
@@ -200,33 +200,34 @@ impl Store {
         let all = Transaction::default()
             .with(Write::put(table, row(&keys::channel(id), channel)?).when_new(), ())
             .with(Write::put(table, row(&keys::collection(id), &collection)?).when_new(), ());
-        all.commit_news(self).await
+        all.commit_news(self.0).await
     }
 
     /// A channel.
-    pub async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, Fault> {
-        self.get(&self.tables.channels, &keys::channel(id)).await?.map(read).transpose()
+    pub async fn get(self, id: &ChannelId) -> Result<Option<Channel>, Fault> {
+        self.0.get(&self.0.tables.channels, &keys::channel(id)).await?.map(read).transpose()
     }
 
     /// Every channel, by id.
-    pub async fn channels(&self) -> Result<Vec<Channel>, Fault> {
-        let query = Query { table: &self.tables.channels, pk: keys::CHANNELS, prefix: "", newest_first: false };
-        self.query_all(&query).await?.into_iter().map(read).collect()
+    pub async fn all(self) -> Result<Vec<Channel>, Fault> {
+        let query = Query { table: &self.0.tables.channels, pk: keys::CHANNELS, prefix: "", newest_first: false };
+        self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
     /// Puts a channel that nobody wrote since it was seen (`writes` is one more than then); tells whether it did.
-    pub async fn put_channel(&self, channel: &Channel) -> Result<bool, Fault> {
-        let put = Write::put(&self.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
+    pub async fn put(self, channel: &Channel) -> Result<bool, Fault> {
+        let put = Write::put(&self.0.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
         let put = put.when("writes = :seen").value(":seen", number(channel.writes - 1));
-        Transaction::default().with(put, ()).commit_news(self).await
+        Transaction::default().with(put, ()).commit_news(self.0).await
     }
 
     /// Removes a channel: nothing is collected there any more, and its products are none of ours. Its orders stay.
-    pub async fn remove_channel(&self, channel: &Channel) -> Result<(), Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn remove(self, channel: &Channel) -> Result<(), Fault> {
+        let table = self.0.tables.channels.as_str();
         let id = &channel.channel_id;
         loop {
-            let mappings = self.mappings(id, &PageRequest { limit: 40, after: None }).await?.entries;
+            let mappings =
+                self.0.channel_products().list_mappings(id, &PageRequest { limit: 40, after: None }).await?.entries;
             if mappings.is_empty() {
                 break;
             }
@@ -235,25 +236,25 @@ impl Store {
                 let removed = all.with(Write::delete(table, keys::mapping(id, &mapping.external_id)), ());
                 removed.with(Write::delete(table, there), ())
             });
-            removed.commit_unconditional(self).await?;
+            removed.commit_unconditional(self.0).await?;
         }
         let all = Transaction::default()
             .with(Write::delete(table, keys::collection(id)), ())
             .with(Write::delete(table, keys::asked_run(id)), ())
             .with(Write::delete(table, keys::channel(id)), ());
-        all.commit_unconditional(self).await
+        all.commit_unconditional(self.0).await
     }
 
     /// How far a channel is collected.
-    pub async fn collection(&self, id: &ChannelId) -> Result<Option<Collection>, Fault> {
-        self.get(&self.tables.channels, &keys::collection(id)).await?.map(read).transpose()
+    pub async fn collection(self, id: &ChannelId) -> Result<Option<Collection>, Fault> {
+        self.0.get(&self.0.tables.channels, &keys::collection(id)).await?.map(read).transpose()
     }
 
     /// How far channels are collected, and the runs that were asked for, in the same order.
-    pub async fn collections(&self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<AskedRun>)>, Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn collections(self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<AskedRun>)>, Fault> {
+        let table = self.0.tables.channels.as_str();
         let keys = ids.iter().flat_map(|id| [keys::collection(id), keys::asked_run(id)]);
-        let mut found = self.batch_get(keys.map(|key| (table, key))).await?;
+        let mut found = self.0.batch_get(keys.map(|key| (table, key))).await?;
         let mut one = |id: &&ChannelId| {
             let collection = found.take(&keys::collection(id)).map(read).transpose()?;
             Ok((collection, found.take(&keys::asked_run(id)).map(read).transpose()?))
@@ -262,28 +263,28 @@ impl Store {
     }
 
     /// Asks for a run, unless one was asked for that has not begun; tells which one it is, and whether it is this one.
-    pub async fn ask_for_run(&self, id: &ChannelId, asked: AskedRun) -> Result<(RunId, bool), Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn request_run(self, id: &ChannelId, asked: AskedRun) -> Result<(RunId, bool), Fault> {
+        let table = self.0.tables.channels.as_str();
         let put = Write::put(table, row(&keys::asked_run(id), &asked)?).when_new();
-        if Transaction::default().with(put, ()).commit_news(self).await? {
+        if Transaction::default().with(put, ()).commit_news(self.0).await? {
             return Ok((asked.run_id, true));
         }
-        let known: Option<AskedRun> = self.get(table, &keys::asked_run(id)).await?.map(read).transpose()?;
+        let known: Option<AskedRun> = self.0.get(table, &keys::asked_run(id)).await?.map(read).transpose()?;
         // Where it has begun meanwhile, there was one all the same.
         Ok((known.map_or(asked.run_id, |known| known.run_id), false))
     }
 
     /// A run has begun: from then on another one may be asked for.
-    pub async fn forget_asked_run(&self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
-        let delete = Write::delete(&self.tables.channels, keys::asked_run(id));
+    pub async fn remove_run_request(self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
+        let delete = Write::delete(&self.0.tables.channels, keys::asked_run(id));
         let delete = delete.when("runId = :run").value(":run", text(run));
-        Transaction::default().with(delete, ()).commit_news(self).await.map(drop)
+        Transaction::default().with(delete, ()).commit_news(self.0).await.map(drop)
     }
 
     /// Puts how far a channel is collected, if nobody wrote it since it was seen (`writes` is one more than then), and with it
     /// the run that ended, if one did; tells whether it did.
-    pub async fn put_collection(&self, collection: &Collection, ended: Option<&Run>) -> Result<bool, Fault> {
-        let table = self.tables.channels.as_str();
+    pub async fn put_collection(self, collection: &Collection, ended: Option<&Run>) -> Result<bool, Fault> {
+        let table = self.0.tables.channels.as_str();
         let id = &collection.channel_id;
         let put = Write::put(table, row(&keys::collection(id), collection)?);
         let put = put.when("writes = :seen").value(":seen", number(collection.writes - 1));
@@ -296,20 +297,20 @@ impl Store {
             }
             None => all,
         };
-        all.commit_news(self).await
+        all.commit_news(self.0).await
     }
 
     /// A run that has ended.
-    pub async fn ended_run(&self, id: &ChannelId, run: &RunId) -> Result<Option<Run>, Fault> {
-        self.get(&self.tables.channels, &keys::run(id, run)).await?.map(read).transpose()
+    pub async fn ended_run(self, id: &ChannelId, run: &RunId) -> Result<Option<Run>, Fault> {
+        self.0.get(&self.0.tables.channels, &keys::run(id, run)).await?.map(read).transpose()
     }
 
     /// The runs of a channel that have ended, the newest first. A page's `next` is the id of its last.
-    pub async fn ended_runs(&self, id: &ChannelId, page: &PageRequest) -> Result<Page<Run>, Fault> {
+    pub async fn ended_runs(self, id: &ChannelId, page: &PageRequest) -> Result<Page<Run>, Fault> {
         let pk = keys::channel_rows(id);
-        let query = Query { table: &self.tables.channels, pk: &pk, prefix: keys::RUN, newest_first: true };
+        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::RUN, newest_first: true };
         let after = page.after.as_ref().map(|run| format!("{}{run}", keys::RUN));
-        let rows = self.query(&query, &PageRequest { limit: page.limit, after }).await?;
+        let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::RUN).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
@@ -317,15 +318,15 @@ impl Store {
     /// Waits for an account's turn to call its marketplace, and takes it: turns are so far apart, whoever asks for them. If it
     /// would come after `patience`, nothing is taken, and how long it is until then is told.
     pub async fn take_turn(
-        &self,
+        self,
         account: &str,
         apart: Duration,
         patience: Timestamp,
     ) -> Result<Result<(), Duration>, Fault> {
-        let table = self.tables.channels.as_str();
+        let table = self.0.tables.channels.as_str();
         for _ in 0..ROUNDS {
             let seen = self.next_turn(account).await?;
-            let now = self.now();
+            let now = self.0.now();
             let turn = seen.map_or(now, |seen| seen.max(now));
             if turn > patience {
                 return Ok(Err(now.until(turn)));
@@ -336,8 +337,8 @@ impl Store {
                 None => put.when("attribute_not_exists(pk)"),
                 Some(seen) => put.when("nextAt = :seen").value(":seen", text(seen)),
             };
-            if Transaction::default().with(put, ()).commit_news(self).await? {
-                self.sleep.sleep(now.until(turn)).await;
+            if Transaction::default().with(put, ()).commit_news(self.0).await? {
+                self.0.sleep.sleep(now.until(turn)).await;
                 return Ok(Ok(()));
             }
         }
@@ -345,14 +346,14 @@ impl Store {
     }
 
     /// Leaves an account alone until then.
-    pub async fn rest_until(&self, account: &str, until: Timestamp) -> Result<(), Fault> {
-        let put = Write::update(&self.tables.channels, keys::turn(account), "SET nextAt = :until");
+    pub async fn back_off(self, account: &str, until: Timestamp) -> Result<(), Fault> {
+        let put = Write::update(&self.0.tables.channels, keys::turn(account), "SET nextAt = :until");
         let put = put.when("attribute_not_exists(pk) OR nextAt < :until").value(":until", text(until));
-        Transaction::default().with(put, ()).commit_news(self).await.map(drop)
+        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
     }
 
-    async fn next_turn(&self, account: &str) -> Result<Option<Timestamp>, Fault> {
-        let found = self.get(&self.tables.channels, &keys::turn(account)).await?;
+    async fn next_turn(self, account: &str) -> Result<Option<Timestamp>, Fault> {
+        let found = self.0.get(&self.0.tables.channels, &keys::turn(account)).await?;
         found.map(|item| string(&item, "nextAt")?.parse().map_err(Fault::broken)).transpose()
     }
 }

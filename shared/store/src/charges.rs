@@ -1,7 +1,7 @@
 //! Points that customers charge by card: a row for each charge, beside the row of its attempt.
 
 use crate::{
-    Store, Write,
+    Charges, Write,
     attempts::{attempt_in, is_attempt},
     item::{read, row, string},
     keys,
@@ -38,13 +38,13 @@ pub struct ChargeFile {
     pub attempt: Attempt,
 }
 
-impl Store {
+impl Charges<'_> {
     /// A charge and its attempt, in one call.
-    pub async fn charge_file(&self, id: &ChargeId) -> Result<Option<ChargeFile>, Fault> {
+    pub async fn file(self, id: &ChargeId) -> Result<Option<ChargeFile>, Fault> {
         let pk = keys::charge_rows(id);
-        let query = Query { table: &self.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut charge, mut attempt) = (None, None);
-        for item in self.query_all(&query).await? {
+        for item in self.0.query_all(&query).await? {
             if is_attempt(string(&item, "sk")?) {
                 attempt = Some(attempt_in(item)?);
             } else {
@@ -55,16 +55,16 @@ impl Store {
     }
 
     /// Writes a charge that is about to be paid.
-    pub fn put_card_charge(&self, charge: &CardCharge) -> Result<Write, Fault> {
-        Ok(self.card_charge_row(charge)?.when_new())
+    pub fn put(self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(self.row(charge)?.when_new())
     }
 
     /// Writes a charge whose points are added, if they were not added before.
-    pub fn complete_card_charge(&self, charge: &CardCharge) -> Result<Write, Fault> {
-        Ok(self.card_charge_row(charge)?.when("attribute_exists(pk) AND attribute_not_exists(charged)"))
+    pub fn complete(self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(self.row(charge)?.when("attribute_exists(pk) AND attribute_not_exists(charged)"))
     }
 
-    fn card_charge_row(&self, charge: &CardCharge) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.orders, row(&keys::card_charge(&charge.charge_id), charge)?))
+    fn row(self, charge: &CardCharge) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.orders, row(&keys::card_charge(&charge.charge_id), charge)?))
     }
 }

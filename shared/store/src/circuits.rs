@@ -4,7 +4,7 @@
 //! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Circuits, Item, Store, Transaction, Write,
     item::{number, read, row, whole},
     keys,
 };
@@ -87,7 +87,7 @@ impl Breaker {
         let now = store.now();
         let is_old = self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
         if is_old {
-            match store.circuit(&self.name).await {
+            match store.circuits().get(&self.name).await {
                 Ok(circuit) => self.remember(circuit, now),
                 Err(fault) => tracing::warn!(%fault, circuit = &*self.name, "a circuit could not be read"),
             }
@@ -146,11 +146,11 @@ impl Breaker {
     }
 
     async fn count(&self, store: &Store, circuit: &Circuit, calls: Calls, now: Timestamp) -> Result<(), Fault> {
-        store.count_calls(&self.name, circuit.version, calls, now).await?;
+        store.circuits().count_calls(&self.name, circuit.version, calls, now).await?;
         if calls.bad == 0 || circuit.open_until.is_some() {
             return Ok(());
         }
-        let counted = store.calls(&self.name, circuit.version, now).await?;
+        let counted = store.circuits().calls(&self.name, circuit.version, now).await?;
         if counted.are_too_bad(&self.thresholds) {
             tracing::error!(circuit = &*self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
             self.change(store, circuit, &circuit.opened(now, &self.thresholds)).await;
@@ -165,7 +165,7 @@ impl Breaker {
 
     /// Changes the circuit, unless somebody else did since it was seen; tells whether it did.
     async fn change(&self, store: &Store, seen: &Circuit, next: &Circuit) -> bool {
-        match store.put_circuit(&self.name, seen, next).await {
+        match store.circuits().put(&self.name, seen, next).await {
             Ok(true) => {
                 self.remember(next.clone(), store.now());
                 true
@@ -182,48 +182,48 @@ impl Breaker {
     }
 }
 
-impl Store {
+impl Circuits<'_> {
     /// What callers of a system may do now, for whoever prepares calls and makes none.
-    pub async fn admission(&self, name: &str) -> Result<Admission, Fault> {
-        Ok(self.circuit(name).await?.admission(self.now()))
+    pub async fn admission(self, name: &str) -> Result<Admission, Fault> {
+        Ok(self.get(name).await?.admission(self.0.now()))
     }
 
     /// A circuit as everybody shares it.
-    async fn circuit(&self, name: &str) -> Result<Circuit, Fault> {
-        let row = self.get(&self.tables.views, &keys::circuit(name)).await?;
+    async fn get(self, name: &str) -> Result<Circuit, Fault> {
+        let row = self.0.get(&self.0.tables.views, &keys::circuit(name)).await?;
         row.map(read).transpose().map(Option::unwrap_or_default)
     }
 
-    async fn put_circuit(&self, name: &str, seen: &Circuit, next: &Circuit) -> Result<bool, Fault> {
-        let put = Write::put(&self.tables.views, row(&keys::circuit(name), next)?);
+    async fn put(self, name: &str, seen: &Circuit, next: &Circuit) -> Result<bool, Fault> {
+        let put = Write::put(&self.0.tables.views, row(&keys::circuit(name), next)?);
         let put = match seen.version {
             0 => put.when_new(),
             version => put.when("version = :seen").value(":seen", number(version.into())),
         };
-        Transaction::default().with(put, ()).commit_news(self).await
+        Transaction::default().with(put, ()).commit_news(self.0).await
     }
 
     /// Adds calls to those of the slot. A repeat after a lost answer counts them twice, which a share bears.
-    async fn count_calls(&self, name: &str, version: u32, calls: Calls, now: Timestamp) -> Result<(), Fault> {
-        let table = self.tables.views.as_str();
+    async fn count_calls(self, name: &str, version: u32, calls: Calls, now: Timestamp) -> Result<(), Fault> {
+        let table = self.0.tables.views.as_str();
         let key = keys::circuit_calls(name, version, slot(now)).item();
         let count = |calls: u64| number(i64::try_from(calls).unwrap_or(i64::MAX));
         let call = || {
-            let request = self.client.update_item().table_name(table).set_key(Some(key.clone()));
+            let request = self.0.client.update_item().table_name(table).set_key(Some(key.clone()));
             let request = request.update_expression("ADD allCalls :all, badCalls :bad SET expiresAt = :expiry");
             let request = request.expression_attribute_values(":all", count(calls.all));
             let request = request.expression_attribute_values(":bad", count(calls.bad));
             request.expression_attribute_values(":expiry", number(now.plus(WINDOW * 10).seconds())).send()
         };
-        self.ask(call).await.map(drop)
+        self.0.ask(call).await.map(drop)
     }
 
     /// The calls of the window that ends now.
-    async fn calls(&self, name: &str, version: u32, now: Timestamp) -> Result<Calls, Fault> {
-        let table = self.tables.views.as_str();
+    async fn calls(self, name: &str, version: u32, now: Timestamp) -> Result<Calls, Fault> {
+        let table = self.0.tables.views.as_str();
         let keys: Vec<_> =
             (0..SLOTS_IN_WINDOW).map(|back| keys::circuit_calls(name, version, slot(now) - back)).collect();
-        let mut found = self.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
+        let mut found = self.0.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
         let in_row = |row: Item| -> Result<Calls, Fault> {
             let count = |attribute| whole(&row, attribute).map(|count| u64::try_from(count).unwrap_or_default());
             Ok(Calls { all: count("allCalls")?, bad: count("badCalls")? })

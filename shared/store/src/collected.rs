@@ -1,7 +1,7 @@
 //! Orders that other systems made, as they told of them last. No stock and no points move with them.
 
 use crate::{
-    Item, Page, PageRequest, Store, Transaction, Write,
+    ExternalOrders, Item, Orders, Page, PageRequest, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
     orders::order_in_image,
@@ -67,21 +67,21 @@ pub fn told_by_image(sk: &str, image: serde_dynamo::Item) -> Result<Envelope<Ord
     }
 }
 
-impl Store {
+impl ExternalOrders<'_> {
     /// An order that another system made, as it was told of last.
-    pub async fn collected_order(&self, id: &OrderId) -> Result<Option<CollectedOrder>, Fault> {
-        self.get(&self.tables.orders, &keys::collected(id)).await?.map(CollectedOrder::of).transpose()
+    pub async fn get(self, id: &OrderId) -> Result<Option<CollectedOrder>, Fault> {
+        self.0.get(&self.0.tables.orders, &keys::collected(id)).await?.map(CollectedOrder::of).transpose()
     }
 
     /// Keeps an order that another system made, if it is still at the version that was seen (0: if nobody told of it); tells
     /// whether it did.
-    pub async fn put_collected(&self, collected: &CollectedOrder, seen_version: u32) -> Result<bool, Fault> {
-        Transaction::default().with(self.collect(collected, seen_version)?, ()).commit_news(self).await
+    pub async fn put(self, collected: &CollectedOrder, seen_version: u32) -> Result<bool, Fault> {
+        Transaction::default().with(self.write(collected, seen_version)?, ()).commit_news(self.0).await
     }
 
     /// The write of [`Store::put_collected`].
-    pub(crate) fn collect(&self, collected: &CollectedOrder, seen_version: u32) -> Result<Write, Fault> {
-        let put = Write::put(&self.tables.orders, collected.item()?);
+    pub(crate) fn write(self, collected: &CollectedOrder, seen_version: u32) -> Result<Write, Fault> {
+        let put = Write::put(&self.0.tables.orders, collected.item()?);
         Ok(match seen_version {
             0 => put.when_new(),
             seen => put.when("version = :seen").value(":seen", number(seen.into())),
@@ -90,8 +90,8 @@ impl Store {
 
     /// The orders of a source as they stand, the newest first. A page's `next` is the place of its last order: when it was placed,
     /// and which one it is.
-    pub async fn orders_of_source(&self, source: &SourceId, page: &PageRequest) -> Result<Page<Order>, Fault> {
-        let table = self.tables.orders.as_str();
+    pub async fn list(self, source: &SourceId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+        let table = self.0.tables.orders.as_str();
         let start = page.after.as_ref().and_then(|place| place.split_once('#')).map(|(placed_at, id)| {
             let mut start = keys::collected(&OrderId::parse(id).map_err(Fault::broken)?).item();
             start.extend([("source".to_owned(), text(source)), ("placedAt".to_owned(), text(placed_at))]);
@@ -99,28 +99,30 @@ impl Store {
         });
         let start = start.transpose()?;
         let call = || {
-            let request = self.client.query().table_name(table).index_name(BY_SOURCE).scan_index_forward(false);
+            let request = self.0.client.query().table_name(table).index_name(BY_SOURCE).scan_index_forward(false);
             let request = request.key_condition_expression("#source = :source");
             let request = request.expression_attribute_names("#source", "source");
             let request = request.expression_attribute_values(":source", text(source));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let answer = self.ask(call).await?;
+        let answer = self.0.ask(call).await?;
         let id =
             |item: &Item| OrderId::parse(string(item, "pk")?.trim_start_matches(keys::LISTED)).map_err(Fault::broken);
         let place = |item: &Item| Ok(format!("{}#{}", string(item, "placedAt")?, id(item)?));
         let rows = page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?;
         let ids = rows.entries.iter().map(id).collect::<Result<Vec<_>, Fault>>()?;
-        let mut found = self.collected_orders(&ids).await?;
+        let mut found = self.0.channel_orders().many(&ids).await?;
         let entries = ids.iter().filter_map(|id| found.remove(id)).map(|collected| collected.order).collect();
         Ok(Page { entries, next: rows.next })
     }
+}
 
+impl Orders<'_> {
     /// An order as everybody sees it, whoever made it.
-    pub async fn any_order(&self, id: &OrderId) -> Result<Option<Order>, Fault> {
-        let table = self.tables.orders.as_str();
+    pub async fn any(self, id: &OrderId) -> Result<Option<Order>, Fault> {
+        let table = self.0.tables.orders.as_str();
         let (ours, theirs) = (keys::order(id), keys::collected(id));
-        let mut found = self.batch_get([(table, ours.clone()), (table, theirs.clone())]).await?;
+        let mut found = self.0.batch_get([(table, ours.clone()), (table, theirs.clone())]).await?;
         if let Some(item) = found.take(&ours) {
             return Ok(Some(Order::from(&crate::orders::PlacedOrder::of(item)?.order)));
         }

@@ -1,7 +1,7 @@
 //! Coupons and the sources that they are drawn from.
 
 use crate::{
-    Item, Page, PageRequest, Store, Write,
+    Coupons, Item, Page, PageRequest, Write,
     item::{number, read, row, text, whole},
     keys,
     read::Query,
@@ -37,22 +37,22 @@ fn drawn(item: Item) -> Result<DrawnCoupon, Fault> {
     Ok(DrawnCoupon { coupon: read(item)?, key_hash })
 }
 
-impl Store {
+impl Coupons<'_> {
     /// A source of coupons.
-    pub async fn coupon_source(&self, id: &CouponSourceId) -> Result<Option<PutSource>, Fault> {
-        let row = self.get(&self.tables.customers, &keys::coupon_source(id)).await?;
+    pub async fn source(self, id: &CouponSourceId) -> Result<Option<PutSource>, Fault> {
+        let row = self.0.get(&self.0.tables.customers, &keys::coupon_source(id)).await?;
         row.map(|row| Ok(PutSource { version: whole(&row, "version")?, source: read(row)? })).transpose()
     }
 
     /// Puts the terms of a source, if nobody put them since `seen_version` (0: if nobody ever did) and no more coupons were
     /// issued than it is to have. How many were issued stays as it is: they go on being issued meanwhile.
-    pub fn put_coupon_source(&self, source: &CouponSource, seen_version: i64) -> Result<Write, Fault> {
+    pub fn put_source(self, source: &CouponSource, seen_version: i64) -> Result<Write, Fault> {
         let key = keys::coupon_source(&source.source_id);
         let mut terms: Item = serde_dynamo::to_item(source).map_err(Fault::broken)?;
         terms.insert("version".into(), number(seen_version + 1));
         if seen_version == 0 {
             terms.extend(key.item());
-            return Ok(Write::put(&self.tables.customers, terms).when_new());
+            return Ok(Write::put(&self.0.tables.customers, terms).when_new());
         }
         terms.remove("issued");
         let mut names: Vec<String> = terms.keys().cloned().collect();
@@ -60,7 +60,7 @@ impl Store {
         let set = names.iter().map(|name| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
         // Of the two kinds of discount, the terms have one.
         let gone: Vec<&str> = DISCOUNT.into_iter().filter(|name| !terms.contains_key(*name)).collect();
-        let update = Write::update(&self.tables.customers, key, &format!("SET {set} REMOVE {}", gone.join(", ")));
+        let update = Write::update(&self.0.tables.customers, key, &format!("SET {set} REMOVE {}", gone.join(", ")));
         let update = update.when("version = :seen AND issued <= :quantity").value(":seen", number(seen_version));
         Ok(terms.into_iter().fold(update, |update, (name, value)| {
             update.name(&format!("#{name}"), &name).value(&format!(":{name}"), value)
@@ -68,14 +68,14 @@ impl Store {
     }
 
     /// What drawing a coupon must know, in one call: the source, and the coupon that the customer has from it already.
-    pub async fn before_issue(
-        &self,
+    pub async fn read_for_issue(
+        self,
         source: &CouponSourceId,
         customer: &CustomerId,
     ) -> Result<(Option<PutSource>, Option<DrawnCoupon>), Fault> {
-        let table = self.tables.customers.as_str();
+        let table = self.0.tables.customers.as_str();
         let keys = (keys::coupon_source(source), keys::coupon(customer, &CouponId::of(source, customer)));
-        let mut found = self.batch_get([(table, keys.0.clone()), (table, keys.1.clone())]).await?;
+        let mut found = self.0.batch_get([(table, keys.0.clone()), (table, keys.1.clone())]).await?;
         let source = found
             .take(&keys.0)
             .map(|row| -> Result<_, Fault> { Ok(PutSource { version: whole(&row, "version")?, source: read(row)? }) });
@@ -83,44 +83,44 @@ impl Store {
     }
 
     /// Counts one more coupon of a source, if there are any left on the terms that were seen.
-    pub fn count_coupon(&self, seen: &PutSource) -> Write {
+    pub fn count_issued(self, seen: &PutSource) -> Write {
         let key = keys::coupon_source(&seen.source.source_id);
-        Write::update(&self.tables.customers, key, "SET issued = issued + :one")
+        Write::update(&self.0.tables.customers, key, "SET issued = issued + :one")
             .when("version = :seen AND issued < quantity")
             .value(":one", number(1))
             .value(":seen", number(seen.version))
     }
 
     /// Writes a customer's coupon, if it is the first from its source.
-    pub fn put_coupon(&self, customer: &CustomerId, drawn: &DrawnCoupon) -> Result<Write, Fault> {
+    pub fn put(self, customer: &CustomerId, drawn: &DrawnCoupon) -> Result<Write, Fault> {
         let mut item = row(&keys::coupon(customer, &drawn.coupon.coupon_id), &drawn.coupon)?;
         if let Some(hash) = &drawn.key_hash {
             item.insert("keyHash".into(), text(hash));
         }
-        Ok(Write::put(&self.tables.customers, item).when_new())
+        Ok(Write::put(&self.0.tables.customers, item).when_new())
     }
 
     /// Uses a coupon for an order, if it is not used and its time is not over.
-    pub fn use_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId, now: Timestamp) -> Write {
-        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "SET usedBy = :order, usedAt = :now")
+    pub fn mark_used(self, customer: &CustomerId, coupon: &CouponId, order: &OrderId, now: Timestamp) -> Write {
+        Write::update(&self.0.tables.customers, keys::coupon(customer, coupon), "SET usedBy = :order, usedAt = :now")
             .when("attribute_exists(pk) AND attribute_not_exists(usedBy) AND expiresAt > :now")
             .value(":order", text(order))
             .value(":now", text(now))
     }
 
     /// Gives a coupon back that an order used. If its time is over by then, it is an expired one.
-    pub(crate) fn return_coupon(&self, customer: &CustomerId, coupon: &CouponId, order: &OrderId) -> Write {
-        Write::update(&self.tables.customers, keys::coupon(customer, coupon), "REMOVE usedBy, usedAt")
+    pub(crate) fn mark_unused(self, customer: &CustomerId, coupon: &CouponId, order: &OrderId) -> Write {
+        Write::update(&self.0.tables.customers, keys::coupon(customer, coupon), "REMOVE usedBy, usedAt")
             .when("usedBy = :order")
             .value(":order", text(order))
     }
 
     /// A page of a customer's coupons, by coupon id. A page's `next` is the id of its last coupon.
-    pub async fn coupons_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Coupon>, Fault> {
+    pub async fn list(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Coupon>, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.tables.customers, pk: &pk, prefix: keys::COUPON, newest_first: false };
+        let query = Query { table: &self.0.tables.customers, pk: &pk, prefix: keys::COUPON, newest_first: false };
         let after = page.after.as_ref().map(|coupon| format!("{}{coupon}", keys::COUPON));
-        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::COUPON).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }

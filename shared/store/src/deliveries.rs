@@ -5,7 +5,7 @@
 //! waits; versions not above its own change nothing.
 
 use crate::{
-    NotCommitted, Store, Teller, Transaction, Write,
+    Deliveries, NotCommitted, Teller, Transaction, Write,
     item::{number, read, row},
     keys::{self, Key, Near},
     read::Query,
@@ -59,23 +59,18 @@ struct Known {
     waiting: Option<Delivery>,
 }
 
-impl Store {
+impl Deliveries<'_> {
     /// Lists an order for riders while it is cooked, and removes it otherwise.
-    pub async fn project_waiting_delivery(
-        &self,
-        order: &events::Order,
-        teller: Teller,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let waiting = if order.status == Status::Cooked { self.waiting_delivery(order).await? } else { None };
-        self.project_delivery(&order.order_id, order.version, waiting, teller, now).await
+    pub async fn project(self, order: &events::Order, teller: Teller, now: Timestamp) -> Result<(), Fault> {
+        let waiting = if order.status == Status::Cooked { self.waiting(order).await? } else { None };
+        self.put(&order.order_id, order.version, waiting, teller, now).await
     }
 
     /// An order as a delivery, with its store as it is known now. `None` if the order is not delivered.
-    async fn waiting_delivery(&self, order: &events::Order) -> Result<Option<Delivery>, Fault> {
+    async fn waiting(self, order: &events::Order) -> Result<Option<Delivery>, Fault> {
         let destination = order.delivery.as_ref().and_then(domain::delivery::Delivery::position);
         let (Some(store_id), Some(destination)) = (&order.store_id, destination) else { return Ok(None) };
-        let profile = self.store_profile(store_id).await?;
+        let profile = self.0.stores().get(store_id).await?;
         Ok(Some(Delivery {
             order_id: order.order_id.clone(),
             version: order.version,
@@ -88,17 +83,17 @@ impl Store {
     }
 
     /// From this version of an order on it waits for a rider, or no longer does; unless that is no news.
-    async fn project_delivery(
-        &self,
+    async fn put(
+        self,
         order: &OrderId,
         version: u32,
         waiting: Option<Delivery>,
         teller: Teller,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let (key, table) = (keys::delivery(order), self.tables.views.as_str());
+        let (key, table) = (keys::delivery(order), self.0.tables.views.as_str());
         for _ in 0..ROUNDS {
-            let known: Option<Known> = self.get(table, &key).await?.map(read).transpose()?;
+            let known: Option<Known> = self.0.get(table, &key).await?.map(read).transpose()?;
             let is_known = |known: &Known| match teller {
                 Teller::Event => known.version >= version,
                 Teller::Order => known.version > version,
@@ -125,7 +120,7 @@ impl Store {
             for (place, delivery) in are_now.iter().zip(next.waiting.iter().cycle()) {
                 change = change.with(Write::put(table, row(place, delivery)?), ());
             }
-            match change.commit(self).await {
+            match change.commit(self.0).await {
                 Ok(()) => return Ok(()),
                 Err(NotCommitted::Failed(_)) => {}
                 Err(NotCommitted::Fault(fault)) => return Err(fault),
@@ -135,12 +130,12 @@ impl Store {
     }
 
     /// The deliveries that wait in these cells, each of which is as coarse as [`keys::COARSE_CELL`] or finer.
-    pub async fn deliveries_in(&self, whom: Near, cells: &[Cell]) -> Result<Vec<Delivery>, Fault> {
+    pub async fn in_cells(self, whom: Near, cells: &[Cell]) -> Result<Vec<Delivery>, Fault> {
         let search = |cell: &Cell| {
             let (pk, prefix) = (keys::near(whom, cell.within(keys::COARSE_CELL)), cell.to_string());
             async move {
-                let query = Query { table: &self.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
-                self.query_all(&query).await
+                let query = Query { table: &self.0.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
+                self.0.query_all(&query).await
             }
         };
         let found: Vec<_> = stream::iter(cells).map(search).buffered(SIDE_BY_SIDE).try_collect().await?;
@@ -148,9 +143,9 @@ impl Store {
     }
 
     /// Which of these orders are known to wait for a rider.
-    pub async fn are_waiting(&self, orders: &[OrderId]) -> Result<Vec<bool>, Fault> {
-        let table = self.tables.views.as_str();
-        let mut found = self.batch_get(orders.iter().map(|order| (table, keys::delivery(order)))).await?;
+    pub async fn are_waiting(self, orders: &[OrderId]) -> Result<Vec<bool>, Fault> {
+        let table = self.0.tables.views.as_str();
+        let mut found = self.0.batch_get(orders.iter().map(|order| (table, keys::delivery(order)))).await?;
         let is_waiting = |order| match found.take(&keys::delivery(order)) {
             Some(item) => Ok(read::<Known>(item)?.waiting.is_some()),
             None => Ok(false),

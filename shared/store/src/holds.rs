@@ -1,7 +1,7 @@
 //! Holds: what the unpaid orders of a customer keep of the stock, in one row for each customer.
 
 use crate::{
-    Item, Store, Write,
+    CustomerHolds, Item, Write,
     item::{number, read, row},
     keys,
 };
@@ -12,10 +12,10 @@ pub(crate) fn holds_in(row: Option<Item>) -> Result<Holds, Fault> {
     row.map(read).transpose().map(Option::unwrap_or_default)
 }
 
-impl Store {
+impl CustomerHolds<'_> {
     /// Writes the holds of a customer, if nobody changed them since they were seen (`holds.version` is one more than then).
-    pub fn put_holds(&self, customer: &CustomerId, holds: &Holds) -> Result<Write, Fault> {
-        let put = Write::put(&self.tables.customers, row(&keys::holds(customer), holds)?);
+    pub fn put(self, customer: &CustomerId, holds: &Holds) -> Result<Write, Fault> {
+        let put = Write::put(&self.0.tables.customers, row(&keys::holds(customer), holds)?);
         Ok(match holds.version {
             1 => put.when_new(),
             version => {
@@ -25,9 +25,9 @@ impl Store {
     }
 
     /// Ends the hold of an order: it was paid, or it ended.
-    pub(crate) fn release_hold(&self, customer: &CustomerId, order: &OrderId) -> Write {
+    pub(crate) fn release(self, customer: &CustomerId, order: &OrderId) -> Write {
         let expression = "SET version = version + :one REMOVE orders.#order";
-        Write::update(&self.tables.customers, keys::holds(customer), expression)
+        Write::update(&self.0.tables.customers, keys::holds(customer), expression)
             .when("attribute_exists(orders.#order)")
             .name("#order", order.as_str())
             .value(":one", number(1))

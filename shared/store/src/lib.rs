@@ -122,3 +122,80 @@ impl Store {
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }
+
+/// Each noun has a handle, whose methods build its reads and writes.
+macro_rules! handles {
+    ($($(#[$documentation:meta])* $method:ident: $handle:ident;)+) => {
+        $(
+            $(#[$documentation])*
+            #[derive(Debug, Clone, Copy)]
+            pub struct $handle<'a>(&'a Store);
+        )+
+
+        impl Store {
+            $(
+                $(#[$documentation])*
+                pub const fn $method(&self) -> $handle<'_> {
+                    $handle(self)
+                }
+            )+
+        }
+    };
+}
+
+handles! {
+    /// Attempts to charge cards.
+    attempts: Attempts;
+    /// What the audit reads, and its result.
+    audits: Audits;
+    /// Boards of stores (projection).
+    boards: Boards;
+    /// Campaigns and the orders that they brought (projection).
+    campaigns: Campaigns;
+    /// Carts.
+    carts: Carts;
+    /// The change feed (projection).
+    change_feed: ChangeFeed;
+    /// Orders of sales channels.
+    channel_orders: ChannelOrders;
+    /// Products of sales channels, and their mappings.
+    channel_products: ChannelProducts;
+    /// Sales channels and their runs.
+    channels: Channels;
+    /// Points that are paid by card.
+    charges: Charges;
+    /// Circuit breakers.
+    circuits: Circuits;
+    /// Coupons and their sources.
+    coupons: Coupons;
+    /// Customers.
+    customers: Customers;
+    /// Deliveries that wait for a rider (projection).
+    deliveries: Deliveries;
+    /// Orders of other systems.
+    external_orders: ExternalOrders;
+    /// The stock that customers' unpaid orders reserve.
+    holds: CustomerHolds;
+    /// Notifications.
+    notifications: Notifications;
+    /// Views of orders (projection).
+    order_views: OrderViews;
+    /// Orders of this shop, and their replies.
+    orders: Orders;
+    /// Verification codes and message limits of phones.
+    phones: Phones;
+    /// Balances and ledgers.
+    points: Points;
+    /// Products.
+    products: Products;
+    /// Riders.
+    riders: Riders;
+    /// Sales and top sellers.
+    sales: Sales;
+    /// Stock of products.
+    stock: Stocks;
+    /// Stores.
+    stores: Stores;
+    /// Webhooks and their deliveries.
+    webhooks: Webhooks;
+}

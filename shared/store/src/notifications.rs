@@ -1,7 +1,7 @@
 //! Notifications: what a customer was told of an order, by which channel; a row for each, so that nothing is told twice.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Item, Notifications, Transaction, Write,
     item::{read, row, text},
     keys,
     read::Query,
@@ -78,45 +78,40 @@ pub(crate) fn notification_in(item: Item) -> Result<Notification, Fault> {
     read(item)
 }
 
-impl Store {
+impl Notifications<'_> {
     /// What a customer was told of a version of an order.
-    pub async fn notifications(&self, order: &OrderId, version: u32) -> Result<Vec<Notification>, Fault> {
+    pub async fn of_version(self, order: &OrderId, version: u32) -> Result<Vec<Notification>, Fault> {
         let (pk, prefix) = (keys::order_rows(order), keys::notifications(version));
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
-        self.query_all(&query).await?.into_iter().map(read).collect()
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
+        self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
     /// Keeps a notification, unless something became of it already or somebody is about to send it; tells whether it did. One
     /// that is [`NotificationStatus::Sending`] is a claim: who makes it sends it, and nobody else does for a while.
-    pub async fn begin_notification(&self, order: &OrderId, notification: &Notification) -> Result<bool, Fault> {
+    pub async fn claim(self, order: &OrderId, notification: &Notification) -> Result<bool, Fault> {
         let free = "attribute_not_exists(pk) OR (#status = :sending AND #at <= :expired)";
         let expired = notification.at.minus(CLAIMED_FOR);
-        let put = self.put_notification(order, notification)?.when(free).name("#status", "status").name("#at", "at");
+        let put = self.put(order, notification)?.when(free).name("#status", "status").name("#at", "at");
         let put = put.value(":sending", text("SENDING")).value(":expired", text(expired));
-        Transaction::default().with(put, ()).commit_news(self).await
+        Transaction::default().with(put, ()).commit_news(self.0).await
     }
 
     /// Gives a claim back: the notification is to be sent, and nobody is at it.
-    pub async fn release_notification(&self, order: &OrderId, claim: &Notification) -> Result<(), Fault> {
+    pub async fn release(self, order: &OrderId, claim: &Notification) -> Result<(), Fault> {
         let key = keys::notification(order, claim.version, claim.channel);
-        let release = mine(Write::delete(&self.tables.views, key), claim);
-        Transaction::default().with(release, ()).commit_news(self).await.map(drop)
+        let release = mine(Write::delete(&self.0.tables.views, key), claim);
+        Transaction::default().with(release, ()).commit_news(self.0).await.map(drop)
     }
 
     /// Says what became of a notification that was claimed, unless somebody else took it over since.
-    pub async fn conclude_notification(
-        &self,
-        order: &OrderId,
-        claim: &Notification,
-        outcome: &Notification,
-    ) -> Result<(), Fault> {
-        let put = mine(self.put_notification(order, outcome)?, claim);
-        Transaction::default().with(put, ()).commit_news(self).await.map(drop)
+    pub async fn conclude(self, order: &OrderId, claim: &Notification, outcome: &Notification) -> Result<(), Fault> {
+        let put = mine(self.put(order, outcome)?, claim);
+        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
     }
 
-    fn put_notification(&self, order: &OrderId, notification: &Notification) -> Result<Write, Fault> {
+    fn put(self, order: &OrderId, notification: &Notification) -> Result<Write, Fault> {
         let key = keys::notification(order, notification.version, notification.channel);
-        Ok(Write::put(&self.tables.views, row(&key, notification)?))
+        Ok(Write::put(&self.0.tables.views, row(&key, notification)?))
     }
 }
 

@@ -4,7 +4,7 @@
 //! and who notifies never write the same row.
 
 use crate::{
-    Item, Page, PageRequest, Store, Teller, Transaction, Write,
+    Item, OrderViews, Page, PageRequest, Teller, Transaction, Write,
     item::{read, row, string},
     keys,
     notifications::{Notification, notification_in},
@@ -26,19 +26,19 @@ pub struct OrderView {
     pub notifications: Vec<Notification>,
 }
 
-impl Store {
+impl OrderViews<'_> {
     /// Keeps an order as it was told, unless that is no news; tells whether it was.
-    pub async fn project_order_view(&self, order: &Order, teller: Teller) -> Result<bool, Fault> {
-        let put = Write::put(&self.tables.views, row(&keys::order_view(&order.order_id), order)?);
-        Transaction::default().with(put.when_news(order.version, teller), ()).commit_news(self).await
+    pub async fn project(self, order: &Order, teller: Teller) -> Result<bool, Fault> {
+        let put = Write::put(&self.0.tables.views, row(&keys::order_view(&order.order_id), order)?);
+        Transaction::default().with(put.when_news(order.version, teller), ()).commit_news(self.0).await
     }
 
     /// A view of an order; none before the first of its events was projected.
-    pub async fn order_view(&self, id: &OrderId) -> Result<Option<OrderView>, Fault> {
+    pub async fn get(self, id: &OrderId) -> Result<Option<OrderView>, Fault> {
         let pk = keys::order_rows(id);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: "", newest_first: false };
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: "", newest_first: false };
         let (mut order, mut notifications) = (None, Vec::new());
-        for item in self.query_all(&query).await? {
+        for item in self.0.query_all(&query).await? {
             if string(&item, "sk")? == keys::VIEW {
                 order = Some(read(item)?);
             } else {
@@ -49,18 +49,18 @@ impl Store {
     }
 
     /// Views of a customer's orders, the newest first. A page's `next` is the place of its last order.
-    pub async fn order_views_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderView>, Fault> {
-        let Page { entries: ids, next } = self.order_ids_of(customer, page).await?;
-        let views = stream::iter(ids).map(|id| async move { self.order_view(&id).await }).buffered(SIDE_BY_SIDE);
+    pub async fn list(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderView>, Fault> {
+        let Page { entries: ids, next } = self.0.orders().ids(customer, page).await?;
+        let views = stream::iter(ids).map(|id| async move { self.get(&id).await }).buffered(SIDE_BY_SIDE);
         // An order may be in the list before its first event was projected.
         let entries = views.try_filter_map(|view| async { Ok(view) }).try_collect().await?;
         Ok(Page { entries, next })
     }
 
     /// The orders that the views hold, in the same order; those without a view are none.
-    pub async fn viewed_orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
-        let table = self.tables.views.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::order_view(id)))).await?;
+    pub async fn stored(self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
+        let table = self.0.tables.views.as_str();
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::order_view(id)))).await?;
         ids.iter().map(|id| found.take(&keys::order_view(id)).map(read::<Order>).transpose()).collect()
     }
 }

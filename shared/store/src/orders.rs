@@ -1,7 +1,7 @@
 //! Orders. An order's row is at once the payment record, the idempotency record and the outbox.
 
 use crate::{
-    Item, Page, PageRequest, Store, Write,
+    Item, Orders, Page, PageRequest, Write,
     attempts::{attempt_in, is_attempt},
     books::Place,
     due::{Due, DueKind},
@@ -155,18 +155,18 @@ pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
     serde_dynamo::from_item(image).map_err(Fault::broken)
 }
 
-impl Store {
+impl Orders<'_> {
     /// Everything that decides whether an order can be placed, as of one moment, in one call: an order that is placed
     /// meanwhile shows itself and its effects, or neither.
-    pub async fn before_order(&self, decisive: &Decisive<'_>) -> Result<BeforeOrder, Fault> {
+    pub async fn read_for_placement(self, decisive: &Decisive<'_>) -> Result<BeforeOrder, Fault> {
         let Decisive { customer, products, coupon, order, may_hold } = decisive;
         let (points, order, holds) = (keys::points(customer), keys::order(order), keys::holds(customer));
         let coupon = coupon.map(|coupon| keys::coupon(customer, coupon));
         let of_customer = [Some(points.clone()), coupon.clone(), may_hold.then(|| holds.clone())];
-        let of_customer = of_customer.into_iter().flatten().map(|key| (self.tables.customers.as_str(), key));
-        let stocks = products.iter().map(|id| (self.tables.products.as_str(), keys::stock(id)));
-        let all = stocks.chain(of_customer).chain([(self.tables.orders.as_str(), order.clone())]);
-        let mut found = self.snapshot(all).await?;
+        let of_customer = of_customer.into_iter().flatten().map(|key| (self.0.tables.customers.as_str(), key));
+        let stocks = products.iter().map(|id| (self.0.tables.products.as_str(), keys::stock(id)));
+        let all = stocks.chain(of_customer).chain([(self.0.tables.orders.as_str(), order.clone())]);
+        let mut found = self.0.snapshot(all).await?;
         let stocks = products.iter().filter_map(|id| Some(((*id).clone(), found.take(&keys::stock(id))?)));
         Ok(BeforeOrder {
             stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,
@@ -178,16 +178,16 @@ impl Store {
     }
 
     /// An order as the last write left it.
-    pub async fn order(&self, id: &OrderId) -> Result<Option<PlacedOrder>, Fault> {
-        self.get(&self.tables.orders, &keys::order(id)).await?.map(PlacedOrder::of).transpose()
+    pub async fn get(self, id: &OrderId) -> Result<Option<PlacedOrder>, Fault> {
+        self.0.get(&self.0.tables.orders, &keys::order(id)).await?.map(PlacedOrder::of).transpose()
     }
 
     /// Everything that is known of an order, in one call.
-    pub async fn order_file(&self, id: &OrderId) -> Result<Option<OrderFile>, Fault> {
+    pub async fn file(self, id: &OrderId) -> Result<Option<OrderFile>, Fault> {
         let pk = keys::order_rows(id);
-        let query = Query { table: &self.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut placed, mut attempts) = (None, Vec::new());
-        for item in self.query_all(&query).await? {
+        for item in self.0.query_all(&query).await? {
             if is_attempt(string(&item, "sk")?) {
                 attempts.push(attempt_in(item)?);
             } else {
@@ -198,79 +198,79 @@ impl Store {
     }
 
     /// Writes a new order.
-    pub fn put_order(&self, placed: &PlacedOrder) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.orders, placed.item()?).when_new())
+    pub fn put(self, placed: &PlacedOrder) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.orders, placed.item()?).when_new())
     }
 
     /// Writes an order anew, if it is still at the version that was seen.
-    pub(crate) fn replace_order(&self, placed: &PlacedOrder, seen_version: u32) -> Result<Write, Fault> {
-        let put = Write::put(&self.tables.orders, placed.item()?).when("version = :seen");
+    pub(crate) fn replace(self, placed: &PlacedOrder, seen_version: u32) -> Result<Write, Fault> {
+        let put = Write::put(&self.0.tables.orders, placed.item()?).when("version = :seen");
         Ok(put.value(":seen", crate::item::number(seen_version.into())))
     }
 
     /// Asserts that an order is still at the version that was seen.
-    pub fn check_order(&self, seen: &Order) -> Write {
-        Write::check(&self.tables.orders, keys::order(&seen.order_id))
+    pub fn check(self, seen: &Order) -> Write {
+        Write::check(&self.0.tables.orders, keys::order(&seen.order_id))
             .when("version = :seen")
             .value(":seen", crate::item::number(seen.version.into()))
     }
 
     /// What a request about an order was answered under its key.
-    pub async fn reply(&self, key_hash: &str) -> Result<Option<StoredReply>, Fault> {
-        self.get(&self.tables.orders, &keys::reply(key_hash)).await?.map(read).transpose()
+    pub async fn reply(self, key_hash: &str) -> Result<Option<StoredReply>, Fault> {
+        self.0.get(&self.0.tables.orders, &keys::reply(key_hash)).await?.map(read).transpose()
     }
 
     /// Keeps what a request about an order is answered under its key, if nothing was yet.
-    pub fn put_reply(&self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when_new())
+    pub fn put_reply(self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.orders, row(&keys::reply(key_hash), reply)?).when_new())
     }
 
     /// Keeps another answer in place of the one that was kept while it was not known.
-    pub fn replace_reply(&self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.orders, row(&keys::reply(key_hash), reply)?).when("attribute_exists(pk)"))
+    pub fn replace_reply(self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.orders, row(&keys::reply(key_hash), reply)?).when("attribute_exists(pk)"))
     }
 
     /// Forgets it: the request was refused after all, and a repeat is tried afresh.
-    pub fn forget_reply(&self, key_hash: &str) -> Write {
-        Write::delete(&self.tables.orders, keys::reply(key_hash)).when("attribute_exists(pk)")
+    pub fn remove_reply(self, key_hash: &str) -> Write {
+        Write::delete(&self.0.tables.orders, keys::reply(key_hash)).when("attribute_exists(pk)")
     }
 
     /// A page of the orders in one part of the index that wait to be paid although their time was over at `now`, the longest
     /// overdue first, and where the next page begins. The index follows the orders by a moment: who acts on one must assert
     /// that it still waits.
-    pub async fn overdue_orders(
-        &self,
+    pub async fn overdue(
+        self,
         shard: u8,
         now: Timestamp,
         from: Option<Place>,
     ) -> Result<(Vec<OrderId>, Option<Place>), Fault> {
-        let (rows, next) = self.overdue(&DueKind::Unpaid.shard_name(shard), now, from).await?;
+        let (rows, next) = self.0.overdue(&DueKind::Unpaid.shard_name(shard), now, from).await?;
         let id = |item: &Item| string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")));
         let ids = rows.iter().map(|item| id(item)?.map_err(Fault::broken));
         Ok((ids.collect::<Result<_, _>>()?, next))
     }
 
     /// Lists an order among its customer's, if it is not yet.
-    pub fn list_order(&self, customer: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Write {
-        Write::put(&self.tables.views, keys::listed_order(customer, placed_at, order).item()).when_new()
+    pub fn list_entry(self, customer: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Write {
+        Write::put(&self.0.tables.views, keys::listed_order(customer, placed_at, order).item()).when_new()
     }
 
     /// A customer's orders as they stand, the newest first. A page's `next` is the place of its last order.
-    pub async fn orders_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Order>, Fault> {
-        let Page { entries: ids, next } = self.order_ids_of(customer, page).await?;
-        let table = self.tables.orders.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
+    pub async fn list(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+        let Page { entries: ids, next } = self.ids(customer, page).await?;
+        let table = self.0.tables.orders.as_str();
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
         let orders = ids.iter().filter_map(|id| found.take(&keys::order(id)));
         let entries = orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
         Ok(Page { entries, next })
     }
 
     /// The ids of a customer's orders, the newest first. A page's `next` is the place of its last order.
-    pub(crate) async fn order_ids_of(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderId>, Fault> {
+    pub(crate) async fn ids(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderId>, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
-        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let id = |item: &Item| {
             let id = string(item, "sk")?.rsplit('#').next().unwrap_or_default();
             OrderId::parse(id).map_err(Fault::broken)

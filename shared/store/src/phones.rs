@@ -1,7 +1,7 @@
 //! Phones: the code that shows whose a phone is, and how many messages a phone may get in a day.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Item, Phones, Transaction, Write,
     item::{number, row, string, text, whole},
     keys,
 };
@@ -55,11 +55,11 @@ fn digest(customer: &CustomerId, phone: &MobileNumber, code: &str) -> String {
     domain::phone::digest(&format!("{customer} {} {code}", phone.dialled().as_str()))
 }
 
-impl Store {
-    fn count(&self, kind: keys::Counted, phone: &Dialled, most: i64, now: Timestamp) -> Write {
+impl Phones<'_> {
+    fn count(self, kind: keys::Counted, phone: &Dialled, most: i64, now: Timestamp) -> Write {
         let key = keys::phone_count(kind, &domain::phone::digest(phone.as_str()), Day::of(now));
         let set = "SET times = if_not_exists(times, :none) + :one, removeAfter = :expiry";
-        Write::update(&self.tables.customers, key, set)
+        Write::update(&self.0.tables.customers, key, set)
             .when("attribute_not_exists(pk) OR times < :most")
             .value(":none", number(0))
             .value(":one", number(1))
@@ -68,23 +68,23 @@ impl Store {
     }
 
     /// Counts a message to a number, unless it had as many today as it may; tells whether it did.
-    pub async fn count_message(&self, phone: &Dialled, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn count_message(self, phone: &Dialled, now: Timestamp) -> Result<bool, Fault> {
         let count = self.count(keys::Counted::Messages, phone, MAX_MESSAGES, now);
-        Transaction::default().with(count, ()).commit_news(self).await
+        Transaction::default().with(count, ()).commit_news(self.0).await
     }
 
     /// Takes back that a message was counted at that time: it was not sent, and is counted when it is tried again.
-    pub async fn uncount_message(&self, phone: &Dialled, counted_at: Timestamp) -> Result<(), Fault> {
+    pub async fn uncount_message(self, phone: &Dialled, counted_at: Timestamp) -> Result<(), Fault> {
         let digest = domain::phone::digest(phone.as_str());
         let key = keys::phone_count(keys::Counted::Messages, &digest, Day::of(counted_at));
-        let fewer = Write::update(&self.tables.customers, key, "SET times = times - :one");
+        let fewer = Write::update(&self.0.tables.customers, key, "SET times = times - :one");
         let fewer = fewer.when("times >= :one").value(":one", number(1));
-        Transaction::default().with(fewer, ()).commit_news(self).await.map(drop)
+        Transaction::default().with(fewer, ()).commit_news(self.0).await.map(drop)
     }
 
     /// Keeps the code that is about to be sent to a customer's phone, in place of one before, and counts it.
-    pub fn keep_code(
-        &self,
+    pub fn put_code(
+        self,
         customer: &CustomerId,
         phone: &MobileNumber,
         code: &str,
@@ -98,7 +98,7 @@ impl Store {
             valid_until,
             remove_after: valid_until.seconds() + 1,
         };
-        let put = Write::put(&self.tables.customers, row(&keys::phone_code(customer), &code)?);
+        let put = Write::put(&self.0.tables.customers, row(&keys::phone_code(customer), &code)?);
         let to = phone.dialled();
         Ok(Transaction::default()
             .with(self.count(keys::Counted::Codes, &to, MAX_CODES, now), NotCounted::Codes)
@@ -109,23 +109,23 @@ impl Store {
     /// Tries a code, and verifies the customer's phone if it is the one that was sent; tells whether it is. A try counts whatever
     /// comes of it, and before it is known: nobody tries more often by trying side by side.
     pub async fn try_code(
-        &self,
+        self,
         customer: &CustomerId,
         phone: &MobileNumber,
         code: &str,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let (table, key) = (self.tables.customers.as_str(), keys::phone_code(customer));
+        let (table, key) = (self.0.tables.customers.as_str(), keys::phone_code(customer));
         let tried = Write::update(table, key.clone(), "SET tries = tries + :one")
             .when("attribute_exists(pk) AND tries < :most AND validUntil > :now AND phone = :phone")
             .value(":one", number(1))
             .value(":most", number(MAX_TRIES))
             .value(":now", text(now))
             .value(":phone", text(phone.as_str()));
-        if !Transaction::default().with(tried, ()).commit_news(self).await? {
+        if !Transaction::default().with(tried, ()).commit_news(self.0).await? {
             return Ok(false);
         }
-        let Some(kept) = self.get(table, &key).await? else { return Ok(false) };
+        let Some(kept) = self.0.get(table, &key).await? else { return Ok(false) };
         let is_right = string(&kept, "digest")? == digest(customer, phone, code) && tries_in(&kept)? <= MAX_TRIES;
         if !is_right {
             return Ok(false);
@@ -135,7 +135,7 @@ impl Store {
             .value(":true", AttributeValue::Bool(true))
             .value(":phone", text(phone.as_str()));
         let used = Write::delete(table, key).when("attribute_exists(pk)");
-        Transaction::default().with(verified, ()).with(used, ()).commit_news(self).await
+        Transaction::default().with(verified, ()).with(used, ()).commit_news(self.0).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Balances, their ledger, and the charges that were made under an idempotency key.
 
 use crate::{
-    Item, Page, PageRequest, Store, Write,
+    Item, Page, PageRequest, Points, Write,
     item::{number, read, row, whole},
     keys,
     read::Query,
@@ -28,21 +28,22 @@ pub struct Charge {
     pub charged_at: Timestamp,
 }
 
-impl Store {
+impl Points<'_> {
     /// A customer's balance; a customer never seen has none.
-    pub async fn balance(&self, customer: &CustomerId) -> Result<Won, Fault> {
-        balance_in(self.get(&self.tables.customers, &keys::points(customer)).await?.as_ref())
+    pub async fn balance(self, customer: &CustomerId) -> Result<Won, Fault> {
+        balance_in(self.0.get(&self.0.tables.customers, &keys::points(customer)).await?.as_ref())
     }
 
     /// What a charge must know: the balance, and the charge already made under the key whose hash is given.
-    pub async fn before_charge(
-        &self,
+    pub async fn read_for_charge(
+        self,
         customer: &CustomerId,
         key_hash: Option<&str>,
     ) -> Result<(Won, Option<Charge>), Fault> {
-        let table = self.tables.customers.as_str();
+        let table = self.0.tables.customers.as_str();
         let (points, charge) = (keys::points(customer), key_hash.map(|hash| keys::charge(customer, hash)));
         let mut found = self
+            .0
             .batch_get([Some(points.clone()), charge.clone()].into_iter().flatten().map(|key| (table, key)))
             .await?;
         let made = charge.and_then(|key| found.take(&key)).map(read).transpose()?;
@@ -50,22 +51,22 @@ impl Store {
     }
 
     /// Sets a balance, if it is still what was seen.
-    pub fn set_balance(&self, customer: &CustomerId, seen: Won, balance: Won) -> Write {
+    pub fn set_balance(self, customer: &CustomerId, seen: Won, balance: Won) -> Write {
         let unchanged =
             if seen == Won::ZERO { "attribute_not_exists(balance) OR balance = :seen" } else { "balance = :seen" };
-        Write::update(&self.tables.customers, keys::points(customer), "SET balance = :balance")
+        Write::update(&self.0.tables.customers, keys::points(customer), "SET balance = :balance")
             .when(unchanged)
             .value(":seen", number(seen.get()))
             .value(":balance", number(balance.get()))
     }
 
     /// Takes points, if there are as many.
-    pub fn debit(&self, customer: &CustomerId, points: Won) -> Write {
+    pub fn debit(self, customer: &CustomerId, points: Won) -> Write {
         let enough = "balance >= :points";
         let condition =
             if points == Won::ZERO { "attribute_not_exists(balance) OR balance >= :points" } else { enough };
         Write::update(
-            &self.tables.customers,
+            &self.0.tables.customers,
             keys::points(customer),
             "SET balance = if_not_exists(balance, :none) - :points",
         )
@@ -75,9 +76,9 @@ impl Store {
     }
 
     /// Gives points, if the balance has room for them.
-    pub fn credit(&self, customer: &CustomerId, points: Won) -> Write {
+    pub fn credit(self, customer: &CustomerId, points: Won) -> Write {
         let expression = "SET balance = if_not_exists(balance, :none) + :points";
-        Write::update(&self.tables.customers, keys::points(customer), expression)
+        Write::update(&self.0.tables.customers, keys::points(customer), expression)
             .when("attribute_not_exists(balance) OR balance <= :room")
             .value(":points", number(points.get()))
             .value(":none", number(0))
@@ -85,21 +86,21 @@ impl Store {
     }
 
     /// Writes an entry into a customer's ledger.
-    pub fn enter(&self, customer: &CustomerId, entry: &Entry) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.customers, row(&keys::ledger(customer, &entry.entry_id), entry)?).when_new())
+    pub fn append_ledger_entry(self, customer: &CustomerId, entry: &Entry) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.customers, row(&keys::ledger(customer, &entry.entry_id), entry)?).when_new())
     }
 
     /// Records that a charge was made under an idempotency key.
-    pub fn record_charge(&self, charge: &Charge, key_hash: &str) -> Result<Write, Fault> {
-        Ok(Write::put(&self.tables.customers, row(&keys::charge(&charge.customer_id, key_hash), charge)?).when_new())
+    pub fn put_charge(self, charge: &Charge, key_hash: &str) -> Result<Write, Fault> {
+        Ok(Write::put(&self.0.tables.customers, row(&keys::charge(&charge.customer_id, key_hash), charge)?).when_new())
     }
 
     /// A customer's ledger, the newest entry first. A page's `next` is the id of its last entry.
-    pub async fn ledger(&self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Entry>, Fault> {
+    pub async fn ledger(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Entry>, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.tables.customers, pk: &pk, prefix: keys::LEDGER, newest_first: true };
+        let query = Query { table: &self.0.tables.customers, pk: &pk, prefix: keys::LEDGER, newest_first: true };
         let after = page.after.as_ref().map(|entry| format!("{}{entry}", keys::LEDGER));
-        let rows = self.query(&query, &PageRequest { after, ..*page }).await?;
+        let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::LEDGER).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }

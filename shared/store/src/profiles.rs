@@ -1,7 +1,7 @@
 //! Customers' profiles: how they are reached, and how many orders they have got.
 
 use crate::{
-    Item, Store, Transaction, Write,
+    Customers, Item, Transaction, Write,
     item::{number, read, row, text, whole},
     keys,
 };
@@ -64,10 +64,10 @@ struct Completed<'a> {
     completed_at: Timestamp,
 }
 
-impl Store {
+impl Customers<'_> {
     /// What is known of a customer; of one never seen, that they have got nothing.
-    pub async fn customer_profile(&self, id: &CustomerId) -> Result<CustomerProfile, Fault> {
-        let row = self.get(&self.tables.customers, &keys::customer_profile(id)).await?;
+    pub async fn get(self, id: &CustomerId) -> Result<CustomerProfile, Fault> {
+        let row = self.0.get(&self.0.tables.customers, &keys::customer_profile(id)).await?;
         let Some(row) = row else { return Ok(CustomerProfile::default()) };
         Ok(CustomerProfile {
             completed_orders: completed_in(&row)?.unsigned_abs(),
@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Puts how a customer is reached in place of what was `seen`; tells whether that was still so. What is counted stays.
-    pub async fn put_contact(&self, id: &CustomerId, contact: &Contact, seen: Option<&Contact>) -> Result<bool, Fault> {
+    pub async fn put_contact(self, id: &CustomerId, contact: &Contact, seen: Option<&Contact>) -> Result<bool, Fault> {
         let item: Item = serde_dynamo::to_item(contact).map_err(Fault::broken)?;
         let mut names = vec!["name", "notify", "phoneVerified"];
         names.extend(contact.phone.as_ref().map(|_| "phone"));
@@ -84,7 +84,7 @@ impl Store {
         let remove = if contact.phone.is_none() { " REMOVE #phone" } else { "" };
         let key = keys::customer_profile(id);
         let mut write =
-            Write::update(&self.tables.customers, key, &format!("SET {set}{remove}")).name("#phone", "phone");
+            Write::update(&self.0.tables.customers, key, &format!("SET {set}{remove}")).name("#phone", "phone");
         for name in names {
             let value = item.get(name).cloned().unwrap_or(AttributeValue::Null(true));
             write = write.name(&format!("#{name}"), name).value(&format!(":{name}"), value);
@@ -96,42 +96,43 @@ impl Store {
                 .value(":seen", text(phone.as_str()))
                 .value(":seenVerified", AttributeValue::Bool(verified)),
         };
-        Transaction::default().with(write, ()).commit_news(self).await
+        Transaction::default().with(write, ()).commit_news(self.0).await
     }
 
     /// Counts an order that a customer has got, unless it was counted before; tells whether it was not.
-    pub async fn count_completed(&self, id: &CustomerId, order_id: &OrderId, at: Timestamp) -> Result<bool, Fault> {
-        let table = self.tables.customers.as_str();
+    pub async fn count_completed(self, id: &CustomerId, order_id: &OrderId, at: Timestamp) -> Result<bool, Fault> {
+        let table = self.0.tables.customers.as_str();
         let completed = row(&keys::completed(id, order_id), &Completed { order_id, completed_at: at })?;
         let count = "SET completedOrders = if_not_exists(completedOrders, :none) + :one";
         let count = Write::update(table, keys::customer_profile(id), count);
         Transaction::default()
             .with(Write::put(table, completed).when_new(), ())
             .with(count.value(":none", number(0)).value(":one", number(1)), ())
-            .commit_news(self)
+            .commit_news(self.0)
             .await
     }
 
     /// How many orders a customer is said to have got, and how many are counted.
-    pub async fn completed_orders(&self, id: &CustomerId) -> Result<(i64, i64), Fault> {
-        let said = self.get(&self.tables.customers, &keys::customer_profile(id)).await?;
+    pub async fn completed_orders(self, id: &CustomerId) -> Result<(i64, i64), Fault> {
+        let said = self.0.get(&self.0.tables.customers, &keys::customer_profile(id)).await?;
         let said = said.map_or(Ok(0), |row| completed_in(&row))?;
         let (pk, mut counted) = (keys::customer(id), 0);
-        let table = self.tables.customers.as_str();
+        let table = self.0.tables.customers.as_str();
         let query = crate::read::Query { table, pk: &pk, prefix: keys::COMPLETED, newest_first: false };
-        self.query_each(&query, |_| {
-            counted += 1;
-            Ok(())
-        })
-        .await?;
+        self.0
+            .query_each(&query, |_| {
+                counted += 1;
+                Ok(())
+            })
+            .await?;
         Ok((said, counted))
     }
 
     /// Which of these orders are counted among those that their customers have got.
-    pub async fn are_counted(&self, orders: &[(CustomerId, OrderId)]) -> Result<Vec<bool>, Fault> {
-        let table = self.tables.customers.as_str();
+    pub async fn are_counted(self, orders: &[(CustomerId, OrderId)]) -> Result<Vec<bool>, Fault> {
+        let table = self.0.tables.customers.as_str();
         let keys: Vec<_> = orders.iter().map(|(customer, order)| keys::completed(customer, order)).collect();
-        let mut found = self.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
+        let mut found = self.0.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
         Ok(keys.iter().map(|key| found.take(key).is_some()).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Riders: which orders each of them has, in one row for each rider, so that nobody takes more than can be brought.
 
 use crate::{
-    Item, Store, Write,
+    Item, Riders, Write,
     item::{number, text},
     keys,
 };
@@ -22,18 +22,18 @@ pub(crate) fn open_deliveries_in(row: &Item) -> Result<BTreeSet<OrderId>, Fault>
     ids.iter().map(|id| OrderId::parse(id).map_err(Fault::broken)).collect()
 }
 
-impl Store {
+impl Riders<'_> {
     /// Gives a rider an order, if they have fewer than [`MAX_OPEN_DELIVERIES`].
-    pub(crate) fn add_open_delivery(&self, rider: &RiderId, order: &OrderId) -> Write {
-        Write::update(&self.tables.orders, keys::open_deliveries(rider), "ADD orders :order")
+    pub(crate) fn add_delivery(self, rider: &RiderId, order: &OrderId) -> Write {
+        Write::update(&self.0.tables.orders, keys::open_deliveries(rider), "ADD orders :order")
             .when("attribute_not_exists(orders) OR size(orders) < :most")
             .value(":order", one(order))
             .value(":most", number(MAX_OPEN_DELIVERIES))
     }
 
     /// Takes an order from a rider: it was delivered, or another one brings it.
-    pub(crate) fn remove_open_delivery(&self, rider: &RiderId, order: &OrderId) -> Write {
-        Write::update(&self.tables.orders, keys::open_deliveries(rider), "DELETE orders :order")
+    pub(crate) fn remove_delivery(self, rider: &RiderId, order: &OrderId) -> Write {
+        Write::update(&self.0.tables.orders, keys::open_deliveries(rider), "DELETE orders :order")
             .when("contains(orders, :id)")
             .value(":order", one(order))
             .value(":id", text(order))

@@ -5,7 +5,7 @@
 //! row, in the same transaction, and by the note the hour is summed anew.
 
 use crate::{
-    Item, PageRequest, Store, Transaction, Write,
+    Item, PageRequest, Sales, Transaction, Write,
     item::{number, read, row, string, text},
     keys::{self, Key},
     read::Query,
@@ -71,11 +71,11 @@ pub struct LateSale {
 #[derive(Debug)]
 struct Known;
 
-impl Store {
+impl Sales<'_> {
     /// Keeps what an order sold, unless the same or a later version of the order is already known.
-    pub async fn record_sale(&self, sale: &Sale, now: Timestamp) -> Result<(), Fault> {
+    pub async fn record(self, sale: &Sale, now: Timestamp) -> Result<(), Fault> {
         let hour = Hour::of(sale.paid_at);
-        let table = self.tables.views.as_str();
+        let table = self.0.tables.views.as_str();
         let newer = |item: Item| Write::put(table, item).when_newer(sale.version);
         let transaction =
             Transaction::default().with(newer(expiring(row(&keys::sale(hour, &sale.order_id), sale)?, now)), Known);
@@ -86,30 +86,32 @@ impl Store {
             note.insert("version".into(), number(sale.version.into()));
             transaction.with(newer(note), Known)
         };
-        transaction.commit_news(self).await.map(drop)
+        transaction.commit_news(self.0).await.map(drop)
     }
 
     /// Calls `each` for every sale of an hour, a page at a time.
-    pub async fn each_sale(&self, hour: Hour, mut each: impl FnMut(&Sale)) -> Result<(), Fault> {
+    pub async fn each(self, hour: Hour, mut each: impl FnMut(&Sale)) -> Result<(), Fault> {
         let pk = keys::sales(hour);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::SALE, newest_first: false };
-        self.query_each(&query, |item| {
-            each(&read(item)?);
-            Ok(())
-        })
-        .await
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::SALE, newest_first: false };
+        self.0
+            .query_each(&query, |item| {
+                each(&read(item)?);
+                Ok(())
+            })
+            .await
     }
 
     /// The totals of a closed hour, if they were summed.
-    pub async fn totals(&self, hour: Hour) -> Result<Option<Sold>, Fault> {
+    pub async fn totals(self, hour: Hour) -> Result<Option<Sold>, Fault> {
         let pk = keys::sales(hour);
-        let query = Query { table: &self.tables.views, pk: &pk, prefix: keys::TOTAL, newest_first: false };
+        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::TOTAL, newest_first: false };
         let mut parts: Vec<Part> = Vec::new();
-        self.query_each(&query, |item| {
-            parts.push(read(item)?);
-            Ok(())
-        })
-        .await?;
+        self.0
+            .query_each(&query, |item| {
+                parts.push(read(item)?);
+                Ok(())
+            })
+            .await?;
         // Parts beyond the first's count are left over from a larger sum.
         let count = parts.first().map(|first| first.parts);
         let sum = |count| {
@@ -122,7 +124,7 @@ impl Store {
     }
 
     /// Keeps the totals of a closed hour, all parts at once, unless a sum begun later is already there; tells whether it did.
-    pub async fn put_totals(&self, hour: Hour, sold: &Sold, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn put_totals(self, hour: Hour, sold: &Sold, now: Timestamp) -> Result<bool, Fault> {
         let entries: Vec<_> = sold.iter().map(|(product, units)| (product.clone(), *units)).collect();
         let parts = entries.len().div_ceil(PRODUCTS_IN_PART).max(1);
         let mut chunks = entries.chunks(PRODUCTS_IN_PART);
@@ -130,38 +132,38 @@ impl Store {
         for number_of_part in 0..parts {
             let sold = chunks.next().unwrap_or_default().iter().cloned().collect();
             let item = expiring(row(&keys::total(hour, number_of_part), &Part { parts, sold })?, now);
-            let put = Write::put(&self.tables.views, item).when("attribute_not_exists(pk) OR summedAt <= :now");
+            let put = Write::put(&self.0.tables.views, item).when("attribute_not_exists(pk) OR summedAt <= :now");
             transaction = transaction.with(put.value(":now", text(now)), Known);
         }
-        transaction.commit_news(self).await
+        transaction.commit_news(self.0).await
     }
 
     /// Notes of sales that were told late, the oldest hour first: a page of them.
-    pub async fn late_sales(&self, page: &PageRequest) -> Result<crate::Page<LateSale>, Fault> {
-        let query = Query { table: &self.tables.views, pk: keys::LATE_SALES, prefix: "", newest_first: false };
-        let rows = self.query(&query, page).await?;
+    pub async fn late(self, page: &PageRequest) -> Result<crate::Page<LateSale>, Fault> {
+        let query = Query { table: &self.0.tables.views, pk: keys::LATE_SALES, prefix: "", newest_first: false };
+        let rows = self.0.query(&query, page).await?;
         let entries = rows.entries.iter().map(late_sale).collect::<Result<_, _>>()?;
         Ok(crate::Page { entries, next: rows.next })
     }
 
     /// Removes a note, unless the order's sale was told again since.
-    pub async fn forget_late_sale(&self, late: &LateSale) -> Result<(), Fault> {
-        let delete = Write::delete(&self.tables.views, late.key.clone()).when("version = :version");
+    pub async fn remove_late(self, late: &LateSale) -> Result<(), Fault> {
+        let delete = Write::delete(&self.0.tables.views, late.key.clone()).when("version = :version");
         let transaction = Transaction::default().with(delete.value(":version", number(late.version)), Known);
-        transaction.commit_news(self).await.map(drop)
+        transaction.commit_news(self.0).await.map(drop)
     }
 
     /// The top sellers as last counted, in one call.
-    pub async fn top_sellers(&self) -> Result<Option<TopSellers>, Fault> {
-        self.get(&self.tables.views, &keys::top_sellers()).await?.map(read).transpose()
+    pub async fn top_sellers(self) -> Result<Option<TopSellers>, Fault> {
+        self.0.get(&self.0.tables.views, &keys::top_sellers()).await?.map(read).transpose()
     }
 
     /// Keeps the top sellers, unless a later count is already there.
-    pub async fn put_top_sellers(&self, top: &TopSellers) -> Result<(), Fault> {
-        let put = Write::put(&self.tables.views, row(&keys::top_sellers(), top)?)
+    pub async fn put_top_sellers(self, top: &TopSellers) -> Result<(), Fault> {
+        let put = Write::put(&self.0.tables.views, row(&keys::top_sellers(), top)?)
             .when("attribute_not_exists(pk) OR asOf < :asOf");
         let transaction = Transaction::default().with(put.value(":asOf", text(top.as_of)), Known);
-        transaction.commit_news(self).await.map(drop)
+        transaction.commit_news(self.0).await.map(drop)
     }
 }
 

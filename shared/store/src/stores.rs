@@ -1,7 +1,7 @@
 //! Stores: what is known of them, and whether they are open.
 
 use crate::{
-    Item, Page, PageRequest, Store, Transaction, Write,
+    Item, Page, PageRequest, Stores, Transaction, Write,
     item::{read, row, string, text},
     keys,
 };
@@ -11,14 +11,14 @@ use domain::{Fault, StoreId, store::StoreProfile};
 /// The name under which the index lists stores.
 const STORES: &str = "STORES";
 
-impl Store {
+impl Stores<'_> {
     /// What is known of a store.
-    pub async fn store_profile(&self, id: &StoreId) -> Result<Option<StoreProfile>, Fault> {
-        self.get(&self.tables.products, &keys::store_profile(id)).await?.map(profile_in).transpose()
+    pub async fn get(self, id: &StoreId) -> Result<Option<StoreProfile>, Fault> {
+        self.0.get(&self.0.tables.products, &keys::store_profile(id)).await?.map(profile_in).transpose()
     }
 
     /// A page of the stores, by id. A page's `next` is the id of its last.
-    pub async fn list_stores(&self, page: &PageRequest) -> Result<Page<StoreProfile>, Fault> {
+    pub async fn list(self, page: &PageRequest) -> Result<Page<StoreProfile>, Fault> {
         let start = page.after.as_deref().map(|id| {
             let mut start = keys::store_profile(&StoreId::parse(id).map_err(Fault::broken)?).item();
             start.insert("catalogue".into(), text(STORES));
@@ -27,12 +27,12 @@ impl Store {
         });
         let start = start.transpose()?;
         let call = || {
-            let request = self.client.query().table_name(&self.tables.products).index_name("all");
+            let request = self.0.client.query().table_name(&self.0.tables.products).index_name("all");
             let request = request.key_condition_expression("catalogue = :stores");
             let request = request.expression_attribute_values(":stores", text(STORES));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let answer = self.ask(call).await?;
+        let answer = self.0.ask(call).await?;
         let page = page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, |item| {
             string(item, "productId").map(str::to_owned)
         })?;
@@ -40,14 +40,14 @@ impl Store {
     }
 
     /// What is known of some stores; those unknown are left out.
-    pub async fn store_profiles(&self, ids: &[&StoreId]) -> Result<Vec<StoreProfile>, Fault> {
-        let table = self.tables.products.as_str();
-        let mut found = self.batch_get(ids.iter().map(|id| (table, keys::store_profile(id)))).await?;
+    pub async fn many(self, ids: &[&StoreId]) -> Result<Vec<StoreProfile>, Fault> {
+        let table = self.0.tables.products.as_str();
+        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::store_profile(id)))).await?;
         ids.iter().filter_map(|id| found.take(&keys::store_profile(id))).map(profile_in).collect()
     }
 
     /// Puts what is known of a store in place of what was known: there is nothing to assert.
-    pub async fn put_store_profile(&self, profile: &StoreProfile) -> Result<(), Fault> {
+    pub async fn put(self, profile: &StoreProfile) -> Result<(), Fault> {
         let mut item = row(&keys::store_profile(&profile.store_id), profile)?;
         // One index lists products and stores, each under a name of their own; by id, as its sort key says.
         item.insert("catalogue".into(), text(STORES));
@@ -55,13 +55,13 @@ impl Store {
         // The index of a store's products is for products alone.
         item.remove("storeId");
         item.insert("id".into(), text(&profile.store_id));
-        let put = Write::put(&self.tables.products, item);
-        Transaction::default().with(put, ()).commit_unconditional(self).await
+        let put = Write::put(&self.0.tables.products, item);
+        Transaction::default().with(put, ()).commit_unconditional(self.0).await
     }
 
     /// Asserts that a store is open. One that nobody has set up is not: nobody would see its orders.
-    pub fn check_open(&self, id: &StoreId) -> Write {
-        Write::check(&self.tables.products, keys::store_profile(id))
+    pub fn check_open(self, id: &StoreId) -> Write {
+        Write::check(&self.0.tables.products, keys::store_profile(id))
             .when("#open = :true")
             .name("#open", "open")
             .value(":true", AttributeValue::Bool(true))

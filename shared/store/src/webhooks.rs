@@ -1,7 +1,7 @@
 //! Webhooks: who wants to be told of which events, and what became of each delivery.
 
 use crate::{
-    Item, Page, PageRequest, Store, Transaction, Write,
+    Item, Page, PageRequest, Transaction, Webhooks, Write,
     item::{number, read, row, string, text},
     keys,
     read::Query,
@@ -135,62 +135,58 @@ impl From<&WebhookDelivery> for DueWebhookDelivery {
     }
 }
 
-impl Store {
+impl Webhooks<'_> {
     /// A webhook.
-    pub async fn webhook(&self, name: &WebhookName) -> Result<Option<Webhook>, Fault> {
-        self.get(&self.tables.webhooks, &keys::webhook(name)).await?.map(read).transpose()
+    pub async fn get(self, name: &WebhookName) -> Result<Option<Webhook>, Fault> {
+        self.0.get(&self.0.tables.webhooks, &keys::webhook(name)).await?.map(read).transpose()
     }
 
     /// Every webhook, by name.
-    pub async fn webhooks(&self) -> Result<Vec<Webhook>, Fault> {
-        let query = Query { table: &self.tables.webhooks, pk: keys::WEBHOOKS, prefix: "", newest_first: false };
-        self.query_all(&query).await?.into_iter().map(read).collect()
+    pub async fn all(self) -> Result<Vec<Webhook>, Fault> {
+        let query = Query { table: &self.0.tables.webhooks, pk: keys::WEBHOOKS, prefix: "", newest_first: false };
+        self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
     /// Puts a webhook, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
-    pub async fn put_webhook(&self, webhook: &Webhook) -> Result<bool, Fault> {
-        let put = Write::put(&self.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
-        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_news(self).await
+    pub async fn put(self, webhook: &Webhook) -> Result<bool, Fault> {
+        let put = Write::put(&self.0.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
+        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_news(self.0).await
     }
 
     /// Removes a webhook; its log expires. There is nothing to assert.
-    pub async fn remove_webhook(&self, name: &WebhookName) -> Result<(), Fault> {
-        let delete = Write::delete(&self.tables.webhooks, keys::webhook(name));
-        Transaction::default().with(delete, ()).commit_unconditional(self).await
+    pub async fn remove(self, name: &WebhookName) -> Result<(), Fault> {
+        let delete = Write::delete(&self.0.tables.webhooks, keys::webhook(name));
+        Transaction::default().with(delete, ()).commit_unconditional(self.0).await
     }
 
     /// A delivery.
-    pub async fn webhook_delivery(
-        &self,
-        name: &WebhookName,
-        id: &DeliveryId,
-    ) -> Result<Option<WebhookDelivery>, Fault> {
-        self.get(&self.tables.webhooks, &keys::webhook_delivery(name, id)).await?.map(read).transpose()
+    pub async fn delivery(self, name: &WebhookName, id: &DeliveryId) -> Result<Option<WebhookDelivery>, Fault> {
+        self.0.get(&self.0.tables.webhooks, &keys::webhook_delivery(name, id)).await?.map(read).transpose()
     }
 
     /// Puts a delivery, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
-    pub async fn put_webhook_delivery(&self, delivery: &WebhookDelivery) -> Result<bool, Fault> {
+    pub async fn put_delivery(self, delivery: &WebhookDelivery) -> Result<bool, Fault> {
         let key = keys::webhook_delivery(&delivery.webhook, &delivery.delivery_id);
         let mut item: Item = row(&key, delivery)?;
         item.insert("expiresAt".into(), number(delivery.created_at.plus(KEPT).seconds()));
         if delivery.status == DeliveryStatus::Pending {
             item.insert("dueWebhook".into(), text(&delivery.webhook));
         }
-        let put = unwritten_since(Write::put(&self.tables.webhooks, item), delivery.writes);
-        Transaction::default().with(put, ()).commit_news(self).await
+        let put = unwritten_since(Write::put(&self.0.tables.webhooks, item), delivery.writes);
+        Transaction::default().with(put, ()).commit_news(self.0).await
     }
 
     /// At most `limit` deliveries to a webhook that were to be tried by a time, the longest overdue first. The index follows the
     /// rows by a moment.
-    pub async fn due_webhook_deliveries(
-        &self,
+    pub async fn due_deliveries(
+        self,
         name: &WebhookName,
         by: Timestamp,
         limit: i32,
     ) -> Result<Vec<DueWebhookDelivery>, Fault> {
-        let table = self.tables.webhooks.as_str();
+        let table = self.0.tables.webhooks.as_str();
         let call = || {
-            let request = self.client.query().table_name(table).index_name("due");
+            let request = self.0.client.query().table_name(table).index_name("due");
             let request = request.key_condition_expression("dueWebhook = :webhook AND nextAttemptAt <= :by");
             let request = request.expression_attribute_values(":webhook", text(name));
             request.expression_attribute_values(":by", text(by)).limit(limit).send()
@@ -202,28 +198,24 @@ impl Store {
                 next_attempt_at: string(&item, "nextAttemptAt")?.parse().map_err(Fault::broken)?,
             })
         };
-        self.ask(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
+        self.0.ask(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
     }
 
     /// Puts a delivery that is due off until a time, by which it is found again; tells whether it was still due.
-    pub async fn put_off_webhook_delivery(&self, due: &DueWebhookDelivery, until: Timestamp) -> Result<bool, Fault> {
+    pub async fn postpone_delivery(self, due: &DueWebhookDelivery, until: Timestamp) -> Result<bool, Fault> {
         let key = keys::webhook_delivery(&due.webhook, &due.delivery_id);
         let expression = "SET nextAttemptAt = :until, writes = writes + :one";
-        let update = Write::update(&self.tables.webhooks, key, expression);
+        let update = Write::update(&self.0.tables.webhooks, key, expression);
         let update = update.when("nextAttemptAt = :seen").value(":seen", text(due.next_attempt_at));
         let update = update.value(":until", text(until)).value(":one", number(1));
-        Transaction::default().with(update, ()).commit_news(self).await
+        Transaction::default().with(update, ()).commit_news(self.0).await
     }
 
     /// The deliveries to a webhook, the newest first. A page's `next` is the id of its last.
-    pub async fn webhook_deliveries(
-        &self,
-        name: &WebhookName,
-        page: &PageRequest,
-    ) -> Result<Page<WebhookDelivery>, Fault> {
+    pub async fn deliveries(self, name: &WebhookName, page: &PageRequest) -> Result<Page<WebhookDelivery>, Fault> {
         let pk = keys::webhook_deliveries(name);
-        let query = Query { table: &self.tables.webhooks, pk: &pk, prefix: "", newest_first: true };
-        let rows = self.query(&query, page).await?;
+        let query = Query { table: &self.0.tables.webhooks, pk: &pk, prefix: "", newest_first: true };
+        let rows = self.0.query(&query, page).await?;
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next: rows.next })
     }
 }

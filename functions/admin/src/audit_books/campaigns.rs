@@ -46,7 +46,7 @@ async fn audit_campaign(store: &Store, campaign: &CampaignId, findings: &mut Fin
 }
 
 async fn kept(store: &Store, campaign: &CampaignId) -> Result<ByDay, Fault> {
-    let days = store.campaign_days(campaign).await?;
+    let days = store.campaigns().days(campaign).await?;
     Ok(days.into_iter().map(|(day, sum)| (day, sum.figures)).collect())
 }
 
@@ -54,7 +54,7 @@ async fn counted(store: &Store, campaign: &CampaignId) -> Result<ByDay, Fault> {
     let mut days = ByDay::new();
     let mut page = PageRequest { limit: 1000, after: None };
     loop {
-        let orders = store.campaign_orders(campaign, &page).await?;
+        let orders = store.campaigns().orders(campaign, &page).await?;
         for order in &orders.entries {
             *days.entry(Day::of(order.placed_at)).or_default() += figures(order);
         }

@@ -21,13 +21,13 @@ pub(super) async fn audit(store: &Store, orders: &[CollectedOrder], findings: &m
         }
         for (product, taken) in taken {
             findings.checked(TOOK);
-            let moved = store.moved_by(&order.order_id, product).await?;
+            let moved = store.channel_orders().stock_moved(&order.order_id, product).await?;
             if moved != taken && is_still(store, order).await? {
                 findings.violation(TOOK, format!("order/{} product/{product}", order.order_id), taken, moved);
             }
         }
     }
-    for ((_, order), status) in listed.iter().zip(store.listed_statuses(&listed).await?) {
+    for ((_, order), status) in listed.iter().zip(store.channel_orders().listed_statuses(&listed).await?) {
         findings.checked(LISTED);
         let expected = order.status.to_string();
         if status.as_ref() != Some(&expected) && is_still(store, order).await? {
@@ -63,6 +63,6 @@ async fn audit_reserved(store: &Store, order: &Order, pieces: &Pieces, findings:
 
 /// Whether an order stands as it did when it was read; if not, it says nothing.
 async fn is_still(store: &Store, order: &Order) -> Result<bool, Fault> {
-    let now = store.collected_order(&order.order_id).await?;
+    let now = store.external_orders().get(&order.order_id).await?;
     Ok(now.is_some_and(|now| now.order.version == order.version))
 }

@@ -12,7 +12,7 @@ use store::{Store, charges::ChargeFile};
 pub(super) async fn audit(store: &Store, charges: &[ChargeId], findings: &mut Findings) -> Result<(), Fault> {
     for id in charges {
         findings.checked(CARD_CHARGED);
-        let Some(ChargeFile { charge, attempt }) = store.charge_file(id).await? else {
+        let Some(ChargeFile { charge, attempt }) = store.charges().file(id).await? else {
             findings.violation(CARD_CHARGED, format!("charge/{id}"), "an attempt to pay it", "none");
             continue;
         };
@@ -22,7 +22,8 @@ pub(super) async fn audit(store: &Store, charges: &[ChargeId], findings: &mut Fi
             findings.violation(CARD_CHARGED, format!("charge/{id}"), "charged exactly if it was paid", actual);
         }
         let Some(made) = charge.charged else { continue };
-        let entry = store.entries(&[(charge.customer_id.clone(), made.entry_id)]).await?.pop().flatten();
+        let entry =
+            store.audits().ledger_entries(&[(charge.customer_id.clone(), made.entry_id)]).await?.pop().flatten();
         if entry.as_ref().map(|entry| (entry.amount, entry.reference.as_str())) != Some((charge.amount, id.as_str())) {
             let actual =
                 entry.map_or_else(|| "no entry".into(), |entry| format!("{} for {}", entry.amount, entry.reference));
@@ -46,7 +47,7 @@ pub(super) async fn audit_entries(
             continue;
         }
         findings.checked(CARD_CHARGED);
-        let named = store.charge_file(&id).await?.and_then(|file| file.charge.charged);
+        let named = store.charges().file(&id).await?.and_then(|file| file.charge.charged);
         if named.as_ref().map(|charged| (&charged.customer_id, &charged.entry_id)) != Some((customer, &entry.entry_id))
         {
             let key = format!("entry/{customer}/{}", entry.entry_id);

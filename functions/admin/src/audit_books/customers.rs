@@ -17,7 +17,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     let mut sources: BTreeMap<CouponSourceId, u64> = BTreeMap::new();
     let mut place = None;
     loop {
-        let (rows, next) = store.scan_customers(place).await?;
+        let (rows, next) = store.audits().scan_customers(place).await?;
         let (mut used, mut charged, mut used_coupons, mut completed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             let (CustomerRow::Balance(customer, _)
@@ -90,10 +90,10 @@ async fn close(store: &Store, account: Option<Account>, findings: &mut Findings)
     let Some(Account { customer, sum, balance, counted, said }) = account else { return Ok(()) };
     let key = format!("customer/{customer}");
     findings.not_negative(|| key.clone(), balance);
-    if said == counted || agree(COUNTED, &key, || store.completed_orders(&customer), findings).await? {
+    if said == counted || agree(COUNTED, &key, || store.customers().completed_orders(&customer), findings).await? {
         findings.checked(COUNTED);
     }
-    if sum == balance || agree(LEDGER, &key, || store.account(&customer), findings).await? {
+    if sum == balance || agree(LEDGER, &key, || store.audits().balance_and_ledger(&customer), findings).await? {
         findings.checked(LEDGER);
     }
     Ok(())
@@ -125,7 +125,7 @@ async fn agree<Fut: Future<Output = Result<(i64, i64), Fault>>>(
 async fn audit_entries(store: &Store, used: &[(CustomerId, Entry)], findings: &mut Findings) -> Result<(), Fault> {
     let ids: Vec<Option<OrderId>> = used.iter().map(|(_, entry)| OrderId::parse(&entry.reference).ok()).collect();
     let known: Vec<OrderId> = ids.iter().flatten().cloned().collect();
-    let mut orders = store.orders(&known).await?.into_iter();
+    let mut orders = store.audits().orders(&known).await?.into_iter();
     for ((customer, entry), id) in used.iter().zip(&ids) {
         findings.checked(PAID_ONCE);
         let order = id.as_ref().and_then(|_| orders.next().flatten());
@@ -153,7 +153,7 @@ async fn audit_completed(
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     let ids: Vec<OrderId> = completed.iter().map(|(_, order)| order.clone()).collect();
-    for ((customer, order_id), order) in completed.iter().zip(store.orders(&ids).await?) {
+    for ((customer, order_id), order) in completed.iter().zip(store.audits().orders(&ids).await?) {
         findings.checked(COUNTED);
         let is_complete = |order: &Order| order.status() == Status::Completed && order.customer_id == *customer;
         if !order.as_ref().is_some_and(is_complete) {
@@ -171,11 +171,11 @@ async fn audit_used(
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     let ids: Vec<OrderId> = used.iter().map(|(.., order)| order.clone()).collect();
-    for ((customer, coupon, order_id), order) in used.iter().zip(store.orders(&ids).await?) {
+    for ((customer, coupon, order_id), order) in used.iter().zip(store.audits().orders(&ids).await?) {
         findings.checked(USED_ONCE);
         if !order.is_some_and(|order| uses(&order, coupon)) {
             // An order that was called off between the two readings has given it back: ask for both at one moment.
-            let (now, order) = store.coupon_and_order((customer, &coupon.coupon_id), order_id).await?;
+            let (now, order) = store.audits().coupon_and_order((customer, &coupon.coupon_id), order_id).await?;
             let still_used = now.filter(|now| now.used_by.as_ref() == Some(order_id));
             if still_used.is_some_and(|now| !order.is_some_and(|order| uses(&order, &now))) {
                 let (key, expected) = (format!("coupon/{}", coupon.coupon_id), format!("order {order_id} uses it"));
@@ -202,7 +202,7 @@ async fn audit_sources(
     for look in 0..=LOOKS {
         let mut moving = BTreeMap::new();
         for (source_id, counted) in suspects {
-            let source = store.coupon_source(&source_id).await?.map(|put| put.source);
+            let source = store.coupons().source(&source_id).await?.map(|put| put.source);
             let (issued, quantity) = source.map_or((0, 0), |source| (source.issued, source.quantity));
             let is_as_counted = u64::try_from(issued) == Ok(counted);
             if is_as_counted || before.get(&source_id) == Some(&issued) {
@@ -240,7 +240,7 @@ async fn count_coupons(
 ) -> Result<BTreeMap<CouponSourceId, u64>, Fault> {
     let mut place = None;
     loop {
-        let (rows, next) = store.scan_customers(place).await?;
+        let (rows, next) = store.audits().scan_customers(place).await?;
         for row in rows {
             if let CustomerRow::Coupon(_, coupon) = row
                 && let Some(count) = counts.get_mut(&coupon.source_id)

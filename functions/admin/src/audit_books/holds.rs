@@ -43,7 +43,7 @@ async fn audit_hold(
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     findings.checked(HELD);
-    let (holds, order) = store.holds_and_order(customer, order_id).await?;
+    let (holds, order) = store.audits().holds_and_order(customer, order_id).await?;
     let unpaid = order.filter(|order| order.status() == Status::StockAllocated && order.customer_id == *customer);
     let (expected, actual) = (unpaid.as_ref().map(held_units), holds.orders.get(order_id).cloned());
     if expected != actual {
@@ -75,7 +75,7 @@ async fn audit_delivery(
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     findings.checked(CARRIED);
-    let (deliveries, order) = store.open_deliveries_and_order(rider, order_id).await?;
+    let (deliveries, order) = store.audits().open_deliveries_and_order(rider, order_id).await?;
     let is_carried = |order: &Order| order.state.rider_on_the_way() == Some(rider);
     let (expected, actual) = (order.as_ref().is_some_and(is_carried), deliveries.contains(order_id));
     if expected != actual {

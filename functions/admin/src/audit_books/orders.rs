@@ -25,7 +25,7 @@ pub(super) async fn audit(
     let mut current: Option<(Order, Vec<Attempt>)> = None;
     let mut place = None;
     loop {
-        let (rows, next) = store.scan_orders(place).await?;
+        let (rows, next) = store.audits().scan_orders(place).await?;
         let (mut whole, mut strays, mut collected, mut charges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
@@ -48,7 +48,7 @@ pub(super) async fn audit(
         }
         for (order, stray) in strays {
             // An order that is placed while the page is read may show its attempt alone.
-            if store.order(&order).await?.is_none() {
+            if store.orders().get(&order).await?.is_none() {
                 findings.violation(SETTLED, key_of(&stray), "an order", "none");
             }
         }
@@ -91,7 +91,7 @@ async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
         }
     }
     let keys: Vec<_> = named.iter().map(|(_, key, _)| key.clone()).collect();
-    for ((order, _, amount), entry) in named.iter().zip(store.entries(&keys).await?) {
+    for ((order, _, amount), entry) in named.iter().zip(store.audits().ledger_entries(&keys).await?) {
         findings.checked(PAID_ONCE);
         let expected = (amount.get(), order.order_id.as_str());
         let actual = entry.as_ref().map(|entry| (entry.amount.get(), entry.reference.as_str()));
@@ -112,14 +112,14 @@ async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
         .filter_map(|(order, _)| Some((order, (order.customer_id.clone(), order.coupon_id.clone()?))))
         .collect();
     let keys: Vec<_> = using.iter().map(|(_, key)| key.clone()).collect();
-    for ((order, (customer, coupon_id)), coupon) in using.iter().zip(store.coupons(&keys).await?) {
+    for ((order, (customer, coupon_id)), coupon) in using.iter().zip(store.audits().coupons(&keys).await?) {
         findings.checked(USED_ONCE);
         let order_id = &order.order_id;
         if coupon.and_then(|coupon| coupon.used_by).as_ref() == Some(order_id) {
             continue;
         }
         // Perhaps it was called off between the two readings: ask for both at one moment.
-        let (coupon, now) = store.coupon_and_order((customer, coupon_id), order_id).await?;
+        let (coupon, now) = store.audits().coupon_and_order((customer, coupon_id), order_id).await?;
         let used_by = coupon.and_then(|coupon| coupon.used_by);
         if now.is_some_and(|now| !now.status().is_called_off()) && used_by.as_ref() != Some(order_id) {
             let actual = used_by.map_or_else(|| "nobody uses it".to_owned(), |other| format!("order {other} uses it"));
@@ -161,7 +161,7 @@ async fn audit_attempts(
             return Ok(());
         };
         // Rows that belong together are not always read together.
-        let Some(file) = store.order_file(&order.order_id).await? else { return Ok(()) };
+        let Some(file) = store.orders().file(&order.order_id).await? else { return Ok(()) };
         if (&file.placed.order, &file.attempts) == (&order, &attempts) {
             findings.checked(CHARGED_ONCE);
             findings.violation(CHARGED_ONCE, key, expected, actual);

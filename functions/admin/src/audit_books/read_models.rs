@@ -33,7 +33,7 @@ fn key_of(order: &Order) -> String {
 
 /// Whether an order stands as it did when it was read; if not, it says nothing of what is kept of it.
 async fn is_still(store: &Store, order: &Order) -> Result<bool, Fault> {
-    let now = store.any_order(&order.order_id).await?;
+    let now = store.orders().any(&order.order_id).await?;
     Ok(now.is_some_and(|now| now.version == order.version))
 }
 
@@ -41,7 +41,7 @@ async fn is_still(store: &Store, order: &Order) -> Result<bool, Fault> {
 async fn audit_campaigns(store: &Store, orders: &[&Order], findings: &mut Findings) -> Result<(), Fault> {
     let brought: Vec<&Order> =
         orders.iter().copied().filter(|order| order.campaign_id.is_some() && order.payment.paid_at.is_some()).collect();
-    for (order, attributed) in brought.iter().zip(store.attributed_orders(&brought).await?) {
+    for (order, attributed) in brought.iter().zip(store.campaigns().stored(&brought).await?) {
         audit_copy(store, ATTRIBUTED, order, attributed, findings).await?;
     }
     Ok(())
@@ -50,7 +50,7 @@ async fn audit_campaigns(store: &Store, orders: &[&Order], findings: &mut Findin
 /// A view is what its order says.
 async fn audit_views(store: &Store, orders: &[&Order], findings: &mut Findings) -> Result<(), Fault> {
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
-    for (order, viewed) in orders.iter().zip(store.viewed_orders(&ids).await?) {
+    for (order, viewed) in orders.iter().zip(store.order_views().stored(&ids).await?) {
         audit_copy(store, VIEWED, order, viewed, findings).await?;
     }
     Ok(())
@@ -60,7 +60,7 @@ async fn audit_views(store: &Store, orders: &[&Order], findings: &mut Findings) 
 async fn audit_boards(store: &Store, orders: &[&Order], findings: &mut Findings, now: Timestamp) -> Result<(), Fault> {
     let on_boards = orders.iter().copied().filter(|order| is_on_board(order, now));
     let on_boards: Vec<_> = on_boards.filter_map(|order| Some((order.store_id.as_ref()?, order))).collect();
-    for ((_, order), boarded) in on_boards.iter().zip(store.boarded_orders(&on_boards).await?) {
+    for ((_, order), boarded) in on_boards.iter().zip(store.boards().stored(&on_boards).await?) {
         audit_copy(store, BOARDED, order, boarded, findings).await?;
     }
     Ok(())
@@ -90,7 +90,7 @@ async fn audit_deliveries(store: &Store, orders: &[&Order], findings: &mut Findi
     };
     let orders: Vec<&&Order> = orders.iter().filter(is_or_was_cooked).collect();
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
-    for (order, is_waiting) in orders.iter().zip(store.are_waiting(&ids).await?) {
+    for (order, is_waiting) in orders.iter().zip(store.deliveries().are_waiting(&ids).await?) {
         findings.checked(WAITING);
         let is_cooked = order.status == Status::Cooked;
         if is_waiting != is_cooked && is_still(store, order).await? {
@@ -106,7 +106,7 @@ async fn audit_completed(store: &Store, orders: &[&Order], findings: &mut Findin
     let completed = orders.iter().filter(|order| order.status == Status::Completed);
     let completed: Vec<(CustomerId, OrderId)> =
         completed.map(|order| (order.customer_id.clone(), order.order_id.clone())).collect();
-    for ((customer, order), is_counted) in completed.iter().zip(store.are_counted(&completed).await?) {
+    for ((customer, order), is_counted) in completed.iter().zip(store.customers().are_counted(&completed).await?) {
         findings.checked(COUNTED);
         if !is_counted {
             findings.violation(COUNTED, format!("order/{order}"), format!("counted for {customer}"), "not counted");

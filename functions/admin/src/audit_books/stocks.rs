@@ -16,7 +16,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     let mut batch: HashMap<ProductId, Stock> = HashMap::new();
     let mut place = None;
     loop {
-        let (rows, next) = store.scan_stocks(place).await?;
+        let (rows, next) = store.audits().scan_stocks(place).await?;
         for (product, row) in rows {
             let stock = batch.entry(product).or_default();
             match row {
@@ -56,7 +56,7 @@ async fn audit_batch(store: &Store, batch: HashMap<ProductId, Stock>, findings: 
                 findings.checked(STOCK);
                 continue;
             }
-            let (quantity, put_in) = store.stock_and_movements(&product).await?;
+            let (quantity, put_in) = store.audits().stock_and_movements(&product).await?;
             let after = Stock { quantity, put_in };
             if after == before {
                 findings.checked(STOCK);
@@ -81,7 +81,7 @@ async fn sold(store: &Store, products: &HashMap<ProductId, Stock>) -> Result<Has
     let mut sold = HashMap::new();
     let mut place = None;
     loop {
-        let (rows, next) = store.scan_orders(place).await?;
+        let (rows, next) = store.audits().scan_orders(place).await?;
         let orders = rows.into_iter().filter_map(|row| match row {
             OrderRow::Order(order) => Some(*order),
             OrderRow::Attempt(_) | OrderRow::Collected(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
