@@ -36,7 +36,7 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.starts_with("/carts") => json!({ "quantity": 1 }),
         path if path.contains("/coupon-sources/") => crate::coupon_source(1),
         path if path.ends_with("/status") => json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" }),
-        path if path.starts_with("/integrations/orders/{source}") => crate::collecting::told(1, "PAID"),
+        path if path.starts_with("/integrations/orders/{source}") => crate::external_orders::told(1, "PAID"),
         path if path.contains("/webhooks") => json!({ "url": "https://example.com", "events": ["*"] }),
         path if path.contains("/channels/{channelId}/products/") => json!({ "productId": "pen" }),
         path if path.contains("/channels") => json!({ "name": "Mock", "type": "MOCK" }),

@@ -3,8 +3,8 @@
 use crate::{
     assert_books_are_clean,
     audit::{violation, violations},
-    collecting::{partner, told},
     coupon,
+    external_orders::{partner, told},
     kitchen::{kitchen, step},
     order, pass, shop, sqs_event, text,
 };
@@ -84,8 +84,8 @@ async fn orders_that_came_before_campaigns_were_counted_are_counted_by_a_rebuild
     let world = shop().await;
     world.enable("project-campaigns", false);
     brought(&world, "spring", &[("pen", 1)], None).await;
-    let called_off = brought(&world, "spring", &[("ink", 1)], None).await;
-    world.customer("c1").post(&format!("/orders/{called_off}/cancel"), &json!({})).await;
+    let aborted = brought(&world, "spring", &[("ink", 1)], None).await;
+    world.customer("c1").post(&format!("/orders/{aborted}/cancel"), &json!({})).await;
     partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
     world.settle().await;
     assert_eq!(statistics(&world, "spring", "").await["orders"], json!(0));
@@ -139,7 +139,7 @@ async fn a_campaign_that_brought_nothing_has_nothing_and_days_must_be_days() {
 async fn the_audit_finds_sums_that_do_not_fit_their_orders_and_orders_that_no_campaign_has() {
     let world = shop().await;
     let id = brought(&world, "spring", &[("pen", 2)], None).await;
-    partner(&world).put("/integrations/orders/mall/e-1", &crate::collecting::told(1, "PAID")).await;
+    partner(&world).put("/integrations/orders/mall/e-1", &crate::external_orders::told(1, "PAID")).await;
     world.settle().await;
     world.advance(Duration::from_hours(2));
     assert_books_are_clean(&world).await;

@@ -1,7 +1,7 @@
 //! A partner that pulls the change feed sees every change, in order, none left out, also while others write.
 
 use crate::{
-    collecting::{partner, told},
+    external_orders::{partner, told},
     kitchen::{furnish, kitchen, ordered, step, walk},
     order, shop, text,
 };

@@ -241,9 +241,9 @@ async fn what_is_no_channel_is_refused_and_says_why_without_a_secret() {
     }
     assert_eq!(world.operator().get("/api/v1/admin/products?channelId=chn_none").await.status, 404);
     assert_eq!(world.operator().get("/api/v1/admin/orders?status=LOST").await.status, 400);
-    let told = crate::collecting::told(1, "PAID");
+    let told = crate::external_orders::told(1, "PAID");
     let channel = register(&world, "coupang", 0).await;
-    let partner = crate::collecting::partner(&world);
+    let partner = crate::external_orders::partner(&world);
     assert_eq!(partner.put(&format!("/integrations/orders/{channel}/7"), &told).await.status, 400);
 }
 
@@ -407,7 +407,7 @@ async fn an_order_of_a_channel_is_told_to_everybody_whom_orders_are_told() {
     collect(&world, &channel).await;
     pass(&world, Duration::from_secs(5)).await;
     let order = orders(&world, &channel).await.remove("7").unwrap();
-    let partner = crate::collecting::partner(&world);
+    let partner = crate::external_orders::partner(&world);
     let fed = partner.get("/integrations/orders?limit=100").await.json();
     let fed: Vec<&Value> = fed["changes"].as_array().unwrap().iter().map(|change| &change["orderId"]).collect();
     assert!(fed.contains(&&order["orderId"]), "{fed:?}");

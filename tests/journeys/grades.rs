@@ -40,8 +40,8 @@ async fn an_order_counts_once_however_often_it_is_told_and_only_when_it_is_compl
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
     walk(&world, &id, "PICKED_UP").await;
-    let called_off = ordered(&world, &[("gimbap", 1)]).await;
-    step(&world, &called_off, "cancel").await;
+    let aborted = ordered(&world, &[("gimbap", 1)]).await;
+    step(&world, &aborted, "cancel").await;
     world.settle().await;
     assert_eq!(customer(&world, "c1").await["completedOrders"], json!(0));
     let done = step(&world, &id, "confirm-delivery").await.json();

@@ -2,7 +2,7 @@
 
 use crate::{
     assert_books_are_clean,
-    collecting::{partner, told},
+    external_orders::{partner, told},
     kitchen::{kitchen, nearby, walk},
     text,
 };

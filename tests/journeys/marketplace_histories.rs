@@ -242,12 +242,12 @@ impl Truth {
     }
 
     /// How many units were called off of those items of each order of which something is left.
-    fn called_off(&self) -> BTreeMap<String, u64> {
-        let called_off = |items: &BTreeMap<u64, BTreeMap<u64, Parcel>>| -> u64 {
+    fn aborted(&self) -> BTreeMap<String, u64> {
+        let aborted = |items: &BTreeMap<u64, BTreeMap<u64, Parcel>>| -> u64 {
             let left = items.values().filter(|parcels| parcels.values().any(Parcel::stands));
             left.flat_map(BTreeMap::values).map(|parcel| u64::from(parcel.off)).sum()
         };
-        self.orders.iter().map(|(number, items)| (number.to_string(), called_off(items))).collect()
+        self.orders.iter().map(|(number, items)| (number.to_string(), aborted(items))).collect()
     }
 
     /// Where each order must stand, and how many units of it.
@@ -324,12 +324,12 @@ proptest! {
                 order["items"].as_array().unwrap().iter().map(|item| item["quantity"].as_u64().unwrap()).sum()
             };
             // What was called off before it was listed has no price.
-            let called_off = truth.called_off();
+            let aborted = truth.aborted();
             for (number, order) in seen.iter().filter(|(_, order)| order["status"] != "CANCELLED") {
                 assert_eq!(order["totalAmount"], 100 * units(order), "{order}");
                 let items = order["items"].as_array().unwrap();
                 let off: u64 = items.iter().map(|item| item["channel"]["cancelled"].as_u64().unwrap()).sum();
-                assert_eq!(off, called_off[number], "nothing is counted twice: {order}");
+                assert_eq!(off, aborted[number], "nothing is counted twice: {order}");
             }
             let seen: BTreeMap<String, (String, u64)> =
                 seen.iter().map(|(number, order)| (number.clone(), (text(order, "status"), units(order)))).collect();

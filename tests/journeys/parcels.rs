@@ -103,7 +103,7 @@ async fn more_reserved_than_an_order_has_and_a_product_in_two_items_are_found_by
     let key = json!({ "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "COLLECTED" } });
     let row = world.dynamodb("GetItem", json!({ "TableName": "OrdersTable", "Key": key })).await["Item"].clone();
     let mut ghost = row.clone();
-    ghost["pieces"]["M"]["items"]["M"]["71-900"] = row["pieces"]["M"]["items"]["M"]["900"].clone();
+    ghost["orderState"]["M"]["items"]["M"]["71-900"] = row["orderState"]["M"]["items"]["M"]["900"].clone();
     world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": ghost })).await;
     let laws = |audit: &Value| -> Vec<String> {
         audit["violations"].as_array().unwrap().iter().map(|one| text(one, "law")).collect()
@@ -111,7 +111,7 @@ async fn more_reserved_than_an_order_has_and_a_product_in_two_items_are_found_by
     let found = laws(&world.audit().await);
     assert!(found.contains(&"channel-order-reserves-what-it-has".into()), "{found:?}");
     let mut more = row;
-    more["pieces"]["M"]["items"]["M"]["900"]["M"]["draw"]["M"]["debt"] = json!({ "N": "1" });
+    more["orderState"]["M"]["items"]["M"]["900"]["M"]["reservation"]["M"]["shortfall"] = json!({ "N": "1" });
     world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": more })).await;
     let found = laws(&world.audit().await);
     assert!(found.contains(&"channel-order-reserves-what-it-has".into()), "{found:?}");

@@ -2,7 +2,7 @@
 
 use crate::contract;
 use domain::Failure;
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use std::sync::LazyLock;
 
 /// The route of the document.
@@ -19,11 +19,11 @@ pub fn function() -> Function {
 /// The document, written once for each process.
 static TEXT: LazyLock<String> = LazyLock::new(|| contract::document().to_string());
 
-async fn handle((): (), request: Request) -> Result<Answer, Failure> {
+async fn handle((): (), request: Request) -> Result<Response, Failure> {
     let (_, path) = request.method_and_path();
     Ok(if path == PAGE.path {
-        Answer::text("text/html; charset=utf-8", include_str!("api_docs.html"))
+        Response::text("text/html; charset=utf-8", include_str!("api_docs.html"))
     } else {
-        Answer::text("application/json", TEXT.as_str())
+        Response::text("application/json", TEXT.as_str())
     })
 }

@@ -19,7 +19,7 @@ use edge::{Function, Tick};
 use std::collections::HashMap;
 use store::{
     Store,
-    books::{Audit, Law, Violation},
+    audits::{Audit, Law, Violation},
 };
 
 /// The ledger explains the balance: all entries' sum is the balance.

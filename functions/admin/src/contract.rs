@@ -45,7 +45,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         "parameters": parameters(route),
         "responses": responses(route, schemas),
     });
-    if let Some(schema) = route.takes {
+    if let Some(schema) = route.request_body {
         let content = json!({ "application/json": { "schema": schema(schemas) } });
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
@@ -85,7 +85,7 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
     for (status, meaning) in route.successes {
         let mut response = json!({ "description": meaning });
-        if let Some(schema) = route.answers {
+        if let Some(schema) = route.response {
             response["content"] = json!({ "application/json": { "schema": schema(schemas) } });
         }
         responses.insert(status.to_string(), response);
@@ -108,7 +108,7 @@ pub fn problems(route: &Route) -> BTreeMap<u16, Vec<RefusalKind>> {
     if route.path.contains('{') && route.method == Method::Get {
         all.push(RefusalKind::NotFound);
     }
-    if route.takes.is_some() {
+    if route.request_body.is_some() {
         all.push(RefusalKind::UnsupportedMediaType);
     }
     all.extend(route.problems);

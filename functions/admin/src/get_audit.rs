@@ -1,12 +1,12 @@
 //! `GET /api/v1/admin/audit` tells what the last audit of the books found (장부 감사).
 
 use domain::{Failure, Refusal, RefusalKind, Role, Timestamp};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
     Store,
-    books::{Law, Violation},
+    audits::{Law, Violation},
 };
 
 /// The route.
@@ -16,7 +16,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Tells what the last audit of the books found (장부 감사)",
 )
-.answers::<AuditReport>()
+.response::<AuditReport>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -38,9 +38,9 @@ pub struct AuditReport {
     violations: Vec<Violation>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let audit = store.until(request.deadline).audits().last().await?.ok_or(Refusal::NotFound)?;
-    Ok(Answer::ok(&AuditReport {
+    Ok(Response::ok(&AuditReport {
         audited_at: audit.audited_at,
         clean: audit.violations.is_empty(),
         laws: audit.laws,

@@ -2,7 +2,7 @@
 
 use crate::ROUTES;
 use domain::{Failure, Refusal};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 
 /// The route.
 pub const ROUTE: Route = Route::new(Method::Any, "$default", Access::Public, "Whatever no other route answers");
@@ -12,7 +12,7 @@ pub fn function() -> Function {
     Function::http("no-such-route", &[ROUTE], handle)
 }
 
-async fn handle((): (), request: Request) -> Result<Answer, Failure> {
+async fn handle((): (), request: Request) -> Result<Response, Failure> {
     let (_, path) = request.method_and_path();
     let mut methods: Vec<Method> = ROUTES.iter().filter(|route| route.fits(path)).map(|route| route.method).collect();
     methods.sort_unstable();

@@ -7,7 +7,7 @@
 use domain::{Fault, OrderId, StoreId, Timestamp, order::Status};
 use edge::{Function, Tick};
 use events::Order;
-use store::{Store, Teller, boards::is_on_board, books::OrderRow};
+use store::{ProjectionSource, Store, audits::OrderRow, boards::is_on_board};
 
 /// The function.
 pub fn function() -> Function {
@@ -48,7 +48,7 @@ async fn rebuild(store: &Store, orders: &[Order], now: Timestamp) -> Result<usiz
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
     for (order, viewed) in orders.iter().zip(store.order_views().stored(&ids).await?) {
         if viewed.as_ref() != Some(order) {
-            rebuilt += usize::from(store.order_views().project(order, Teller::Order).await?);
+            rebuilt += usize::from(store.order_views().project(order, ProjectionSource::Rebuild).await?);
         }
     }
     let of_stores: Vec<(&StoreId, &Order)> =
@@ -56,13 +56,13 @@ async fn rebuild(store: &Store, orders: &[Order], now: Timestamp) -> Result<usiz
     let on_boards: Vec<_> = of_stores.iter().copied().filter(|(_, order)| is_on_board(order, now)).collect();
     for ((store_id, order), boarded) in on_boards.iter().zip(store.boards().stored(&on_boards).await?) {
         if boarded.as_ref() != Some(*order) {
-            rebuilt += usize::from(store.boards().project(store_id, order, Teller::Order).await?);
+            rebuilt += usize::from(store.boards().project(store_id, order, ProjectionSource::Rebuild).await?);
         }
     }
     let ids: Vec<OrderId> = of_stores.iter().map(|(_, order)| order.order_id.clone()).collect();
     for ((_, order), is_waiting) in of_stores.iter().zip(store.deliveries().are_waiting(&ids).await?) {
         if is_waiting != (order.status == Status::Cooked) {
-            store.deliveries().project(order, Teller::Order, now).await?;
+            store.deliveries().project(order, ProjectionSource::Rebuild, now).await?;
             rebuilt += 1;
         }
     }

@@ -1,18 +1,18 @@
 //! `GET /` says what answers here and where its documents are; `GET /health` says that it answers.
 
 use domain::Failure;
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What answers here.
 pub const ROOT: Route =
     Route::new(Method::Get, "/", Access::Public, "Says what answers here, and where its documents are")
-        .answers::<Service>();
+        .response::<Service>();
 
 /// That it answers.
 pub const HEALTH: Route =
-    Route::new(Method::Get, "/health", Access::Public, "Says that the API answers").answers::<Health>();
+    Route::new(Method::Get, "/health", Access::Public, "Says that the API answers").response::<Health>();
 
 /// The function.
 pub fn function() -> Function {
@@ -39,11 +39,11 @@ pub struct Health {
     status: &'static str,
 }
 
-async fn handle((): (), request: Request) -> Result<Answer, Failure> {
+async fn handle((): (), request: Request) -> Result<Response, Failure> {
     if request.method_and_path().1 == HEALTH.path {
-        return Ok(Answer::ok(&Health { status: "ok" }));
+        return Ok(Response::ok(&Health { status: "ok" }));
     }
-    Ok(Answer::ok(&Service {
+    Ok(Response::ok(&Service {
         name: "jumun",
         version: env!("CARGO_PKG_VERSION"),
         docs: crate::api_docs::PAGE.path,

@@ -9,13 +9,13 @@ use domain::{
     CampaignId, Failure, Refusal, Role,
     campaign::{Day, Figures},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::{
     Store,
-    campaigns::{DaySum, customers_within},
+    campaigns::{DayTotals, customers_within},
 };
 
 /// The route.
@@ -29,7 +29,7 @@ pub const ROUTE: Route = Route::new(
     ("from", "the first day, such as 2026-01-05; the campaign's first, if left out"),
     ("to", "the last day; the campaign's last, if left out"),
 ])
-.answers::<CampaignStatistics>();
+.response::<CampaignStatistics>();
 
 /// The function.
 pub fn function() -> Function {
@@ -97,7 +97,7 @@ impl Sums {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let campaign_id: CampaignId = request.path("campaignId")?;
     let (from, to): (Option<Day>, Option<Day>) = (request.query("from")?, request.query("to")?);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
@@ -105,17 +105,17 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     }
     let mut days = store.until(request.deadline).campaigns().days(&campaign_id).await?;
     days.retain(|day, _| from.is_none_or(|from| from <= *day) && to.is_none_or(|to| *day <= to));
-    Ok(Answer::ok(&statistics(campaign_id, from, &days)))
+    Ok(Response::ok(&statistics(campaign_id, from, &days)))
 }
 
-fn statistics(campaign_id: CampaignId, from: Option<Day>, days: &BTreeMap<Day, DaySum>) -> CampaignStatistics {
+fn statistics(campaign_id: CampaignId, from: Option<Day>, days: &BTreeMap<Day, DayTotals>) -> CampaignStatistics {
     let mut figures = Figures::default();
     let mut new_customers = 0;
     for day in days.values() {
         figures += day.figures;
         new_customers += day.new_customers;
     }
-    let of_day = |(day, sum): (&Day, &DaySum)| DayStatistics {
+    let of_day = |(day, sum): (&Day, &DayTotals)| DayStatistics {
         day: day.to_string(),
         sums: Sums::of(sum.figures, sum.customers.values().sum(), sum.new_customers),
     };

@@ -1,7 +1,7 @@
 //! `GET /campaigns/{campaignId}/orders` lists the orders that a campaign brought, the newest first (캠페인 주문 목록).
 
 use domain::{CampaignId, Failure, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use store::Store;
 
@@ -13,15 +13,15 @@ pub const ROUTE: Route = Route::new(
     "Lists the paid orders that a campaign brought, the newest first (캠페인 주문 목록)",
 )
 .query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
-.answers::<OrderList>();
+.response::<OrderList>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("list-campaign-orders", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let campaign: CampaignId = request.path("campaignId")?;
     let page = store.until(request.deadline).campaigns().orders(&campaign, &listing::page(request.page()?)).await?;
-    Ok(Answer::ok(&OrderList::new(page.entries, Answer::cursor(page.next.as_deref()))))
+    Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
 }

@@ -1,7 +1,7 @@
 //! `DELETE /carts/{customerId}` empties a cart, whether or not anything was in it.
 
 use domain::{CustomerId, Failure, ProductId, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -11,19 +11,19 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Empties a cart (장바구니 비우기)",
 )
-.succeeds(&[(204, "It is empty")]);
+.successes(&[(204, "It is empty")]);
 
 /// The function.
 pub fn function() -> Function {
     Function::http("clear-cart", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
     let lines = store.carts().get(&customer, request.now).await?.lines;
     let products: Vec<ProductId> = lines.into_iter().map(|line| line.product_id).collect();
     store.carts().remove_lines(&customer, &products).await?;
-    Ok(Answer::no_content())
+    Ok(Response::no_content())
 }

@@ -1,7 +1,7 @@
 //! `GET /carts/{customerId}` shows a cart (장바구니).
 
 use domain::{CustomerId, Failure, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -11,17 +11,17 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Shows a cart with prices and stock of this moment (장바구니)",
 )
-.answers::<crate::Cart>();
+.response::<crate::Cart>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-cart", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
     let cart = store.carts().get(&customer, request.now).await?;
-    Ok(Answer::ok(&crate::shown(&store, customer, cart).await?))
+    Ok(Response::ok(&crate::shown(&store, customer, cart).await?))
 }

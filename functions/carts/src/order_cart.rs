@@ -7,7 +7,7 @@ use domain::{
     delivery::Delivery,
     request::{OrderRequest, Origin},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     payment_request::{PaymentRequest, checked},
     placement::{self, Placement},
@@ -23,9 +23,9 @@ pub const ROUTE: Route = Route::new(
     "Orders what is in the cart, and pays it (장바구니 주문)",
 )
 .idempotent_by_key()
-.takes::<OrderCart>()
-.answers::<events::Order>()
-.succeeds(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.request_body::<OrderCart>()
+.response::<events::Order>()
+.successes(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
 .problems(placement::REFUSALS);
 
 /// The function.
@@ -47,7 +47,7 @@ pub struct OrderCart {
     delivery: Option<Delivery>,
 }
 
-async fn handle(placement: Placement, request: Request) -> Result<Answer, Failure> {
+async fn handle(placement: Placement, request: Request) -> Result<Response, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let OrderCart { coupon_id, campaign_id, payment, delivery } = request.json_or_nothing()?;
@@ -70,7 +70,7 @@ async fn handle(placement: Placement, request: Request) -> Result<Answer, Failur
     if is_empty {
         // The cart may be empty because it was ordered under this very key.
         let placed = store.orders().get(&order_id).await?.ok_or(Refusal::EmptyOrder)?;
-        return Ok(Answer::of(placement::replay(placed, &order)?));
+        return Ok(Response::of(placement::replay(placed, &order)?));
     }
-    Ok(Answer::of(placement.place(&request.context(), &order, &order_id, &lines).await?))
+    Ok(Response::of(placement.place(&request.context(), &order, &order_id, &lines).await?))
 }

@@ -5,13 +5,13 @@ use domain::{
     basket::{MAX_PRODUCTS, Quantity},
     number::WholeNumber,
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction, carts::CartLine};
+use store::{CommitError, Store, Transaction, carts::CartLine};
 
 /// How often the cart is read anew when something else was put into it in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -20,8 +20,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Puts a product into a cart for 30 days (장바구니 담기)",
 )
-.takes::<PutCartItem>()
-.answers::<crate::Cart>()
+.request_body::<PutCartItem>()
+.response::<crate::Cart>()
 .problems(&[RefusalKind::InvalidQuantity, RefusalKind::InvalidProduct, RefusalKind::CartFull]);
 
 /// The function.
@@ -36,7 +36,7 @@ pub struct PutCartItem {
     quantity: WholeNumber,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let (customer, product_id): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
     request.caller.must_be(&customer)?;
     let quantity = Quantity::try_from(request.json::<PutCartItem>()?.quantity.0)
@@ -45,7 +45,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     if store.products().get(&product_id).await?.is_none() {
         return Err(Refusal::InvalidProduct { product_id }.into());
     }
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let mut cart = store.carts().get(&customer, request.now).await?;
         let place = cart.lines.binary_search_by(|line| line.product_id.cmp(&product_id));
         if place.is_err() && cart.lines.len() >= MAX_PRODUCTS {
@@ -62,10 +62,10 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
                     Ok(place) => cart.lines[place] = line,
                     Err(place) => cart.lines.insert(place, line),
                 }
-                return Ok(Answer::ok(&crate::shown(&store, customer, cart).await?));
+                return Ok(Response::ok(&crate::shown(&store, customer, cart).await?));
             }
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::busy("the cart changes faster than something can be put into it").into())

@@ -1,7 +1,7 @@
 //! `DELETE /carts/{customerId}/items/{productId}` takes a product out of a cart, whether or not it was there.
 
 use domain::{CustomerId, Failure, ProductId, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -11,16 +11,16 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Takes a product out of a cart (장바구니 빼기)",
 )
-.succeeds(&[(204, "It is not there, or not any more")]);
+.successes(&[(204, "It is not there, or not any more")]);
 
 /// The function.
 pub fn function() -> Function {
     Function::http("remove-cart-item", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let (customer, product): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
     request.caller.must_be(&customer)?;
     store.until(request.deadline).carts().remove_lines(&customer, &[product]).await?;
-    Ok(Answer::no_content())
+    Ok(Response::no_content())
 }

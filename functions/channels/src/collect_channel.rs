@@ -6,13 +6,13 @@
 //! few times, then the run is given up, and the next one begins where this one did.
 
 use crate::{
-    accounts::{Accounts, Halt, Session, expire_at},
     queue::{DueRun, DueStock, Queue},
-    steps::step,
+    run_step::step,
+    session::{Accounts, Session, StepError, expire_at},
 };
 use domain::{Fault, NotStarted, Open, Timestamp};
 use edge::{DeadLetterError, Environment, Function, Message};
-use partners::channels::{LONGEST_WINDOW, Trouble};
+use partners::channels::{ChannelError, LONGEST_WINDOW};
 use std::time::Duration;
 use store::{
     Store,
@@ -115,7 +115,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
             store.channels().remove_run_request(&due.channel_id, &due.run_id).await?;
         }
         let step = if store.now() > patience {
-            Err(Halt::Wait(Duration::ZERO))
+            Err(StepError::Wait(Duration::ZERO))
         } else {
             step(&collector.queue, &session, &mut collection, &mut run).await
         };
@@ -127,9 +127,9 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
                 }
                 continue;
             }
-            Err(Halt::Wait(wait)) => return pause(store, collection, run, wait).await,
-            Err(Halt::Trouble(trouble)) => trouble,
-            Err(Halt::Fault(fault)) => own_trouble(due, &fault),
+            Err(StepError::Wait(wait)) => return pause(store, collection, run, wait).await,
+            Err(StepError::Channel(trouble)) => trouble,
+            Err(StepError::Fault(fault)) => own_trouble(due, &fault),
         };
         run.troubles += 1;
         run.error = Some(trouble.to_string());
@@ -141,9 +141,9 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
 }
 
 /// What goes wrong with us is a trouble like those of the marketplace: it is tried again a few times, and seen in the run.
-fn own_trouble(due: &DueRun, fault: &Fault) -> Trouble {
+fn own_trouble(due: &DueRun, fault: &Fault) -> ChannelError {
     tracing::error!(channel = %due.channel_id, run = %due.run_id, %fault, "a collection fails for our own reasons");
-    Trouble::OutOfOrder("it is ours to mend, see the log".into())
+    ChannelError::Unavailable("it is ours to mend, see the log".into())
 }
 
 /// The account cannot be opened: the run is over before it begins.
@@ -256,9 +256,9 @@ async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadlin
     let session = Session { store, channel: &channel, account: &account, patience };
     let wait = match session.tell(mapping, false).await {
         Ok(_) => None,
-        Err(Halt::Wait(wait)) => Some(wait),
-        Err(Halt::Fault(fault)) => return Err(fault),
-        Err(Halt::Trouble(trouble)) => {
+        Err(StepError::Wait(wait)) => Some(wait),
+        Err(StepError::Fault(fault)) => return Err(fault),
+        Err(StepError::Channel(trouble)) => {
             tracing::warn!(channel = %due.channel_id, product = %due.external_id, %trouble, "a channel is not told of a stock");
             session.heed(&trouble, due.sent + 1).await?
         }

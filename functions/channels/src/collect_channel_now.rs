@@ -2,11 +2,11 @@
 
 use crate::queue::{DueRun, Queue};
 use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role, RunId};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
-use store::{Store, channels::AskedRun};
+use store::{Store, channels::RunRequest};
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -15,8 +15,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Collects a channel now, its products too (채널 즉시 수집)",
 )
-.answers::<Asked>()
-.succeeds(&[(202, "It is on its way; while a run is asked for and has not begun, it is that one")])
+.response::<Asked>()
+.successes(&[(202, "It is on its way; while a run is asked for and has not begun, it is that one")])
 .problems(&[RefusalKind::NotFound, RefusalKind::ChannelInactive]);
 
 /// The function.
@@ -44,19 +44,19 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     if !channel.active {
         return Err(Refusal::ChannelInactive.into());
     }
-    let asked = AskedRun { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
+    let asked = RunRequest { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
     let (run_id, is_new) = store.channels().request_run(&id, asked).await?;
     if is_new {
         // Where this fails, the schedule sends it.
         let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
         desk.queue.ask(&due, Duration::ZERO).await?;
     }
-    Ok(Answer::accepted(&Asked { run_id }))
+    Ok(Response::accepted(&Asked { run_id }))
 }

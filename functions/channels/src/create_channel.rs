@@ -1,11 +1,11 @@
 //! `POST /api/v1/admin/channels` registers an account with a marketplace (채널 등록). Its credentials are sealed, and never shown.
 
 use crate::{
-    accounts::{checked, seal},
-    answers::{ChannelAnswer, USUAL_INTERVAL, checked_interval, checked_name},
+    channel_response::{ChannelResponse, USUAL_INTERVAL, checked_interval, checked_name},
+    session::{checked, seal},
 };
 use domain::{ChannelId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::{
     channels::{KINDS, kind},
     receiver::Reach,
@@ -25,9 +25,9 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Registers an account with a marketplace (채널 등록); it is collected from then on",
 )
-.takes::<CreateChannel>()
-.answers::<ChannelAnswer>()
-.succeeds(&[(201, "Registered; `Location` is its path")])
+.request_body::<CreateChannel>()
+.response::<ChannelResponse>()
+.successes(&[(201, "Registered; `Location` is its path")])
 .idempotent_by_key()
 .problems(&[RefusalKind::ChannelExists, RefusalKind::KeyReused]);
 
@@ -69,7 +69,7 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let asked: CreateChannel = request.json()?;
     let Some(kind) = kind(&asked.kind) else {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
@@ -119,7 +119,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
 }
 
 /// What is answered where there is such a channel: the first answer again to the same request, else that there is one.
-fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Answer, Failure> {
+fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Response, Failure> {
     match (known.registered_by.as_ref(), asked) {
         (Some(before), Some(asked)) if before == asked => Ok(created(known.clone()).replayed()),
         (Some(before), Some(asked)) if before.0 == asked.0 => Err(Refusal::KeyReused.into()),
@@ -129,7 +129,7 @@ fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Resul
     }
 }
 
-fn created(channel: Channel) -> Answer {
+fn created(channel: Channel) -> Response {
     let location = format!("{}/{}", ROUTE.path, channel.channel_id);
-    Answer::created(&ChannelAnswer::of(channel, None), location)
+    Response::created(&ChannelResponse::of(channel, None), location)
 }

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels/{channelId}` shows a channel (채널 조회).
 
-use crate::answers::ChannelAnswer;
+use crate::channel_response::ChannelResponse;
 use domain::{ChannelId, Failure, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -12,7 +12,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Shows a channel (채널 조회)",
 )
-.answers::<ChannelAnswer>()
+.response::<ChannelResponse>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -20,10 +20,10 @@ pub fn function() -> Function {
     Function::http("get-channel", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     let collection = store.channels().collection(&id).await?;
-    Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())))
+    Ok(Response::ok(&ChannelResponse::of(channel, collection.as_ref())))
 }

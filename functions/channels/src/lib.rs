@@ -3,25 +3,25 @@
 //!
 //! This crate must never know what one marketplace has and others do not: that is its file in `shared/partners/src/channels`.
 
-mod accounts;
-pub mod answers;
+pub mod channel_response;
 pub mod collect_channel;
 pub mod collect_channel_now;
 pub mod create_channel;
 pub mod delete_channel;
 pub mod get_channel;
-mod keeping;
 pub mod list_channel_orders;
 pub mod list_channel_products;
 pub mod list_channel_runs;
 pub mod list_channels;
 pub mod map_channel_product;
 mod queue;
+mod run_step;
 pub mod schedule_collections;
-mod steps;
+mod session;
 mod stocks;
 pub mod test_channel;
 pub mod update_channel;
+mod upsert;
 
 use edge::Function;
 

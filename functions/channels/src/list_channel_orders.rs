@@ -2,7 +2,7 @@
 //! and theirs (채널 주문 목록).
 
 use domain::{ChannelId, Failure, OrderId, Role, channel::Recipient, order::Status};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use events::Order;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<ChannelOrders>();
+.response::<ChannelOrders>();
 
 /// The function.
 pub fn function() -> Function {
@@ -65,7 +65,7 @@ impl std::str::FromStr for Named {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let channel: Option<ChannelId> = request.query("channelId")?;
     let status = request.query::<Named>("status")?.map(|Named(status)| status);
     let store = store.until(request.deadline);
@@ -76,7 +76,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         let (limit, before) = request.page::<u64>()?;
         of_all(&store, status, limit, before).await?
     };
-    Ok(Answer::ok(&ChannelOrders { orders, next_cursor: Answer::cursor(next.as_deref()) }))
+    Ok(Response::ok(&ChannelOrders { orders, next_cursor: Response::cursor(next.as_deref()) }))
 }
 
 type Listed = (Vec<ListedOrder>, Option<String>);

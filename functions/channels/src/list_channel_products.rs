@@ -1,13 +1,13 @@
 //! `GET /api/v1/admin/products` lists products: those of a channel as it has them, or all, ours first (채널 상품 목록).
 
-use crate::answers::ChannelProductAnswer;
+use crate::channel_response::ChannelProductAnswer;
 use domain::{ChannelId, Failure, Fault, ProductId, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
     Page, PageRequest, Store,
-    products::{Listing, Stocked},
+    products::{Listing, StockedProduct},
 };
 
 /// The route.
@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<ChannelProducts>()
+.response::<ChannelProducts>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -46,7 +46,7 @@ fn place(channel: Option<&ChannelId>, last: &str) -> String {
     format!("{}/{last}", channel.map_or("", ChannelId::as_str))
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let only: Option<ChannelId> = request.query("channelId")?;
     let (limit, after) = request.page::<String>()?;
     let store = store.until(request.deadline);
@@ -58,7 +58,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     } else {
         of_all(&store, limit, after).await?
     };
-    Ok(Answer::ok(&ChannelProducts { products: page.entries, next_cursor: Answer::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&ChannelProducts { products: page.entries, next_cursor: Response::cursor(page.next.as_deref()) }))
 }
 
 fn read_place(place: &str) -> Result<(Option<ChannelId>, ProductId), Refusal> {
@@ -120,7 +120,7 @@ async fn of_channel(store: &Store, id: &ChannelId, page: &PageRequest) -> Result
     Ok(Page { entries: answers.collect(), next: page.next.map(|last| place(Some(id), &last)) })
 }
 
-fn our_product(Stocked { product, quantity, version: _ }: Stocked) -> ChannelProductAnswer {
+fn our_product(StockedProduct { product, quantity, version: _ }: StockedProduct) -> ChannelProductAnswer {
     ChannelProductAnswer {
         channel_id: None,
         external_id: None,

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels/{channelId}/runs` lists the collections of a channel, the newest first (채널 수집 이력).
 
-use crate::answers::RunAnswer;
+use crate::channel_response::RunAnswer;
 use domain::{ChannelId, Failure, Refusal, RefusalKind, Role, RunId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
     "Lists the collections of a channel of the last 30 days, the one that goes on first, then the newest (채널 수집 이력)",
 )
 .query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
-.answers::<Runs>()
+.response::<Runs>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -34,7 +34,7 @@ pub struct Runs {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let (limit, after) = request.page::<RunId>()?;
     let store = store.until(request.deadline);
@@ -44,5 +44,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         store.channels().ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) }).await?;
     let going_on = collection.run.filter(|_| is_first);
     let runs = going_on.into_iter().chain(page.entries).map(RunAnswer::from).collect();
-    Ok(Answer::ok(&Runs { runs, next_cursor: Answer::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&Runs { runs, next_cursor: Response::cursor(page.next.as_deref()) }))
 }

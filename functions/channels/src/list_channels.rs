@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/channels` lists the channels (채널 목록).
 
-use crate::answers::ChannelAnswer;
+use crate::channel_response::ChannelResponse;
 use domain::{ChannelId, Failure, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -14,7 +14,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Lists the channels (채널 목록)",
 )
-.answers::<Channels>();
+.response::<Channels>();
 
 /// The function.
 pub fn function() -> Function {
@@ -25,15 +25,15 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Channels {
     /// Every one.
-    channels: Vec<ChannelAnswer>,
+    channels: Vec<ChannelResponse>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store = store.until(request.deadline);
     let channels = store.channels().all().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
     let collections = store.channels().collections(&ids).await?;
     let both = channels.into_iter().zip(&collections);
-    let channels = both.map(|(channel, (collection, _))| ChannelAnswer::of(channel, collection.as_ref())).collect();
-    Ok(Answer::ok(&Channels { channels }))
+    let channels = both.map(|(channel, (collection, _))| ChannelResponse::of(channel, collection.as_ref())).collect();
+    Ok(Response::ok(&Channels { channels }))
 }

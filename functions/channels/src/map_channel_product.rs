@@ -1,9 +1,9 @@
 //! `PUT /api/v1/admin/channels/{channelId}/products/{externalId}` says which product of ours a channel's is (채널 상품 매핑). From then on its
 //! orders take from our stock, and the channel is told of it.
 
-use crate::{answers::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
+use crate::{channel_response::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
 use domain::{ChannelId, Failure, Fault, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use store::{
 };
 
 /// How often the mapping is read anew when somebody else changed it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -23,8 +23,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Says which product of ours a channel's is, or that it is none (채널 상품 매핑)",
 )
-.takes::<MapProduct>()
-.answers::<ChannelProductAnswer>()
+.request_body::<MapProduct>()
+.response::<ChannelProductAnswer>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -53,7 +53,7 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let external: ProductId = request.path("externalId")?;
     let MapProduct { product_id } = request.json()?;
@@ -72,7 +72,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     if let Some(ours) = &product_id {
         store.products().get(ours).await?.ok_or(Refusal::NotFound)?;
     }
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let seen = store.channel_products().mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
         let is_so = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
         if is_so || store.channel_products().map(&id, &external, seen.as_ref(), product_id.as_ref()).await? {
@@ -85,7 +85,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
             });
             let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
             ask_to_tell(&store, &desk.queue, &ours, None).await;
-            return Ok(Answer::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
+            return Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
         }
     }
     Err(Fault::busy("the product is mapped by others all the time").into())

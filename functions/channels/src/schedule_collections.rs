@@ -10,7 +10,7 @@ use edge::{Environment, Function, Tick};
 use std::time::Duration;
 use store::{
     Store,
-    channels::{AskedRun, Channel, Collection},
+    channels::{Channel, Collection, RunRequest},
 };
 
 /// A run that was asked for so long ago, and has not begun, may have lost its message: it is sent anew.
@@ -48,7 +48,7 @@ async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
 }
 
 /// The run that is to be asked for, if one is.
-fn due(channel: &Channel, collection: &Collection, asked: Option<AskedRun>, now: Timestamp) -> Option<DueRun> {
+fn due(channel: &Channel, collection: &Collection, asked: Option<RunRequest>, now: Timestamp) -> Option<DueRun> {
     let due = |run_id, with_products| DueRun { channel_id: channel.channel_id.clone(), run_id, with_products };
     if !channel.active {
         return None;

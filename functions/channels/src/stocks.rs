@@ -2,26 +2,26 @@
 //! does not matter how often, and looked at again afterwards, so it does not matter if it changed in between.
 
 use crate::{
-    accounts::{Halt, Session},
     queue::{DueStock, Queue},
+    session::{Session, StepError},
 };
 use domain::{ChannelId, Fault, ProductId};
-use partners::channels::Trouble;
+use partners::channels::ChannelError;
 use std::{collections::BTreeSet, time::Duration};
 use store::{Store, channel_products::Mapping};
 
 /// How often a stock is told anew when it changed while it was told.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 impl Session<'_> {
     /// Makes sure that the marketplace has the stock of a mapped product, or tells it anyway; says how often it was told.
-    pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, Halt> {
+    pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, StepError> {
         let Mapping { channel_id, external_id, product_id, .. } = &mapping;
         let mut told = 0;
         if !self.account.kind.has_catalogue {
             return Ok(told);
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             let key = std::slice::from_ref(external_id);
             let Some(known) = self.store.channel_products().mappings_of(channel_id, key).await?.remove(external_id)
             else {
@@ -38,7 +38,7 @@ impl Session<'_> {
             self.turn().await?;
             let count = u32::try_from(units).unwrap_or(0);
             let outcome = self.account.channel.set_stock(external_id, count, self.store.now()).await;
-            let as_told = outcome.as_ref().map(|()| units).map_err(Trouble::to_string);
+            let as_told = outcome.as_ref().map(|()| units).map_err(ChannelError::to_string);
             self.store.channel_products().record_stock_sent(&known, &as_told).await?;
             outcome?;
             told += 1;

@@ -1,8 +1,8 @@
 //! `POST /api/v1/admin/channels/{channelId}/test` tries the credentials of a channel (채널 연결 확인).
 
-use crate::accounts::{Accounts, Halt, Session};
+use crate::session::{Accounts, Session, StepError};
 use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Tries the credentials of a channel (채널 연결 확인)",
 )
-.answers::<Tested>()
+.response::<Tested>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -47,7 +47,7 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let store = desk.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
@@ -55,19 +55,19 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let patience = request.deadline.minus(CALLS_TAKE);
     let session = Session { store: &store, channel: &channel, account: &account, patience };
     let tested = match session.turn().await {
-        Ok(()) => account.channel.check(store.now()).await.map_err(Halt::Trouble),
+        Ok(()) => account.channel.check(store.now()).await.map_err(StepError::Channel),
         Err(halt) => Err(halt),
     };
     let tested = match tested {
         Ok(()) => Tested { ok: true, detail: String::new() },
-        Err(Halt::Trouble(trouble)) => {
+        Err(StepError::Channel(trouble)) => {
             session.heed(&trouble, 1).await?;
             Tested { ok: false, detail: trouble.to_string() }
         }
-        Err(Halt::Wait(wait)) => {
+        Err(StepError::Wait(wait)) => {
             Tested { ok: false, detail: format!("the account is left alone for {} s", wait.as_secs()) }
         }
-        Err(Halt::Fault(fault)) => return Err(fault.into()),
+        Err(StepError::Fault(fault)) => return Err(fault.into()),
     };
-    Ok(Answer::ok(&tested))
+    Ok(Response::ok(&tested))
 }

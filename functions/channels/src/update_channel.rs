@@ -2,12 +2,12 @@
 //! old ones at once.
 
 use crate::{
-    accounts::{checked, seal},
-    answers::{ChannelAnswer, checked_interval, checked_name},
+    channel_response::{ChannelResponse, checked_interval, checked_name},
     create_channel::Desk,
+    session::{checked, seal},
 };
 use domain::{ChannelId, Failure, Fault, Refusal, RefusalKind, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use store::channels::Channel;
 
 /// How often the channel is read anew when somebody else changed it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -24,8 +24,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Changes a channel; what is left out stays as it is (채널 수정)",
 )
-.takes::<UpdateChannel>()
-.answers::<ChannelAnswer>()
+.request_body::<UpdateChannel>()
+.response::<ChannelResponse>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -47,13 +47,13 @@ pub struct UpdateChannel {
     active: Option<bool>,
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let UpdateChannel { name, credentials, interval_minutes, active } = request.json()?;
     let name = name.map(checked_name).transpose()?;
     let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
     let (store, now) = (desk.store.until(request.deadline), request.now);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let known = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
@@ -71,7 +71,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         channel.active = active.unwrap_or(channel.active);
         if store.channels().put(&channel).await? {
             let collection = store.channels().collection(&id).await?;
-            return Ok(Answer::ok(&ChannelAnswer::of(channel, collection.as_ref())));
+            return Ok(Response::ok(&ChannelResponse::of(channel, collection.as_ref())));
         }
     }
     Err(Fault::busy("the channel is changed by others all the time").into())

@@ -4,13 +4,13 @@
 //! from source and customer, so nobody draws two.
 
 use domain::{CouponSourceId, CustomerId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction, coupons::DrawnCoupon};
+use store::{CommitError, Store, Transaction, coupons::IssuedCoupon};
 
 /// How often the source is read anew when it changed in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -20,8 +20,8 @@ pub const ROUTE: Route = Route::new(
     "Issues a coupon to a customer, one to each (쿠폰 발급)",
 )
 .idempotent_by_key()
-.takes::<IssueCoupon>()
-.answers::<crate::Coupon>()
+.request_body::<IssueCoupon>()
+.response::<crate::Coupon>()
 .problems(&[
     RefusalKind::NotFound,
     RefusalKind::CouponAlreadyIssued,
@@ -43,44 +43,44 @@ pub struct IssueCoupon {
     customer_id: CustomerId,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source_id: CouponSourceId = request.path("sourceId")?;
     let IssueCoupon { customer_id } = request.json()?;
     request.caller.must_be(&customer_id)?;
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("{}/{customer_id}", request.caller.actor())));
     let store = store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let (source, drawn) = store.coupons().read_for_issue(&source_id, &customer_id).await?;
         if let Some(drawn) = drawn {
             return again(drawn, key_hash.as_ref());
         }
         let source = source.ok_or(Refusal::NotFound)?;
         let coupon = source.source.issue(&customer_id, request.now)?;
-        let drawn = DrawnCoupon { coupon, key_hash: key_hash.clone() };
+        let drawn = IssuedCoupon { coupon, key_hash: key_hash.clone() };
         let issue = Transaction::default()
             .with(store.coupons().count_issued(&source), ())
             .with(store.coupons().put(&customer_id, &drawn)?, ());
         match issue.commit(&store).await {
-            Ok(()) => return Ok(Answer::ok(&as_issued(drawn))),
+            Ok(()) => return Ok(Response::ok(&as_issued(drawn))),
             // The last one went, the terms changed, or the customer has one by now: look again.
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::busy("the source changes faster than a coupon can be issued").into())
 }
 
 /// The first answer again, if this is the request that drew the coupon.
-fn again(drawn: DrawnCoupon, key_hash: Option<&String>) -> Result<Answer, Failure> {
+fn again(drawn: IssuedCoupon, key_hash: Option<&String>) -> Result<Response, Failure> {
     if key_hash.is_some() && drawn.key_hash.as_ref() == key_hash {
-        Ok(Answer::ok(&as_issued(drawn)).replayed())
+        Ok(Response::ok(&as_issued(drawn)).replayed())
     } else {
         Err(Refusal::CouponAlreadyIssued { coupon_id: drawn.coupon.coupon_id }.into())
     }
 }
 
 /// The coupon as it was when it was issued, whatever it was used for since.
-fn as_issued(drawn: DrawnCoupon) -> crate::Coupon {
+fn as_issued(drawn: IssuedCoupon) -> crate::Coupon {
     let issued_at: Timestamp = drawn.coupon.issued_at;
     crate::Coupon::shown(domain::coupon::Coupon { used_by: None, used_at: None, ..drawn.coupon }, issued_at)
 }

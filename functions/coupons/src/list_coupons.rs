@@ -4,7 +4,7 @@ use domain::{
     CouponId, CustomerId, Failure, Role,
     coupon::{Coupon, CouponStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<CouponList>();
+.response::<CouponList>();
 
 /// The function.
 pub fn function() -> Function {
@@ -39,7 +39,7 @@ pub struct CouponList {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let status: Option<CouponStatus> = request.query("status")?;
@@ -62,5 +62,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     found.truncate(limit.into());
     let last = found.last().filter(|_| has_more).map(|coupon| coupon.coupon_id.to_string());
     let coupons = found.into_iter().map(|coupon| crate::Coupon::shown(coupon, request.now)).collect();
-    Ok(Answer::ok(&CouponList { coupons, next_cursor: Answer::cursor(last.as_deref()) }))
+    Ok(Response::ok(&CouponList { coupons, next_cursor: Response::cursor(last.as_deref()) }))
 }

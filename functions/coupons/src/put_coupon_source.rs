@@ -7,13 +7,13 @@ use domain::{
     coupon::{CouponSource, Discount, MAX_COUPONS, MAX_VALID_DAYS, Percent},
     number::WholeNumber,
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction};
+use store::{CommitError, Store, Transaction};
 
 /// How often the source is read anew when it changed in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 const MAX_NAME: usize = 100;
 
@@ -24,8 +24,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Opens a source of coupons, or changes its terms (쿠폰 발행 등록)",
 )
-.takes::<PutCouponSource>()
-.answers::<CouponSource>()
+.request_body::<PutCouponSource>()
+.response::<CouponSource>()
 .problems(&[RefusalKind::QuantityBelowIssued]);
 
 /// The function.
@@ -57,11 +57,11 @@ pub struct PutCouponSource {
     valid_days: WholeNumber,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source_id: CouponSourceId = request.path("sourceId")?;
     let terms = request.json::<PutCouponSource>()?.into_source(source_id)?;
     let store = store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let known = store.coupons().source(&terms.source_id).await?;
         let (version, issued) = known.map_or((0, 0), |known| (known.version, known.source.issued));
         if terms.quantity < issued {
@@ -69,10 +69,10 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         }
         let source = CouponSource { issued, ..terms.clone() };
         match Transaction::default().with(store.coupons().put_source(&source, version)?, ()).commit(&store).await {
-            Ok(()) => return Ok(Answer::ok(&source)),
+            Ok(()) => return Ok(Response::ok(&source)),
             // Somebody else put it, or more were issued by now: look again.
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::busy("the source is changed by others faster than by this request").into())

@@ -2,7 +2,7 @@
 
 use crate::{Customer, Resources};
 use domain::{CustomerId, Failure, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -11,16 +11,16 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Shows a customer, with their grade (고객 조회)",
 )
-.answers::<Customer>();
+.response::<Customer>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-customer", &[ROUTE], handle)
 }
 
-async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let profile = resources.store.until(request.deadline).customers().get(&customer).await?;
-    Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)))
+    Ok(Response::ok(&Customer::of(customer, profile, resources.grades)))
 }

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
     Store,
-    profiles::{CustomerProfile, Preferences},
+    customers::{CustomerProfile, Preferences},
 };
 
 /// The functions of this context.

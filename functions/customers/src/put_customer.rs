@@ -2,15 +2,15 @@
 
 use crate::{Customer, Resources};
 use domain::{Caller, CustomerId, Failure, Fault, Refusal, Role, phone::MobileNumber};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::profiles::{Contact, Preferences};
+use store::customers::{Contact, Preferences};
 
 const MAX_NAME: usize = 100;
 
 /// How often the customer is read anew when somebody else changed them in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -19,8 +19,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Says how a customer is reached (고객 등록·수정)",
 )
-.takes::<PutCustomer>()
-.answers::<Customer>();
+.request_body::<PutCustomer>()
+.response::<Customer>();
 
 /// The function.
 pub fn function() -> Function {
@@ -39,7 +39,7 @@ pub struct PutCustomer {
     notify: Preferences,
 }
 
-async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let PutCustomer { name, phone, notify } = request.json()?;
@@ -47,7 +47,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
         return Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")).into());
     }
     let store = resources.store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let seen = store.customers().get(&customer).await?.contact;
         // However it is written: what is dialled counts.
         let dialled = phone.as_ref().map(MobileNumber::dialled);
@@ -61,7 +61,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
         };
         if store.customers().put_contact(&customer, &contact, seen.as_ref()).await? {
             let profile = store.customers().get(&customer).await?;
-            return Ok(Answer::ok(&Customer::of(customer, profile, resources.grades)));
+            return Ok(Response::ok(&Customer::of(customer, profile, resources.grades)));
         }
     }
     Err(Fault::busy("the customer changes faster than it can be put").into())

@@ -6,15 +6,15 @@ use domain::{
     CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, grade::GradeThresholds,
     phone::MobileNumber,
 };
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::notifiers::{self, Notifier, Way};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use store::{
-    NotCommitted, Store,
+    CommitError, Store,
     circuits::Breaker,
-    phones::{MAX_CODES, NotCounted},
+    phones::{CodeCondition, MAX_CODES},
 };
 
 /// `POST /customers/{customerId}/phone-verification`, for the customer.
@@ -24,9 +24,9 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Sends a code to a customer's phone, or verifies the phone by it (휴대폰 인증)",
 )
-.takes::<VerifyPhone>()
-.answers::<Customer>()
-.succeeds(&[(200, "The phone is verified"), (202, "A code is on its way; it is valid for 5 minutes and 5 tries")])
+.request_body::<VerifyPhone>()
+.response::<Customer>()
+.successes(&[(200, "The phone is verified"), (202, "A code is on its way; it is valid for 5 minutes and 5 tries")])
 .problems(&[RefusalKind::NoPhone, RefusalKind::WrongCode, RefusalKind::TooManyCodes]);
 
 /// The function `verify-phone`.
@@ -58,7 +58,7 @@ impl Open<Environment> for Resources {
     }
 }
 
-async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let customer: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer)?;
     let VerifyPhone { code } = request.json_or_nothing()?;
@@ -68,14 +68,14 @@ async fn handle(resources: Resources, request: Request) -> Result<Answer, Failur
     let phone = contact.phone.clone().ok_or(Refusal::NoPhone)?;
     let shown = |profile| Customer::of(customer.clone(), profile, resources.grades);
     match code {
-        _ if contact.phone_verified => Ok(Answer::ok(&shown(profile))),
+        _ if contact.phone_verified => Ok(Response::ok(&shown(profile))),
         Some(code) if store.phones().try_code(&customer, &phone, &code, request.now).await? => {
-            Ok(Answer::ok(&shown(store.customers().get(&customer).await?)))
+            Ok(Response::ok(&shown(store.customers().get(&customer).await?)))
         }
         Some(_) => Err(Refusal::WrongCode.into()),
         None => {
             send_code(&resources, &store, &customer, &phone, &request).await?;
-            Ok(Answer::accepted(&shown(profile)))
+            Ok(Response::accepted(&shown(profile)))
         }
     }
 }
@@ -95,15 +95,15 @@ async fn send_code(
         not_kept => {
             resources.breaker.release(store, permit).await;
             return match not_kept {
-                Err(NotCommitted::Failed(failed)) => {
-                    let is_limit = failed.iter().all(|failed| failed.condition != NotCounted::Code);
+                Err(CommitError::Failed(failed)) => {
+                    let is_limit = failed.iter().all(|failed| failed.condition != CodeCondition::Code);
                     Err(if is_limit {
                         Refusal::TooManyCodes { limit: MAX_CODES }.into()
                     } else {
                         Fault::busy("the code changed").into()
                     })
                 }
-                Err(NotCommitted::Fault(fault)) => Err(fault.into()),
+                Err(CommitError::Fault(fault)) => Err(fault.into()),
                 Ok(()) => Ok(()),
             };
         }
@@ -115,7 +115,7 @@ async fn send_code(
         way: Way::Sms,
     };
     let sent = resources.notifier.send(&message, store.now()).await;
-    let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_trouble()));
+    let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
     resources.breaker.record(store, made).await;
     sent.map_err(|unsent| Fault::busy(unsent).into())
 }

@@ -2,7 +2,7 @@
 //! counts for their grade.
 
 use domain::{Failure, Role, lifecycle::Command};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     access::is_customer_of,
     transition::{self, Transition, transition},
@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
     "The customer has got the order (배송 확인); it counts for their grade",
 )
 .idempotent_by_key()
-.answers::<events::Order>()
+.response::<events::Order>()
 .problems(transition::REFUSALS);
 
 /// The function.
@@ -25,9 +25,9 @@ pub fn function() -> Function {
     Function::http("confirm-delivery", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let asked = Transition { order_id, name: "confirm-delivery", meaning: "", may_request: is_customer_of };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::ConfirmDelivery).await?))
+    Ok(Response::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::ConfirmDelivery).await?))
 }

@@ -4,7 +4,7 @@
 
 use crate::geography::{cells_around, meters_between};
 use domain::{Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp, delivery::Degrees, geohash::Position};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
@@ -35,7 +35,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<Deliveries>();
+.response::<Deliveries>();
 
 /// The function.
 pub fn function() -> Function {
@@ -111,7 +111,7 @@ impl FromStr for Place {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let centre = Position { lat: needed(&request, "lat")?, lng: needed(&request, "lng")? };
     if centre.lat.e7().abs() > MOST_LATITUDE * 10_000_000 {
         return Err(Refusal::field("lat", format!("must be -{MOST_LATITUDE} to {MOST_LATITUDE}")).into());
@@ -134,7 +134,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     nearest.truncate(limit.into());
     let last = nearest.last().filter(|_| has_more).map(|(Place(meters, order), _)| format!("{meters}#{order}"));
     let deliveries = nearest.into_iter().map(|(_, delivery)| shown(delivery, centre)).collect();
-    Ok(Answer::ok(&Deliveries { deliveries, next_cursor: Answer::cursor(last.as_deref()) }))
+    Ok(Response::ok(&Deliveries { deliveries, next_cursor: Response::cursor(last.as_deref()) }))
 }
 
 fn needed(request: &Request, name: &str) -> Result<Degrees, Refusal> {

@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/finish-cooking` says that an order is cooked (요리 완료): riders nearby find it.
 
 use domain::{Failure, Role, lifecycle::Command};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     access::is_store_of,
     transition::{self, Transition, transition},
@@ -16,7 +16,7 @@ pub const ROUTE: Route = Route::new(
     "The store has cooked; a rider may come (요리 완료)",
 )
 .idempotent_by_key()
-.answers::<events::Order>()
+.response::<events::Order>()
 .problems(transition::REFUSALS);
 
 /// The function.
@@ -24,9 +24,9 @@ pub fn function() -> Function {
     Function::http("finish-cooking", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let asked = Transition { order_id, name: "finish-cooking", meaning: "", may_request: is_store_of };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::FinishCooking).await?))
+    Ok(Response::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::FinishCooking).await?))
 }

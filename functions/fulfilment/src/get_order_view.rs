@@ -1,8 +1,8 @@
 //! `GET /order-views/{orderId}` shows a customer everything of their order on one page (주문 현황).
 
-use crate::view::{OrderViewAnswer, shown};
+use crate::view::{OrderViewResponse, shown};
 use domain::{Failure, OrderId, Refusal, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -12,14 +12,14 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Shows an order with its store, its steps and what the customer was told (주문 현황); it follows the order by a moment",
 )
-.answers::<OrderViewAnswer>();
+.response::<OrderViewResponse>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-order-view", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let store = store.until(request.deadline);
     let view = store.order_views().get(&order_id).await?;
@@ -29,5 +29,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         Some(store_id) => store.stores().get(store_id).await?,
         None => None,
     };
-    Ok(Answer::ok(&shown(view, profile.as_slice())))
+    Ok(Response::ok(&shown(view, profile.as_slice())))
 }

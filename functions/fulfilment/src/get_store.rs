@@ -2,12 +2,12 @@
 
 use crate::list_stores::ListedStore;
 use domain::{Failure, Refusal, RefusalKind, StoreId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
 pub const ROUTE: Route = Route::new(Method::Get, "/stores/{storeId}", Access::Public, "Shows a store (가게 조회)")
-    .answers::<ListedStore>()
+    .response::<ListedStore>()
     .problems(&[RefusalKind::InvalidStore]);
 
 /// The function.
@@ -15,9 +15,9 @@ pub fn function() -> Function {
     Function::http("get-store", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     let profile = store.until(request.deadline).stores().get(&store_id).await?;
     let profile = profile.ok_or(Refusal::InvalidStore { store_id })?;
-    Ok(Answer::ok(&ListedStore::shown(profile, None)))
+    Ok(Response::ok(&ListedStore::shown(profile, None)))
 }

@@ -1,8 +1,8 @@
 //! `GET /order-views?customerId=` shows a customer everything of their orders, the newest first (주문 현황 목록).
 
-use crate::view::{OrderViewAnswer, shown};
+use crate::view::{OrderViewResponse, shown};
 use domain::{CustomerId, Failure, Refusal, Role, StoreId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<OrderViews>();
+.response::<OrderViews>();
 
 /// The function.
 pub fn function() -> Function {
@@ -33,13 +33,13 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct OrderViews {
     /// The views.
-    order_views: Vec<OrderViewAnswer>,
+    order_views: Vec<OrderViewResponse>,
     /// Where the next page begins, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer: Option<CustomerId> = request.query("customerId")?;
     let customer = customer.ok_or_else(|| Refusal::field("customerId", "is required"))?;
     request.caller.must_be(&customer)?;
@@ -48,5 +48,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let stores: BTreeSet<&StoreId> = page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
     let stores = store.stores().many(&Vec::from_iter(stores)).await?;
     let order_views = page.entries.into_iter().map(|view| shown(view, &stores)).collect();
-    Ok(Answer::ok(&OrderViews { order_views, next_cursor: Answer::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&OrderViews { order_views, next_cursor: Response::cursor(page.next.as_deref()) }))
 }

@@ -1,7 +1,7 @@
 //! `GET /stores/{storeId}/orders` shows a store's board (가게 주문 목록).
 
 use domain::{Failure, Role, StoreId, order::Status};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use serde::{
     Deserialize,
@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<OrderList>();
+.response::<OrderList>();
 
 /// The function.
 pub fn function() -> Function {
@@ -40,12 +40,12 @@ impl FromStr for Asked {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     request.caller.must_be_at(&store_id)?;
     let status: Option<Asked> = request.query("status")?;
     let page = listing::page(request.page()?);
     let board =
         store.until(request.deadline).boards().list(&store_id, status.map(|Asked(status)| status), &page).await?;
-    Ok(Answer::ok(&OrderList::new(board.entries, Answer::cursor(board.next.as_deref()))))
+    Ok(Response::ok(&OrderList::new(board.entries, Response::cursor(board.next.as_deref()))))
 }

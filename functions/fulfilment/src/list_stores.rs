@@ -4,7 +4,7 @@
 
 use crate::geography::meters_between;
 use domain::{Failure, InvalidId, Refusal, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile};
-use edge::{Access, Answer, Function, MAX_PAGE, Method, Request, Route};
+use edge::{Access, Function, MAX_PAGE, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<StoreList>();
+.response::<StoreList>();
 
 /// The function.
 pub fn function() -> Function {
@@ -82,7 +82,7 @@ impl FromStr for Place {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let place: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
     let radius: Option<u32> = request.query("radiusMeters")?;
     let store = store.until(request.deadline);
@@ -96,14 +96,14 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         (None, Some(_)) => return Err(Refusal::field("lat", "is needed where there is lng").into()),
         (Some(_), None) => return Err(Refusal::field("lng", "is needed where there is lat").into()),
     };
-    Ok(Answer::ok(&list))
+    Ok(Response::ok(&list))
 }
 
 async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<StoreId>()?;
     let page = store.stores().list(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
     let stores = page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
-    Ok(StoreList { stores, next_cursor: Answer::cursor(page.next.as_deref()) })
+    Ok(StoreList { stores, next_cursor: Response::cursor(page.next.as_deref()) })
 }
 
 async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32) -> Result<StoreList, Failure> {
@@ -127,5 +127,5 @@ async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32
     near.truncate(limit.into());
     let last = near.last().filter(|_| has_more).map(|(Place(meters, store), _)| format!("{meters}#{store}"));
     let stores = near.into_iter().map(|(Place(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
-    Ok(StoreList { stores: stores.collect(), next_cursor: Answer::cursor(last.as_deref()) })
+    Ok(StoreList { stores: stores.collect(), next_cursor: Response::cursor(last.as_deref()) })
 }

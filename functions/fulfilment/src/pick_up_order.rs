@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/pick-up` lets a rider take a cooked order (픽업). Of two riders one wins.
 
 use domain::{Caller, Failure, Refusal, RefusalKind, RiderId, Role, lifecycle::Command, order::Order};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::transition::{Transition, transition};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,8 +15,8 @@ pub const ROUTE: Route = Route::new(
     "A rider takes a cooked order (픽업)",
 )
 .idempotent_by_key()
-.takes::<PickUpOrder>()
-.answers::<events::Order>()
+.request_body::<PickUpOrder>()
+.response::<events::Order>()
 .problems(&[RefusalKind::NotFound, RefusalKind::WrongStatus, RefusalKind::TooManyDeliveries, RefusalKind::KeyReused]);
 
 /// The function.
@@ -32,7 +32,7 @@ pub struct PickUpOrder {
     rider_id: Option<RiderId>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let PickUpOrder { rider_id } = request.json_or_nothing()?;
     let rider = rider(&request.caller, rider_id)?;
@@ -40,7 +40,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let may_request = |caller: &Caller, order: &Order| order.store_id.is_some() || *caller == Caller::Operator;
     let asked = Transition { order_id, name: "pick-up", meaning: rider.as_str(), may_request };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(
+    Ok(Response::of(
         transition(&store, &request.context(), key.as_ref(), asked, |_| Command::PickUp(rider.clone())).await?,
     ))
 }

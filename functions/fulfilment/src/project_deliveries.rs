@@ -2,7 +2,7 @@
 
 use edge::{Function, Message, MessageError};
 use events::{Envelope, Order};
-use store::{Store, Teller};
+use store::{ProjectionSource, Store};
 
 /// The function.
 pub fn function() -> Function {
@@ -12,5 +12,5 @@ pub fn function() -> Function {
 async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     let order = message.json::<Envelope<Order>>()?.data;
     let store = store.until(message.deadline);
-    Ok(store.deliveries().project(&order, Teller::Event, message.now).await?)
+    Ok(store.deliveries().project(&order, ProjectionSource::Event, message.now).await?)
 }

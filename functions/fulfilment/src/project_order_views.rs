@@ -5,7 +5,7 @@
 
 use edge::{Function, Message, MessageError};
 use events::{Envelope, Order};
-use store::{Store, Teller};
+use store::{ProjectionSource, Store};
 
 /// The function.
 pub fn function() -> Function {
@@ -14,6 +14,6 @@ pub fn function() -> Function {
 
 async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     let order = message.json::<Envelope<Order>>()?.data;
-    store.until(message.deadline).order_views().project(&order, Teller::Event).await?;
+    store.until(message.deadline).order_views().project(&order, ProjectionSource::Event).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use edge::{Function, Message, MessageError};
 use events::{Envelope, Order};
-use store::{Store, Teller, boards::is_on_board};
+use store::{ProjectionSource, Store, boards::is_on_board};
 
 /// The function.
 pub fn function() -> Function {
@@ -12,7 +12,7 @@ pub fn function() -> Function {
 async fn handle(store: Store, message: Message) -> Result<(), MessageError> {
     let order = message.json::<Envelope<Order>>()?.data;
     if let Some(store_id) = order.store_id.as_ref().filter(|_| is_on_board(&order, message.now)) {
-        store.until(message.deadline).boards().project(store_id, &order, Teller::Event).await?;
+        store.until(message.deadline).boards().project(store_id, &order, ProjectionSource::Event).await?;
     }
     Ok(())
 }

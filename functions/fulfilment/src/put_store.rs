@@ -3,7 +3,7 @@
 use domain::{
     Failure, Refusal, Role, StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber, store::StoreProfile,
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -17,8 +17,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Says what is known of a store, and opens or closes it (가게 등록·수정)",
 )
-.takes::<PutStore>()
-.answers::<StoreAnswer>();
+.request_body::<PutStore>()
+.response::<StoreAnswer>();
 
 /// The function.
 pub fn function() -> Function {
@@ -58,7 +58,7 @@ pub struct StoreAnswer {
     open: bool,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     let PutStore { name, lat, lng, phone, open } = request.json()?;
     if !(1..=MAX_NAME).contains(&name.chars().count()) {
@@ -70,5 +70,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let profile = StoreProfile { store_id, name, position: Position { lat, lng }, phone, open };
     store.until(request.deadline).stores().put(&profile).await?;
     let StoreProfile { store_id, name, position: Position { lat, lng }, phone, open } = profile;
-    Ok(Answer::ok(&StoreAnswer { store_id, name, lat, lng, phone, open }))
+    Ok(Response::ok(&StoreAnswer { store_id, name, lat, lng, phone, open }))
 }

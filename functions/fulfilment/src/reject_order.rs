@@ -2,7 +2,7 @@
 //! transaction; a card's charge goes back through the gateway.
 
 use domain::{Failure, Role, lifecycle::Command, order::checked_reason};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     access::is_store_of,
     transition::{self, Transition, transition},
@@ -19,8 +19,8 @@ pub const ROUTE: Route = Route::new(
     "The store refuses a paid order (거절); what was paid goes back",
 )
 .idempotent_by_key()
-.takes::<RejectOrder>()
-.answers::<events::Order>()
+.request_body::<RejectOrder>()
+.response::<events::Order>()
 .problems(transition::REFUSALS);
 
 /// The function.
@@ -35,14 +35,14 @@ pub struct RejectOrder {
     reason: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let RejectOrder { reason } = request.json_or_nothing()?;
     let reason = checked_reason(reason)?;
     let meaning = reason.as_deref().unwrap_or_default();
     let asked = Transition { order_id, name: "reject", meaning, may_request: is_store_of };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(
+    Ok(Response::of(
         transition(&store, &request.context(), key.as_ref(), asked, |refund| Command::Reject {
             reason: reason.clone(),
             refund,

@@ -5,7 +5,7 @@ use domain::{
     delivery::{InvalidShipment, Shipment},
     lifecycle::Command,
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::transition::{self, Transition, transition};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,8 +19,8 @@ pub const ROUTE: Route = Route::new(
     "A carrier has taken an order of goods (발송)",
 )
 .idempotent_by_key()
-.takes::<ShipOrder>()
-.answers::<events::Order>()
+.request_body::<ShipOrder>()
+.response::<events::Order>()
 .problems(transition::REFUSALS);
 
 /// The function.
@@ -38,7 +38,7 @@ pub struct ShipOrder {
     tracking_number: String,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let ShipOrder { carrier, tracking_number } = request.json()?;
     let meaning = format!("{tracking_number} {carrier}");
@@ -49,7 +49,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     })?;
     let asked = Transition { order_id, name: "ship", meaning: &meaning, may_request: |_, _| true };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(
+    Ok(Response::of(
         transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Ship(shipment.clone())).await?,
     ))
 }

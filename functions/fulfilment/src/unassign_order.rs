@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/unassign` takes an order from its rider (배정 취소): it waits for another one.
 
 use domain::{Caller, Failure, Role, lifecycle::Command, order::Order};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::transition::{self, Transition, transition};
 use store::Store;
 
@@ -13,7 +13,7 @@ pub const ROUTE: Route = Route::new(
     "Takes an order from its rider: another one may pick it up (배정 취소)",
 )
 .idempotent_by_key()
-.answers::<events::Order>()
+.response::<events::Order>()
 .problems(transition::REFUSALS);
 
 /// The function `unassign-order`.
@@ -21,10 +21,10 @@ pub fn function() -> Function {
     Function::http("unassign-order", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let may_request = |_: &Caller, _: &Order| true;
     let asked = Transition { order_id, name: "unassign", meaning: "", may_request };
     let key = request.idempotency_key()?;
-    Ok(Answer::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Unassign).await?))
+    Ok(Response::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Unassign).await?))
 }

@@ -12,7 +12,7 @@ use store::{
 /// told of it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct OrderViewAnswer {
+pub(crate) struct OrderViewResponse {
     /// The order.
     #[serde(flatten)]
     order: events::Order,
@@ -96,7 +96,7 @@ impl From<Notification> for NotificationAnswer {
 }
 
 /// A view with what is known of its store now.
-pub(crate) fn shown(OrderView { order, notifications }: OrderView, stores: &[StoreProfile]) -> OrderViewAnswer {
+pub(crate) fn shown(OrderView { order, notifications }: OrderView, stores: &[StoreProfile]) -> OrderViewResponse {
     let store = order.store_id.clone().map(|store_id| {
         let known = stores.iter().find(|store| store.store_id == store_id);
         OrderStore {
@@ -108,5 +108,5 @@ pub(crate) fn shown(OrderView { order, notifications }: OrderView, stores: &[Sto
         }
     });
     let notifications = notifications.into_iter().map(NotificationAnswer::from).collect();
-    OrderViewAnswer { delivery_state: order.status.into(), order, store, notifications }
+    OrderViewResponse { delivery_state: order.status.into(), order, store, notifications }
 }

@@ -2,7 +2,7 @@
 //! newer state of a known one. Older updates change nothing.
 
 use domain::{ExternalOrderId, Failure, Role, SourceId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{external_order, external_order_update::ExternalOrder};
 use store::Store;
 
@@ -13,8 +13,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Partner, Role::Operator]),
     "Stores an order that another system made (외부 주문 수집); older updates change nothing",
 )
-.takes::<ExternalOrder>()
-.answers::<events::Order>()
+.request_body::<ExternalOrder>()
+.response::<events::Order>()
 .problems(external_order::REFUSALS);
 
 /// The function.
@@ -22,10 +22,10 @@ pub fn function() -> Function {
     Function::http("collect-order", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source: SourceId = request.path("source")?;
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let update = request.json()?;
     let store = store.until(request.deadline);
-    Ok(Answer::ok(&external_order::upsert(&store, &source, &external, update, request.now).await?))
+    Ok(Response::ok(&external_order::upsert(&store, &source, &external, update, request.now).await?))
 }

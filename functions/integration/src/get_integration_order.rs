@@ -2,7 +2,7 @@
 //! or by the one that it was given where it was made.
 
 use domain::{ExternalOrderId, Failure, OrderId, Refusal, Role, SourceId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -12,7 +12,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Partner, Role::Operator]),
     "Shows an order, whoever made it (주문 조회)",
 )
-.answers::<events::Order>();
+.response::<events::Order>();
 
 /// The same order, by the id that it was given where it was made.
 pub const ROUTE_BY_SOURCE: Route = Route::new(
@@ -21,14 +21,14 @@ pub const ROUTE_BY_SOURCE: Route = Route::new(
     Access::Roles(&[Role::Partner, Role::Operator]),
     "Shows an order that another system made, by its id there (외부 주문 조회)",
 )
-.answers::<events::Order>();
+.response::<events::Order>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-integration-order", &[ROUTE, ROUTE_BY_SOURCE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = if request.has_path("source") {
         let (source, external): (SourceId, ExternalOrderId) =
             (request.path("source")?, request.path("externalOrderId")?);
@@ -37,5 +37,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         request.path("orderId")?
     };
     let order = store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
-    Ok(Answer::ok(&order))
+    Ok(Response::ok(&order))
 }

@@ -1,7 +1,7 @@
 //! `GET /integrations/orders` is the change feed: every change of every order, the oldest first, none left out.
 
 use domain::{Failure, OrderId, Role, Timestamp, order::Status};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use events::EventType;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<ChangedOrders>();
+.response::<ChangedOrders>();
 
 /// The function.
 pub fn function() -> Function {
@@ -71,7 +71,7 @@ impl From<Entry> for ChangedOrder {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let since: Option<Timestamp> = request.query("updatedSince")?;
     let (limit, after) = request.page::<u64>()?;
     let store = store.until(request.deadline);
@@ -91,5 +91,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
             break;
         }
     }
-    Ok(Answer::ok(&ChangedOrders { changes, next_cursor: Answer::cursor(Some(&reached.to_string())) }))
+    Ok(Response::ok(&ChangedOrders { changes, next_cursor: Response::cursor(Some(&reached.to_string())) }))
 }

@@ -2,7 +2,7 @@
 //! 목록).
 
 use domain::{Failure, Role, SourceId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use store::Store;
 
@@ -14,15 +14,15 @@ pub const ROUTE: Route = Route::new(
     "Lists the orders that another system made, the newest first (외부 주문 목록)",
 )
 .query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
-.answers::<OrderList>();
+.response::<OrderList>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("list-source-orders", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source: SourceId = request.path("source")?;
     let page = store.until(request.deadline).external_orders().list(&source, &listing::page(request.page()?)).await?;
-    Ok(Answer::ok(&OrderList::new(page.entries, Answer::cursor(page.next.as_deref()))))
+    Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
 }

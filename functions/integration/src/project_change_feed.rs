@@ -6,7 +6,7 @@ use domain::Timestamp;
 use edge::{Change, Failed, Function};
 use events::{Envelope, Order};
 use serde_json::Value;
-use store::{Store, change_feed::MOST_APPENDED, collected::told_by_image};
+use store::{Store, change_feed::MAX_APPENDED, external_orders::event_in_image};
 
 /// The function.
 pub fn function() -> Function {
@@ -16,7 +16,7 @@ pub fn function() -> Function {
 async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<Failed> {
     let store = store.until(deadline);
     let told: Vec<(String, Envelope<Order>)> = changes.into_iter().filter_map(told).collect();
-    let mut chunks = told.chunks(MOST_APPENDED);
+    let mut chunks = told.chunks(MAX_APPENDED);
     while let Some(chunk) = chunks.next() {
         let changes: Vec<Envelope<Order>> = chunk.iter().map(|(_, change)| change.clone()).collect();
         if let Err(fault) = store.change_feed().append(&changes, store.now()).await {
@@ -32,7 +32,7 @@ async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<
 /// What a change tells of an order, and its place in the stream. What is none is left out: `relay-orders` lays it aside.
 fn told(change: Change) -> Option<(String, Envelope<Order>)> {
     let sk = change.record.pointer("/dynamodb/Keys/sk/S").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let order = change.image.and_then(|image| told_by_image(&sk, image).map_err(|fault| fault.to_string()));
+    let order = change.image.and_then(|image| event_in_image(&sk, image).map_err(|fault| fault.to_string()));
     match order {
         Ok(envelope) => Some((change.sequence_number, envelope)),
         Err(error) => {

@@ -2,7 +2,7 @@
 //! 상태 변경). Older updates change nothing.
 
 use domain::{ExternalOrderId, Failure, Refusal, RefusalKind, Role, SourceId, Timestamp, external::ReportedStatus};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::external_order;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,8 +15,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Partner, Role::Operator]),
     "Updates the status of an order that another system made (외부 주문 상태 변경); older updates change nothing",
 )
-.takes::<StatusUpdate>()
-.answers::<events::Order>()
+.request_body::<StatusUpdate>()
+.response::<events::Order>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -33,11 +33,11 @@ pub struct StatusUpdate {
     at: Option<Timestamp>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source: SourceId = request.path("source")?;
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let StatusUpdate { status, at } = request.json()?;
     let store = store.until(request.deadline);
     let order = external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
-    Ok(Answer::ok(&order.ok_or(Refusal::NotFound)?))
+    Ok(Response::ok(&order.ok_or(Refusal::NotFound)?))
 }

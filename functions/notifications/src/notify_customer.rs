@@ -12,13 +12,13 @@ use crate::texts::{Text, Texts};
 use domain::{CustomerId, Fault, NotStarted, Open, Timestamp, Variables, phone::Dialled};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
 use events::{Envelope, Order};
-use partners::notifiers::{self, Notifier, Unsent, Way};
+use partners::notifiers::{self, Notifier, SendError, Way};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use store::{
     Store,
     circuits::{Breaker, CircuitOpen, Permit},
+    customers::Preferences,
     notifications::{Channel, Notification, NotificationStatus},
-    profiles::Preferences,
 };
 
 /// From this age of the oldest message on, text messages are shed.
@@ -82,7 +82,7 @@ fn template_ids(pairs: &str) -> Result<HashMap<String, String>, NotStarted> {
 
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTold {
+pub enum NotifyError {
     /// Somebody else is about to tell it.
     #[error("somebody else is about to tell it")]
     Claimed,
@@ -91,7 +91,7 @@ pub enum NotTold {
     CircuitOpen(#[from] CircuitOpen),
     /// The notifier did not take it.
     #[error(transparent)]
-    Unsent(#[from] Unsent),
+    SendError(#[from] SendError),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -100,14 +100,14 @@ pub enum NotTold {
     DeadLetterError(#[from] DeadLetterError),
 }
 
-async fn handle(desk: Desk, message: Message) -> Result<(), NotTold> {
+async fn handle(desk: Desk, message: Message) -> Result<(), NotifyError> {
     let order = match message.json::<Envelope<Order>>() {
         Ok(Envelope { data: order, .. }) => order,
         Err(not_json) => return Ok(desk.pacer.dead_letter(&message, not_json).await?),
     };
     let order_id = order.order_id.clone();
     let Err(not_told) = tell(&desk, &message, order).await else { return Ok(()) };
-    let at_least = if let NotTold::CircuitOpen(CircuitOpen(wait)) = &not_told { *wait } else { Duration::ZERO };
+    let at_least = if let NotifyError::CircuitOpen(CircuitOpen(wait)) = &not_told { *wait } else { Duration::ZERO };
     desk.pacer.hide(&message, at_least).await;
     if message.receive_count >= TOLD_AFTER {
         // An alarm listens for these words.
@@ -116,7 +116,7 @@ async fn handle(desk: Desk, message: Message) -> Result<(), NotTold> {
     Err(not_told)
 }
 
-async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotTold> {
+async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotifyError> {
     let Some(text) = desk.texts.of(&order) else { return Ok(()) };
     let store = desk.store.until(message.deadline);
     let Some((to, wanted)) = reach(&store, &order.customer_id).await? else { return Ok(()) };
@@ -171,7 +171,7 @@ impl Errand<'_> {
     }
 
     /// Tells by Alimtalk, with a text message where KakaoTalk does not reach the phone, unless those are shed.
-    async fn by_kakao(&self, wants_sms: bool) -> Result<Outcome, NotTold> {
+    async fn by_kakao(&self, wants_sms: bool) -> Result<Outcome, NotifyError> {
         match self.known(Channel::Kakao) {
             Some(NotificationStatus::Sent) => return Ok(Outcome::Reached),
             Some(NotificationStatus::Failed | NotificationStatus::Shed) => return Ok(Outcome::NotReached),
@@ -197,7 +197,7 @@ impl Errand<'_> {
     }
 
     /// Tells by a text message, or sheds it.
-    async fn by_sms(&self) -> Result<(), NotTold> {
+    async fn by_sms(&self) -> Result<(), NotifyError> {
         match self.known(Channel::Sms) {
             Some(NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed) => return Ok(()),
             Some(NotificationStatus::Sending) | None => {}
@@ -212,7 +212,7 @@ impl Errand<'_> {
     }
 
     /// Drops a text message, once, unless somebody is about to send it.
-    async fn shed(&self) -> Result<(), NotTold> {
+    async fn shed(&self) -> Result<(), NotifyError> {
         let shed = self.notification(Channel::Sms, NotificationStatus::Shed, self.store.now());
         if self.store.notifications().claim(&self.order.order_id, &shed).await? {
             // A metric counts these words.
@@ -220,14 +220,14 @@ impl Errand<'_> {
             return Ok(());
         }
         match self.known(Channel::Sms) {
-            Some(NotificationStatus::Sending) => Err(NotTold::Claimed),
+            Some(NotificationStatus::Sending) => Err(NotifyError::Claimed),
             Some(NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed) | None => Ok(()),
         }
     }
 
     /// Claims the notification, hands it over, and says what became of it. A crash in between leaves the claim to expire:
     /// then it is handed over again.
-    async fn send(&self, channel: Channel, way: Way, permit: Permit) -> Result<Outcome, NotTold> {
+    async fn send(&self, channel: Channel, way: Way, permit: Permit) -> Result<Outcome, NotifyError> {
         let Self { desk, store, order, .. } = self;
         let claim = self.notification(channel, NotificationStatus::Sending, store.now());
         if let Err(not_begun) = self.begin(&claim).await {
@@ -236,7 +236,7 @@ impl Errand<'_> {
         }
         if !store.phones().count_message(&self.to, claim.at).await? {
             desk.breaker.release(store, permit).await;
-            return self.conclude(&claim, Err(Unsent::Refused(DAILY_LIMIT.into()))).await;
+            return self.conclude(&claim, Err(SendError::Refused(DAILY_LIMIT.into()))).await;
         }
         let message = notifiers::Message {
             id: format!("{}-{}-{channel}", order.order_id, order.version),
@@ -245,8 +245,8 @@ impl Errand<'_> {
             way,
         };
         let sent = desk.notifier.send(&message, store.now()).await;
-        let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_trouble()));
-        let is_tried_again = !matches!(&sent, Ok(()) | Err(Unsent::Refused(_)));
+        let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
+        let is_tried_again = !matches!(&sent, Ok(()) | Err(SendError::Refused(_)));
         // First what became of the message, for others wait for that; then how the call went.
         let outcome = self.conclude(&claim, sent).await;
         desk.breaker.record(store, made).await;
@@ -257,26 +257,26 @@ impl Errand<'_> {
     }
 
     /// Claims a notification, if there is time to bring it to its end and nobody else has.
-    async fn begin(&self, claim: &Notification) -> Result<(), NotTold> {
+    async fn begin(&self, claim: &Notification) -> Result<(), NotifyError> {
         if claim.at.plus(SENDING_TAKES) > self.deadline {
             return Err(Fault::busy("there is no time left to send it").into());
         }
         let is_mine = self.store.notifications().claim(&self.order.order_id, claim).await?;
-        if is_mine { Ok(()) } else { Err(NotTold::Claimed) }
+        if is_mine { Ok(()) } else { Err(NotifyError::Claimed) }
     }
 
     /// Says what became of a notification that was handed over.
-    async fn conclude(&self, claim: &Notification, sent: Result<(), Unsent>) -> Result<Outcome, NotTold> {
+    async fn conclude(&self, claim: &Notification, sent: Result<(), SendError>) -> Result<Outcome, NotifyError> {
         let Self { store, order, .. } = self;
         let (outcome, concluded) = match sent {
             Ok(()) => (Outcome::Reached, claim.now_is(NotificationStatus::Sent, store.now())),
-            Err(Unsent::Refused(code)) => {
+            Err(SendError::Refused(code)) => {
                 let failed = claim.now_is(NotificationStatus::Failed, store.now());
                 // A metric counts these words.
                 tracing::warn!(order = %order.order_id, channel = %claim.channel, code, "a notification is refused");
                 (Outcome::NotReached, Notification { code: Some(code), ..failed })
             }
-            Err(unsent @ (Unsent::NotNow { .. } | Unsent::Unreachable(_))) => {
+            Err(unsent @ (SendError::NotNow { .. } | SendError::Unreachable(_))) => {
                 store.notifications().release(&order.order_id, claim).await?;
                 return Err(unsent.into());
             }

@@ -2,7 +2,7 @@
 //! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
 
 use domain::{Failure, Refusal, RefusalKind, Role, lifecycle::Command, order::checked_reason};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     access::is_customer_of,
     transition::{Transition, transition},
@@ -19,8 +19,8 @@ pub const ROUTE: Route = Route::new(
     "Calls an order off before it is cooked (주문 취소)",
 )
 .idempotent_by_key()
-.takes::<CancelOrder>()
-.answers::<events::Order>()
+.request_body::<CancelOrder>()
+.response::<events::Order>()
 .problems(&[RefusalKind::NotFound, RefusalKind::NotCancellable, RefusalKind::BalanceLimit, RefusalKind::KeyReused]);
 
 /// The function.
@@ -35,7 +35,7 @@ pub struct CancelOrder {
     reason: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let CancelOrder { reason } = request.json_or_nothing()?;
     let reason = checked_reason(reason)?;
@@ -44,7 +44,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let cancel = Transition { order_id, name: "cancel", meaning, may_request: is_customer_of };
     let command = |refund| Command::Cancel { reason: reason.clone(), refund };
     let cancelled = transition(&store, &request.context(), key.as_ref(), cancel, command).await;
-    Ok(Answer::of(cancelled.map_err(not_cancellable)?))
+    Ok(Response::of(cancelled.map_err(not_cancellable)?))
 }
 
 fn not_cancellable(failure: Failure) -> Failure {

@@ -10,8 +10,8 @@ use futures::{StreamExt, stream};
 use std::time::Duration;
 use store::{
     Store,
-    changes::NotChanged,
     orders::{PlacedOrder, UNPAID_SHARDS},
+    transition::TransitionError,
 };
 
 /// Orders that are ended side by side.
@@ -58,7 +58,7 @@ async fn expire(store: Store, order_id: OrderId, now: Timestamp) -> Result<(), F
     let after = PlacedOrder { order: before.order.clone().apply(&expired), ..before.clone() };
     match store.orders().commit(store.orders().transition(&before.order, &after)?).await {
         // Paid or called off a moment ago: so much the better.
-        Ok(()) | Err(NotChanged::Stale) => Ok(()),
+        Ok(()) | Err(TransitionError::Conflict) => Ok(()),
         Err(other) => Err(other.into_fault()),
     }
 }

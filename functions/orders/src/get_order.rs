@@ -1,7 +1,7 @@
 //! `GET /orders/{orderId}` shows an order to those whom it concerns; to others it does not exist.
 
 use domain::{Failure, OrderId, Refusal, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::access::{may_read, visible_to};
 use store::Store;
 
@@ -12,16 +12,16 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Store, Role::Rider, Role::Operator]),
     "Shows an order (주문 조회)",
 )
-.answers::<events::Order>();
+.response::<events::Order>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-order", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let placed = store.until(request.deadline).orders().get(&order_id).await?;
     let order = placed.map(|placed| placed.order).filter(|order| may_read(&request.caller, order));
-    Ok(Answer::ok(&visible_to(&request.caller, &order.ok_or(Refusal::NotFound)?)))
+    Ok(Response::ok(&visible_to(&request.caller, &order.ok_or(Refusal::NotFound)?)))
 }

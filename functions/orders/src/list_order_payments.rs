@@ -5,8 +5,8 @@ use domain::{
     order::Order,
     payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
-use ordering::access::order_file_of;
+use edge::{Access, Function, Method, Request, Response, Route};
+use ordering::access::order_of_caller;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Lists the payments of an order that were tried, the first one first (결제 내역)",
 )
-.answers::<OrderPayments>();
+.response::<OrderPayments>();
 
 /// The function.
 pub fn function() -> Function {
@@ -51,12 +51,12 @@ pub struct TriedPayment {
     at: Timestamp,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id: OrderId = request.path("orderId")?;
     let store = store.until(request.deadline);
-    let file = order_file_of(&store, &order_id, &request.caller).await?;
+    let file = order_of_caller(&store, &order_id, &request.caller).await?;
     let by_card = file.attempts.iter().map(by_card);
-    Ok(Answer::ok(&OrderPayments { payments: by_card.chain(with_points(&file.placed.order)).collect() }))
+    Ok(Response::ok(&OrderPayments { payments: by_card.chain(with_points(&file.placed.order)).collect() }))
 }
 
 fn by_card(attempt: &Attempt) -> TriedPayment {

@@ -1,7 +1,7 @@
 //! `GET /orders?customerId=` lists a customer's orders as they stand, the newest first (주문 목록).
 
 use domain::{CustomerId, Failure, Refusal, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use store::Store;
 
@@ -17,18 +17,18 @@ pub const ROUTE: Route = Route::new(
     ("limit", "how many at the most, 1 to 100 (20)"),
     ("cursor", "the `nextCursor` of the page before"),
 ])
-.answers::<OrderList>();
+.response::<OrderList>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("list-orders", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer: Option<CustomerId> = request.query("customerId")?;
     let customer = customer.ok_or_else(|| Refusal::field("customerId", "is required"))?;
     request.caller.must_be(&customer)?;
     let page = store.until(request.deadline).orders().list(&customer, &listing::page(request.page()?)).await?;
     let orders = page.entries.iter().map(events::Order::from).collect();
-    Ok(Answer::ok(&OrderList::new(orders, Answer::cursor(page.next.as_deref()))))
+    Ok(Response::ok(&OrderList::new(orders, Response::cursor(page.next.as_deref()))))
 }

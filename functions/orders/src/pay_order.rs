@@ -1,7 +1,7 @@
 //! `POST /orders/{orderId}/pay` pays an order whose stock is reserved (결제): with points, or by another attempt at the gateway.
 
 use domain::{Failure, NotStarted, Open, Refusal, RefusalKind, Role, request::PaymentChoice};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use ordering::{
     card_payment::CardPayments,
     payment::{self, Payment},
@@ -17,9 +17,9 @@ pub const ROUTE: Route = Route::new(
     "Pays an order whose stock is held (결제)",
 )
 .idempotent_by_key()
-.takes::<PaymentRequest>()
-.answers::<events::Order>()
-.succeeds(&[(200, "Paid"), (202, "To be paid: the gateway's answer is awaited; or, with `Retry-After`, the gateway is overloaded and was not asked")])
+.request_body::<PaymentRequest>()
+.response::<events::Order>()
+.successes(&[(200, "Paid"), (202, "To be paid: the gateway's answer is awaited; or, with `Retry-After`, the gateway is overloaded and was not asked")])
 .problems(&[RefusalKind::NotFound, RefusalKind::NotPayable, RefusalKind::InsufficientPoints, RefusalKind::TooManyAttempts, RefusalKind::KeyReused, RefusalKind::PaymentFailed]);
 
 /// The function.
@@ -39,7 +39,7 @@ impl Open<Environment> for Resources {
     }
 }
 
-async fn handle(Resources { store, card_payments }: Resources, request: Request) -> Result<Answer, Failure> {
+async fn handle(Resources { store, card_payments }: Resources, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let payment_key = match PaymentRequest::choice(Some(request.json()?), "")? {
         PaymentChoice::Points => None,
@@ -48,5 +48,5 @@ async fn handle(Resources { store, card_payments }: Resources, request: Request)
     };
     let key = request.idempotency_key()?;
     let payment = Payment { order_id, payment_key };
-    Ok(Answer::of(payment::pay(&store, &request.context(), &card_payments, key.as_ref(), &payment).await?))
+    Ok(Response::of(payment::pay(&store, &request.context(), &card_payments, key.as_ref(), &payment).await?))
 }

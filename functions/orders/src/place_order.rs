@@ -9,7 +9,7 @@ use domain::{
     number::WholeNumber,
     request::{OrderRequest, Origin},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
     payment_request::{PaymentRequest, checked},
     placement::{self, Placement},
@@ -25,9 +25,9 @@ pub const ROUTE: Route = Route::new(
     "Places an order and pays it (주문·결제)",
 )
 .idempotent_by_key()
-.takes::<PlaceOrder>()
-.answers::<events::Order>()
-.succeeds(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.request_body::<PlaceOrder>()
+.response::<events::Order>()
+.successes(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
 .problems(placement::REFUSALS);
 
 /// The function.
@@ -67,13 +67,13 @@ pub struct PlaceOrderItem {
     expected_price: Option<Won>,
 }
 
-async fn handle(placement: Placement, request: Request) -> Result<Answer, Failure> {
+async fn handle(placement: Placement, request: Request) -> Result<Response, Failure> {
     let order = request.json::<PlaceOrder>()?.into_request(&request)?;
     let order_id = match request.idempotency_key()? {
         Some(key) => OrderId::of_key(&order.customer_id, &key),
         None => OrderId::from_ulid(request.ids().ulid()),
     };
-    Ok(Answer::of(placement.place(&request.context(), &order, &order_id, &[]).await?))
+    Ok(Response::of(placement.place(&request.context(), &order, &order_id, &[]).await?))
 }
 
 impl PlaceOrder {

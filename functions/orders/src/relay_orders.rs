@@ -18,7 +18,7 @@ use std::{
 };
 use store::{
     attempts::{DueAttempt, attempt_in_image, is_attempt},
-    collected::told_by_image,
+    external_orders::event_in_image,
 };
 
 /// The longest delay of a message (SQS): nothing is due later.
@@ -138,7 +138,7 @@ fn read(changes: Vec<Change>, batch: &mut Batch, now: Timestamp) -> Read {
 }
 
 fn told(place: &str, sk: &str, image: serde_dynamo::Item) -> Result<Told, Box<dyn std::error::Error>> {
-    let envelope: Envelope<events::Order> = told_by_image(sk, image)?;
+    let envelope: Envelope<events::Order> = event_in_image(sk, image)?;
     Ok(Told {
         place: place.to_owned(),
         is_for_data_platform: envelope.data.source.is_none() && changes_revenue(&envelope),

@@ -15,15 +15,15 @@ use ordering::{
     card_payment::{AttemptResult, CardPayments, Concluder, conclude},
     point_charge,
 };
-use partners::payment_gateway::{Found, Unanswered};
+use partners::payment_gateway::{Found, GatewayError};
 use std::time::Duration;
 use store::{
     Store, Transaction,
     attempts::DueAttempt,
-    changes::Unmet,
-    charges::ChargeFile,
+    charges::ChargeWithAttempt,
     circuits::CircuitOpen,
-    orders::{OrderFile, PlacedOrder},
+    orders::{OrderWithAttempts, PlacedOrder},
+    transition::TransitionCondition,
 };
 
 /// The pause after the first failure of our own.
@@ -77,7 +77,7 @@ pub enum NotSettled {
     CircuitOpen(#[from] CircuitOpen),
     /// The gateway did not say.
     #[error(transparent)]
-    Unanswered(#[from] Unanswered),
+    GatewayError(#[from] GatewayError),
     /// The machinery failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -88,8 +88,8 @@ pub enum NotSettled {
 
 /// What is paid, with the attempt that is due.
 enum DueFile {
-    Order(Box<OrderFile>, Attempt),
-    Charge(Box<ChargeFile>),
+    Order(Box<OrderWithAttempts>, Attempt),
+    Charge(Box<ChargeWithAttempt>),
 }
 
 impl DueFile {
@@ -133,10 +133,10 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
     };
     let at_least = match &looked {
         Err(NotSettled::CircuitOpen(CircuitOpen(wait))) => *wait,
-        Err(NotSettled::Unanswered(_) | NotSettled::OtherAmount) => Duration::ZERO,
+        Err(NotSettled::GatewayError(_) | NotSettled::OtherAmount) => Duration::ZERO,
         Ok(()) | Err(_) => return looked,
     };
-    let next = attempt.clone().looked_at_in_vain(store.now(), at_least);
+    let next = attempt.clone().checked_without_result(store.now(), at_least);
     let is_grave = next.looks >= TOLD_AFTER || matches!(looked, Err(NotSettled::OtherAmount));
     if let (true, Err(why)) = (is_grave, &looked) {
         // An alarm listens for these words.
@@ -150,12 +150,12 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
 async fn find(store: &Store, due: &DueAttempt) -> Result<DueFile, NotSettled> {
     match &due.payable {
         Payable::Order(id) => {
-            let file = store.orders().file(id).await?.ok_or(NotSettled::Unknown)?;
+            let file = store.orders().with_attempts(id).await?.ok_or(NotSettled::Unknown)?;
             let attempt = file.attempts.iter().find(|attempt| attempt.attempt == due.attempt).cloned();
             Ok(DueFile::Order(Box::new(file), attempt.ok_or(NotSettled::Unknown)?))
         }
         Payable::Charge(id) => {
-            store.charges().file(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
+            store.charges().with_attempt(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
         }
     }
 }
@@ -165,7 +165,7 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
     let attempt = file.attempt().clone();
     let permit = resources.card_payments.breaker.admit(store).await?;
     let found = resources.card_payments.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
-    let call = permit.finish(store, !matches!(&found, Err(why) if why.is_trouble()));
+    let call = permit.finish(store, !matches!(&found, Err(why) if why.is_outage()));
     resources.card_payments.breaker.record(store, call).await;
     let (payable, number) = (&attempt.payable, attempt.attempt);
     let charged = match found? {
@@ -226,22 +226,22 @@ async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Resul
     let permit = resources.card_payments.breaker.admit(store).await?;
     let cancelled =
         resources.card_payments.gateway.cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key()).await;
-    let call = permit.finish(store, !matches!(&cancelled, Err(why) if why.is_trouble()));
+    let call = permit.finish(store, !matches!(&cancelled, Err(why) if why.is_outage()));
     resources.card_payments.breaker.record(store, call).await;
     cancelled?;
     let now = store.now();
     let refunded = store.attempts().replace(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
     let change = match file {
-        DueFile::Charge(_) => Transaction::default().with(refunded, Unmet::Changed),
+        DueFile::Charge(_) => Transaction::default().with(refunded, TransitionCondition::Unchanged),
         DueFile::Order(file, _) => {
             let before = file.placed;
             let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
             let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);
             match event {
-                None => Transaction::default().with(refunded, Unmet::Changed),
+                None => Transaction::default().with(refunded, TransitionCondition::Unchanged),
                 Some(event) => {
                     let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
-                    store.orders().transition(&before.order, &after)?.with(refunded, Unmet::Changed)
+                    store.orders().transition(&before.order, &after)?.with(refunded, TransitionCondition::Unchanged)
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::{
     endpoints::is_named_by_template,
 };
 use domain::{Failure, Fault, Refusal, RefusalKind, Role, WebhookName, webhook::GIVEN_UP_AFTER};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use futures::future::try_join_all;
 use store::{
     Store,
@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Removes a receiver of events (웹훅 삭제), also where there is none",
 )
-.succeeds(&[(204, "There is none of that name now")])
+.successes(&[(204, "There is none of that name now")])
 .problems(&[RefusalKind::ReservedName]);
 
 /// The function.
@@ -33,7 +33,7 @@ pub fn function() -> Function {
     Function::http("delete-webhook", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     if is_named_by_template(&name) {
         return Err(Refusal::ReservedName { name }.into());
@@ -44,7 +44,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     for some in all_due.chunks(SIDE_BY_SIDE) {
         try_join_all(some.iter().map(|due| give_up_one(&store, due, &request))).await?;
     }
-    Ok(Answer::no_content())
+    Ok(Response::no_content())
 }
 
 /// Gives a delivery up, unless it is to a webhook of the same name that is registered meanwhile.

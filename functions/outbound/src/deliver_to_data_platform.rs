@@ -5,7 +5,7 @@
 
 use domain::{NotStarted, Open, Variables};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
-use partners::{DataPlatform, Undelivered, webhook::Secret};
+use partners::{DataPlatform, DeliveryError, webhook::Secret};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub enum NotDelivered {
         /// After how long.
         pause: Duration,
         /// Why.
-        source: Undelivered,
+        source: DeliveryError,
     },
     /// It could not be laid aside.
     #[error(transparent)]
@@ -65,8 +65,8 @@ async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> 
     };
     match courier.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),
-        Err(refused @ Undelivered::Refused(_)) => Ok(courier.pacer.dead_letter(&message, refused).await?),
-        Err(source @ (Undelivered::NotNow(_) | Undelivered::Unreachable(_))) => {
+        Err(refused @ DeliveryError::Refused(_)) => Ok(courier.pacer.dead_letter(&message, refused).await?),
+        Err(source @ (DeliveryError::NotNow(_) | DeliveryError::Unreachable(_))) => {
             let pause = courier.pacer.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })
         }

@@ -17,7 +17,7 @@ use domain::{
 };
 use edge::{DeadLetterError, Environment, Function, Message, SendError, SourceQueue};
 use events::{Envelope, Order};
-use partners::receiver::{Outgoing, Reach, Sender, Undelivered};
+use partners::receiver::{DeliveryError, Outgoing, Reach, Sender};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -45,7 +45,7 @@ const CLAIMED_FOR: Duration = Duration::from_secs(30);
 pub(crate) const REMOVED: &str = "the webhook was removed";
 
 /// How often a webhook is read anew when it changed in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The function.
 pub fn function() -> Function {
@@ -211,7 +211,7 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
     let made = permit.finish(store, !matches!(&sent, Err(why) if !why.is_gone()));
     let concluded = conclude(store, &endpoint, claimed, &sent, at).await;
     breaker.record(store, made).await;
-    if let Err(Undelivered::Status { retry_after: Some(rest), .. }) = sent {
+    if let Err(DeliveryError::Status { retry_after: Some(rest), .. }) = sent {
         breaker.leave_alone(store, at.plus(rest.min(LONGEST_REST))).await;
     }
     match concluded? {
@@ -225,24 +225,24 @@ async fn conclude(
     store: &Store,
     endpoint: &Endpoint,
     claimed: WebhookDelivery,
-    sent: &Result<u16, Undelivered>,
+    sent: &Result<u16, DeliveryError>,
     at: Timestamp,
 ) -> Result<Option<(WebhookDelivery, Duration)>, Fault> {
     let now = store.now();
     let took_ms = u64::try_from(at.until(now).as_millis()).unwrap_or(u64::MAX);
     let attempt = match sent {
-        Ok(status) | Err(Undelivered::Status { status, .. }) => {
+        Ok(status) | Err(DeliveryError::Status { status, .. }) => {
             DeliveryAttempt { at, took_ms, status: Some(*status), error: None }
         }
-        Err(error @ (Undelivered::Unsafe(_) | Undelivered::Unreachable(_))) => {
+        Err(error @ (DeliveryError::Unsafe(_) | DeliveryError::Unreachable(_))) => {
             DeliveryAttempt { at, took_ms, status: None, error: Some(error.to_string()) }
         }
     };
     // The template's own endpoints cannot be switched off here: what they answer with 410 is a failure like others.
-    let is_gone = sent.as_ref().is_err_and(Undelivered::is_gone) && endpoint.registered_at.is_some();
+    let is_gone = sent.as_ref().is_err_and(DeliveryError::is_gone) && endpoint.registered_at.is_some();
     let begun_at = claimed.begun_at;
     let mut seen = claimed;
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let mut next = WebhookDelivery { writes: seen.writes + 1, ..seen };
         next.attempts.push(attempt.clone());
         // Where somebody asked for it to be sent once more meanwhile, it is.
@@ -267,7 +267,7 @@ async fn conclude(
 /// What follows from an attempt: it arrived, it is tried again after a pause, or it is given up.
 fn follow(
     delivery: &mut WebhookDelivery,
-    sent: &Result<u16, Undelivered>,
+    sent: &Result<u16, DeliveryError>,
     is_gone: bool,
     now: Timestamp,
 ) -> Option<Duration> {
@@ -281,8 +281,8 @@ fn follow(
     };
     delivery.failed_in_row += 1;
     let asked_for = match undelivered {
-        Undelivered::Status { retry_after, .. } => *retry_after,
-        Undelivered::Unsafe(_) | Undelivered::Unreachable(_) => None,
+        DeliveryError::Status { retry_after, .. } => *retry_after,
+        DeliveryError::Unsafe(_) | DeliveryError::Unreachable(_) => None,
     };
     let pause = pause_after(delivery.failed_in_row, rand::random_range(0..=1_000), asked_for).filter(|_| !is_gone);
     if let Some(pause) = pause {
@@ -318,7 +318,7 @@ fn tell_given_up(delivery: &WebhookDelivery) {
 /// Switches off a webhook that wants nothing more. Where that fails, the next event that it answers with 410 does.
 async fn switch_off(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
     tracing::warn!(webhook = %endpoint.name, "a webhook wants nothing more: it answered 410");
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let Some(mut webhook) = store.webhooks().get(&endpoint.name).await? else { return Ok(()) };
         if !webhook.active || webhook.url != endpoint.url {
             return Ok(());

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/webhooks/{name}` shows a receiver of events (웹훅 조회).
 
-use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
+use crate::{endpoints::Endpoints, webhooks::WebhookResponse};
 use domain::{Failure, Refusal, Role, WebhookName};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -11,18 +11,18 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Shows a receiver of events (웹훅 조회)",
 )
-.answers::<WebhookAnswer>();
+.response::<WebhookResponse>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-webhook", &[ROUTE], handle)
 }
 
-async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failure> {
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     if let Some(endpoint) = endpoints.named.iter().find(|endpoint| endpoint.name == name) {
-        return Ok(Answer::ok(&WebhookAnswer::of_template(endpoint)));
+        return Ok(Response::ok(&WebhookResponse::of_template(endpoint)));
     }
     let webhook = endpoints.store.until(request.deadline).webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
-    Ok(Answer::ok(&WebhookAnswer::of(&webhook, None, request.now)))
+    Ok(Response::ok(&WebhookResponse::of(&webhook, None, request.now)))
 }

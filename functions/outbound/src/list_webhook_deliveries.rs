@@ -2,7 +2,7 @@
 //! newest first (웹훅 전송 기록).
 
 use domain::{DeliveryId, Failure, Role, Timestamp, WebhookName};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use events::EventType;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub const ROUTE: Route = Route::new(
     "Lists what was sent to a receiver in the last 30 days, with every attempt, the newest first (웹훅 전송 기록)",
 )
 .query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
-.answers::<Deliveries>();
+.response::<Deliveries>();
 
 /// The function.
 pub fn function() -> Function {
@@ -77,11 +77,11 @@ impl From<WebhookDelivery> for WebhookDeliveryAnswer {
     }
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     let (limit, after) = request.page::<DeliveryId>()?;
     let page = PageRequest { limit, after: after.map(|after| after.to_string()) };
     let page = store.until(request.deadline).webhooks().deliveries(&name, &page).await?;
     let deliveries = page.entries.into_iter().map(WebhookDeliveryAnswer::from).collect();
-    Ok(Answer::ok(&Deliveries { deliveries, next_cursor: Answer::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&Deliveries { deliveries, next_cursor: Response::cursor(page.next.as_deref()) }))
 }

@@ -1,8 +1,8 @@
 //! `GET /api/v1/admin/webhooks` lists the receivers of events: the template's own, and then the others by name (웹훅 목록).
 
-use crate::{endpoints::Endpoints, webhooks::WebhookAnswer};
+use crate::{endpoints::Endpoints, webhooks::WebhookResponse};
 use domain::{Failure, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Lists the receivers of events (웹훅 목록); there are at most 100 beside TMS and TasOn",
 )
-.answers::<Webhooks>();
+.response::<Webhooks>();
 
 /// The function.
 pub fn function() -> Function {
@@ -24,13 +24,13 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Webhooks {
     /// The template's own first, then the others by name.
-    webhooks: Vec<WebhookAnswer>,
+    webhooks: Vec<WebhookResponse>,
 }
 
-async fn handle(endpoints: Endpoints, request: Request) -> Result<Answer, Failure> {
+async fn handle(endpoints: Endpoints, request: Request) -> Result<Response, Failure> {
     let registered = endpoints.store.until(request.deadline).webhooks().all().await?;
-    let registered = registered.iter().map(|webhook| WebhookAnswer::of(webhook, None, request.now));
-    Ok(Answer::ok(&Webhooks {
-        webhooks: endpoints.named.iter().map(WebhookAnswer::of_template).chain(registered).collect(),
+    let registered = registered.iter().map(|webhook| WebhookResponse::of(webhook, None, request.now));
+    Ok(Response::ok(&Webhooks {
+        webhooks: endpoints.named.iter().map(WebhookResponse::of_template).chain(registered).collect(),
     }))
 }

@@ -3,10 +3,10 @@
 
 use crate::{
     endpoints::is_named_by_template,
-    webhooks::{WebhookAnswer, new_secret},
+    webhooks::{WebhookResponse, new_secret},
 };
 use domain::{Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use events::EventType;
 use partners::receiver::Reach;
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use store::{Store, vault::Vault, webhooks::Webhook};
 
 /// How often the webhook is read anew when somebody else changed it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// Webhooks at the most: each event is looked at for each of them.
 const MOST_WEBHOOKS: usize = 100;
@@ -26,8 +26,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Registers a receiver of events, or changes it; a new one's secret is shown once (웹훅 등록·수정)",
 )
-.takes::<PutWebhook>()
-.answers::<WebhookAnswer>()
+.request_body::<PutWebhook>()
+.response::<WebhookResponse>()
 .problems(&[RefusalKind::ReservedName]);
 
 /// The function.
@@ -59,7 +59,7 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     let PutWebhook { url, events, active } = request.json()?;
     if is_named_by_template(&name) {
@@ -69,7 +69,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
     let events = types(&events)?;
     let (store, now) = (desk.store.until(request.deadline), request.now);
     let mut secret = None;
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let webhook = if let Some(known) = store.webhooks().get(&name).await? {
             Webhook {
                 url: url.clone(),
@@ -101,7 +101,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         };
         if store.webhooks().put(&webhook).await? {
             let secret = secret.filter(|_| webhook.writes == 1);
-            return Ok(Answer::ok(&WebhookAnswer::of(&webhook, secret, now)));
+            return Ok(Response::ok(&WebhookResponse::of(&webhook, secret, now)));
         }
     }
     Err(Fault::busy("the webhook is put by others all the time").into())

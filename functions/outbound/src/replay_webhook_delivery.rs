@@ -3,7 +3,7 @@
 
 use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryAnswer};
 use domain::{DeliveryId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
-use edge::{Access, Answer, Environment, Function, Method, Request, Route, SourceQueue};
+use edge::{Access, Environment, Function, Method, Request, Response, Route, SourceQueue};
 use std::time::Duration;
 use store::{
     Store,
@@ -11,7 +11,7 @@ use store::{
 };
 
 /// How often the delivery is read anew when it changed in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -20,8 +20,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Sends a message to its receiver once more, under the same id (웹훅 재전송)",
 )
-.answers::<WebhookDeliveryAnswer>()
-.succeeds(&[(202, "It is on its way")])
+.response::<WebhookDeliveryAnswer>()
+.successes(&[(202, "It is on its way")])
 .problems(&[RefusalKind::NotFound]);
 
 /// The function.
@@ -42,11 +42,11 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     let id: DeliveryId = request.path("id")?;
     let store = desk.store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let known = store.webhooks().delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
         let replayed = WebhookDelivery {
             status: DeliveryStatus::Pending,
@@ -60,7 +60,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         if store.webhooks().put_delivery(&replayed).await? {
             // Where this fails, the schedule finds the row.
             desk.pacer.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
-            return Ok(Answer::accepted(&WebhookDeliveryAnswer::from(replayed)));
+            return Ok(Response::accepted(&WebhookDeliveryAnswer::from(replayed)));
         }
     }
     Err(Fault::busy("the delivery changes faster than it can be replayed").into())

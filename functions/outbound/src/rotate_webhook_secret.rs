@@ -4,13 +4,13 @@
 
 use crate::{
     endpoints::is_named_by_template,
-    webhooks::{WebhookAnswer, new_secret},
+    webhooks::{WebhookResponse, new_secret},
 };
 use domain::{
     Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
     webhook::{MOST_SECRETS, PREVIOUS_SIGNS_FOR},
 };
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use store::{
     Store,
     vault::Vault,
@@ -18,7 +18,7 @@ use store::{
 };
 
 /// How often the webhook is read anew when somebody else changed it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -27,7 +27,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Gives a receiver of events a new secret, which is shown once; the old one signs beside it for a day (웹훅 비밀키 교체)",
 )
-.answers::<WebhookAnswer>()
+.response::<WebhookResponse>()
 .problems(&[RefusalKind::ReservedName, RefusalKind::NotFound, RefusalKind::TooManySecrets]);
 
 /// The function.
@@ -47,13 +47,13 @@ impl Open<Environment> for Desk {
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
+async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     if is_named_by_template(&name) {
         return Err(Refusal::ReservedName { name }.into());
     }
     let (store, now) = (desk.store.until(request.deadline), request.now);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let known = store.webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
         let until = now.plus(PREVIOUS_SIGNS_FOR);
         let mut previous = vec![PreviousSecret { secret: known.secret.clone(), until }];
@@ -64,7 +64,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Answer, Failure> {
         let (secret, sealed) = new_secret(&desk.vault, &name).await?;
         let webhook = Webhook { previous, secret: sealed, updated_at: now, writes: known.writes + 1, ..known };
         if store.webhooks().put(&webhook).await? {
-            return Ok(Answer::ok(&WebhookAnswer::of(&webhook, Some(secret), now)));
+            return Ok(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now)));
         }
     }
     Err(Fault::busy("the webhook is put by others all the time").into())

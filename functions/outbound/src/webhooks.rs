@@ -11,7 +11,7 @@ use store::{vault::Vault, webhooks::Webhook};
 /// A webhook as it is shown. Its secret is not.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct WebhookAnswer {
+pub struct WebhookResponse {
     /// Its name.
     pub(crate) name: WebhookName,
     /// Where it is.
@@ -33,7 +33,7 @@ pub struct WebhookAnswer {
     pub(crate) previous_secret_until: Option<Timestamp>,
 }
 
-impl WebhookAnswer {
+impl WebhookResponse {
     pub(crate) fn of(webhook: &Webhook, secret: Option<String>, now: Timestamp) -> Self {
         Self {
             name: webhook.name.clone(),

@@ -7,7 +7,7 @@ use domain::{
     ChargeId, CustomerId, Failure, Refusal, Won,
     payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
 };
-use edge::{Answer, Request};
+use edge::{Request, Response};
 use ordering::{
     card_payment::{self, CardPayments},
     point_charge,
@@ -15,8 +15,8 @@ use ordering::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
-    NotCommitted, Store, Transaction,
-    charges::{CardCharge, ChargeFile},
+    CommitError, Store, Transaction,
+    charges::{CardCharge, ChargeWithAttempt},
     circuits::{CircuitOpen, Permit},
 };
 
@@ -44,8 +44,8 @@ pub(crate) struct ChargeState {
     status: ChargeStatus,
 }
 
-impl From<&ChargeFile> for ChargeState {
-    fn from(ChargeFile { charge, attempt }: &ChargeFile) -> Self {
+impl From<&ChargeWithAttempt> for ChargeState {
+    fn from(ChargeWithAttempt { charge, attempt }: &ChargeWithAttempt) -> Self {
         let status = match attempt.status {
             // What was lost may still be charged, for as long as the payment is authorised.
             AttemptStatus::Asked | AttemptStatus::Lost => ChargeStatus::Pending,
@@ -65,15 +65,16 @@ pub(crate) async fn charge(
     amount: Won,
     reason: Option<String>,
     payment_key: PaymentKey,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let charge_id = match request.idempotency_key()? {
         Some(key) => ChargeId::of_key(&customer_id, &key),
         None => ChargeId::of_payment(&customer_id, &payment_key),
     };
     let payable = Payable::Charge(charge_id.clone());
     let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
-    let file = ChargeFile { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
-    let (file, begin) = match store.charges().file(&file.charge.charge_id).await? {
+    let file =
+        ChargeWithAttempt { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
+    let (file, begin) = match store.charges().with_attempt(&file.charge.charge_id).await? {
         None => {
             let begin = Transaction::default()
                 .with(store.charges().put(&file.charge)?, ())
@@ -83,7 +84,7 @@ pub(crate) async fn charge(
         Some(made) if means_the_same(&file, &made) && is_asked_again(&made.attempt) => {
             let attempt = made.attempt.clone().asked_again(None, request.now);
             let begin = Transaction::default().with(store.attempts().replace(&attempt, &made.attempt)?, ());
-            (ChargeFile { attempt, ..made }, begin)
+            (ChargeWithAttempt { attempt, ..made }, begin)
         }
         Some(made) => return again(&file, &made),
     };
@@ -94,14 +95,14 @@ pub(crate) async fn charge(
         card_payments.breaker.admit(store).await.map_err(|CircuitOpen(wait)| Refusal::Busy { retry_after: wait })?;
     match begin.commit(store).await {
         Ok(()) => ask(store, card_payments, request, permit, file).await,
-        Err(NotCommitted::Fault(fault)) => {
+        Err(CommitError::Fault(fault)) => {
             card_payments.breaker.release(store, permit).await;
             Err(fault.into())
         }
         // The same request came twice at once: the other one asks.
-        Err(NotCommitted::Failed(_)) => {
+        Err(CommitError::Failed(_)) => {
             card_payments.breaker.release(store, permit).await;
-            let made = store.charges().file(&file.charge.charge_id).await?;
+            let made = store.charges().with_attempt(&file.charge.charge_id).await?;
             made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
         }
     }
@@ -113,8 +114,8 @@ fn is_asked_again(made: &Attempt) -> bool {
 }
 
 /// Whether two requests ask for the same charge.
-fn means_the_same(asked: &ChargeFile, made: &ChargeFile) -> bool {
-    let meaning = |file: &ChargeFile| {
+fn means_the_same(asked: &ChargeWithAttempt, made: &ChargeWithAttempt) -> bool {
+    let meaning = |file: &ChargeWithAttempt| {
         let CardCharge { customer_id, amount, reason, .. } = &file.charge;
         (customer_id.clone(), *amount, reason.clone(), file.attempt.payment_key.clone())
     };
@@ -126,8 +127,8 @@ async fn ask(
     card_payments: &CardPayments,
     request: &Request,
     permit: Permit,
-    file: ChargeFile,
-) -> Result<Answer, Failure> {
+    file: ChargeWithAttempt,
+) -> Result<Response, Failure> {
     let (confirmed, call) = card_payments.ask(store, permit, &file.attempt).await;
     let answer = match card_payment::result(&file.attempt, confirmed) {
         None => Ok(pending(&file)),
@@ -149,22 +150,22 @@ async fn ask(
 }
 
 /// What is known of a charge that was made before, if it is the one that is asked for.
-fn again(asked: &ChargeFile, made: &ChargeFile) -> Result<Answer, Failure> {
+fn again(asked: &ChargeWithAttempt, made: &ChargeWithAttempt) -> Result<Response, Failure> {
     if !means_the_same(asked, made) {
         return Err(Refusal::KeyReused.into());
     }
-    told(made).map(Answer::replayed)
+    told(made).map(Response::replayed)
 }
 
-fn told(file: &ChargeFile) -> Result<Answer, Failure> {
+fn told(file: &ChargeWithAttempt) -> Result<Response, Failure> {
     match (file.attempt.status, &file.charge.charged) {
-        (AttemptStatus::Paid, Some(charged)) => Ok(Answer::ok(charged)),
+        (AttemptStatus::Paid, Some(charged)) => Ok(Response::ok(charged)),
         (AttemptStatus::Paid | AttemptStatus::Asked | AttemptStatus::Lost, _) => Ok(pending(file)),
         (AttemptStatus::Declined, _) => Err(Refusal::ChargeFailed.into()),
         (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => Err(Refusal::BalanceLimit.into()),
     }
 }
 
-fn pending(file: &ChargeFile) -> Answer {
-    Answer::accepted(&ChargeState::from(file))
+fn pending(file: &ChargeWithAttempt) -> Response {
+    Response::accepted(&ChargeState::from(file))
 }

@@ -8,14 +8,14 @@ use domain::{
     payment::PaymentKey,
     points::{ChargeAmount, Entry, EntryKind},
 };
-use edge::{Access, Answer, Environment, Function, Method, Request, Route};
+use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use ordering::card_payment::CardPayments;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction, points::Charge};
+use store::{CommitError, Store, Transaction, points::Charge};
 
 /// How often the balance is read anew when somebody else changed it in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -25,9 +25,9 @@ pub const ROUTE: Route = Route::new(
     "Charges points to a customer's balance (포인트 충전)",
 )
 .idempotent_by_key()
-.takes::<ChargePoints>()
-.answers::<Charge>()
-.succeeds(&[
+.request_body::<ChargePoints>()
+.response::<Charge>()
+.successes(&[
     (200, "Charged"),
     (202, "The gateway's answer is awaited: `chargeId`, and `status` PENDING; `GET /points/{customerId}/charges/{chargeId}` tells the end"),
 ])
@@ -97,7 +97,7 @@ enum CardOnly {
     Card,
 }
 
-async fn handle(resources: Resources, request: Request) -> Result<Answer, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let ChargePoints { customer_id, amount, payment, reason } = request.json()?;
     request.caller.must_be(&customer_id)?;
     let amount = ChargeAmount::new(amount.0).map_err(|_| Refusal::InvalidAmount)?.won();
@@ -121,15 +121,15 @@ async fn give(
     customer_id: CustomerId,
     amount: Won,
     reason: Option<String>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     // The keys of two roles never meet.
     let scope = format!("{}/{customer_id}", request.caller.actor());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let (balance, made) = store.points().read_for_charge(&customer_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             return if made.amount == amount && made.reason == reason {
-                Ok(Answer::ok(&made).replayed())
+                Ok(Response::ok(&made).replayed())
             } else {
                 Err(Refusal::KeyReused.into())
             };
@@ -143,9 +143,9 @@ async fn give(
             charged_at: request.now,
         };
         match commit(store, &charge, balance, key_hash.as_deref()).await {
-            Ok(()) => return Ok(Answer::ok(&charge)),
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+            Ok(()) => return Ok(Response::ok(&charge)),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::busy("the balance changes faster than it can be charged").into())
@@ -162,7 +162,7 @@ enum Stale {
     Charge,
 }
 
-async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str>) -> Result<(), NotCommitted<Stale>> {
+async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str>) -> Result<(), CommitError<Stale>> {
     let entry = Entry {
         entry_id: charge.entry_id.clone(),
         kind: EntryKind::Charge,
@@ -171,13 +171,13 @@ async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str
         reason: charge.reason.clone(),
         at: charge.charged_at,
     };
-    let fault = NotCommitted::Fault;
+    let fault = CommitError::Fault;
     let mut transaction = Transaction::default()
         .with(store.points().set_balance(&charge.customer_id, seen, charge.balance), Stale::Balance)
         .with(store.points().append_ledger_entry(&charge.customer_id, &entry).map_err(fault)?, Stale::Entry);
     if let Some(hash) = key_hash {
         transaction =
-            transaction.with(store.points().put_charge(charge, hash).map_err(NotCommitted::Fault)?, Stale::Charge);
+            transaction.with(store.points().put_charge(charge, hash).map_err(CommitError::Fault)?, Stale::Charge);
     }
     transaction.commit(store).await
 }

@@ -2,7 +2,7 @@
 
 use crate::by_card::ChargeState;
 use domain::{ChargeId, CustomerId, Failure, Refusal, Role};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -12,18 +12,18 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Tells what became of a charge of points by card (충전 조회)",
 )
-.answers::<ChargeState>();
+.response::<ChargeState>();
 
 /// The function.
 pub fn function() -> Function {
     Function::http("get-charge", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     let charge_id: ChargeId = request.path("chargeId")?;
     request.caller.must_be(&customer_id)?;
-    let file = store.until(request.deadline).charges().file(&charge_id).await?;
+    let file = store.until(request.deadline).charges().with_attempt(&charge_id).await?;
     let file = file.filter(|file| file.charge.customer_id == customer_id).ok_or(Refusal::NotFound)?;
-    Ok(Answer::ok(&ChargeState::from(&file)))
+    Ok(Response::ok(&ChargeState::from(&file)))
 }

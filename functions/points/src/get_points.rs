@@ -1,7 +1,7 @@
 //! `GET /points/{customerId}` tells a customer's balance (조회).
 
 use domain::{CustomerId, Failure, Role, Won};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -13,7 +13,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Tells a customer's balance (포인트 조회); a customer never seen has 0",
 )
-.answers::<Balance>();
+.response::<Balance>();
 
 /// The function.
 pub fn function() -> Function {
@@ -30,9 +30,9 @@ pub struct Balance {
     balance: Won,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let balance = store.until(request.deadline).points().balance(&customer_id).await?;
-    Ok(Answer::ok(&Balance { customer_id, balance }))
+    Ok(Response::ok(&Balance { customer_id, balance }))
 }

@@ -1,7 +1,7 @@
 //! `GET /points/{customerId}/history` lists a customer's ledger, the newest entry first.
 
 use domain::{CustomerId, EntryId, Failure, Role, points::Entry};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
@@ -14,7 +14,7 @@ pub const ROUTE: Route = Route::new(
     "Lists every change of a customer's balance, the newest first (포인트 내역)",
 )
 .query(&[("limit", "entries in a page, 1 to 100; 20 if left out"), ("cursor", "the nextCursor of the page before")])
-.answers::<History>();
+.response::<History>();
 
 /// The function.
 pub fn function() -> Function {
@@ -32,11 +32,11 @@ pub struct History {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let customer_id: CustomerId = request.path("customerId")?;
     request.caller.must_be(&customer_id)?;
     let (limit, after) = request.page::<EntryId>()?;
     let page = PageRequest { limit, after: after.map(|entry| entry.to_string()) };
     let page = store.until(request.deadline).points().ledger(&customer_id, &page).await?;
-    Ok(Answer::ok(&History { next_cursor: Answer::cursor(page.next.as_deref()), entries: page.entries }))
+    Ok(Response::ok(&History { next_cursor: Response::cursor(page.next.as_deref()), entries: page.entries }))
 }

@@ -7,16 +7,16 @@ use domain::{
     order::checked_reason,
     product::{Adjustment, MAX_STOCK},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
-    NotCommitted, Store, Transaction,
-    products::{Adjusted, Movement, StockChange},
+    CommitError, Store, Transaction,
+    products::{Movement, StockAdjustment, StockChange},
 };
 
 /// How often the stock is read anew when somebody else changed it in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -26,8 +26,8 @@ pub const ROUTE: Route = Route::new(
     "Changes a product's stock by hand (재고 조정)",
 )
 .idempotent_by_key()
-.takes::<AdjustStock>()
-.answers::<StockLeft>()
+.request_body::<AdjustStock>()
+.response::<StockLeft>()
 .problems(&[
     RefusalKind::InvalidProduct,
     RefusalKind::InvalidStockQuantity,
@@ -61,7 +61,7 @@ pub struct StockLeft {
     quantity: i64,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let product_id: ProductId = request.path("productId")?;
     let AdjustStock { delta, quantity, reason } = request.json()?;
     let reason = checked_reason(reason)?;
@@ -78,12 +78,12 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
     let store = store.until(request.deadline);
 
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let (stock, made) = store.stock().read_for_adjustment(&product_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
-            return if same { Ok(Answer::ok(&left).replayed()) } else { Err(Refusal::KeyReused.into()) };
+            return if same { Ok(Response::ok(&left).replayed()) } else { Err(Refusal::KeyReused.into()) };
         }
         let seen = stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?.quantity;
         let quantity = match change {
@@ -96,11 +96,11 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         if quantity > MAX_STOCK {
             return Err(Refusal::InvalidStockQuantity.into());
         }
-        let adjusted = Adjusted { product_id: product_id.clone(), quantity, change, reason: reason.clone() };
+        let adjusted = StockAdjustment { product_id: product_id.clone(), quantity, change, reason: reason.clone() };
         match commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await {
-            Ok(()) => return Ok(Answer::ok(&StockLeft { product_id, quantity })),
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault.into()),
+            Ok(()) => return Ok(Response::ok(&StockLeft { product_id, quantity })),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::busy("the stock changes faster than it can be adjusted").into())
@@ -120,21 +120,21 @@ enum Stale {
 async fn commit(
     store: &Store,
     request: &Request,
-    adjusted: &Adjusted,
+    adjusted: &StockAdjustment,
     seen: i64,
     key_hash: Option<&str>,
-) -> Result<(), NotCommitted<Stale>> {
-    let Adjusted { product_id, quantity, reason, .. } = adjusted;
+) -> Result<(), CommitError<Stale>> {
+    let StockAdjustment { product_id, quantity, reason, .. } = adjusted;
     let movement = Movement { delta: quantity - seen, reason: reason.clone(), order_id: None, at: request.now };
     let movement = store
         .stock()
         .put_movement(product_id, &request.ids().ulid().to_string(), &movement)
-        .map_err(NotCommitted::Fault)?;
+        .map_err(CommitError::Fault)?;
     let mut transaction = Transaction::default()
         .with(store.stock().set_quantity(product_id, seen, *quantity), Stale::Stock)
         .with(movement, Stale::Movement);
     if let Some(hash) = key_hash {
-        let record = store.stock().put_adjustment(adjusted, hash).map_err(NotCommitted::Fault)?;
+        let record = store.stock().put_adjustment(adjusted, hash).map_err(CommitError::Fault)?;
         transaction = transaction.with(record, Stale::Adjustment);
     }
     transaction.commit(store).await

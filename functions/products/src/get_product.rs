@@ -2,7 +2,7 @@
 
 use crate::Product;
 use domain::{Failure, Refusal, RefusalKind};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
 /// The route.
@@ -12,7 +12,7 @@ pub const ROUTE: Route = Route::new(
     Access::Public,
     "Shows a product and how many are left (상품 조회)",
 )
-.answers::<Product>()
+.response::<Product>()
 .problems(&[RefusalKind::InvalidProduct]);
 
 /// The function.
@@ -20,9 +20,9 @@ pub fn function() -> Function {
     Function::http("get-product", &[ROUTE], handle)
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let product_id = request.path("productId")?;
     let stocked = store.until(request.deadline).products().get(&product_id).await?;
     let stocked = stocked.ok_or(Refusal::InvalidProduct { product_id })?;
-    Ok(Answer::ok(&Product::from(stocked)))
+    Ok(Response::ok(&Product::from(stocked)))
 }

@@ -12,7 +12,7 @@ use domain::{ProductId, StoreId, Timestamp, Won, product::ProductStatus};
 use edge::Function;
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::products::Stocked;
+use store::products::StockedProduct;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
@@ -53,8 +53,8 @@ pub struct Product {
     updated_at: Timestamp,
 }
 
-impl From<Stocked> for Product {
-    fn from(Stocked { product, quantity, version: _ }: Stocked) -> Self {
+impl From<StockedProduct> for Product {
+    fn from(StockedProduct { product, quantity, version: _ }: StockedProduct) -> Self {
         Self {
             product_id: product.product_id,
             name: product.name,

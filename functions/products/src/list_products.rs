@@ -2,12 +2,12 @@
 
 use crate::{Product, put_product::MAX_CATEGORY};
 use domain::{Failure, Fault, ProductId, Refusal, StoreId};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
     PageRequest, Store,
-    products::{Listing, Stocked},
+    products::{Listing, StockedProduct},
 };
 
 /// The route.
@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(Method::Get, "/products", Access::Public, "L
         ("limit", "products in a page, 1 to 100; 20 if left out"),
         ("cursor", "the nextCursor of the page before"),
     ])
-    .answers::<Products>();
+    .response::<Products>();
 
 /// The function.
 pub fn function() -> Function {
@@ -36,7 +36,7 @@ pub struct Products {
     next_cursor: Option<String>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let category = request.query::<String>("category")?;
     if category.as_ref().is_some_and(|category| !(1..=MAX_CATEGORY).contains(&category.chars().count())) {
         return Err(Refusal::field("category", format!("must be 1 to {MAX_CATEGORY} characters")).into());
@@ -51,7 +51,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     };
     let store = store.until(request.deadline);
     let (products, next) = sift(&store, &listing, page, sifted.as_deref()).await?;
-    Ok(Answer::ok(&Products { products, next_cursor: Answer::cursor(next.as_deref()) }))
+    Ok(Response::ok(&Products { products, next_cursor: Response::cursor(next.as_deref()) }))
 }
 
 /// A page of those products of a listing that are of a category, and the id of its last if more follow.
@@ -62,7 +62,7 @@ async fn sift(
     category: Option<&str>,
 ) -> Result<(Vec<Product>, Option<String>), Fault> {
     let (limit, mut after) = (usize::from(page.limit), page.after);
-    let mut found: Vec<Stocked> = Vec::new();
+    let mut found: Vec<StockedProduct> = Vec::new();
     loop {
         let part = store.products().list(listing, &PageRequest { limit: page.limit, after }).await?;
         found.extend(part.entries.into_iter().filter(|one| category.is_none_or(|name| name == one.product.category)));

@@ -9,13 +9,13 @@ use domain::{
     number::WholeNumber,
     product::{self, Price, ProductStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{Store, products::Stocked};
+use store::{Store, products::StockedProduct};
 
 /// How often the product is read anew when somebody else put it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// `PATCH /api/v1/admin/products/{productId}`, for operators.
 pub const ROUTE: Route = Route::new(
@@ -24,8 +24,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Changes what it names of a product (상품 수정)",
 )
-.takes::<PatchProduct>()
-.answers::<Product>()
+.request_body::<PatchProduct>()
+.response::<Product>()
 .problems(&[RefusalKind::InvalidPrice, RefusalKind::InvalidProduct]);
 
 /// The function `patch-product`.
@@ -48,7 +48,7 @@ pub struct PatchProduct {
     status: Option<ProductStatus>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let product_id: ProductId = request.path("productId")?;
     let patch: PatchProduct = request.json()?;
     let PatchProduct { name, category, price, description, status } = patch;
@@ -57,9 +57,9 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
     check_length("description", description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
     let price = price.map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice)).transpose()?;
     let store = store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let seen = store.products().get(&product_id).await?;
-        let Stocked { product: known, quantity, version } =
+        let StockedProduct { product: known, quantity, version } =
             seen.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?;
         let product = product::Product {
             name: name.clone().unwrap_or(known.name),
@@ -71,7 +71,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
             ..known
         };
         if put(&store, &product, version).await? {
-            return Ok(Answer::ok(&Product::from(Stocked { product, quantity, version })));
+            return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
         }
     }
     Err(Fault::busy("the product is put by others all the time").into())

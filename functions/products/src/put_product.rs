@@ -7,13 +7,13 @@ use domain::{
     number::WholeNumber,
     product::{self, Price, ProductStatus},
 };
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{NotCommitted, Store, Transaction, products::Stocked};
+use store::{CommitError, Store, Transaction, products::StockedProduct};
 
 /// How often the product is read anew when somebody else put it in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 pub(crate) const MAX_NAME: usize = 200;
 pub(crate) const MAX_DESCRIPTION: usize = 2_000;
@@ -27,8 +27,8 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Puts a product on sale or changes it (상품 등록·수정); a new one has no stock",
 )
-.takes::<PutProduct>()
-.answers::<Product>()
+.request_body::<PutProduct>()
+.response::<Product>()
 .problems(&[RefusalKind::InvalidPrice, RefusalKind::NotChangeable]);
 
 /// The function.
@@ -54,13 +54,13 @@ pub struct PutProduct {
     status: Option<ProductStatus>,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let wanted = request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
     let store = store.until(request.deadline);
-    for _ in 0..ROUNDS {
+    for _ in 0..ATTEMPTS {
         let mut product = wanted.clone();
         let seen = store.products().get(&product.product_id).await?;
-        if let Some(Stocked { product: known, .. }) = &seen {
+        if let Some(StockedProduct { product: known, .. }) = &seen {
             if product.store_id.is_some() && product.store_id != known.store_id {
                 return Err(Refusal::NotChangeable { field: "storeId" }.into());
             }
@@ -68,7 +68,7 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         }
         let (quantity, version) = seen.map_or((0, 0), |seen| (seen.quantity, seen.version));
         if put(&store, &product, version).await? {
-            return Ok(Answer::ok(&Product::from(Stocked { product, quantity, version })));
+            return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
         }
     }
     Err(Fault::busy("the product is put by others all the time").into())
@@ -81,8 +81,8 @@ pub(crate) async fn put(store: &Store, product: &product::Product, seen_version:
         .with(store.stock().put(product, seen_version == 0), PutMeanwhile);
     match transaction.commit(store).await {
         Ok(()) => Ok(true),
-        Err(NotCommitted::Failed(_)) => Ok(false),
-        Err(NotCommitted::Fault(fault)) => Err(fault),
+        Err(CommitError::Failed(_)) => Ok(false),
+        Err(CommitError::Fault(fault)) => Err(fault),
     }
 }
 

@@ -39,7 +39,7 @@ async fn handle(store: Store, message: Message) -> Result<(), NotRecorded> {
 fn sale(order: &Order) -> Option<Sale> {
     let paid_at = order.payment.paid_at?;
     let mut sold = Sold::new();
-    if !order.status.is_called_off() {
+    if !order.status.is_aborted() {
         for item in &order.items {
             *sold.entry(item.product_id.clone()).or_default() += i64::from(item.quantity);
         }

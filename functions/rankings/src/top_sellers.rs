@@ -1,7 +1,7 @@
 //! `GET /products/top-sellers` tells the five products that sold best in the last 72 hours (인기 상품), as last counted.
 
 use domain::{Failure, ProductId, Timestamp, Won, sales::WINDOW};
-use edge::{Access, Answer, Function, Method, Request, Route};
+use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -13,7 +13,7 @@ pub const ROUTE: Route = Route::new(
     Access::Public,
     "Tells the five best sellers of 72 hours (인기 상품)",
 )
-.answers::<Ranking>();
+.response::<Ranking>();
 
 /// The function.
 pub fn function() -> Function {
@@ -50,7 +50,7 @@ pub struct Ranked {
     sold_quantity: i64,
 }
 
-async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
+async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     // Before the first count, nothing has sold as far as anybody knows.
     let counted = store.until(request.deadline).sales().top_sellers().await?;
     let (as_of, products) = counted.map_or((request.now, Vec::new()), |top| (top.as_of, top.products));
@@ -63,5 +63,5 @@ async fn handle(store: Store, request: Request) -> Result<Answer, Failure> {
         sold_quantity: product.sold_quantity,
     };
     let products = products.into_iter().enumerate().map(ranked).collect();
-    Ok(Answer::ok(&Ranking { as_of, window_hours: WINDOW.as_secs() / 3600, products }))
+    Ok(Response::ok(&Ranking { as_of, window_hours: WINDOW.as_secs() / 3600, products }))
 }

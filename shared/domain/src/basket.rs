@@ -44,11 +44,11 @@ impl From<Quantity> for i64 {
 
 /// What a customer asks for: each product once, in the order in which it was first named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Basket(Vec<Wish>);
+pub struct Basket(Vec<BasketLine>);
 
 /// One product of a basket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct BasketLine {
     /// Which product.
     pub product_id: ProductId,
     /// How many units, over all lines that named it.
@@ -83,7 +83,7 @@ impl Basket {
             return Err(Refusal::TooManyLines);
         }
         let wish = |(product_id, units, expected_price): (ProductId, i64, _)| match Quantity::try_from(units) {
-            Ok(quantity) => Ok(Wish { product_id, quantity, expected_price }),
+            Ok(quantity) => Ok(BasketLine { product_id, quantity, expected_price }),
             Err(InvalidQuantity) => Err(Refusal::InvalidQuantity { product_id }),
         };
         sums.into_iter().map(wish).collect::<Result<_, _>>().map(Self)
@@ -95,7 +95,7 @@ impl Basket {
     }
 
     /// What is asked for.
-    pub fn wishes(&self) -> &[Wish] {
+    pub fn wishes(&self) -> &[BasketLine] {
         &self.0
     }
 }

@@ -70,11 +70,11 @@ pub struct Figures {
 
 impl Figures {
     /// What one paid order amounts to.
-    pub fn of_order(original: Won, discount: Won, total: Won, is_called_off: bool) -> Self {
-        let if_it_stands = |amount: Won| if is_called_off { 0 } else { amount.get() };
+    pub fn of_order(original: Won, discount: Won, total: Won, is_aborted: bool) -> Self {
+        let if_it_stands = |amount: Won| if is_aborted { 0 } else { amount.get() };
         Self {
             orders: 1,
-            cancelled: i64::from(is_called_off),
+            cancelled: i64::from(is_aborted),
             gross: original.get(),
             discount: if_it_stands(discount),
             net: if_it_stands(total),

@@ -1,13 +1,13 @@
 //! Sales channels: what marketplaces tell of their orders, and the one order that it amounts to.
 //!
 //! A marketplace tells of an order piece by piece: items, each in one parcel or in several, and claims by which some are called
-//! off. What was told of each piece last is kept ([`Pieces`]).
+//! off. What was told of each piece last is kept ([`ChannelOrderState`]).
 
+mod order_state;
 mod parcels;
-mod pieces;
 
+pub use order_state::{ChannelItemState, ChannelOrderState, Line, Reservation, StockChange};
 pub use parcels::Parcel;
-pub use pieces::{Draw, Line, Piece, Pieces, StockChange};
 
 use crate::{CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment, order::Status};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// What a marketplace tells of an order: all of it, or some of its pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldOrder {
+pub struct ChannelOrderUpdate {
     /// The order's id there.
     pub external_order_id: ExternalOrderId,
     /// When it was placed; none, if only claims are told.
@@ -114,7 +114,7 @@ pub struct Claim {
     pub made_at: Timestamp,
 }
 
-impl ToldOrder {
+impl ChannelOrderUpdate {
     /// An order without items, claims or times.
     pub const fn of(external_order_id: ExternalOrderId) -> Self {
         Self {

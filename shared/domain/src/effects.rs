@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
     /// Whether the stock of every line, and the coupon if there is one, come back.
-    pub gives_back: bool,
+    pub releases_stock: bool,
     /// The ledger entry that is written, why, and by how much the balance changes.
     pub points: Option<(EntryId, EntryKind, Won)>,
     /// The attempt at the gateway whose charge goes back.
@@ -31,7 +31,7 @@ pub fn effects(before: &Order, after: &Order) -> Effects {
     let goes_back =
         is.method == PaymentMethod::Card && was.status == PaymentStatus::Paid && is.status == PaymentStatus::Refunding;
     Effects {
-        gives_back: after.status().is_called_off() && !before.status().is_called_off(),
+        releases_stock: after.status().is_aborted() && !before.status().is_aborted(),
         points,
         refunds_attempt: is.attempt.filter(|_| goes_back),
     }

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// It is paid.
-    Pay(Means),
+    Pay(PaymentSource),
     /// The gateway declined to charge the card.
     FailPayment,
     /// Its time to be paid is over.
@@ -60,7 +60,7 @@ pub enum Command {
 
 /// What pays an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Means {
+pub enum PaymentSource {
     /// Points, by this ledger entry.
     Points(EntryId),
     /// A card, by this attempt at the gateway.
@@ -71,7 +71,7 @@ pub enum Means {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What.
-    pub what: What,
+    pub what: EventKind,
     /// When.
     pub at: Timestamp,
     /// Who did it.
@@ -80,15 +80,15 @@ pub struct Event {
 
 /// What can happen to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     /// It moved, and its payment stayed as it was.
-    Moved(State),
+    StatusChanged(State),
     /// It was paid.
-    Paid(Means),
+    Paid(PaymentSource),
     /// It was called off after it was paid with points, which came back by this entry.
-    PointsReturned(State, EntryId),
+    PointsRefunded(State, EntryId),
     /// It was called off after a card was charged: the charge goes back.
-    CardReturned(State),
+    CardRefunding(State),
     /// A payment was declined.
     PaymentFailed,
     /// A charge that came too late goes back.
@@ -129,52 +129,52 @@ impl Order {
     pub fn decide(&self, command: Command, by: Actor, now: Timestamp) -> Result<Event, WrongStatus> {
         let of_store = self.store_id.is_some();
         let what = match (command, &self.state) {
-            (Command::Pay(means), State::StockAllocated) => What::Paid(means),
-            (Command::FailPayment, State::StockAllocated) => What::PaymentFailed,
+            (Command::Pay(means), State::StockAllocated) => EventKind::Paid(means),
+            (Command::FailPayment, State::StockAllocated) => EventKind::PaymentFailed,
             (Command::Expire, State::StockAllocated) if self.pay_by.is_some_and(|pay_by| pay_by <= now) => {
-                What::Moved(State::Expired)
+                EventKind::StatusChanged(State::Expired)
             }
             (Command::Pay(_) | Command::FailPayment | Command::Expire, _) => {
                 return Err(self.not(&[Status::StockAllocated]));
             }
             (Command::Cancel { reason, refund }, State::StockAllocated | State::Paid | State::Accepted) => {
-                self.called_off(State::Cancelled { reason }, refund)
+                self.aborted(State::Cancelled { reason }, refund)
             }
             (Command::Cancel { .. }, _) => {
                 return Err(self.not(&[Status::StockAllocated, Status::Paid, Status::Accepted]));
             }
             (Command::Reject { reason, refund }, State::Paid) if of_store => {
-                self.called_off(State::Rejected { reason }, refund)
+                self.aborted(State::Rejected { reason }, refund)
             }
-            (Command::Accept, State::Paid) if of_store => What::Moved(State::Accepted),
+            (Command::Accept, State::Paid) if of_store => EventKind::StatusChanged(State::Accepted),
             (Command::Reject { .. } | Command::Accept, _) => {
                 return Err(self.not(if of_store { &[Status::Paid] } else { &[] }));
             }
-            (Command::StartCooking, State::Accepted) => What::Moved(State::Cooking),
+            (Command::StartCooking, State::Accepted) => EventKind::StatusChanged(State::Cooking),
             (Command::StartCooking, _) => return Err(self.not(if of_store { &[Status::Accepted] } else { &[] })),
             (Command::FinishCooking, State::Cooking) | (Command::Unassign, State::PickedUp { .. }) => {
-                What::Moved(State::Cooked)
+                EventKind::StatusChanged(State::Cooked)
             }
             (Command::FinishCooking, _) => return Err(self.not(if of_store { &[Status::Cooking] } else { &[] })),
-            (Command::PickUp(rider_id), State::Cooked) => What::Moved(State::PickedUp { rider_id }),
+            (Command::PickUp(rider_id), State::Cooked) => EventKind::StatusChanged(State::PickedUp { rider_id }),
             (Command::PickUp(_), _) => return Err(self.not(if of_store { &[Status::Cooked] } else { &[] })),
             (Command::Unassign, _) => return Err(self.not(if of_store { &[Status::PickedUp] } else { &[] })),
-            (Command::Ship(shipment), State::Paid) if !of_store => What::Moved(State::Shipped(shipment)),
+            (Command::Ship(shipment), State::Paid) if !of_store => EventKind::StatusChanged(State::Shipped(shipment)),
             (Command::Ship(_), _) => return Err(self.not(if of_store { &[] } else { &[Status::Paid] })),
             (Command::ConfirmDelivery, State::PickedUp { rider_id }) => {
-                What::Moved(State::Completed(Handover::Rider { rider_id: rider_id.clone() }))
+                EventKind::StatusChanged(State::Completed(Handover::Rider { rider_id: rider_id.clone() }))
             }
             (Command::ConfirmDelivery, State::Shipped(shipment)) => {
-                What::Moved(State::Completed(Handover::Carrier(shipment.clone())))
+                EventKind::StatusChanged(State::Completed(Handover::Carrier(shipment.clone())))
             }
             (Command::ConfirmDelivery, _) => {
                 return Err(self.not(if of_store { &[Status::PickedUp] } else { &[Status::Shipped] }));
             }
             (Command::RefundLate { attempt }, State::Cancelled { .. } | State::Expired) if self.is_unpaid() => {
-                What::RefundStarted { attempt }
+                EventKind::RefundStarted { attempt }
             }
             (Command::RefundLate { .. }, _) => return Err(self.not(&[Status::Cancelled, Status::Expired])),
-            (Command::FinishRefund, _) if self.payment.status == PaymentStatus::Refunding => What::Refunded,
+            (Command::FinishRefund, _) if self.payment.status == PaymentStatus::Refunding => EventKind::Refunded,
             (Command::FinishRefund, _) => {
                 return Err(self.not(&[Status::Cancelled, Status::Rejected, Status::Expired]));
             }
@@ -188,14 +188,14 @@ impl Order {
     }
 
     /// What calling it off does to what was paid: nothing was, or points come back at once, or a charge goes back.
-    fn called_off(&self, end: State, refund: EntryId) -> What {
+    fn aborted(&self, end: State, refund: EntryId) -> EventKind {
         match (self.payment.status, self.payment.method) {
-            (PaymentStatus::Paid, PaymentMethod::Points) => What::PointsReturned(end, refund),
-            (PaymentStatus::Paid, PaymentMethod::Card) => What::CardReturned(end),
+            (PaymentStatus::Paid, PaymentMethod::Points) => EventKind::PointsRefunded(end, refund),
+            (PaymentStatus::Paid, PaymentMethod::Card) => EventKind::CardRefunding(end),
             (
                 PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Refunding | PaymentStatus::Refunded,
                 PaymentMethod::Points | PaymentMethod::Card,
-            ) => What::Moved(end),
+            ) => EventKind::StatusChanged(end),
         }
     }
 
@@ -219,35 +219,35 @@ impl Order {
         };
         let order = Self { version: self.version + 1, updated_at: event.at, ..self };
         match &event.what {
-            What::Moved(state) => moved(order, state),
-            What::Paid(means) => {
+            EventKind::StatusChanged(state) => moved(order, state),
+            EventKind::Paid(means) => {
                 let mut paid = moved(order, &State::Paid);
                 (paid.payment.status, paid.payment.paid_at) = (PaymentStatus::Paid, Some(event.at));
                 (paid.payment.method, paid.payment.ledger_entry, paid.payment.attempt) = match means {
-                    Means::Points(entry) => (PaymentMethod::Points, Some(entry.clone()), None),
-                    Means::Card(attempt) => (PaymentMethod::Card, None, Some(*attempt)),
+                    PaymentSource::Points(entry) => (PaymentMethod::Points, Some(entry.clone()), None),
+                    PaymentSource::Card(attempt) => (PaymentMethod::Card, None, Some(*attempt)),
                 };
                 paid
             }
-            What::PointsReturned(state, entry) => {
+            EventKind::PointsRefunded(state, entry) => {
                 let mut ended = moved(order, state);
                 (ended.payment.status, ended.payment.refund_entry) = (PaymentStatus::Refunded, Some(entry.clone()));
                 ended
             }
-            What::CardReturned(state) => {
+            EventKind::CardRefunding(state) => {
                 // Nothing was charged for an order of nothing.
                 let charged = order.payment.attempt.is_some();
                 let mut ended = moved(order, state);
                 ended.payment.status = if charged { PaymentStatus::Refunding } else { PaymentStatus::Refunded };
                 ended
             }
-            What::PaymentFailed => turned(order, PaymentStatus::Failed, Change::PaymentFailed),
-            What::RefundStarted { attempt } => {
+            EventKind::PaymentFailed => turned(order, PaymentStatus::Failed, Change::PaymentFailed),
+            EventKind::RefundStarted { attempt } => {
                 let mut late = turned(order, PaymentStatus::Refunding, Change::RefundStarted);
                 late.payment.attempt = Some(*attempt);
                 late
             }
-            What::Refunded => turned(order, PaymentStatus::Refunded, Change::Refunded),
+            EventKind::Refunded => turned(order, PaymentStatus::Refunded, Change::Refunded),
         }
     }
 }

@@ -255,7 +255,7 @@ impl Status {
     }
 
     /// Whether the order was called off: what it sold came back, and it no longer counts as a sale.
-    pub const fn is_called_off(self) -> bool {
+    pub const fn is_aborted(self) -> bool {
         match self {
             Self::Cancelled | Self::Rejected | Self::Expired => true,
             Self::StockAllocated

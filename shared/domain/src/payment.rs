@@ -317,7 +317,7 @@ impl Attempt {
 
     /// The same attempt after a look that found nothing out: due again after a pause that doubles.
     #[must_use]
-    pub fn looked_at_in_vain(self, now: Timestamp, at_least: Duration) -> Self {
+    pub fn checked_without_result(self, now: Timestamp, at_least: Duration) -> Self {
         let doublings = self.looks.min(16);
         let pause = FIRST_PAUSE.saturating_mul(1 << doublings).max(at_least).min(LONGEST_PAUSE);
         Self { looks: self.looks + 1, due_at: Some(now.plus(pause)), ..self }
@@ -372,7 +372,7 @@ mod tests {
         let mut refunding = attempt(AttemptStatus::Refunding);
         let mut keys = vec![refunding.refund_key()];
         for _ in 0..20 {
-            refunding = refunding.looked_at_in_vain(Timestamp::from_millis(0), Duration::ZERO);
+            refunding = refunding.checked_without_result(Timestamp::from_millis(0), Duration::ZERO);
             assert!(!keys.contains(&refunding.refund_key()), "{}", refunding.refund_key());
             keys.push(refunding.refund_key());
         }

@@ -3,7 +3,7 @@
 use crate::{
     CampaignId, CouponId, CustomerId, EntryId, OrderId, StoreId, Timestamp, Won,
     actor::Actor,
-    basket::{Basket, Wish},
+    basket::{Basket, BasketLine},
     delivery::Delivery,
     money::AmountTooLarge,
     order::{Change, Line, Order, State, Step},
@@ -78,7 +78,7 @@ impl OrderRequest {
     }
 
     /// Whether the order may hold stock without being paid.
-    pub const fn may_hold(&self) -> bool {
+    pub const fn may_reserve(&self) -> bool {
         matches!(self.payment, PaymentChoice::Card(_))
     }
 
@@ -128,7 +128,7 @@ impl OrderRequest {
         by: Actor,
         now: Timestamp,
     ) -> Result<Order, AmountTooLarge> {
-        let line = |(wish, unit_price): (&Wish, &Won)| {
+        let line = |(wish, unit_price): (&BasketLine, &Won)| {
             let total_price = unit_price.times(wish.quantity.get())?;
             Ok(Line {
                 product_id: wish.product_id.clone(),

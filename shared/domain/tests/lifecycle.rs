@@ -8,7 +8,7 @@ use domain::{
     basket::Basket,
     delivery::Shipment,
     effects::{Effects, effects},
-    lifecycle::{Command, Means},
+    lifecycle::{Command, PaymentSource},
     order::{Order, Status},
     payment::{PAYMENT_WINDOW, PaymentStatus},
     points::EntryKind,
@@ -47,8 +47,8 @@ fn command(number: usize) -> Command {
     let shipment = Shipment { carrier: "CJ".into(), tracking_number: "1".into() };
     let reason = None;
     match number {
-        0 => Command::Pay(Means::Card(1)),
-        1 => Command::Pay(Means::Points(entry(1))),
+        0 => Command::Pay(PaymentSource::Card(1)),
+        1 => Command::Pay(PaymentSource::Points(entry(1))),
         2 => Command::FailPayment,
         3 => Command::Expire,
         4 => Command::Cancel { reason, refund: entry(2) },
@@ -153,7 +153,10 @@ fn an_order_that_is_still_in_time_does_not_expire() {
     assert!(order.decide(Command::Expire, Actor::System, end.minus(std::time::Duration::from_millis(1))).is_err());
     assert!(order.decide(Command::Expire, Actor::System, end).is_ok());
     assert!(order.may_be_paid(end).is_err(), "no attempt begins after the end");
-    assert!(order.decide(Command::Pay(Means::Card(1)), Actor::System, end).is_ok(), "one that was begun before counts");
+    assert!(
+        order.decide(Command::Pay(PaymentSource::Card(1)), Actor::System, end).is_ok(),
+        "one that was begun before counts"
+    );
 }
 
 #[test]
@@ -197,8 +200,8 @@ struct Books {
 }
 
 impl Books {
-    fn take(&mut self, order: &Order, Effects { gives_back, points, refunds_attempt: _ }: &Effects) {
-        if *gives_back {
+    fn take(&mut self, order: &Order, Effects { releases_stock, points, refunds_attempt: _ }: &Effects) {
+        if *releases_stock {
             self.stock += order.lines.iter().map(|line| i64::from(line.quantity)).sum::<i64>();
             assert!(self.coupon_is_used, "a coupon comes back once");
             self.coupon_is_used = false;
@@ -211,8 +214,8 @@ impl Books {
 
     /// What the order says must be what the books have.
     fn fit(&self, order: &Order) {
-        let held = if order.status().is_called_off() { 0 } else { 3 };
-        assert_eq!((self.stock + held, self.coupon_is_used), (10, !order.status().is_called_off()), "{}", told(order));
+        let held = if order.status().is_aborted() { 0 } else { 3 };
+        assert_eq!((self.stock + held, self.coupon_is_used), (10, !order.status().is_aborted()), "{}", told(order));
         let by_points = order.payment.ledger_entry.is_some() && order.payment.status == PaymentStatus::Paid;
         let spent = if by_points { order.total_amount.get() } else { 0 };
         assert_eq!(self.points + spent, 10_000, "{}", told(order));
@@ -238,9 +241,9 @@ proptest! {
             now = now.plus(std::time::Duration::from_mins(minutes));
             let Some(next) = act(&order, number, now) else { continue };
             match command(number) {
-                Command::Pay(Means::Card(_)) | Command::RefundLate { .. } => books.charged += total,
+                Command::Pay(PaymentSource::Card(_)) | Command::RefundLate { .. } => books.charged += total,
                 Command::FinishRefund => books.charged -= total,
-                Command::Pay(Means::Points(_)) | Command::FailPayment | Command::Expire | Command::Cancel { .. }
+                Command::Pay(PaymentSource::Points(_)) | Command::FailPayment | Command::Expire | Command::Cancel { .. }
                 | Command::Reject { .. } | Command::Accept | Command::StartCooking | Command::FinishCooking
                 | Command::PickUp(_) | Command::Unassign | Command::Ship(_) | Command::ConfirmDelivery => {}
             }
@@ -248,7 +251,7 @@ proptest! {
             books.take(&order, &moved);
             books.fit(&next);
             prop_assert_eq!(next.version, order.version + 1);
-            let is_end = |status: Status| status.is_called_off() || status == Status::Completed;
+            let is_end = |status: Status| status.is_aborted() || status == Status::Completed;
             if is_end(order.status()) {
                 prop_assert_eq!(next.status(), order.status(), "an end is final");
                 prop_assert_eq!(&next.timeline, &order.timeline);

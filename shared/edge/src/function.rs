@@ -1,7 +1,7 @@
 //! A function: how it starts and what it does with an event.
 
 use crate::{
-    Answer, Environment, Message, Request, Route, Tick, queue, request, schedule,
+    Environment, Message, Request, Response, Route, Tick, queue, request, schedule,
     stream::{self, Change, Failed},
 };
 use domain::{Failure, NotStarted, Open, Timestamp, Variables};
@@ -67,7 +67,7 @@ impl Function {
     ) -> Self
     where
         S: Open<Environment> + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<Answer, Failure>> + Send + 'static,
+        Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
     {
         Self::new(name, routes, move |resources: S, environment, invocation| async move {
             Ok(request::answer(name, routes, environment, invocation, move |request| handle(resources, request)).await)

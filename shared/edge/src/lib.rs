@@ -4,24 +4,24 @@
 //! runtime; the local platform calls the very same [`Handler`] with the very same JSON. This crate must never know what
 //! a function is for, nor any database or other company's system.
 
-mod answer;
 mod claims;
 mod environment;
 mod function;
 mod problem;
 mod queue;
 mod request;
+mod response;
 mod route;
 mod schedule;
 mod stream;
 mod strict;
 mod text;
 
-pub use answer::Answer;
 pub use environment::Environment;
 pub use function::{Error, Function, Handler, Invocation, run};
 pub use queue::{DeadLetterError, MalformedMessage, Message, MessageError, SendError, SourceQueue};
 pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
+pub use response::Response;
 pub use route::{Access, Method, Route, Schema};
 pub use schedule::Tick;
 pub use stream::{Change, Failed};

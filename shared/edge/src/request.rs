@@ -1,6 +1,6 @@
 //! What comes in over HTTP, and how it is read: every part has a limit and every failure names its field.
 
-use crate::{Answer, Environment, Invocation, Route, answer, claims, strict};
+use crate::{Environment, Invocation, Response, Route, claims, response, strict};
 use base64::{Engine, engine::general_purpose};
 use domain::{Caller, Context, Failure, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -200,7 +200,7 @@ pub(crate) async fn answer<Fut>(
     handle: impl FnOnce(Request) -> Fut,
 ) -> Value
 where
-    Fut: Future<Output = Result<Answer, Failure>>,
+    Fut: Future<Output = Result<Response, Failure>>,
 {
     let deadline = invocation.deadline();
     let mut http: HttpEvent = match serde_json::from_value(invocation.event) {
@@ -208,20 +208,20 @@ where
         Err(error) => {
             let mut http = HttpEvent::default();
             http.request_context.request_id = invocation.request_id;
-            return answer::problem_event(function, &http, &Refusal::field("request", error).into());
+            return response::problem_event(function, &http, &Refusal::field("request", error).into());
         }
     };
     let claims = http.request_context.authorizer.pointer("/jwt/claims").unwrap_or(&Value::Null);
     let caller = claims::caller(claims);
     if !routes.iter().all(|route| route.access.admits(&caller)) {
-        return answer::problem_event(function, &http, &Refusal::Forbidden.into());
+        return response::problem_event(function, &http, &Refusal::Forbidden.into());
     }
     if let Err(error) = check_parameters(routes, &http) {
-        return answer::problem_event(function, &http, &error.into());
+        return response::problem_event(function, &http, &error.into());
     }
     let body = match http.body() {
         Ok(body) => body,
-        Err(error) => return answer::problem_event(function, &http, &error.into()),
+        Err(error) => return response::problem_event(function, &http, &error.into()),
     };
     // What an error is told with, kept aside: the handler takes the rest.
     let told = HttpEvent {
@@ -235,6 +235,6 @@ where
     };
     match handle(Request { caller, now: environment.now(), deadline, http, body }).await {
         Ok(answer) => answer.into_event(function, &told),
-        Err(error) => answer::problem_event(function, &told, &error),
+        Err(error) => response::problem_event(function, &told, &error),
     }
 }

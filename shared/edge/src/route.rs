@@ -68,9 +68,9 @@ pub struct Route {
     /// Whether it honours `Idempotency-Key`.
     pub is_idempotent_by_key: bool,
     /// The schema of the body that it takes.
-    pub takes: Option<Schema>,
+    pub request_body: Option<Schema>,
     /// The schema of its answer.
-    pub answers: Option<Schema>,
+    pub response: Option<Schema>,
     /// The statuses of its success, with what each means.
     pub successes: &'static [(u16, &'static str)],
     /// The problems that it can answer besides those that every route can.
@@ -87,8 +87,8 @@ impl Route {
             summary,
             query: &[],
             is_idempotent_by_key: false,
-            takes: None,
-            answers: None,
+            request_body: None,
+            response: None,
             successes: &[(200, "Done")],
             problems: &[],
         }
@@ -110,21 +110,21 @@ impl Route {
 
     /// The type of the body.
     #[must_use]
-    pub const fn takes<T: JsonSchema>(mut self) -> Self {
-        self.takes = Some(SchemaGenerator::subschema_for::<T>);
+    pub const fn request_body<T: JsonSchema>(mut self) -> Self {
+        self.request_body = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
     /// The type of the answer.
     #[must_use]
-    pub const fn answers<T: JsonSchema>(mut self) -> Self {
-        self.answers = Some(SchemaGenerator::subschema_for::<T>);
+    pub const fn response<T: JsonSchema>(mut self) -> Self {
+        self.response = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
     /// The statuses of success, where they are not just 200.
     #[must_use]
-    pub const fn succeeds(mut self, successes: &'static [(u16, &'static str)]) -> Self {
+    pub const fn successes(mut self, successes: &'static [(u16, &'static str)]) -> Self {
         self.successes = successes;
         self
     }

@@ -185,11 +185,11 @@ async fn as_orders_pile_up() {
 /// What else happens to orders, in turn with plain ones: with a coupon, from a cart, by card (the gateway is a stub on
 /// loopback), and called off.
 async fn other_ways_to_order() {
-    const ROUNDS: usize = 500;
+    const ATTEMPTS: usize = 500;
     let world = shop().await;
     let (client, card) = (world.anyone(), json!({ "method": "CARD", "paymentKey": "" }));
-    let mut times: [Vec<f64>; 5] = std::array::from_fn(|_| Vec::with_capacity(ROUNDS));
-    for round in 0..ROUNDS {
+    let mut times: [Vec<f64>; 5] = std::array::from_fn(|_| Vec::with_capacity(ATTEMPTS));
+    for round in 0..ATTEMPTS {
         let source = json!({
             "name": "One", "discountAmount": 100, "quantity": 1, "issueFrom": "2020-01-01T00:00:00Z",
             "issueUntil": "2099-01-01T00:00:00Z", "validDays": 1,

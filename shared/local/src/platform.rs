@@ -3,8 +3,8 @@
 use crate::{
     Clock, Failure,
     aws::{Aws, data::Data},
-    feeding::{Feeding, Round, dead_letter_queues},
-    front::Front,
+    event_source_mapping::{EventSourceMapping, Round, dead_letter_queues},
+    http_api::HttpApi,
     partners::{self, Partners},
     runner::{NotHandled, Runner},
     spawn,
@@ -69,9 +69,9 @@ pub struct Platform {
     /// The AWS services.
     pub aws: Arc<Aws>,
     pub(crate) runner: Arc<Runner>,
-    pub(crate) front: Front,
+    pub(crate) front: HttpApi,
     pub(crate) partners: Partners,
-    feedings: Vec<Feeding>,
+    feedings: Vec<EventSourceMapping>,
     dead_letter_queues: Vec<String>,
 }
 
@@ -93,8 +93,8 @@ impl Platform {
         let template = Template::own(&parameters, &options.endpoint)?;
         let aws = Arc::new(Aws::new(&template, data, clock.clone(), options.records)?);
         let runner = Arc::new(Runner::new(&template, aws.clone(), clock.clone())?);
-        let feedings = Feeding::all(&template, &aws, &runner, &clock)?;
-        let front = Front::new(&template, runner.clone(), clock.clone(), options.asks_for_tokens)?;
+        let feedings = EventSourceMapping::all(&template, &aws, &runner, &clock)?;
+        let front = HttpApi::new(&template, runner.clone(), clock.clone(), options.asks_for_tokens)?;
         let dead_letter_queues = dead_letter_queues(&template);
         Ok(Arc::new(Self { template, clock, aws, runner, front, partners, feedings, dead_letter_queues }))
     }
@@ -141,7 +141,7 @@ impl Platform {
 
     /// What still waits: streams that are not drained, queues with messages visible or in flight.
     pub(crate) fn busy(&self) -> Vec<String> {
-        let mut busy: Vec<String> = self.feedings.iter().filter_map(Feeding::backlog).collect();
+        let mut busy: Vec<String> = self.feedings.iter().filter_map(EventSourceMapping::backlog).collect();
         for (name, (counts, _)) in self.aws.queues.counts() {
             if !self.dead_letter_queues.contains(&name) && counts.visible + counts.in_flight > 0 {
                 busy.push(format!("{name}: {} visible, {} in flight", counts.visible, counts.in_flight));
@@ -177,7 +177,9 @@ impl Platform {
                     tokio::time::sleep(stuck_pause).await;
                     stuck_pause = (stuck_pause * 2).min(LONGEST_STUCK_PAUSE);
                 }
-                Round::Idle if matches!(feeding, Feeding::Stream(_)) => tokio::time::sleep(STREAM_PAUSE).await,
+                Round::Idle if matches!(feeding, EventSourceMapping::Stream(_)) => {
+                    tokio::time::sleep(STREAM_PAUSE).await;
+                }
                 Round::Idle => drop(tokio::time::timeout(QUEUE_PAUSE, self.aws.queues.changed.notified()).await),
             }
         }

@@ -1,6 +1,6 @@
 //! The platform on sockets: the API, the AWS services and the control port, all on loopback.
 
-use crate::{Failure, Platform, aws::Principal, control, front::MAX_BODY_BYTES, guard};
+use crate::{Failure, Platform, aws::Principal, control, guard, http_api::MAX_BODY_BYTES};
 use axum::{
     Router,
     body::{Body, Bytes},

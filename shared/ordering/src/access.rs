@@ -1,7 +1,7 @@
 //! Access: which orders a caller may know of, and how much of them.
 
 use domain::{Caller, Failure, OrderId, Refusal, order::Order};
-use store::{Store, orders::OrderFile};
+use store::{Store, orders::OrderWithAttempts};
 
 /// Whether a caller may read an order.
 pub fn may_read(caller: &Caller, order: &Order) -> bool {
@@ -48,8 +48,8 @@ pub(crate) fn is_no_longer_with(caller: &Caller, order: &Order) -> bool {
 }
 
 /// An order of the caller's with its payment attempts. Another customer's order does not exist for the caller.
-pub async fn order_file_of(store: &Store, order_id: &OrderId, caller: &Caller) -> Result<OrderFile, Failure> {
-    let file = store.orders().file(order_id).await?;
+pub async fn order_of_caller(store: &Store, order_id: &OrderId, caller: &Caller) -> Result<OrderWithAttempts, Failure> {
+    let file = store.orders().with_attempts(order_id).await?;
     let file = file.filter(|file| is_customer_of(caller, &file.placed.order));
     Ok(file.ok_or(Refusal::NotFound)?)
 }

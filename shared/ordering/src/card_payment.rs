@@ -8,16 +8,16 @@ use domain::{
     Failure, Fault, NotStarted, Open, Outcome, Refusal, Timestamp, Variables,
     actor::Actor,
     circuit::Thresholds,
-    lifecycle::{Command, Means},
+    lifecycle::{Command, PaymentSource},
     order::{Order, Status},
     payment::{Attempt, AttemptStatus, Payable, PaymentKey, PendingReply},
 };
-use partners::{PaymentGateway, payment_gateway::Confirmed};
+use partners::{PaymentGateway, payment_gateway::Confirmation};
 use store::{
     Store, Transaction,
-    changes::{NotChanged, Unmet},
     circuits::{Breaker, CallResult, Permit},
-    orders::{Answered, OrderFile, PlacedOrder, StoredReply},
+    orders::{FirstResponse, OrderWithAttempts, PlacedOrder, StoredReply},
+    transition::{TransitionCondition, TransitionError},
 };
 
 /// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
@@ -63,10 +63,10 @@ pub struct Concluder {
 impl CardPayments {
     /// Asks the gateway to charge the card of an attempt that is written. Record the call's result with
     /// [`Breaker::record`] after the attempt's result is written: money comes first.
-    pub async fn ask(&self, store: &Store, permit: Permit, attempt: &Attempt) -> (Confirmed, CallResult) {
+    pub async fn ask(&self, store: &Store, permit: Permit, attempt: &Attempt) -> (Confirmation, CallResult) {
         let Attempt { payment_key, payable, amount, .. } = attempt;
         let confirmed = self.gateway.confirm(payment_key, payable.as_str(), *amount, &attempt.idempotency_key()).await;
-        let succeeded = !matches!(&confirmed, Confirmed::Unknown(why) if why.is_trouble());
+        let succeeded = !matches!(&confirmed, Confirmation::Unknown(why) if why.is_outage());
         let result = permit.finish(store, succeeded);
         (confirmed, result)
     }
@@ -90,11 +90,11 @@ impl CardPayments {
 }
 
 /// The result of an attempt, if the gateway gave one.
-pub fn result(attempt: &Attempt, confirmed: Confirmed) -> Option<AttemptResult> {
+pub fn result(attempt: &Attempt, confirmed: Confirmation) -> Option<AttemptResult> {
     match confirmed {
-        Confirmed::Charged => Some(AttemptResult::Charged),
-        Confirmed::Declined(code) => Some(AttemptResult::Declined(code)),
-        Confirmed::Unknown(why) => {
+        Confirmation::Charged => Some(AttemptResult::Charged),
+        Confirmation::Declined(code) => Some(AttemptResult::Declined(code)),
+        Confirmation::Unknown(why) => {
             let (payable, attempt) = (&attempt.payable, attempt.attempt);
             tracing::warn!(%payable, attempt, %why, "the result of a payment is not known yet");
             None
@@ -107,14 +107,14 @@ async fn conclude_answer(
     store: &Store,
     placed: PlacedOrder,
     attempt: Attempt,
-    confirmed: Confirmed,
+    confirmed: Confirmation,
     concluder: &Concluder,
 ) -> Result<Outcome<events::Order>, Failure> {
     let before = placed.order.clone();
     let pending = || Ok(Outcome::accepted(events::Order::from(&before)));
     let Some(result) = result(&attempt, confirmed) else { return pending() };
     let is_declined = matches!(result, AttemptResult::Declined(_));
-    match conclude(store, OrderFile { placed, attempts: Vec::new() }, attempt, &result, concluder).await {
+    match conclude(store, OrderWithAttempts { placed, attempts: Vec::new() }, attempt, &result, concluder).await {
         Ok(order) if is_declined && order.status() == Status::StockAllocated => Err(payment_failed(&order).into()),
         Ok(order) if !is_declined && order.status() == Status::Paid => Ok(Outcome::Done(events::Order::from(&order))),
         Ok(order) => Err(Refusal::NotPayable { order_status: order.status() }.into()),
@@ -142,7 +142,7 @@ pub(crate) fn is_news(current: &Attempt, asks: u32, result: &AttemptResult) -> b
 /// can no longer be paid is refunded. Returns the order after it.
 pub async fn conclude(
     store: &Store,
-    file: OrderFile,
+    file: OrderWithAttempts,
     mut attempt: Attempt,
     result: &AttemptResult,
     concluder: &Concluder,
@@ -155,10 +155,10 @@ pub async fn conclude(
         let (change, order) = conclusion(store, &placed, &attempt, result, concluder)?;
         match store.orders().commit(change).await {
             Ok(()) => return Ok(order),
-            Err(NotChanged::Stale) => {}
+            Err(TransitionError::Conflict) => {}
             Err(other) => return Err(other.into_fault()),
         }
-        let file = store.orders().file(&placed.order.order_id).await?;
+        let file = store.orders().with_attempts(&placed.order.order_id).await?;
         let file = file.ok_or_else(|| Fault::broken("the order of an attempt does not exist"))?;
         let found = file.attempts.into_iter().find(|found| found.attempt == attempt.attempt);
         attempt = found.ok_or_else(|| Fault::broken("an attempt does not exist any more"))?;
@@ -174,12 +174,12 @@ fn conclusion(
     attempt: &Attempt,
     result: &AttemptResult,
     Concluder { by, now }: &Concluder,
-) -> Result<(Transaction<Unmet>, Order), Fault> {
+) -> Result<(Transaction<TransitionCondition>, Order), Fault> {
     let decide = |command| placed.order.decide(command, by.clone(), *now).ok();
     let number = attempt.attempt;
     let (event, next) = match result {
         AttemptResult::Charged => {
-            if let Some(paid) = decide(Command::Pay(Means::Card(number))) {
+            if let Some(paid) = decide(Command::Pay(PaymentSource::Card(number))) {
                 (Some(paid), attempt.clone().becomes(AttemptStatus::Paid, *now))
             } else {
                 // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
@@ -195,16 +195,17 @@ fn conclusion(
     };
     // A lost attempt has failed before: the order shows that already.
     let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *result == AttemptResult::Charged);
-    let mut change = Transaction::default().with(store.attempts().replace(&next, attempt)?, Unmet::Changed);
+    let mut change =
+        Transaction::default().with(store.attempts().replace(&next, attempt)?, TransitionCondition::Unchanged);
     let mut after = placed.clone();
     if let Some(event) = event {
         after.order = after.order.apply(&event);
         let is_paid = *result == AttemptResult::Charged && after.order.status() == Status::Paid;
         if attempt.reply == Some(PendingReply::Placement) {
             after.answered = match result {
-                AttemptResult::Charged if is_paid => Answered::Paid,
+                AttemptResult::Charged if is_paid => FirstResponse::Paid,
                 AttemptResult::Charged => after.answered,
-                AttemptResult::Declined(_) | AttemptResult::Lost => Answered::PaymentFailed,
+                AttemptResult::Declined(_) | AttemptResult::Lost => FirstResponse::PaymentFailed,
             };
         }
         change = change.and(store.orders().transition(&placed.order, &after)?);
@@ -217,7 +218,7 @@ fn conclusion(
         } else {
             store.orders().remove_reply(hash)
         };
-        change = change.with(reply, Unmet::Changed);
+        change = change.with(reply, TransitionCondition::Unchanged);
     }
     Ok((change, after.order))
 }

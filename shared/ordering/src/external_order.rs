@@ -14,7 +14,7 @@ use domain::{
     payment::PaymentStatus,
 };
 use events::{Order, OrderPayment, Step};
-use store::{Store, collected::CollectedOrder};
+use store::{Store, external_orders::ExternalOrderRow};
 
 /// The most steps of an external order's timeline that are kept: the first, and the latest.
 const MAX_STEPS: usize = 40;
@@ -62,7 +62,7 @@ pub async fn upsert(
             None => derive_payment(&mut next, &payment, stored.as_ref()),
         }
         let status_at = later_status.and_then(|stored| stored.status_at);
-        let next = CollectedOrder { status_at, ..advance(stored.as_ref(), next, revision, now) };
+        let next = ExternalOrderRow { status_at, ..advance(stored.as_ref(), next, revision, now) };
         if store.external_orders().put(&next, stored.map_or(0, |stored| stored.order.version)).await? {
             return Ok(next.order);
         }
@@ -91,7 +91,7 @@ pub async fn update_status(
         let (status, external_status) = status.resolve(Some(stored.order.status));
         let mut next = Order { status, external_status, ..stored.order.clone() };
         derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
-        let next = CollectedOrder { status_at: revision.at, ..advance(Some(&stored), next, revision, now) };
+        let next = ExternalOrderRow { status_at: revision.at, ..advance(Some(&stored), next, revision, now) };
         if store.external_orders().put(&next, stored.order.version).await? {
             return Ok(Some(next.order));
         }
@@ -101,11 +101,11 @@ pub async fn update_status(
 
 /// The next version of an external order, after an update that is newer than what is stored.
 pub fn advance(
-    stored: Option<&CollectedOrder>,
+    stored: Option<&ExternalOrderRow>,
     update: Order,
     revision: SourceRevision,
     now: Timestamp,
-) -> CollectedOrder {
+) -> ExternalOrderRow {
     let mut timeline = stored.map(|stored| stored.order.timeline.clone()).unwrap_or_default();
     let status_changed = stored.is_none_or(|stored| stored.order.status != update.status);
     if status_changed {
@@ -114,11 +114,11 @@ pub fn advance(
         }
         timeline.push(Step { status: update.status, at: revision.at.unwrap_or(now), by: Actor::System.to_string() });
     }
-    CollectedOrder {
+    ExternalOrderRow {
         last_change: if status_changed { Change::Status(update.status) } else { Change::Updated },
         revision: stored.map_or(revision, |stored| revision.with(stored.revision)),
         status_at: None,
-        pieces: None,
+        order_state: None,
         order: Order {
             version: stored.map_or(0, |stored| stored.order.version) + 1,
             timeline,
@@ -150,7 +150,7 @@ fn refuse_channel(source: &SourceId) -> Result<(), Refusal> {
 }
 
 /// Derives an order's payment: as reported, else from the order's status. What was paid stays paid or is refunded.
-pub fn derive_payment(order: &mut Order, reported: &ExternalPayment, stored: Option<&CollectedOrder>) {
+pub fn derive_payment(order: &mut Order, reported: &ExternalPayment, stored: Option<&ExternalOrderRow>) {
     let stored = stored.map(|stored| &stored.order.payment);
     let paid_before = stored.and_then(|stored| stored.paid_at);
     let mut status =

@@ -1,17 +1,17 @@
 //! Paying an order whose stock is reserved: with points, or by another attempt at the gateway.
 
-use crate::{access::order_file_of, card_payment::CardPayments, idempotency::KeyedRequest};
+use crate::{access::order_of_caller, card_payment::CardPayments, idempotency::KeyedRequest};
 use domain::{
     Context, Failure, Fault, IdempotencyKey, OrderId, Outcome, Refusal,
-    lifecycle::{Command, Means},
+    lifecycle::{Command, PaymentSource},
     payment::{Attempt, AttemptStatus, MAX_ATTEMPTS, Payable, PaymentKey},
 };
 use events::Order;
 use store::{
     Store, Transaction,
-    changes::{NotChanged, Unmet},
     circuits::{CircuitOpen, Permit},
-    orders::{OrderFile, PlacedOrder},
+    orders::{OrderWithAttempts, PlacedOrder},
+    transition::{TransitionCondition, TransitionError},
 };
 
 /// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
@@ -63,13 +63,14 @@ enum NotPaid {
     Failed(Failure),
 }
 
-impl From<NotChanged> for NotPaid {
-    fn from(error: NotChanged) -> Self {
+impl From<TransitionError> for NotPaid {
+    fn from(error: TransitionError) -> Self {
         match error {
-            NotChanged::Stale => Self::Stale,
-            NotChanged::Fault(_) | NotChanged::PointsShort | NotChanged::BalanceFull | NotChanged::RiderFull => {
-                Self::Failed(error.into_fault().into())
-            }
+            TransitionError::Conflict => Self::Stale,
+            TransitionError::Fault(_)
+            | TransitionError::InsufficientBalance
+            | TransitionError::BalanceLimit
+            | TransitionError::RiderLimit => Self::Failed(error.into_fault().into()),
         }
     }
 }
@@ -91,7 +92,7 @@ impl Paying<'_> {
         let Self { store, context, .. } = self;
         for _ in 0..ATTEMPTS {
             // Ownership comes first: nobody gets another customer's response, whatever the key.
-            let file = order_file_of(store, &payment.order_id, &context.caller).await?;
+            let file = order_of_caller(store, &payment.order_id, &context.caller).await?;
             if let Some(keyed) = &self.keyed
                 && let Some(reply) = keyed.first_reply(store).await?
             {
@@ -126,21 +127,21 @@ impl Paying<'_> {
         Err(Fault::busy("the order changes faster than it can be paid").into())
     }
 
-    async fn with_points(&self, file: &OrderFile) -> Result<Outcome<Order>, NotPaid> {
+    async fn with_points(&self, file: &OrderWithAttempts) -> Result<Outcome<Order>, NotPaid> {
         let Self { store, context, .. } = self;
         let order = &file.placed.order;
-        let command = Command::Pay(Means::Points(context.ids.entry()));
+        let command = Command::Pay(PaymentSource::Points(context.ids.entry()));
         let paid = order.decide(command, context.caller.actor(), context.now);
         let paid = paid.map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
         let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
         let mut change = store.orders().transition(order, &after)?.and(no_other_attempt(store, file, None)?);
         if let Some(keyed) = &self.keyed {
             let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
-            change = change.with(reply, Unmet::Changed);
+            change = change.with(reply, TransitionCondition::Unchanged);
         }
         match store.orders().commit(change).await {
             Ok(()) => Ok(Outcome::Done(Order::from(&after.order))),
-            Err(NotChanged::PointsShort) => {
+            Err(TransitionError::InsufficientBalance) => {
                 let balance = store.points().balance(&order.customer_id).await?;
                 let required = order.total_amount;
                 // The balance may have grown meanwhile and suffice now.
@@ -156,7 +157,7 @@ impl Paying<'_> {
     async fn by_card(
         &self,
         permit: &mut Option<Permit>,
-        file: OrderFile,
+        file: OrderWithAttempts,
         payment_key: &PaymentKey,
     ) -> Result<Outcome<Order>, NotPaid> {
         let Self { store, context, card_payments, keyed } = self;
@@ -182,11 +183,11 @@ impl Paying<'_> {
             }
         };
         let mut begin = no_other_attempt(store, &file, Some(attempt.attempt))?
-            .with(store.orders().check(order), Unmet::Changed)
-            .with(write, Unmet::Changed);
+            .with(store.orders().check(order), TransitionCondition::Unchanged)
+            .with(write, TransitionCondition::Unchanged);
         if let Some(keyed) = keyed {
             let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(false, order)?)?;
-            begin = begin.with(reply, Unmet::Changed);
+            begin = begin.with(reply, TransitionCondition::Unchanged);
         }
         store.orders().commit(begin).await?;
         // Without a permit this attempt to pay would not have begun.
@@ -197,20 +198,25 @@ impl Paying<'_> {
 }
 
 /// The number of an order's next attempt.
-fn next_attempt(file: &OrderFile) -> u32 {
+fn next_attempt(file: &OrderWithAttempts) -> u32 {
     u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// Asserts that no attempt but `own` began or changed since the file was read: whoever pays knows of every other payment
 /// that may come in.
-fn no_other_attempt(store: &Store, file: &OrderFile, own: Option<u32>) -> Result<Transaction<Unmet>, Fault> {
+fn no_other_attempt(
+    store: &Store,
+    file: &OrderWithAttempts,
+    own: Option<u32>,
+) -> Result<Transaction<TransitionCondition>, Fault> {
     let mut asserted = Transaction::default();
     for other in file.attempts.iter().filter(|other| Some(other.attempt) != own) {
-        asserted = asserted.with(store.attempts().check(other)?, Unmet::Changed);
+        asserted = asserted.with(store.attempts().check(other)?, TransitionCondition::Unchanged);
     }
     let next = next_attempt(file);
     if own != Some(next) {
-        asserted = asserted.with(store.attempts().check_none(&file.placed.order.order_id, next), Unmet::Changed);
+        asserted = asserted
+            .with(store.attempts().check_none(&file.placed.order.order_id, next), TransitionCondition::Unchanged);
     }
     Ok(asserted)
 }

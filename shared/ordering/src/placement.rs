@@ -18,19 +18,19 @@ use crate::{
 use aws_types::SdkConfig;
 use domain::{
     Context, Failure, Fault, NotStarted, Open, OrderId, Outcome, Refusal, RefusalKind, Variables,
-    holds::{HoldLimits, Holds},
     money::AmountTooLarge,
     order::Status,
     outcome::Reply,
     payment::Attempt,
     request::{OrderRequest, Terms},
+    reservations::{ReservationLimits, Reservations},
 };
 use events::Order;
 use store::{
     Store,
     carts::CartLine,
     circuits::{CircuitOpen, Permit},
-    orders::{Answered, Decisive, PlacedOrder},
+    orders::{FirstResponse, PlacedOrder, PlacementQuery},
 };
 
 /// Four attempts: each failed one means that a price, a stock or the balance changed between the read and the write.
@@ -65,7 +65,7 @@ pub struct Placement {
     pub store: Store,
     prices: PriceMemory,
     card_payments: CardPayments,
-    limits: HoldLimits,
+    limits: ReservationLimits,
 }
 
 impl<E: Variables + AsRef<SdkConfig>> Open<E> for Placement {
@@ -74,7 +74,10 @@ impl<E: Variables + AsRef<SdkConfig>> Open<E> for Placement {
             store: Store::open(env)?,
             prices: PriceMemory::default(),
             card_payments: CardPayments::open(env)?,
-            limits: HoldLimits { orders: env.number("MAX_UNPAID_ORDERS")?, units: env.number("MAX_HELD_UNITS")? },
+            limits: ReservationLimits {
+                orders: env.number("MAX_UNPAID_ORDERS")?,
+                units: env.number("MAX_HELD_UNITS")?,
+            },
         })
     }
 }
@@ -121,9 +124,9 @@ impl Placement {
         let mut closed = None;
         for _ in 0..ATTEMPTS {
             let (terms, holds, is_guess) = if let Some(terms) = guess.take() {
-                (terms, Holds::default(), true)
+                (terms, Reservations::default(), true)
             } else {
-                let before = store.orders().read_for_placement(&decisive(request, order_id)).await?;
+                let before = store.orders().read_for_placement(&placement_query(request, order_id)).await?;
                 if let Some(placed) = before.placed {
                     return replay(placed, request);
                 }
@@ -197,13 +200,13 @@ impl Placement {
 }
 
 /// What is read before an order is placed.
-fn decisive<'a>(request: &'a OrderRequest, order: &'a OrderId) -> Decisive<'a> {
-    Decisive {
+fn placement_query<'a>(request: &'a OrderRequest, order: &'a OrderId) -> PlacementQuery<'a> {
+    PlacementQuery {
         customer: &request.customer_id,
         products: request.basket.wishes().iter().map(|wish| &wish.product_id).collect(),
         coupon: request.coupon_id.as_ref(),
         order,
-        may_hold: request.may_hold(),
+        may_reserve: request.may_reserve(),
     }
 }
 
@@ -217,7 +220,7 @@ fn new_order(
     let fingerprint = request.fingerprint();
     let by = context.caller.actor();
     let order = request.clone().placed(order_id.clone(), context.ids.entry(), terms, by, context.now)?;
-    Ok(PlacedOrder { order, fingerprint, answered: Answered::Placed })
+    Ok(PlacedOrder { order, fingerprint, answered: FirstResponse::Placed })
 }
 
 /// The first response again, byte for byte, if the request means the same.
@@ -227,11 +230,11 @@ pub fn replay(placed: PlacedOrder, request: &OrderRequest) -> Result<Outcome<Ord
     }
     let order = placed.order;
     let (is_done, first) = match placed.answered {
-        Answered::Placed => (order.pay_by.is_none(), order.as_placed()),
-        Answered::Paid => (true, order.as_paid()),
+        FirstResponse::Placed => (order.pay_by.is_none(), order.as_placed()),
+        FirstResponse::Paid => (true, order.as_paid()),
         // Another attempt paid it since. A refusal would make the customer order the same again.
-        Answered::PaymentFailed if order.payment.paid_at.is_some() => (true, order.as_paid()),
-        Answered::PaymentFailed => return Err(payment_failed(&order).into()),
+        FirstResponse::PaymentFailed if order.payment.paid_at.is_some() => (true, order.as_paid()),
+        FirstResponse::PaymentFailed => return Err(payment_failed(&order).into()),
     };
     let body = serde_json::to_string(&Order::from(&first)).map_err(Fault::broken)?;
     Ok(Outcome::Replayed(Reply { is_done, body }))

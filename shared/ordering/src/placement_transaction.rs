@@ -2,12 +2,12 @@
 
 use domain::{
     Failure, ProductId, StoreId,
-    holds::Holds,
     order::Order,
     payment::Attempt,
     points::{Entry, EntryKind},
+    reservations::Reservations,
 };
-use store::{FailedCondition, NotCommitted, Store, Transaction, carts::CartLine, orders::PlacedOrder};
+use store::{CommitError, FailedCondition, Store, Transaction, carts::CartLine, orders::PlacedOrder};
 
 /// What a condition asserts.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ enum Condition {
     /// The payment attempt is new.
     Attempt,
     /// The customer's reservations are as they were read.
-    Holds,
+    Reservations,
     /// The store is open.
     StoreOpen(StoreId),
     /// The line of the cart is as it was read.
@@ -49,7 +49,7 @@ pub(crate) enum FailedPlacement {
 pub(crate) async fn commit(
     store: &Store,
     placed: &PlacedOrder,
-    holds: Option<&Holds>,
+    holds: Option<&Reservations>,
     attempt: Option<&Attempt>,
     cart: &[CartLine],
 ) -> Result<Result<(), FailedPlacement>, Failure> {
@@ -75,7 +75,7 @@ pub(crate) async fn commit(
             .with(store.points().append_ledger_entry(customer_id, &entry)?, Condition::LedgerEntry);
     }
     if let Some(holds) = holds {
-        transaction = transaction.with(store.holds().put(customer_id, holds)?, Condition::Holds);
+        transaction = transaction.with(store.reservations().put(customer_id, holds)?, Condition::Reservations);
     }
     if let Some(attempt) = attempt {
         transaction = transaction.with(store.attempts().put(attempt)?, Condition::Attempt);
@@ -86,12 +86,12 @@ pub(crate) async fn commit(
     }
     match transaction.with(store.orders().put(placed)?, Condition::NewOrder).commit(store).await {
         Ok(()) => Ok(Ok(())),
-        Err(NotCommitted::Failed(conditions)) => {
+        Err(CommitError::Failed(conditions)) => {
             let failed = conditions.iter().map(|failed| &failed.condition).collect::<Vec<_>>();
             tracing::debug!(?failed, "an order was not placed");
             Ok(Err(meaning(conditions)?))
         }
-        Err(NotCommitted::Fault(fault)) => Err(fault.into()),
+        Err(CommitError::Fault(fault)) => Err(fault.into()),
     }
 }
 
@@ -111,7 +111,7 @@ fn meaning(conditions: Vec<FailedCondition<Condition>>) -> Result<FailedPlacemen
                 | Condition::Balance
                 | Condition::LedgerEntry
                 | Condition::Attempt
-                | Condition::Holds
+                | Condition::Reservations
                 | Condition::StoreOpen(_)
                 | Condition::NewOrder,
                 _,

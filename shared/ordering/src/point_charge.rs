@@ -7,8 +7,8 @@ use domain::{
     points::{Entry, EntryKind},
 };
 use store::{
-    NotCommitted, Store, Transaction,
-    charges::{CardCharge, ChargeFile},
+    CommitError, Store, Transaction,
+    charges::{CardCharge, ChargeWithAttempt},
     points::Charge,
 };
 
@@ -23,11 +23,11 @@ struct Changed;
 /// balance has no room is refunded. Returns the charge after it.
 pub async fn conclude(
     store: &Store,
-    mut file: ChargeFile,
+    mut file: ChargeWithAttempt,
     result: &AttemptResult,
     entry_id: EntryId,
     now: Timestamp,
-) -> Result<ChargeFile, Fault> {
+) -> Result<ChargeWithAttempt, Fault> {
     let asks = file.attempt.asks;
     for _ in 0..ATTEMPTS {
         if !is_news(&file.attempt, asks, result) {
@@ -37,10 +37,10 @@ pub async fn conclude(
         let (change, next) = conclusion(store, &file, result, balance, &entry_id, now)?;
         match change.commit(store).await {
             Ok(()) => return Ok(next),
-            Err(NotCommitted::Failed(_)) => {}
-            Err(NotCommitted::Fault(fault)) => return Err(fault),
+            Err(CommitError::Failed(_)) => {}
+            Err(CommitError::Fault(fault)) => return Err(fault),
         }
-        let seen = store.charges().file(&file.charge.charge_id).await?;
+        let seen = store.charges().with_attempt(&file.charge.charge_id).await?;
         file = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;
     }
     Err(Fault::busy("the balance changes faster than a charge can be concluded"))
@@ -48,13 +48,13 @@ pub async fn conclude(
 
 fn conclusion(
     store: &Store,
-    file: &ChargeFile,
+    file: &ChargeWithAttempt,
     result: &AttemptResult,
     balance: Won,
     entry_id: &EntryId,
     now: Timestamp,
-) -> Result<(Transaction<Changed>, ChargeFile), Fault> {
-    let ChargeFile { charge, attempt } = file;
+) -> Result<(Transaction<Changed>, ChargeWithAttempt), Fault> {
+    let ChargeWithAttempt { charge, attempt } = file;
     let becomes = |status| attempt.clone().becomes(status, now);
     let (next, balance_after) = match (result, balance.plus(charge.amount)) {
         (AttemptResult::Charged, Ok(after)) => (becomes(AttemptStatus::Paid), Some(after)),
@@ -85,5 +85,5 @@ fn conclusion(
         });
         change = change.with(store.charges().complete(&concluded)?, Changed);
     }
-    Ok((change, ChargeFile { charge: concluded, attempt: next }))
+    Ok((change, ChargeWithAttempt { charge: concluded, attempt: next }))
 }

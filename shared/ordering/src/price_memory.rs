@@ -4,7 +4,7 @@
 
 use domain::{
     ProductId, StoreId, Won,
-    basket::{Basket, Wish},
+    basket::{Basket, BasketLine},
     request::{OrderRequest, Terms},
 };
 use std::{
@@ -31,12 +31,12 @@ impl PriceMemory {
     /// products belong to different stores, as far as is known: then the terms must be read.
     pub(crate) fn recall(&self, request: &OrderRequest) -> Option<Terms> {
         // A coupon's discount and a customer's reservations are not remembered.
-        if request.coupon_id.is_some() || request.may_hold() {
+        if request.coupon_id.is_some() || request.may_reserve() {
             return None;
         }
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let has_position = request.delivery.as_ref().is_some_and(|delivery| delivery.position().is_some());
-        let offer = |wish: &Wish| match (memory.get(&wish.product_id), wish.expected_price) {
+        let offer = |wish: &BasketLine| match (memory.get(&wish.product_id), wish.expected_price) {
             (Some(known), stated) => Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() }),
             // Without a position no rider could deliver it: it is probably not a store's product.
             (None, Some(price)) if !has_position => Some(Offer { price, store_id: None }),

@@ -5,19 +5,19 @@
 
 use domain::{
     Refusal, Timestamp, Won,
-    basket::Wish,
+    basket::BasketLine,
     coupon::Unusable,
     product::Price,
     request::{OrderRequest, PaymentChoice, Terms},
 };
-use store::{orders::BeforeOrder, products::Stock};
+use store::{orders::PlacementSnapshot, products::Stock};
 
 /// The terms for a request, decided on what was read before it. Where several things are wrong, the first in this order is
 /// reported: products, store, delivery, price, stock, amount, coupon, balance.
-pub(crate) fn terms(request: &OrderRequest, before: &BeforeOrder, now: Timestamp) -> Result<Terms, Refusal> {
+pub(crate) fn terms(request: &OrderRequest, before: &PlacementSnapshot, now: Timestamp) -> Result<Terms, Refusal> {
     let wishes = request.basket.wishes();
     let mut stocks: Vec<&Stock> = Vec::with_capacity(wishes.len());
-    for Wish { product_id, .. } in wishes {
+    for BasketLine { product_id, .. } in wishes {
         let stock = before.stocks.get(product_id);
         stocks.push(stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?);
     }
@@ -59,7 +59,7 @@ pub(crate) fn terms(request: &OrderRequest, before: &BeforeOrder, now: Timestamp
 }
 
 /// The discount of the coupon that is to be used, if there is one.
-fn discount(request: &OrderRequest, before: &BeforeOrder, original: Won, now: Timestamp) -> Result<Won, Refusal> {
+fn discount(request: &OrderRequest, before: &PlacementSnapshot, original: Won, now: Timestamp) -> Result<Won, Refusal> {
     let Some(coupon_id) = &request.coupon_id else { return Ok(Won::ZERO) };
     let coupon = before.coupon.as_ref().ok_or(Unusable::Unknown);
     let discount = coupon.and_then(|coupon| coupon.discount(original, now));

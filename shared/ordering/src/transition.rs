@@ -15,9 +15,9 @@ use domain::{
 };
 use store::{
     Store,
-    changes::{NotChanged, Unmet},
     orders::PlacedOrder,
     riders::MAX_OPEN_DELIVERIES,
+    transition::{TransitionCondition, TransitionError},
 };
 
 /// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
@@ -67,13 +67,15 @@ pub async fn transition(
         let mut change = store.orders().transition(&before.order, &after)?;
         if let Some(keyed) = &keyed {
             let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
-            change = change.with(reply, Unmet::Changed);
+            change = change.with(reply, TransitionCondition::Unchanged);
         }
         match store.orders().commit(change).await {
             Ok(()) => return Ok(Outcome::Done(visible_to(caller, &after.order))),
-            Err(NotChanged::Stale) => {}
-            Err(NotChanged::BalanceFull) => return Err(Refusal::BalanceLimit.into()),
-            Err(NotChanged::RiderFull) => return Err(Refusal::TooManyDeliveries { limit: MAX_OPEN_DELIVERIES }.into()),
+            Err(TransitionError::Conflict) => {}
+            Err(TransitionError::BalanceLimit) => return Err(Refusal::BalanceLimit.into()),
+            Err(TransitionError::RiderLimit) => {
+                return Err(Refusal::TooManyDeliveries { limit: MAX_OPEN_DELIVERIES }.into());
+            }
             Err(other) => return Err(other.into_fault().into()),
         }
     }

@@ -17,7 +17,7 @@ pub struct DataPlatform {
 
 /// Why an event did not arrive.
 #[derive(Debug, thiserror::Error)]
-pub enum Undelivered {
+pub enum DeliveryError {
     /// The data platform will never take it: any 4xx but 408 and 429.
     #[error("the data platform refused it with {0}")]
     Refused(u16),
@@ -37,8 +37,8 @@ impl DataPlatform {
     }
 
     /// Sends one event, as it is, under its id.
-    pub async fn deliver(&self, id: &str, event: &str, attempted_at: Timestamp) -> Result<(), Undelivered> {
-        let unreachable = |error: Box<dyn Error + Send + Sync>| Undelivered::Unreachable(error);
+    pub async fn deliver(&self, id: &str, event: &str, attempted_at: Timestamp) -> Result<(), DeliveryError> {
+        let unreachable = |error: Box<dyn Error + Send + Sync>| DeliveryError::Unreachable(error);
         let signature = self.secret.sign(id, attempted_at, event).map_err(|error| unreachable(error.into()))?;
         let request = http::client()
             .map_err(unreachable)?
@@ -53,9 +53,9 @@ impl DataPlatform {
         if status.is_success() {
             Ok(())
         } else if status.is_client_error() && !may_pass {
-            Err(Undelivered::Refused(status.as_u16()))
+            Err(DeliveryError::Refused(status.as_u16()))
         } else {
-            Err(Undelivered::NotNow(status.as_u16()))
+            Err(DeliveryError::NotNow(status.as_u16()))
         }
     }
 }

@@ -10,5 +10,5 @@ pub mod payment_gateway;
 pub mod receiver;
 pub mod webhook;
 
-pub use data_platform::{DataPlatform, Undelivered};
+pub use data_platform::{DataPlatform, DeliveryError};
 pub use payment_gateway::PaymentGateway;

@@ -1,7 +1,7 @@
 //! The payment gateway (결제 대행): Toss Payments' core API, version 2022-11-16 (<https://docs.tosspayments.com/reference>).
 //!
 //! What matters most about an answer is whether the card was charged. An answer that does not say so, or that never came,
-//! is [`Confirmed::Unknown`]: whoever gets it must ask again, by [`PaymentGateway::find`].
+//! is [`Confirmation::Unknown`]: whoever gets it must ask again, by [`PaymentGateway::find`].
 
 use crate::http;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -35,13 +35,13 @@ impl fmt::Debug for PaymentGateway {
 
 /// What came of asking the gateway to charge.
 #[derive(Debug)]
-pub enum Confirmed {
+pub enum Confirmation {
     /// The card was charged.
     Charged,
     /// It was not, and will not be: the gateway's code says why.
     Declined(String),
     /// Nobody knows yet.
-    Unknown(Unanswered),
+    Unknown(GatewayError),
 }
 
 /// What the gateway knows of a payment.
@@ -58,7 +58,7 @@ pub enum Found {
 
 /// Why the gateway did not answer as it should.
 #[derive(Debug, thiserror::Error)]
-pub enum Unanswered {
+pub enum GatewayError {
     /// It answered with an error that says nothing about the payment.
     #[error("the payment gateway answered {status} {code}")]
     Status {
@@ -72,9 +72,9 @@ pub enum Unanswered {
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl Unanswered {
+impl GatewayError {
     /// Whether the gateway itself is in trouble, as distinct from refusing what it was asked.
-    pub fn is_trouble(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
             Self::Unreachable(_) => true,
@@ -92,21 +92,21 @@ struct Payment {
 }
 
 impl Payment {
-    fn key(&self) -> Result<PaymentKey, Unanswered> {
-        self.payment_key.parse().map_err(|error: InvalidPaymentKey| Unanswered::Unreachable(error.into()))
+    fn key(&self) -> Result<PaymentKey, GatewayError> {
+        self.payment_key.parse().map_err(|error: InvalidPaymentKey| GatewayError::Unreachable(error.into()))
     }
 
-    fn found(&self) -> Result<Found, Unanswered> {
+    fn found(&self) -> Result<Found, GatewayError> {
         if self.status != "DONE" {
             return Ok(Found::NotCharged(self.status.clone()));
         }
-        Won::new(self.total_amount).map(Found::Charged).map_err(|error| Unanswered::Unreachable(error.into()))
+        Won::new(self.total_amount).map(Found::Charged).map_err(|error| GatewayError::Unreachable(error.into()))
     }
 }
 
 /// An error, as the gateway words it.
 #[derive(Debug, Default, Deserialize)]
-struct GatewayError {
+struct ErrorBody {
     #[serde(default)]
     code: String,
 }
@@ -133,20 +133,20 @@ impl PaymentGateway {
     }
 
     /// Charges what the customer has authorised under `key`, for what the gateway knows as `order`. Asking again under the same `idempotency_key` charges nothing.
-    pub async fn confirm(&self, key: &PaymentKey, order: &str, amount: Won, idempotency_key: &str) -> Confirmed {
+    pub async fn confirm(&self, key: &PaymentKey, order: &str, amount: Won, idempotency_key: &str) -> Confirmation {
         let body = json!({ "paymentKey": key.as_str(), "orderId": order, "amount": amount });
         match self.post("v1/payments/confirm", idempotency_key, &body.to_string()).await {
-            Ok(Ok(payment)) if payment.status == "DONE" => Confirmed::Charged,
-            Ok(Ok(payment)) => Confirmed::Unknown(Unanswered::Status { status: 200, code: payment.status }),
-            Ok(Err((status, code))) if is_final(status, &code) => Confirmed::Declined(code),
-            Ok(Err((status, code))) => Confirmed::Unknown(Unanswered::Status { status: status.as_u16(), code }),
-            Err(unanswered) => Confirmed::Unknown(unanswered),
+            Ok(Ok(payment)) if payment.status == "DONE" => Confirmation::Charged,
+            Ok(Ok(payment)) => Confirmation::Unknown(GatewayError::Status { status: 200, code: payment.status }),
+            Ok(Err((status, code))) if is_final(status, &code) => Confirmation::Declined(code),
+            Ok(Err((status, code))) => Confirmation::Unknown(GatewayError::Status { status: status.as_u16(), code }),
+            Err(unanswered) => Confirmation::Unknown(unanswered),
         }
     }
 
     /// What became of the payment of an order under a key. An order may have several payments, of which the gateway tells
     /// one: where that is another, the key itself is asked for.
-    pub async fn find(&self, order: &str, key: &PaymentKey) -> Result<Found, Unanswered> {
+    pub async fn find(&self, order: &str, key: &PaymentKey) -> Result<Found, GatewayError> {
         let of_order = self.look_up(&format!("v1/payments/orders/{order}")).await?;
         if let Ok(payment) = &of_order
             && payment.payment_key == key.as_str()
@@ -162,34 +162,39 @@ impl PaymentGateway {
     }
 
     /// A payment, or the gateway's code for that there is none.
-    async fn look_up(&self, path: &str) -> Result<Result<Payment, String>, Unanswered> {
+    async fn look_up(&self, path: &str) -> Result<Result<Payment, String>, GatewayError> {
         match answer::<Payment>(self.request(Method::GET, path)?).await? {
             Ok(payment) => Ok(Ok(payment)),
             // Another 404 is not the gateway's: the URL leads elsewhere.
             Err((StatusCode::NOT_FOUND, code)) if code.starts_with("NOT_FOUND") => Ok(Err(code)),
-            Err((status, code)) => Err(Unanswered::Status { status: status.as_u16(), code }),
+            Err((status, code)) => Err(GatewayError::Status { status: status.as_u16(), code }),
         }
     }
 
     /// Takes a charge back, all of it. It is done when this says so, also if it was done before.
-    pub async fn cancel(&self, key: &PaymentKey, reason: &str, idempotency_key: &str) -> Result<(), Unanswered> {
+    pub async fn cancel(&self, key: &PaymentKey, reason: &str, idempotency_key: &str) -> Result<(), GatewayError> {
         let path = format!("v1/payments/{}/cancel", key.as_str());
         let body = json!({ "cancelReason": reason });
         match self.post(&path, idempotency_key, &body.to_string()).await? {
             Ok(payment) if payment.status == "CANCELED" => Ok(()),
-            Ok(payment) => Err(Unanswered::Status { status: 200, code: payment.status }),
+            Ok(payment) => Err(GatewayError::Status { status: 200, code: payment.status }),
             Err((_, code)) if code == "ALREADY_CANCELED_PAYMENT" => Ok(()),
-            Err((status, code)) => Err(Unanswered::Status { status: status.as_u16(), code }),
+            Err((status, code)) => Err(GatewayError::Status { status: status.as_u16(), code }),
         }
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Unanswered> {
-        let url = self.base.join(path).map_err(|error| Unanswered::Unreachable(error.into()))?;
-        let client = http::client().map_err(Unanswered::Unreachable)?;
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, GatewayError> {
+        let url = self.base.join(path).map_err(|error| GatewayError::Unreachable(error.into()))?;
+        let client = http::client().map_err(GatewayError::Unreachable)?;
         Ok(client.request(method, url).header(AUTHORIZATION, &self.authorization))
     }
 
-    async fn post(&self, path: &str, idempotency_key: &str, body: &str) -> Result<Answered<Payment>, Unanswered> {
+    async fn post(
+        &self,
+        path: &str,
+        idempotency_key: &str,
+        body: &str,
+    ) -> Result<FirstResponse<Payment>, GatewayError> {
         let request = self.request(Method::POST, path)?.header(IDEMPOTENCY_KEY, idempotency_key);
         answer(request.header(CONTENT_TYPE, "application/json").body(body.to_owned())).await
     }
@@ -204,18 +209,18 @@ fn is_final(status: StatusCode, code: &str) -> bool {
 }
 
 /// What was asked for, or the status and code of an error.
-type Answered<T> = Result<T, (StatusCode, String)>;
+type FirstResponse<T> = Result<T, (StatusCode, String)>;
 
-async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<Answered<T>, Unanswered> {
-    let unreachable = |error: reqwest::Error| Unanswered::Unreachable(error.without_url().into());
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<FirstResponse<T>, GatewayError> {
+    let unreachable = |error: reqwest::Error| GatewayError::Unreachable(error.without_url().into());
     let response: Response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let body = response.bytes().await.map_err(unreachable)?;
     if status == StatusCode::OK {
         let read = serde_json::from_slice(&body);
-        return read.map(Ok).map_err(|error| Unanswered::Unreachable(error.into()));
+        return read.map(Ok).map_err(|error| GatewayError::Unreachable(error.into()));
     }
-    let GatewayError { code } = serde_json::from_slice(&body).unwrap_or_default();
+    let ErrorBody { code } = serde_json::from_slice(&body).unwrap_or_default();
     Ok(Err((status, code)))
 }
 

@@ -196,7 +196,7 @@ pub struct Outgoing<'a> {
 
 /// Why a message did not arrive.
 #[derive(Debug, thiserror::Error)]
-pub enum Undelivered {
+pub enum DeliveryError {
     /// The receiver answered something else than success.
     #[error("the receiver answered {status}")]
     Status {
@@ -213,7 +213,7 @@ pub enum Undelivered {
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl Undelivered {
+impl DeliveryError {
     /// The receiver wants nothing more (410).
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Status { status: 410, .. })
@@ -231,14 +231,14 @@ impl Sender {
     }
 
     /// Sends a message, signed for this attempt. It arrived when this says so: by a status of 200 to 299.
-    pub async fn send(&self, message: &Outgoing<'_>, attempted_at: Timestamp) -> Result<u16, Undelivered> {
+    pub async fn send(&self, message: &Outgoing<'_>, attempted_at: Timestamp) -> Result<u16, DeliveryError> {
         let (client, url) = if message.may_lead_anywhere {
-            let client = http::client().map_err(Undelivered::Unreachable)?;
+            let client = http::client().map_err(DeliveryError::Unreachable)?;
             (client, Url::parse(message.url).map_err(|_| UnsafeUrl::Malformed)?)
         } else {
             let url = self.reach.check(message.url)?;
             let is_loopback = self.reach.is_allowed_loopback(&url);
-            (if is_loopback { http::client().map_err(Undelivered::Unreachable)? } else { &self.client }, url)
+            (if is_loopback { http::client().map_err(DeliveryError::Unreachable)? } else { &self.client }, url)
         };
         let sign = |secret: &Secret| secret.sign(message.id, attempted_at, message.body);
         let signatures: Vec<String> = message
@@ -246,7 +246,7 @@ impl Sender {
             .iter()
             .map(sign)
             .collect::<Result<_, _>>()
-            .map_err(|error| Undelivered::Unreachable(error.into()))?;
+            .map_err(|error| DeliveryError::Unreachable(error.into()))?;
         let request = client
             .post(url)
             .header(CONTENT_TYPE, "application/cloudevents+json")
@@ -254,7 +254,7 @@ impl Sender {
             .header(webhook::TIMESTAMP_HEADER, attempted_at.seconds().to_string())
             .header(webhook::SIGNATURE_HEADER, signatures.join(" "))
             .body(message.body.to_owned());
-        let response = request.send().await.map_err(|error| Undelivered::Unreachable(error.without_url().into()))?;
+        let response = request.send().await.map_err(|error| DeliveryError::Unreachable(error.without_url().into()))?;
         let status = response.status();
         if status.is_success() {
             return Ok(status.as_u16());
@@ -267,7 +267,7 @@ impl Sender {
         ];
         let asked = response.headers().get(RETRY_AFTER).filter(|_| may_ask.contains(&status));
         let retry_after = asked.and_then(|value| retry_after(value.to_str().ok()?.trim(), attempted_at));
-        Err(Undelivered::Status { status: status.as_u16(), retry_after })
+        Err(DeliveryError::Status { status: status.as_u16(), retry_after })
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
         let message =
             Outgoing { url: "https://example.com/hook", id: "1", body: "{}", secrets: &[], may_lead_anywhere: false };
         let sent = sender.send(&message, Timestamp::from_millis(0)).await;
-        let Err(Undelivered::Unreachable(why)) = sent else { panic!("{sent:?}") };
+        let Err(DeliveryError::Unreachable(why)) = sent else { panic!("{sent:?}") };
         let mut causes = std::iter::successors(Some(&*why as &dyn Error), |error| (*error).source());
         assert!(causes.any(|cause| cause.downcast_ref() == Some(&UnsafeUrl::NotPublic)), "{why:?}");
         let public = PublicOnly(look_up).resolve("8.8.8.8".parse().expect("a name")).await;

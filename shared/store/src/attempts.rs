@@ -81,7 +81,7 @@ impl Attempts<'_> {
 
     /// Writes an attempt anew on its own, if it is still as it was seen; tells whether it was.
     pub async fn update(self, attempt: &Attempt, seen: &Attempt) -> Result<bool, Fault> {
-        Transaction::default().with(self.replace(attempt, seen)?, ()).commit_news(self.0).await
+        Transaction::default().with(self.replace(attempt, seen)?, ()).commit_if_new(self.0).await
     }
 
     /// Marks the attempt that paid an order as one whose charge goes back.
@@ -129,6 +129,6 @@ impl Attempts<'_> {
         let key: Key = keys::attempt(&due.payable, due.attempt);
         let update = Write::update(&self.0.tables.orders, key, "SET dueAt = :now");
         let update = update.when("dueAt = :seen").value(":seen", text(due.due_at)).value(":now", text(now));
-        Transaction::default().with(update, ()).commit_news(self.0).await
+        Transaction::default().with(update, ()).commit_if_new(self.0).await
     }
 }

@@ -1,7 +1,7 @@
 //! Stores' boards: each store's orders as their events told them.
 
 use crate::{
-    Boards, Item, Page, PageRequest, Teller, Transaction, Write,
+    Boards, Item, Page, PageRequest, ProjectionSource, Transaction, Write,
     item::{number, row, string, text},
     keys::{self, Key},
     order_views::order_in,
@@ -28,14 +28,19 @@ fn store_status(store: &StoreId, status: Status) -> String {
 
 impl Boards<'_> {
     /// Keeps an order on its store's board as it was told, unless that is no news; tells whether it was.
-    pub async fn project(self, store: &StoreId, order: &Order, teller: Teller) -> Result<bool, Fault> {
+    pub async fn project(
+        self,
+        store: &StoreId,
+        order: &Order,
+        projection_source: ProjectionSource,
+    ) -> Result<bool, Fault> {
         let mut item = row(&keys::on_board(store, order.placed_at, &order.order_id), order)?;
         item.insert("storeStatus".into(), text(store_status(store, order.status)));
         if order.status.is_end() {
             item.insert("expiresAt".into(), number(order.updated_at.plus(KEPT).seconds()));
         }
-        let put = Write::put(&self.0.tables.views, item).when_news(order.version, teller);
-        Transaction::default().with(put, ()).commit_news(self.0).await
+        let put = Write::put(&self.0.tables.views, item).when_not_older(order.version, projection_source);
+        Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
     /// Orders as their stores' boards have them, in the same order; those that are on none are none.

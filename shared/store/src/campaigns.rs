@@ -6,7 +6,7 @@
 //! are the range's customers.
 
 use crate::{
-    Campaigns, Item, NotCommitted, Page, PageRequest, Transaction, Write,
+    Campaigns, CommitError, Item, Page, PageRequest, Transaction, Write,
     item::{number, read, row, string, whole},
     keys::{self, Key},
     order_views::order_in,
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 const DAY_SHARDS: u8 = 8;
 
 /// How often the rows are read anew when somebody else wrote them in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The prefix of the attributes that count a day's customers by the day on which they had ordered before.
 const AFTER: &str = "after";
@@ -35,7 +35,7 @@ const NEW: &str = "newCustomers";
 
 /// What the orders of a campaign amount to on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DaySum {
+pub struct DayTotals {
     /// The orders' figures.
     pub figures: Figures,
     /// Customers whose first order of all was one of them.
@@ -102,19 +102,19 @@ fn shard(order: &OrderId) -> u8 {
 /// What a paid order amounts to.
 pub fn figures(order: &Order) -> Figures {
     let Order { original_amount, discount_amount, total_amount, status, .. } = order;
-    Figures::of_order(*original_amount, *discount_amount, *total_amount, status.is_called_off())
+    Figures::of_order(*original_amount, *discount_amount, *total_amount, status.is_aborted())
 }
 
 impl Campaigns<'_> {
     /// Takes note of an order that was paid: in its campaign, if one brought it, and as its customer's first, if it is. Tells
     /// whether that was news.
     pub async fn attribute(self, order: &Order) -> Result<bool, Fault> {
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             let Some(change) = self.attribution(order).await? else { return Ok(false) };
             match change.commit(self.0).await {
                 Ok(()) => return Ok(true),
-                Err(NotCommitted::Failed(_)) => {}
-                Err(NotCommitted::Fault(fault)) => return Err(fault),
+                Err(CommitError::Failed(_)) => {}
+                Err(CommitError::Fault(fault)) => return Err(fault),
             }
         }
         Err(Fault::busy("the campaign changes faster than an order can be attributed"))
@@ -204,10 +204,10 @@ impl Campaigns<'_> {
     }
 
     /// What the orders of a campaign amount to, by the day on which they were placed.
-    pub async fn days(self, campaign: &CampaignId) -> Result<BTreeMap<Day, DaySum>, Fault> {
+    pub async fn days(self, campaign: &CampaignId) -> Result<BTreeMap<Day, DayTotals>, Fault> {
         let pk = keys::campaign(campaign);
         let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::CAMPAIGN_DAY, newest_first: false };
-        let mut days: BTreeMap<Day, DaySum> = BTreeMap::new();
+        let mut days: BTreeMap<Day, DayTotals> = BTreeMap::new();
         self.0
             .query_each(&query, |item| {
                 let sk = string(&item, "sk")?.trim_start_matches(keys::CAMPAIGN_DAY);
@@ -238,7 +238,7 @@ fn also_ordered_on(
 }
 
 /// Adds a part of a day's sums.
-fn add_part(sum: &mut DaySum, item: &Item) -> Result<(), Fault> {
+fn add_part(sum: &mut DayTotals, item: &Item) -> Result<(), Fault> {
     let count = |name: &str| if item.contains_key(name) { whole(item, name) } else { Ok(0) };
     sum.figures += Figures {
         orders: count("orders")?,
@@ -268,7 +268,7 @@ fn same_first(write: Write, seen: Option<&FirstOrder>) -> Write {
 }
 
 /// The customers who ordered within a range of days, both ends included.
-pub fn customers_within(days: &BTreeMap<Day, DaySum>, from: Option<Day>) -> i64 {
+pub fn customers_within(days: &BTreeMap<Day, DayTotals>, from: Option<Day>) -> i64 {
     let within = |(since, count): (&Option<Day>, &i64)| {
         let is_first = match (since, from) {
             (None, _) => true,

@@ -10,7 +10,7 @@
 //! back, and is never before the change itself.
 
 use crate::{
-    ChangeFeed, Item, NotCommitted, Transaction, Write,
+    ChangeFeed, CommitError, Item, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
 };
@@ -24,10 +24,10 @@ pub const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Changes in one transaction at the most: each writes itself and which version of its order is the last, beside the head and
 /// an hour's mark.
-pub const MOST_APPENDED: usize = 49;
+pub const MAX_APPENDED: usize = 49;
 
 /// How often the head is read anew when somebody else raised it in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// A change of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,17 +82,17 @@ impl ChangeFeed<'_> {
         self.0.get(&self.0.tables.views, &keys::feed_head()).await?.map(read).transpose()
     }
 
-    /// Appends changes, at most [`MOST_APPENDED`], in their order; of each order those that the feed does not have yet.
+    /// Appends changes, at most [`MAX_APPENDED`], in their order; of each order those that the feed does not have yet.
     pub async fn append(self, changes: &[Envelope<Order>], now: Timestamp) -> Result<(), Fault> {
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             let news = self.news(changes).await?;
             if news.is_empty() {
                 return Ok(());
             }
             match self.append_at(&news, self.head().await?, now).await {
                 Ok(()) => return Ok(()),
-                Err(NotCommitted::Failed(_)) => {}
-                Err(NotCommitted::Fault(fault)) => return Err(fault),
+                Err(CommitError::Failed(_)) => {}
+                Err(CommitError::Fault(fault)) => return Err(fault),
             }
         }
         Err(Fault::busy("the feed grows faster than it can be appended to"))
@@ -126,13 +126,13 @@ impl ChangeFeed<'_> {
         news: &[(&Envelope<Order>, Option<u32>)],
         head: Option<Head>,
         now: Timestamp,
-    ) -> Result<(), NotCommitted<()>> {
+    ) -> Result<(), CommitError<()>> {
         let table = self.0.tables.views.as_str();
         let last_change = news.iter().map(|(change, _)| change.data.updated_at).max();
         let learnt_at = last_change.into_iter().chain(head.map(|head| head.learnt_at)).fold(now, Timestamp::max);
         let begin = head.map_or(1, |head| head.position + 1);
         let next = Head { position: begin + news.len() as u64 - 1, learnt_at };
-        let raised = Write::put(table, row(&keys::feed_head(), &next).map_err(NotCommitted::Fault)?);
+        let raised = Write::put(table, row(&keys::feed_head(), &next).map_err(CommitError::Fault)?);
         let raised = match head {
             None => raised.when_new(),
             Some(head) => raised
@@ -143,19 +143,19 @@ impl ChangeFeed<'_> {
         let mut all = Transaction::default().with(raised, ());
         let hour = Hour::of(learnt_at);
         if head.is_none_or(|head| Hour::of(head.learnt_at) != hour) {
-            let mark = row(&keys::feed_mark(hour), &Mark { position: begin }).map_err(NotCommitted::Fault)?;
+            let mark = row(&keys::feed_mark(hour), &Mark { position: begin }).map_err(CommitError::Fault)?;
             all = all.with(Write::put(table, expiring(mark, learnt_at, KEPT * 2)), ());
         }
         let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
         for ((change, known), position) in news.iter().zip(begin..) {
             let order = &change.data;
             let entry = Entry { position, event_type: change.event_type, order: order.clone() };
-            let item = row(&keys::feed_entry(position), &entry).map_err(NotCommitted::Fault)?;
+            let item = row(&keys::feed_entry(position), &entry).map_err(CommitError::Fault)?;
             all = all.with(Write::put(table, expiring(item, learnt_at, KEPT)).when_new(), ());
             last.insert(&order.order_id, (order.version, *known));
         }
         for (id, (version, known)) in last {
-            let item = row(&keys::feed_of(id), &Last { version }).map_err(NotCommitted::Fault)?;
+            let item = row(&keys::feed_of(id), &Last { version }).map_err(CommitError::Fault)?;
             let put = Write::put(table, expiring(item, learnt_at, KEPT * 2));
             let put = match known {
                 None => put.when_new(),
@@ -281,7 +281,7 @@ impl ChangeFeed<'_> {
     pub async fn position_before(self, since: Timestamp) -> Result<u64, Fault> {
         let Some(head) = self.head().await? else { return Ok(0) };
         // Without a mark there is nothing, or else it is just being written with what the head was raised by last.
-        let end = head.position.saturating_sub(MOST_APPENDED as u64);
+        let end = head.position.saturating_sub(MAX_APPENDED as u64);
         Ok(self.first_mark(since).await?.map_or(end, |mark| mark.position - 1))
     }
 

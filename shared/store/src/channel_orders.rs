@@ -2,7 +2,7 @@
 
 use crate::{
     ChannelOrders, Item, Page, PageRequest, Transaction, Write,
-    collected::CollectedOrder,
+    external_orders::ExternalOrderRow,
     item::{number, read, row, string, text, whole},
     keys,
     products::Movement,
@@ -36,7 +36,7 @@ pub struct ChannelOrder<'a> {
     /// Of which channel.
     pub channel_id: &'a ChannelId,
     /// The order.
-    pub collected: &'a CollectedOrder,
+    pub collected: &'a ExternalOrderRow,
     /// The version that was seen; 0, if there was none.
     pub seen_version: u32,
     /// To whom it goes, if that was told.
@@ -67,13 +67,13 @@ fn channel_status(channel: &ChannelId, status: Status) -> String {
 
 impl ChannelOrders<'_> {
     /// The orders of these ids that other systems made, by id.
-    pub async fn many(self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, CollectedOrder>, Fault> {
+    pub async fn many(self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, ExternalOrderRow>, Fault> {
         let table = self.0.tables.orders.as_str();
         let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::collected(id)))).await?;
         let mut orders = BTreeMap::new();
         for id in ids {
             if let Some(item) = found.take(&keys::collected(id)) {
-                orders.insert(id.clone(), CollectedOrder::of(item)?);
+                orders.insert(id.clone(), ExternalOrderRow::of(item)?);
             }
         }
         Ok(orders)
@@ -83,9 +83,9 @@ impl ChannelOrders<'_> {
     /// nothing; tells whether everything still was as it was seen.
     pub async fn put(self, kept: &ChannelOrder<'_>) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
-        let CollectedOrder { order, pieces, .. } = kept.collected;
+        let ExternalOrderRow { order, order_state, .. } = kept.collected;
         let id = kept.channel_id;
-        let open_since = pieces.as_ref().and_then(|pieces| pieces.open_since(order.placed_at));
+        let open_since = order_state.as_ref().and_then(|order_state| order_state.open_since(order.placed_at));
         let listed = Listed {
             order_id: &order.order_id,
             channel_status: channel_status(id, order.status),
@@ -111,7 +111,7 @@ impl ChannelOrders<'_> {
             let there = Write::update(table, keys::mapping(id, product), "REMOVE stockThere");
             all = all.with(there.when("attribute_exists(pk)"), ());
         }
-        all.commit_news(self.0).await
+        all.commit_if_new(self.0).await
     }
 
     /// Changes a stock by what an order of a channel takes or gives back.

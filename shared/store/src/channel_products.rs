@@ -163,7 +163,7 @@ impl ChannelProducts<'_> {
             None => write.when_new(),
             Some(seen) => write.when("productId = :seen").value(":seen", text(&seen.product_id)),
         };
-        all.with(write, ()).commit_news(self.0).await
+        all.with(write, ()).commit_if_new(self.0).await
     }
 
     /// Writes down what a marketplace was told of a product's stock, if it is still mapped to this one.
@@ -180,7 +180,7 @@ impl ChannelProducts<'_> {
             }
         };
         let write = write.when("productId = :product").value(":product", text(&mapping.product_id));
-        Transaction::default().with(write, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(write, ()).commit_if_new(self.0).await.map(drop)
     }
 }
 

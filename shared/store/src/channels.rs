@@ -18,7 +18,7 @@ use std::time::Duration;
 const RUNS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How often a turn is asked for anew when somebody else took it.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// A sales channel, with its credentials sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub struct Collection {
 /// A run that somebody has asked for, and that has not begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AskedRun {
+pub struct RunRequest {
     /// Its id.
     pub run_id: RunId,
     /// When.
@@ -200,7 +200,7 @@ impl Channels<'_> {
         let all = Transaction::default()
             .with(Write::put(table, row(&keys::channel(id), channel)?).when_new(), ())
             .with(Write::put(table, row(&keys::collection(id), &collection)?).when_new(), ());
-        all.commit_news(self.0).await
+        all.commit_if_new(self.0).await
     }
 
     /// A channel.
@@ -218,7 +218,7 @@ impl Channels<'_> {
     pub async fn put(self, channel: &Channel) -> Result<bool, Fault> {
         let put = Write::put(&self.0.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
         let put = put.when("writes = :seen").value(":seen", number(channel.writes - 1));
-        Transaction::default().with(put, ()).commit_news(self.0).await
+        Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
     /// Removes a channel: nothing is collected there any more, and its products are none of ours. Its orders stay.
@@ -240,7 +240,7 @@ impl Channels<'_> {
         }
         let all = Transaction::default()
             .with(Write::delete(table, keys::collection(id)), ())
-            .with(Write::delete(table, keys::asked_run(id)), ())
+            .with(Write::delete(table, keys::run_request(id)), ())
             .with(Write::delete(table, keys::channel(id)), ());
         all.commit_unconditional(self.0).await
     }
@@ -251,34 +251,34 @@ impl Channels<'_> {
     }
 
     /// How far channels are collected, and the runs that were asked for, in the same order.
-    pub async fn collections(self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<AskedRun>)>, Fault> {
+    pub async fn collections(self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<RunRequest>)>, Fault> {
         let table = self.0.tables.channels.as_str();
-        let keys = ids.iter().flat_map(|id| [keys::collection(id), keys::asked_run(id)]);
+        let keys = ids.iter().flat_map(|id| [keys::collection(id), keys::run_request(id)]);
         let mut found = self.0.batch_get(keys.map(|key| (table, key))).await?;
         let mut one = |id: &&ChannelId| {
             let collection = found.take(&keys::collection(id)).map(read).transpose()?;
-            Ok((collection, found.take(&keys::asked_run(id)).map(read).transpose()?))
+            Ok((collection, found.take(&keys::run_request(id)).map(read).transpose()?))
         };
         ids.iter().map(&mut one).collect()
     }
 
     /// Asks for a run, unless one was asked for that has not begun; tells which one it is, and whether it is this one.
-    pub async fn request_run(self, id: &ChannelId, asked: AskedRun) -> Result<(RunId, bool), Fault> {
+    pub async fn request_run(self, id: &ChannelId, asked: RunRequest) -> Result<(RunId, bool), Fault> {
         let table = self.0.tables.channels.as_str();
-        let put = Write::put(table, row(&keys::asked_run(id), &asked)?).when_new();
-        if Transaction::default().with(put, ()).commit_news(self.0).await? {
+        let put = Write::put(table, row(&keys::run_request(id), &asked)?).when_new();
+        if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
             return Ok((asked.run_id, true));
         }
-        let known: Option<AskedRun> = self.0.get(table, &keys::asked_run(id)).await?.map(read).transpose()?;
+        let known: Option<RunRequest> = self.0.get(table, &keys::run_request(id)).await?.map(read).transpose()?;
         // Where it has begun meanwhile, there was one all the same.
         Ok((known.map_or(asked.run_id, |known| known.run_id), false))
     }
 
     /// A run has begun: from then on another one may be asked for.
     pub async fn remove_run_request(self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
-        let delete = Write::delete(&self.0.tables.channels, keys::asked_run(id));
+        let delete = Write::delete(&self.0.tables.channels, keys::run_request(id));
         let delete = delete.when("runId = :run").value(":run", text(run));
-        Transaction::default().with(delete, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(delete, ()).commit_if_new(self.0).await.map(drop)
     }
 
     /// Puts how far a channel is collected, if nobody wrote it since it was seen (`writes` is one more than then), and with it
@@ -297,7 +297,7 @@ impl Channels<'_> {
             }
             None => all,
         };
-        all.commit_news(self.0).await
+        all.commit_if_new(self.0).await
     }
 
     /// A run that has ended.
@@ -324,7 +324,7 @@ impl Channels<'_> {
         patience: Timestamp,
     ) -> Result<Result<(), Duration>, Fault> {
         let table = self.0.tables.channels.as_str();
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             let seen = self.next_turn(account).await?;
             let now = self.0.now();
             let turn = seen.map_or(now, |seen| seen.max(now));
@@ -337,7 +337,7 @@ impl Channels<'_> {
                 None => put.when("attribute_not_exists(pk)"),
                 Some(seen) => put.when("nextAt = :seen").value(":seen", text(seen)),
             };
-            if Transaction::default().with(put, ()).commit_news(self.0).await? {
+            if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
                 self.0.sleep.sleep(now.until(turn)).await;
                 return Ok(Ok(()));
             }
@@ -349,7 +349,7 @@ impl Channels<'_> {
     pub async fn back_off(self, account: &str, until: Timestamp) -> Result<(), Fault> {
         let put = Write::update(&self.0.tables.channels, keys::turn(account), "SET nextAt = :until");
         let put = put.when("attribute_not_exists(pk) OR nextAt < :until").value(":until", text(until));
-        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
     async fn next_turn(self, account: &str) -> Result<Option<Timestamp>, Fault> {

@@ -31,7 +31,7 @@ pub struct CardCharge {
 
 /// A charge by card with the attempt that pays it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargeFile {
+pub struct ChargeWithAttempt {
     /// The charge.
     pub charge: CardCharge,
     /// Its one attempt.
@@ -40,7 +40,7 @@ pub struct ChargeFile {
 
 impl Charges<'_> {
     /// A charge and its attempt, in one call.
-    pub async fn file(self, id: &ChargeId) -> Result<Option<ChargeFile>, Fault> {
+    pub async fn with_attempt(self, id: &ChargeId) -> Result<Option<ChargeWithAttempt>, Fault> {
         let pk = keys::charge_rows(id);
         let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut charge, mut attempt) = (None, None);
@@ -51,7 +51,7 @@ impl Charges<'_> {
                 charge = Some(read(item)?);
             }
         }
-        Ok(charge.zip(attempt).map(|(charge, attempt)| ChargeFile { charge, attempt }))
+        Ok(charge.zip(attempt).map(|(charge, attempt)| ChargeWithAttempt { charge, attempt }))
     }
 
     /// Writes a charge that is about to be paid.

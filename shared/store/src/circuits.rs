@@ -200,7 +200,7 @@ impl Circuits<'_> {
             0 => put.when_new(),
             version => put.when("version = :seen").value(":seen", number(version.into())),
         };
-        Transaction::default().with(put, ()).commit_news(self.0).await
+        Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
     /// Adds calls to those of the slot. A repeat after a lost answer counts them twice, which a share bears.

@@ -13,7 +13,7 @@ use domain::{
 
 /// A source, and how often its terms were put.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PutSource {
+pub struct StoredSource {
     /// The source.
     pub source: CouponSource,
     /// 1 when it was put first, one more with each.
@@ -22,7 +22,7 @@ pub struct PutSource {
 
 /// A coupon, and the hash of the key under which it was drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DrawnCoupon {
+pub struct IssuedCoupon {
     /// The coupon.
     pub coupon: Coupon,
     /// The hash, if there was a key.
@@ -32,16 +32,16 @@ pub struct DrawnCoupon {
 /// The attributes of a discount, of either kind.
 const DISCOUNT: [&str; 3] = ["discountAmount", "discountRate", "maxDiscountAmount"];
 
-fn drawn(item: Item) -> Result<DrawnCoupon, Fault> {
+fn drawn(item: Item) -> Result<IssuedCoupon, Fault> {
     let key_hash = item.get("keyHash").and_then(|hash| hash.as_s().ok()).cloned();
-    Ok(DrawnCoupon { coupon: read(item)?, key_hash })
+    Ok(IssuedCoupon { coupon: read(item)?, key_hash })
 }
 
 impl Coupons<'_> {
     /// A source of coupons.
-    pub async fn source(self, id: &CouponSourceId) -> Result<Option<PutSource>, Fault> {
+    pub async fn source(self, id: &CouponSourceId) -> Result<Option<StoredSource>, Fault> {
         let row = self.0.get(&self.0.tables.customers, &keys::coupon_source(id)).await?;
-        row.map(|row| Ok(PutSource { version: whole(&row, "version")?, source: read(row)? })).transpose()
+        row.map(|row| Ok(StoredSource { version: whole(&row, "version")?, source: read(row)? })).transpose()
     }
 
     /// Puts the terms of a source, if nobody put them since `seen_version` (0: if nobody ever did) and no more coupons were
@@ -72,18 +72,18 @@ impl Coupons<'_> {
         self,
         source: &CouponSourceId,
         customer: &CustomerId,
-    ) -> Result<(Option<PutSource>, Option<DrawnCoupon>), Fault> {
+    ) -> Result<(Option<StoredSource>, Option<IssuedCoupon>), Fault> {
         let table = self.0.tables.customers.as_str();
         let keys = (keys::coupon_source(source), keys::coupon(customer, &CouponId::of(source, customer)));
         let mut found = self.0.batch_get([(table, keys.0.clone()), (table, keys.1.clone())]).await?;
-        let source = found
-            .take(&keys.0)
-            .map(|row| -> Result<_, Fault> { Ok(PutSource { version: whole(&row, "version")?, source: read(row)? }) });
+        let source = found.take(&keys.0).map(|row| -> Result<_, Fault> {
+            Ok(StoredSource { version: whole(&row, "version")?, source: read(row)? })
+        });
         Ok((source.transpose()?, found.take(&keys.1).map(drawn).transpose()?))
     }
 
     /// Counts one more coupon of a source, if there are any left on the terms that were seen.
-    pub fn count_issued(self, seen: &PutSource) -> Write {
+    pub fn count_issued(self, seen: &StoredSource) -> Write {
         let key = keys::coupon_source(&seen.source.source_id);
         Write::update(&self.0.tables.customers, key, "SET issued = issued + :one")
             .when("version = :seen AND issued < quantity")
@@ -92,7 +92,7 @@ impl Coupons<'_> {
     }
 
     /// Writes a customer's coupon, if it is the first from its source.
-    pub fn put(self, customer: &CustomerId, drawn: &DrawnCoupon) -> Result<Write, Fault> {
+    pub fn put(self, customer: &CustomerId, drawn: &IssuedCoupon) -> Result<Write, Fault> {
         let mut item = row(&keys::coupon(customer, &drawn.coupon.coupon_id), &drawn.coupon)?;
         if let Some(hash) = &drawn.key_hash {
             item.insert("keyHash".into(), text(hash));

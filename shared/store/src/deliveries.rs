@@ -5,7 +5,7 @@
 //! waits; versions not above its own change nothing.
 
 use crate::{
-    Deliveries, NotCommitted, Teller, Transaction, Write,
+    CommitError, Deliveries, ProjectionSource, Transaction, Write,
     item::{number, read, row},
     keys::{self, Key, Near},
     read::Query,
@@ -23,7 +23,7 @@ use std::time::Duration;
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How often a delivery is read anew when it changed in between.
-const ROUNDS: usize = 4;
+const ATTEMPTS: usize = 4;
 
 /// Cells that are searched side by side.
 const SIDE_BY_SIDE: usize = 9;
@@ -61,9 +61,14 @@ struct Known {
 
 impl Deliveries<'_> {
     /// Lists an order for riders while it is cooked, and removes it otherwise.
-    pub async fn project(self, order: &events::Order, teller: Teller, now: Timestamp) -> Result<(), Fault> {
+    pub async fn project(
+        self,
+        order: &events::Order,
+        projection_source: ProjectionSource,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let waiting = if order.status == Status::Cooked { self.waiting(order).await? } else { None };
-        self.put(&order.order_id, order.version, waiting, teller, now).await
+        self.put(&order.order_id, order.version, waiting, projection_source, now).await
     }
 
     /// An order as a delivery, with its store as it is known now. `None` if the order is not delivered.
@@ -88,15 +93,15 @@ impl Deliveries<'_> {
         order: &OrderId,
         version: u32,
         waiting: Option<Delivery>,
-        teller: Teller,
+        projection_source: ProjectionSource,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let (key, table) = (keys::delivery(order), self.0.tables.views.as_str());
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             let known: Option<Known> = self.0.get(table, &key).await?.map(read).transpose()?;
-            let is_known = |known: &Known| match teller {
-                Teller::Event => known.version >= version,
-                Teller::Order => known.version > version,
+            let is_known = |known: &Known| match projection_source {
+                ProjectionSource::Event => known.version >= version,
+                ProjectionSource::Rebuild => known.version > version,
             };
             if known.as_ref().is_some_and(is_known) {
                 return Ok(());
@@ -122,8 +127,8 @@ impl Deliveries<'_> {
             }
             match change.commit(self.0).await {
                 Ok(()) => return Ok(()),
-                Err(NotCommitted::Failed(_)) => {}
-                Err(NotCommitted::Fault(fault)) => return Err(fault),
+                Err(CommitError::Failed(_)) => {}
+                Err(CommitError::Fault(fault)) => return Err(fault),
             }
         }
         Err(Fault::busy("the delivery changes faster than it can be projected"))

@@ -5,22 +5,21 @@
 //! Lambda or an event bus.
 
 pub mod attempts;
+pub mod audits;
 pub mod boards;
-pub mod books;
 pub mod campaigns;
 pub mod carts;
 pub mod change_feed;
-pub mod changes;
 pub mod channel_orders;
 pub mod channel_products;
 pub mod channels;
 pub mod charges;
 pub mod circuits;
-pub mod collected;
 pub mod coupons;
+pub mod customers;
 pub mod deliveries;
 mod due;
-pub mod holds;
+pub mod external_orders;
 pub mod item;
 pub mod keys;
 pub mod notifications;
@@ -29,19 +28,20 @@ pub mod orders;
 pub mod phones;
 pub mod points;
 pub mod products;
-pub mod profiles;
 mod read;
+pub mod reservations;
 mod retry;
 pub mod riders;
 pub mod sales;
 pub mod stores;
 mod transaction;
+pub mod transition;
 pub mod vault;
 pub mod webhooks;
 
 pub use item::Item;
 pub use read::{Page, PageRequest};
-pub use transaction::{FailedCondition, NotCommitted, Teller, Transaction, Write};
+pub use transaction::{CommitError, FailedCondition, ProjectionSource, Transaction, Write};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -175,7 +175,7 @@ handles! {
     /// Orders of other systems.
     external_orders: ExternalOrders;
     /// The stock that customers' unpaid orders reserve.
-    holds: CustomerHolds;
+    reservations: CustomerReservations;
     /// Notifications.
     notifications: Notifications;
     /// Views of orders (projection).

@@ -93,20 +93,20 @@ impl Notifications<'_> {
         let expired = notification.at.minus(CLAIMED_FOR);
         let put = self.put(order, notification)?.when(free).name("#status", "status").name("#at", "at");
         let put = put.value(":sending", text("SENDING")).value(":expired", text(expired));
-        Transaction::default().with(put, ()).commit_news(self.0).await
+        Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
     /// Gives a claim back: the notification is to be sent, and nobody is at it.
     pub async fn release(self, order: &OrderId, claim: &Notification) -> Result<(), Fault> {
         let key = keys::notification(order, claim.version, claim.channel);
         let release = mine(Write::delete(&self.0.tables.views, key), claim);
-        Transaction::default().with(release, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(release, ()).commit_if_new(self.0).await.map(drop)
     }
 
     /// Says what became of a notification that was claimed, unless somebody else took it over since.
     pub async fn conclude(self, order: &OrderId, claim: &Notification, outcome: &Notification) -> Result<(), Fault> {
         let put = mine(self.put(order, outcome)?, claim);
-        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
     fn put(self, order: &OrderId, notification: &Notification) -> Result<Write, Fault> {

@@ -4,7 +4,7 @@
 //! and who notifies never write the same row.
 
 use crate::{
-    Item, OrderViews, Page, PageRequest, Teller, Transaction, Write,
+    Item, OrderViews, Page, PageRequest, ProjectionSource, Transaction, Write,
     item::{read, row, string},
     keys,
     notifications::{Notification, notification_in},
@@ -28,9 +28,12 @@ pub struct OrderView {
 
 impl OrderViews<'_> {
     /// Keeps an order as it was told, unless that is no news; tells whether it was.
-    pub async fn project(self, order: &Order, teller: Teller) -> Result<bool, Fault> {
+    pub async fn project(self, order: &Order, projection_source: ProjectionSource) -> Result<bool, Fault> {
         let put = Write::put(&self.0.tables.views, row(&keys::order_view(&order.order_id), order)?);
-        Transaction::default().with(put.when_news(order.version, teller), ()).commit_news(self.0).await
+        Transaction::default()
+            .with(put.when_not_older(order.version, projection_source), ())
+            .commit_if_new(self.0)
+            .await
     }
 
     /// A view of an order; none before the first of its events was projected.

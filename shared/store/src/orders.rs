@@ -3,22 +3,22 @@
 use crate::{
     Item, Orders, Page, PageRequest, Write,
     attempts::{attempt_in, is_attempt},
-    books::Place,
+    audits::Place,
     due::{Due, DueKind},
-    holds::holds_in,
     item::{read, row, string},
     keys,
     points::balance_in,
     products::Stock,
     read::Query,
+    reservations::holds_in,
 };
 use domain::{
     CouponId, CustomerId, Fault, OrderId, ProductId, Timestamp, Won,
     coupon::Coupon,
-    holds::Holds,
     order::{Order, Status},
     outcome::Reply,
     payment::Attempt,
+    reservations::Reservations,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -34,13 +34,13 @@ pub struct PlacedOrder {
     /// What the request that placed it meant.
     pub fingerprint: String,
     /// What that request was answered.
-    pub answered: Answered,
+    pub answered: FirstResponse,
 }
 
 /// What the request that placed an order was answered: a repeat of it is answered the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Answered {
+pub enum FirstResponse {
     /// The order as it was placed.
     #[default]
     Placed,
@@ -57,7 +57,7 @@ struct RowOnly {
     fingerprint: String,
     /// Nothing where it was answered as most are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    answered: Option<Answered>,
+    answered: Option<FirstResponse>,
     /// The part of the index of what is due in which it is, and until when, while it waits to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_shard: Option<String>,
@@ -77,7 +77,7 @@ impl PlacedOrder {
         let mut item = row(&keys::order(&order.order_id), order)?;
         let is_unpaid = order.status() == Status::StockAllocated;
         let shard = || Due::new(DueKind::Unpaid, order.order_id.as_str(), UNPAID_SHARDS).shard_name();
-        let answered = Some(*answered).filter(|answered| *answered != Answered::Placed);
+        let answered = Some(*answered).filter(|answered| *answered != FirstResponse::Placed);
         let (due_shard, due_at) = (is_unpaid.then(shard), order.pay_by.filter(|_| is_unpaid));
         let row_only = RowOnly { fingerprint: fingerprint.clone(), answered, due_shard, due_at };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
@@ -87,7 +87,7 @@ impl PlacedOrder {
 
 /// What an order that is about to be placed must know.
 #[derive(Debug)]
-pub struct BeforeOrder {
+pub struct PlacementSnapshot {
     /// The stock of each product that exists.
     pub stocks: HashMap<ProductId, Stock>,
     /// The customer's balance.
@@ -97,12 +97,12 @@ pub struct BeforeOrder {
     /// The order already placed under the same key.
     pub placed: Option<PlacedOrder>,
     /// What the customer's unpaid orders hold, if that was asked for.
-    pub holds: Holds,
+    pub holds: Reservations,
 }
 
 /// What is read before an order is placed.
 #[derive(Debug)]
-pub struct Decisive<'a> {
+pub struct PlacementQuery<'a> {
     /// The customer.
     pub customer: &'a CustomerId,
     /// The products.
@@ -112,12 +112,12 @@ pub struct Decisive<'a> {
     /// The order.
     pub order: &'a OrderId,
     /// Whether it may hold stock without being paid.
-    pub may_hold: bool,
+    pub may_reserve: bool,
 }
 
 /// Everything that is known of an order.
 #[derive(Debug, Clone)]
-pub struct OrderFile {
+pub struct OrderWithAttempts {
     /// The order.
     pub placed: PlacedOrder,
     /// Every attempt to pay it at the gateway, the first first.
@@ -158,17 +158,17 @@ pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
 impl Orders<'_> {
     /// Everything that decides whether an order can be placed, as of one moment, in one call: an order that is placed
     /// meanwhile shows itself and its effects, or neither.
-    pub async fn read_for_placement(self, decisive: &Decisive<'_>) -> Result<BeforeOrder, Fault> {
-        let Decisive { customer, products, coupon, order, may_hold } = decisive;
+    pub async fn read_for_placement(self, placement_query: &PlacementQuery<'_>) -> Result<PlacementSnapshot, Fault> {
+        let PlacementQuery { customer, products, coupon, order, may_reserve } = placement_query;
         let (points, order, holds) = (keys::points(customer), keys::order(order), keys::holds(customer));
         let coupon = coupon.map(|coupon| keys::coupon(customer, coupon));
-        let of_customer = [Some(points.clone()), coupon.clone(), may_hold.then(|| holds.clone())];
+        let of_customer = [Some(points.clone()), coupon.clone(), may_reserve.then(|| holds.clone())];
         let of_customer = of_customer.into_iter().flatten().map(|key| (self.0.tables.customers.as_str(), key));
         let stocks = products.iter().map(|id| (self.0.tables.products.as_str(), keys::stock(id)));
         let all = stocks.chain(of_customer).chain([(self.0.tables.orders.as_str(), order.clone())]);
         let mut found = self.0.snapshot(all).await?;
         let stocks = products.iter().filter_map(|id| Some(((*id).clone(), found.take(&keys::stock(id))?)));
-        Ok(BeforeOrder {
+        Ok(PlacementSnapshot {
             stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,
             balance: balance_in(found.take(&points).as_ref())?,
             coupon: coupon.and_then(|key| found.take(&key)).map(read).transpose()?,
@@ -183,7 +183,7 @@ impl Orders<'_> {
     }
 
     /// Everything that is known of an order, in one call.
-    pub async fn file(self, id: &OrderId) -> Result<Option<OrderFile>, Fault> {
+    pub async fn with_attempts(self, id: &OrderId) -> Result<Option<OrderWithAttempts>, Fault> {
         let pk = keys::order_rows(id);
         let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut placed, mut attempts) = (None, Vec::new());
@@ -194,7 +194,7 @@ impl Orders<'_> {
                 placed = Some(PlacedOrder::of(item)?);
             }
         }
-        Ok(placed.map(|placed| OrderFile { placed, attempts }))
+        Ok(placed.map(|placed| OrderWithAttempts { placed, attempts }))
     }
 
     /// Writes a new order.

@@ -31,7 +31,7 @@ const COUNTS_KEPT: Duration = Duration::from_hours(48);
 
 /// What a condition means that did not hold when a code was to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotCounted {
+pub enum CodeCondition {
     /// The number had its codes for today.
     Codes,
     /// The number had its messages for today.
@@ -70,7 +70,7 @@ impl Phones<'_> {
     /// Counts a message to a number, unless it had as many today as it may; tells whether it did.
     pub async fn count_message(self, phone: &Dialled, now: Timestamp) -> Result<bool, Fault> {
         let count = self.count(keys::Counted::Messages, phone, MAX_MESSAGES, now);
-        Transaction::default().with(count, ()).commit_news(self.0).await
+        Transaction::default().with(count, ()).commit_if_new(self.0).await
     }
 
     /// Takes back that a message was counted at that time: it was not sent, and is counted when it is tried again.
@@ -79,7 +79,7 @@ impl Phones<'_> {
         let key = keys::phone_count(keys::Counted::Messages, &digest, Day::of(counted_at));
         let fewer = Write::update(&self.0.tables.customers, key, "SET times = times - :one");
         let fewer = fewer.when("times >= :one").value(":one", number(1));
-        Transaction::default().with(fewer, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(fewer, ()).commit_if_new(self.0).await.map(drop)
     }
 
     /// Keeps the code that is about to be sent to a customer's phone, in place of one before, and counts it.
@@ -89,7 +89,7 @@ impl Phones<'_> {
         phone: &MobileNumber,
         code: &str,
         now: Timestamp,
-    ) -> Result<Transaction<NotCounted>, Fault> {
+    ) -> Result<Transaction<CodeCondition>, Fault> {
         let valid_until = now.plus(CODE_VALID_FOR);
         let code = Code {
             digest: digest(customer, phone, code),
@@ -101,9 +101,9 @@ impl Phones<'_> {
         let put = Write::put(&self.0.tables.customers, row(&keys::phone_code(customer), &code)?);
         let to = phone.dialled();
         Ok(Transaction::default()
-            .with(self.count(keys::Counted::Codes, &to, MAX_CODES, now), NotCounted::Codes)
-            .with(self.count(keys::Counted::Messages, &to, MAX_MESSAGES, now), NotCounted::Messages)
-            .with(put, NotCounted::Code))
+            .with(self.count(keys::Counted::Codes, &to, MAX_CODES, now), CodeCondition::Codes)
+            .with(self.count(keys::Counted::Messages, &to, MAX_MESSAGES, now), CodeCondition::Messages)
+            .with(put, CodeCondition::Code))
     }
 
     /// Tries a code, and verifies the customer's phone if it is the one that was sent; tells whether it is. A try counts whatever
@@ -122,7 +122,7 @@ impl Phones<'_> {
             .value(":most", number(MAX_TRIES))
             .value(":now", text(now))
             .value(":phone", text(phone.as_str()));
-        if !Transaction::default().with(tried, ()).commit_news(self.0).await? {
+        if !Transaction::default().with(tried, ()).commit_if_new(self.0).await? {
             return Ok(false);
         }
         let Some(kept) = self.0.get(table, &key).await? else { return Ok(false) };
@@ -135,7 +135,7 @@ impl Phones<'_> {
             .value(":true", AttributeValue::Bool(true))
             .value(":phone", text(phone.as_str()));
         let used = Write::delete(table, key).when("attribute_exists(pk)");
-        Transaction::default().with(verified, ()).with(used, ()).commit_news(self.0).await
+        Transaction::default().with(verified, ()).with(used, ()).commit_if_new(self.0).await
     }
 }
 

@@ -36,7 +36,7 @@ impl Stock {
 
 /// A product with its stock.
 #[derive(Debug, Clone)]
-pub struct Stocked {
+pub struct StockedProduct {
     /// What is known of it.
     pub product: Product,
     /// How many are left.
@@ -74,7 +74,7 @@ pub enum StockChange {
 /// An adjustment as it was answered: what a repeat under its key is answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Adjusted {
+pub struct StockAdjustment {
     /// Which product.
     pub product_id: ProductId,
     /// Units left just after.
@@ -109,7 +109,7 @@ const CATALOGUE: &str = "ALL";
 
 impl Products<'_> {
     /// A product and its stock at this moment, in one call.
-    pub async fn get(self, id: &ProductId) -> Result<Option<Stocked>, Fault> {
+    pub async fn get(self, id: &ProductId) -> Result<Option<StockedProduct>, Fault> {
         Ok(self.many_with_stock(std::slice::from_ref(id)).await?.into_iter().next().flatten())
     }
 
@@ -121,7 +121,7 @@ impl Products<'_> {
     }
 
     /// A page of a listing, by product id. A page's `next` is the id of its last product.
-    pub async fn list(self, listing: &Listing, page: &PageRequest) -> Result<Page<Stocked>, Fault> {
+    pub async fn list(self, listing: &Listing, page: &PageRequest) -> Result<Page<StockedProduct>, Fault> {
         let (index, attribute, value) = match listing {
             Listing::Everything => ("all", "catalogue", CATALOGUE),
             Listing::Category(category) => ("by-category", "category", category.as_str()),
@@ -162,7 +162,7 @@ impl Products<'_> {
     }
 
     /// Products with their stock, in the same order; those unknown are none. One call for each fifty.
-    pub async fn many_with_stock(self, ids: &[ProductId]) -> Result<Vec<Option<Stocked>>, Fault> {
+    pub async fn many_with_stock(self, ids: &[ProductId]) -> Result<Vec<Option<StockedProduct>>, Fault> {
         let table = self.0.tables.products.as_str();
         let keys = ids.iter().flat_map(|id| [keys::info(id), keys::stock(id)]).map(|key| (table, key));
         let mut found = self.0.batch_get(keys).await?;
@@ -218,7 +218,7 @@ impl Stocks<'_> {
         self,
         product: &ProductId,
         key_hash: Option<&str>,
-    ) -> Result<(Option<Stock>, Option<Adjusted>), Fault> {
+    ) -> Result<(Option<Stock>, Option<StockAdjustment>), Fault> {
         let table = self.0.tables.products.as_str();
         let (stock, adjustment) = (keys::stock(product), key_hash.map(|hash| keys::adjustment(product, hash)));
         let wanted: Vec<(&str, Key)> =
@@ -243,15 +243,15 @@ impl Stocks<'_> {
     }
 
     /// Records that an adjustment was made under an idempotency key.
-    pub fn put_adjustment(self, adjusted: &Adjusted, key_hash: &str) -> Result<Write, Fault> {
+    pub fn put_adjustment(self, adjusted: &StockAdjustment, key_hash: &str) -> Result<Write, Fault> {
         Ok(Write::put(&self.0.tables.products, row(&keys::adjustment(&adjusted.product_id, key_hash), adjusted)?)
             .when_new())
     }
 }
 
-fn stocked(info: Item, stock: Item) -> Result<Stocked, Fault> {
+fn stocked(info: Item, stock: Item) -> Result<StockedProduct, Fault> {
     let Info { version, .. } = read(info.clone())?;
-    Ok(Stocked { product: read(info)?, quantity: Stock::of(stock)?.quantity, version })
+    Ok(StockedProduct { product: read(info)?, quantity: Stock::of(stock)?.quantity, version })
 }
 
 /// The position of a product in an index, whose key has both the index's attributes and the table's.

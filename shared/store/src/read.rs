@@ -4,7 +4,7 @@ use crate::{
     Item, Store,
     item::text,
     keys::Key,
-    retry::{self, ATTEMPTS, Outlook},
+    retry::{self, ATTEMPTS, ErrorClass},
 };
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -188,13 +188,13 @@ impl Store {
 }
 
 /// A transaction on one of the rows passes.
-fn snapshot_outlook(error: &SdkError<TransactGetItemsError, HttpResponse>) -> Outlook {
+fn snapshot_outlook(error: &SdkError<TransactGetItemsError, HttpResponse>) -> ErrorClass {
     let reasons = match error.as_service_error() {
         Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         _ => &[],
     };
-    let passes = reasons.iter().any(|reason| reason.code().is_some_and(retry::is_passing_code));
-    if passes { Outlook::Passing } else { retry::outlook(error) }
+    let passes = reasons.iter().any(|reason| reason.code().is_some_and(retry::is_transient_code));
+    if passes { ErrorClass::Transient } else { retry::classify(error) }
 }
 
 /// Rows of one partition.

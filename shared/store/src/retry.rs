@@ -20,11 +20,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 const ATTEMPT_TIME: Duration = CONNECT_TIMEOUT.saturating_add(READ_TIMEOUT);
 
 /// Whether an error may pass by itself.
-pub(crate) enum Outlook {
+pub(crate) enum ErrorClass {
     /// The same call may succeed in a moment.
-    Passing,
+    Transient,
     /// It will fail in the same way again.
-    Lasting,
+    Permanent,
 }
 
 /// The error codes by which DynamoDB says "in a moment".
@@ -39,21 +39,21 @@ const PASSING_CODES: [&str; 8] = [
     "TransactionInProgressException",
 ];
 
-pub(crate) fn is_passing_code(code: &str) -> bool {
+pub(crate) fn is_transient_code(code: &str) -> bool {
     PASSING_CODES.contains(&code)
 }
 
 /// How it stands with any error of any operation.
-pub(crate) fn outlook<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Outlook {
+pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorClass {
     let passing = match error {
         SdkError::ServiceError(service) => {
-            service.raw().status().as_u16() >= 500 || service.err().code().is_some_and(is_passing_code)
+            service.raw().status().as_u16() >= 500 || service.err().code().is_some_and(is_transient_code)
         }
         // The connection failed, the time ran out or the answer was cut short: whether it took effect is unknown.
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ConstructionFailure(_) | _ => false,
     };
-    if passing { Outlook::Passing } else { Outlook::Lasting }
+    if passing { ErrorClass::Transient } else { ErrorClass::Permanent }
 }
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
     pub(crate) async fn persist<T, E, Fut>(
         &self,
         call: impl Fn() -> Fut,
-        outlook: impl Fn(&SdkError<E, HttpResponse>) -> Outlook,
+        classify: impl Fn(&SdkError<E, HttpResponse>) -> ErrorClass,
     ) -> Result<Result<T, SdkError<E, HttpResponse>>, Fault>
     where
         E: Error + Send + Sync + 'static,
@@ -75,7 +75,7 @@ impl Store {
                 Ok(answer) => return Ok(Ok(answer)),
                 Err(error) => error,
             };
-            if matches!(outlook(&error), Outlook::Lasting) {
+            if matches!(classify(&error), ErrorClass::Permanent) {
                 return Ok(Err(error));
             }
             let wait = bound.mul_f64(rand::random());
@@ -96,6 +96,6 @@ impl Store {
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.persist(call, outlook).await?.map_err(Fault::broken)
+        self.persist(call, classify).await?.map_err(Fault::broken)
     }
 }

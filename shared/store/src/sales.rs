@@ -86,7 +86,7 @@ impl Sales<'_> {
             note.insert("version".into(), number(sale.version.into()));
             transaction.with(newer(note), Known)
         };
-        transaction.commit_news(self.0).await.map(drop)
+        transaction.commit_if_new(self.0).await.map(drop)
     }
 
     /// Calls `each` for every sale of an hour, a page at a time.
@@ -135,7 +135,7 @@ impl Sales<'_> {
             let put = Write::put(&self.0.tables.views, item).when("attribute_not_exists(pk) OR summedAt <= :now");
             transaction = transaction.with(put.value(":now", text(now)), Known);
         }
-        transaction.commit_news(self.0).await
+        transaction.commit_if_new(self.0).await
     }
 
     /// Notes of sales that were told late, the oldest hour first: a page of them.
@@ -150,7 +150,7 @@ impl Sales<'_> {
     pub async fn remove_late(self, late: &LateSale) -> Result<(), Fault> {
         let delete = Write::delete(&self.0.tables.views, late.key.clone()).when("version = :version");
         let transaction = Transaction::default().with(delete.value(":version", number(late.version)), Known);
-        transaction.commit_news(self.0).await.map(drop)
+        transaction.commit_if_new(self.0).await.map(drop)
     }
 
     /// The top sellers as last counted, in one call.
@@ -163,7 +163,7 @@ impl Sales<'_> {
         let put = Write::put(&self.0.tables.views, row(&keys::top_sellers(), top)?)
             .when("attribute_not_exists(pk) OR asOf < :asOf");
         let transaction = Transaction::default().with(put.value(":asOf", text(top.as_of)), Known);
-        transaction.commit_news(self.0).await.map(drop)
+        transaction.commit_if_new(self.0).await.map(drop)
     }
 }
 

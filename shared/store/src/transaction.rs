@@ -4,7 +4,7 @@ use crate::{
     Item, Store,
     item::number,
     keys::Key,
-    retry::{self, Outlook},
+    retry::{self, ErrorClass},
 };
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -25,14 +25,14 @@ const MAX_WRITES: usize = 100;
 #[derive(Debug)]
 pub struct Write {
     table: String,
-    what: What,
+    what: EventKind,
     condition: Option<String>,
     names: HashMap<String, String>,
     values: Item,
 }
 
 #[derive(Debug)]
-enum What {
+enum EventKind {
     Put(Item),
     Update(Key, String),
     Delete(Key),
@@ -42,35 +42,35 @@ enum What {
 /// Who says what a read model is to hold: what an event says of a version that is known already is no news; what the order
 /// itself says is, for it is right whatever the read model says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Teller {
+pub enum ProjectionSource {
     /// An event.
     Event,
     /// The order.
-    Order,
+    Rebuild,
 }
 
 impl Write {
     /// Puts a whole row.
     pub(crate) fn put(table: &str, item: Item) -> Self {
-        Self::new(table, What::Put(item))
+        Self::new(table, EventKind::Put(item))
     }
 
     /// Changes a row by an update expression.
     pub(crate) fn update(table: &str, key: Key, expression: &str) -> Self {
-        Self::new(table, What::Update(key, expression.to_owned()))
+        Self::new(table, EventKind::Update(key, expression.to_owned()))
     }
 
     /// Removes a row.
     pub(crate) fn delete(table: &str, key: Key) -> Self {
-        Self::new(table, What::Delete(key))
+        Self::new(table, EventKind::Delete(key))
     }
 
     /// Writes nothing: the other writes happen only if the condition holds of this row.
     pub(crate) fn check(table: &str, key: Key) -> Self {
-        Self::new(table, What::Check(key))
+        Self::new(table, EventKind::Check(key))
     }
 
-    fn new(table: &str, what: What) -> Self {
+    fn new(table: &str, what: EventKind) -> Self {
         Self { table: table.to_owned(), what, condition: None, names: HashMap::new(), values: HashMap::new() }
     }
 
@@ -87,14 +87,14 @@ impl Write {
 
     /// The write happens only if the row that is there, if there is one, is of a lower version.
     pub(crate) fn when_newer(self, version: u32) -> Self {
-        self.when_news(version, Teller::Event)
+        self.when_not_older(version, ProjectionSource::Event)
     }
 
     /// The write happens only if what is told of this version is news.
-    pub(crate) fn when_news(self, version: u32, teller: Teller) -> Self {
-        let is_news = match teller {
-            Teller::Event => "attribute_not_exists(pk) OR version < :version",
-            Teller::Order => "attribute_not_exists(pk) OR version <= :version",
+    pub(crate) fn when_not_older(self, version: u32, projection_source: ProjectionSource) -> Self {
+        let is_news = match projection_source {
+            ProjectionSource::Event => "attribute_not_exists(pk) OR version < :version",
+            ProjectionSource::Rebuild => "attribute_not_exists(pk) OR version <= :version",
         };
         self.when(is_news).value(":version", number(version.into()))
     }
@@ -117,7 +117,7 @@ impl Write {
         let all_old = self.condition.is_some().then_some(ReturnValuesOnConditionCheckFailure::AllOld);
         let item = TransactWriteItem::builder();
         Ok(match self.what {
-            What::Put(row) => item.put(
+            EventKind::Put(row) => item.put(
                 Put::builder()
                     .table_name(self.table)
                     .set_item(Some(row))
@@ -127,7 +127,7 @@ impl Write {
                     .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
-            What::Update(key, expression) => item.update(
+            EventKind::Update(key, expression) => item.update(
                 Update::builder()
                     .table_name(self.table)
                     .set_key(Some(key.item()))
@@ -138,7 +138,7 @@ impl Write {
                     .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
-            What::Delete(key) => item.delete(
+            EventKind::Delete(key) => item.delete(
                 Delete::builder()
                     .table_name(self.table)
                     .set_key(Some(key.item()))
@@ -148,7 +148,7 @@ impl Write {
                     .set_return_values_on_condition_check_failure(all_old)
                     .build()?,
             ),
-            What::Check(key) => item.condition_check(
+            EventKind::Check(key) => item.condition_check(
                 ConditionCheck::builder()
                     .table_name(self.table)
                     .set_key(Some(key.item()))
@@ -180,7 +180,7 @@ pub struct FailedCondition<C> {
 
 /// Why nothing was written.
 #[derive(Debug)]
-pub enum NotCommitted<R> {
+pub enum CommitError<R> {
     /// These conditions failed, in the order of the writes; there is at least one.
     Failed(Vec<FailedCondition<R>>),
     /// The store failed; where it is [`Fault::Busy`] the writes may have happened after all.
@@ -212,17 +212,17 @@ impl<R> Transaction<R> {
     pub(crate) async fn commit_unconditional(self, store: &Store) -> Result<(), Fault> {
         match self.commit(store).await {
             Ok(()) => Ok(()),
-            Err(NotCommitted::Failed(_)) => Err(Fault::broken("a write without a condition was refused")),
-            Err(NotCommitted::Fault(fault)) => Err(fault),
+            Err(CommitError::Failed(_)) => Err(Fault::broken("a write without a condition was refused")),
+            Err(CommitError::Fault(fault)) => Err(fault),
         }
     }
 
     /// Commits what may be known already; tells whether it was news.
-    pub async fn commit_news(self, store: &Store) -> Result<bool, Fault> {
+    pub async fn commit_if_new(self, store: &Store) -> Result<bool, Fault> {
         match self.commit(store).await {
             Ok(()) => Ok(true),
-            Err(NotCommitted::Failed(_)) => Ok(false),
-            Err(NotCommitted::Fault(fault)) => Err(fault),
+            Err(CommitError::Failed(_)) => Ok(false),
+            Err(CommitError::Fault(fault)) => Err(fault),
         }
     }
 
@@ -230,31 +230,31 @@ impl<R> Transaction<R> {
     ///
     /// Contention and throttling are tried again with the same token and payload, so a commit whose answer was lost is
     /// not made twice. A condition that failed counts before a conflict beside it: it is a fact, and a conflict is not.
-    pub async fn commit(self, store: &Store) -> Result<(), NotCommitted<R>> {
+    pub async fn commit(self, store: &Store) -> Result<(), CommitError<R>> {
         if self.writes.len() > MAX_WRITES {
-            return Err(NotCommitted::Fault(Fault::broken("a transaction has at most 100 writes")));
+            return Err(CommitError::Fault(Fault::broken("a transaction has at most 100 writes")));
         }
         let (writes, refusals): (Vec<_>, Vec<_>) = self.writes.into_iter().unzip();
         let writes: Vec<TransactWriteItem> = writes
             .into_iter()
             .map(Write::build)
             .collect::<Result<_, _>>()
-            .map_err(|error| NotCommitted::Fault(Fault::broken(error)))?;
+            .map_err(|error| CommitError::Fault(Fault::broken(error)))?;
         let token = format!("{:032x}", rand::random::<u128>());
         let call = || {
             let request = store.client.transact_write_items().set_transact_items(Some(writes.clone()));
             request.client_request_token(&token).send()
         };
-        match store.persist(call, outlook).await.map_err(NotCommitted::Fault)? {
+        match store.persist(call, classify).await.map_err(CommitError::Fault)? {
             Ok(_) => Ok(()),
             Err(error) if reasons(&error).iter().any(failed) => {
                 let refused = refusals.into_iter().zip(reasons(&error).iter().cloned());
                 let refused = refused.filter(|(_, reason)| failed(reason));
-                Err(NotCommitted::Failed(
+                Err(CommitError::Failed(
                     refused.map(|(condition, reason)| FailedCondition { condition, row: reason.item }).collect(),
                 ))
             }
-            Err(error) => Err(NotCommitted::Fault(Fault::broken(error))),
+            Err(error) => Err(CommitError::Fault(Fault::broken(error))),
         }
     }
 }
@@ -271,14 +271,14 @@ fn failed(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-fn outlook(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Outlook {
+fn classify(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> ErrorClass {
     let reasons = reasons(error);
-    let passing = |reason: &CancellationReason| reason.code().is_some_and(retry::is_passing_code);
+    let passing = |reason: &CancellationReason| reason.code().is_some_and(retry::is_transient_code);
     if reasons.iter().any(failed) {
-        Outlook::Lasting
+        ErrorClass::Permanent
     } else if reasons.iter().any(passing) {
-        Outlook::Passing
+        ErrorClass::Transient
     } else {
-        retry::outlook(error)
+        retry::classify(error)
     }
 }

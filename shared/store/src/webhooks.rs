@@ -150,7 +150,7 @@ impl Webhooks<'_> {
     /// Puts a webhook, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
     pub async fn put(self, webhook: &Webhook) -> Result<bool, Fault> {
         let put = Write::put(&self.0.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
-        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_news(self.0).await
+        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_if_new(self.0).await
     }
 
     /// Removes a webhook; its log expires. There is nothing to assert.
@@ -173,7 +173,7 @@ impl Webhooks<'_> {
             item.insert("dueWebhook".into(), text(&delivery.webhook));
         }
         let put = unwritten_since(Write::put(&self.0.tables.webhooks, item), delivery.writes);
-        Transaction::default().with(put, ()).commit_news(self.0).await
+        Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
     /// At most `limit` deliveries to a webhook that were to be tried by a time, the longest overdue first. The index follows the
@@ -208,7 +208,7 @@ impl Webhooks<'_> {
         let update = Write::update(&self.0.tables.webhooks, key, expression);
         let update = update.when("nextAttemptAt = :seen").value(":seen", text(due.next_attempt_at));
         let update = update.value(":until", text(until)).value(":one", number(1));
-        Transaction::default().with(update, ()).commit_news(self.0).await
+        Transaction::default().with(update, ()).commit_if_new(self.0).await
     }
 
     /// The deliveries to a webhook, the newest first. A page's `next` is the id of its last.

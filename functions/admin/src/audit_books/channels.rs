@@ -1,29 +1,30 @@
 //! Orders of sales channels: what they took from our stock, and where they are listed. Both are written with the order.
 
 use super::{Findings, LISTED, RESERVED, TOOK};
-use domain::{ChannelId, Fault, ProductId, SourceId, channel::Pieces};
+use domain::{ChannelId, Fault, ProductId, SourceId, channel::ChannelOrderState};
 use events::Order;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Store, collected::CollectedOrder};
+use store::{Store, external_orders::ExternalOrderRow};
 
 /// Holds the orders of a page, of which some are channels', against their movements of stock and their channels' lists.
-pub(super) async fn audit(store: &Store, orders: &[CollectedOrder], findings: &mut Findings) -> Result<(), Fault> {
+pub(super) async fn audit(store: &Store, orders: &[ExternalOrderRow], findings: &mut Findings) -> Result<(), Fault> {
     let mut listed: Vec<(ChannelId, &Order)> = Vec::new();
-    for CollectedOrder { order, pieces, .. } in orders {
-        let Some((pieces, channel)) = pieces.as_ref().zip(order.source.as_ref().and_then(SourceId::channel)) else {
+    for ExternalOrderRow { order, order_state, .. } in orders {
+        let Some((order_state, channel)) = order_state.as_ref().zip(order.source.as_ref().and_then(SourceId::channel))
+        else {
             continue;
         };
         listed.push((channel, order));
-        audit_reserved(store, order, pieces, findings).await?;
-        let mut taken: BTreeMap<&ProductId, i64> = BTreeMap::new();
-        for draw in pieces.items.values().filter_map(|piece| piece.draw.as_ref()) {
-            *taken.entry(&draw.product_id).or_default() += i64::from(draw.taken);
+        audit_reserved(store, order, order_state, findings).await?;
+        let mut reserved: BTreeMap<&ProductId, i64> = BTreeMap::new();
+        for reservation in order_state.items.values().filter_map(|item_state| item_state.reservation.as_ref()) {
+            *reserved.entry(&reservation.product_id).or_default() += i64::from(reservation.reserved);
         }
-        for (product, taken) in taken {
+        for (product, reserved) in reserved {
             findings.checked(TOOK);
             let moved = store.channel_orders().stock_moved(&order.order_id, product).await?;
-            if moved != taken && is_still(store, order).await? {
-                findings.violation(TOOK, format!("order/{} product/{product}", order.order_id), taken, moved);
+            if moved != reserved && is_still(store, order).await? {
+                findings.violation(TOOK, format!("order/{} product/{product}", order.order_id), reserved, moved);
             }
         }
     }
@@ -40,17 +41,22 @@ pub(super) async fn audit(store: &Store, orders: &[CollectedOrder], findings: &m
 
 /// Holds what is reserved for an order against what the order has: each of the channel's products is in it once, and no more units
 /// are reserved than were ordered.
-async fn audit_reserved(store: &Store, order: &Order, pieces: &Pieces, findings: &mut Findings) -> Result<(), Fault> {
+async fn audit_reserved(
+    store: &Store,
+    order: &Order,
+    order_state: &ChannelOrderState,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     let mut wrong = Vec::new();
     let mut packed: BTreeSet<&ProductId> = BTreeSet::new();
-    for (id, piece) in &pieces.items {
+    for (id, item_state) in &order_state.items {
         findings.checked(RESERVED);
-        if piece.is_packed(id) && !packed.insert(&piece.item.product_id) {
-            wrong.push((id, "the product in one item".to_owned(), format!("{} in two", piece.item.product_id)));
+        if item_state.is_packed(id) && !packed.insert(&item_state.item.product_id) {
+            wrong.push((id, "the product in one item".to_owned(), format!("{} in two", item_state.item.product_id)));
         }
-        let reserved = piece.reserved();
-        if reserved > piece.item.ordered {
-            wrong.push((id, format!("at most {}", piece.item.ordered), reserved.to_string()));
+        let reserved = item_state.demand();
+        if reserved > item_state.item.ordered {
+            wrong.push((id, format!("at most {}", item_state.item.ordered), reserved.to_string()));
         }
     }
     if !wrong.is_empty() && is_still(store, order).await? {

@@ -6,13 +6,13 @@ use domain::{
     payment::AttemptStatus,
     points::{Entry, EntryKind},
 };
-use store::{Store, charges::ChargeFile};
+use store::{Store, charges::ChargeWithAttempt};
 
 /// Holds charges against their attempts and entries. What an attempt did is written together with the points.
 pub(super) async fn audit(store: &Store, charges: &[ChargeId], findings: &mut Findings) -> Result<(), Fault> {
     for id in charges {
         findings.checked(CARD_CHARGED);
-        let Some(ChargeFile { charge, attempt }) = store.charges().file(id).await? else {
+        let Some(ChargeWithAttempt { charge, attempt }) = store.charges().with_attempt(id).await? else {
             findings.violation(CARD_CHARGED, format!("charge/{id}"), "an attempt to pay it", "none");
             continue;
         };
@@ -47,7 +47,7 @@ pub(super) async fn audit_entries(
             continue;
         }
         findings.checked(CARD_CHARGED);
-        let named = store.charges().file(&id).await?.and_then(|file| file.charge.charged);
+        let named = store.charges().with_attempt(&id).await?.and_then(|file| file.charge.charged);
         if named.as_ref().map(|charged| (&charged.customer_id, &charged.entry_id)) != Some((customer, &entry.entry_id))
         {
             let key = format!("entry/{customer}/{}", entry.entry_id);

@@ -8,7 +8,7 @@ use domain::{
     points::{Entry, EntryKind},
 };
 use std::collections::BTreeMap;
-use store::{Store, books::CustomerRow};
+use store::{Store, audits::CustomerRow};
 
 /// Holds every balance against its ledger, every entry and every used coupon against its order, and every source against
 /// its coupons.
@@ -24,7 +24,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
             | CustomerRow::Entry(customer, _)
             | CustomerRow::Coupon(customer, _)
             | CustomerRow::Completed(customer, _)
-            | CustomerRow::Holds(customer, _)
+            | CustomerRow::Reservations(customer, _)
             | CustomerRow::Profile(customer, _)) = &row
             else {
                 if let CustomerRow::Source(source) = row {
@@ -51,7 +51,9 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
                     account.counted += 1;
                     completed.push((customer, order));
                 }
-                CustomerRow::Holds(customer, held) => holds::audit_holds(store, &customer, &held, findings).await?,
+                CustomerRow::Reservations(customer, held) => {
+                    holds::audit_holds(store, &customer, &held, findings).await?;
+                }
                 CustomerRow::Profile(_, said) => account.said = said,
                 CustomerRow::Source(_) => {}
             }
@@ -188,7 +190,7 @@ async fn audit_used(
 
 /// Whether an order uses a coupon, or would if it had not been called off.
 fn uses(order: &Order, coupon: &Coupon) -> bool {
-    order.coupon_id.as_ref() == Some(&coupon.coupon_id) && !order.status().is_called_off()
+    order.coupon_id.as_ref() == Some(&coupon.coupon_id) && !order.status().is_aborted()
 }
 
 /// Holds sources against the coupons that were counted. Coupons are issued meanwhile, and never removed.

@@ -4,8 +4,8 @@
 use super::{CARRIED, Findings, HELD};
 use domain::{
     CustomerId, Fault, OrderId, RiderId,
-    holds::{Holds, held_units},
     order::{Order, Status},
+    reservations::{Reservations, reserved_units},
 };
 use std::collections::BTreeSet;
 use store::{Store, riders::MAX_OPEN_DELIVERIES};
@@ -27,7 +27,7 @@ pub(super) async fn audit_orders(store: &Store, orders: &[&Order], findings: &mu
 pub(super) async fn audit_holds(
     store: &Store,
     customer: &CustomerId,
-    holds: &Holds,
+    holds: &Reservations,
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     for order in holds.orders.keys() {
@@ -45,7 +45,7 @@ async fn audit_hold(
     findings.checked(HELD);
     let (holds, order) = store.audits().holds_and_order(customer, order_id).await?;
     let unpaid = order.filter(|order| order.status() == Status::StockAllocated && order.customer_id == *customer);
-    let (expected, actual) = (unpaid.as_ref().map(held_units), holds.orders.get(order_id).cloned());
+    let (expected, actual) = (unpaid.as_ref().map(reserved_units), holds.orders.get(order_id).cloned());
     if expected != actual {
         findings.violation(HELD, format!("order/{order_id}"), format!("{expected:?}"), format!("{actual:?}"));
     }

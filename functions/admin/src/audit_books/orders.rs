@@ -9,7 +9,7 @@ use domain::{
     payment::{Attempt, AttemptStatus, Payable, PaymentMethod, PaymentStatus},
 };
 use std::{collections::BTreeSet, time::Duration};
-use store::{Store, books::OrderRow};
+use store::{Store, audits::OrderRow};
 
 /// How long an attempt may take to come to its end.
 const SETTLED_WITHIN: Duration = Duration::from_hours(24);
@@ -84,7 +84,7 @@ async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
             named.push((order, (customer_id.clone(), entry.clone()), *total_amount));
         }
         let is_paid_with_points = payment.method == PaymentMethod::Points && payment.status != PaymentStatus::Pending;
-        let lacks_refund = order.status().is_called_off() && payment.refund_entry.is_none();
+        let lacks_refund = order.status().is_aborted() && payment.refund_entry.is_none();
         if is_paid_with_points && (payment.ledger_entry.is_none() || lacks_refund) {
             let key = format!("order/{}", order.order_id);
             findings.violation(PAID_ONCE, key, "entries for what was paid and given back", "not all are named");
@@ -108,7 +108,7 @@ async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
 async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings: &mut Findings) -> Result<(), Fault> {
     let using: Vec<(&Order, (CustomerId, CouponId))> = orders
         .iter()
-        .filter(|(order, _)| !order.status().is_called_off())
+        .filter(|(order, _)| !order.status().is_aborted())
         .filter_map(|(order, _)| Some((order, (order.customer_id.clone(), order.coupon_id.clone()?))))
         .collect();
     let keys: Vec<_> = using.iter().map(|(_, key)| key.clone()).collect();
@@ -121,7 +121,7 @@ async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
         // Perhaps it was called off between the two readings: ask for both at one moment.
         let (coupon, now) = store.audits().coupon_and_order((customer, coupon_id), order_id).await?;
         let used_by = coupon.and_then(|coupon| coupon.used_by);
-        if now.is_some_and(|now| !now.status().is_called_off()) && used_by.as_ref() != Some(order_id) {
+        if now.is_some_and(|now| !now.status().is_aborted()) && used_by.as_ref() != Some(order_id) {
             let actual = used_by.map_or_else(|| "nobody uses it".to_owned(), |other| format!("order {other} uses it"));
             let expected = format!("coupon {coupon_id} is used by it");
             findings.violation(USED_ONCE, format!("order/{order_id}"), expected, actual);
@@ -161,7 +161,7 @@ async fn audit_attempts(
             return Ok(());
         };
         // Rows that belong together are not always read together.
-        let Some(file) = store.orders().file(&order.order_id).await? else { return Ok(()) };
+        let Some(file) = store.orders().with_attempts(&order.order_id).await? else { return Ok(()) };
         if (&file.placed.order, &file.attempts) == (&order, &attempts) {
             findings.checked(CHARGED_ONCE);
             findings.violation(CHARGED_ONCE, key, expected, actual);
@@ -176,11 +176,11 @@ async fn audit_attempts(
 /// Whether an order's payment stands where it must as the order stands.
 fn is_paid_as_it_stands(status: Status, payment: PaymentStatus) -> bool {
     match payment {
-        PaymentStatus::Paid => !status.is_called_off() && status != Status::StockAllocated,
+        PaymentStatus::Paid => !status.is_aborted() && status != Status::StockAllocated,
         PaymentStatus::Pending | PaymentStatus::Failed => {
             matches!(status, Status::StockAllocated | Status::Cancelled | Status::Expired)
         }
-        PaymentStatus::Refunding | PaymentStatus::Refunded => status.is_called_off(),
+        PaymentStatus::Refunding | PaymentStatus::Refunded => status.is_aborted(),
     }
 }
 

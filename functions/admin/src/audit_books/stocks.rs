@@ -5,7 +5,7 @@ use domain::{Fault, ProductId, order::Order};
 use std::collections::HashMap;
 use store::{
     Store,
-    books::{OrderRow, StockRow},
+    audits::{OrderRow, StockRow},
 };
 
 /// Products whose sales are added up in one reading of all orders.
@@ -86,7 +86,7 @@ async fn sold(store: &Store, products: &HashMap<ProductId, Stock>) -> Result<Has
             OrderRow::Order(order) => Some(*order),
             OrderRow::Attempt(_) | OrderRow::Collected(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
         });
-        for Order { lines, .. } in orders.filter(|order| !order.status().is_called_off()) {
+        for Order { lines, .. } in orders.filter(|order| !order.status().is_aborted()) {
             for line in lines.into_iter().filter(|line| products.contains_key(&line.product_id)) {
                 *sold.entry(line.product_id).or_insert(0) += i64::from(line.quantity);
             }

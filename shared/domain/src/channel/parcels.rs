@@ -1,6 +1,6 @@
 //! The parcels of an item, and what they and its claims amount to.
 
-use super::{Claim, Item, Piece};
+use super::{ChannelItemState, Claim, Item};
 use crate::{Won, order::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ pub struct Parcel {
     /// What was told of it last.
     pub item: Item,
     /// The last status that was known to us.
-    pub standing: Status,
+    pub status: Status,
 }
 
 impl Parcel {
     /// Whether it is shipped.
-    pub(super) const fn has_left(&self) -> bool {
-        matches!(self.standing, Status::PickedUp | Status::Shipped | Status::Completed)
+    pub(super) const fn was_shipped(&self) -> bool {
+        matches!(self.status, Status::PickedUp | Status::Shipped | Status::Completed)
     }
 }
 
@@ -47,21 +47,21 @@ impl Claims<'_> {
     }
 
     /// What the parcels of an item amount to. What was ordered does not become less: what no parcel has any more was called off.
-    pub(super) fn together(&self, piece: &Piece) -> Item {
+    pub(super) fn together(&self, item_state: &ChannelItemState) -> Item {
         let claimed = self.all().map(|claim| claim.ordered).max();
-        let parcels = || piece.parcels.iter();
-        let behind = parcels().min_by_key(|(_, parcel)| progress(parcel.standing)).map(|(_, parcel)| &parcel.item);
+        let parcels = || item_state.parcels.iter();
+        let behind = parcels().min_by_key(|(_, parcel)| progress(parcel.status)).map(|(_, parcel)| &parcel.item);
         let Some(behind) = behind else {
-            let ordered = piece.item.ordered.max(claimed.unwrap_or_default());
+            let ordered = item_state.item.ordered.max(claimed.unwrap_or_default());
             // No parcel is listed any more: all were cancelled.
-            let cancelled = if is_off(piece.standing) { piece.item.cancelled } else { ordered };
-            return Item { ordered, cancelled, held: 0, ..piece.item.clone() };
+            let cancelled = if is_off(item_state.status) { item_state.item.cancelled } else { ordered };
+            return Item { ordered, cancelled, held: 0, ..item_state.item.clone() };
         };
         let sum = |units: &dyn Fn(&str, &Parcel) -> u32| {
             parcels().fold(0_u32, |sum, (id, parcel)| sum.saturating_add(units(id, parcel)))
         };
         let in_parcels = sum(&|_, parcel| parcel.item.ordered);
-        let ordered = [piece.item.ordered, in_parcels].into_iter().chain(claimed).fold(0, u32::max);
+        let ordered = [item_state.item.ordered, in_parcels].into_iter().chain(claimed).fold(0, u32::max);
         let discount = parcels().map(|(_, parcel)| parcel.item.discount.get()).sum::<i64>();
         Item {
             ordered,
@@ -69,7 +69,7 @@ impl Claims<'_> {
             held: sum(&|id, parcel| {
                 // A cancellation that is done is not listed among the requests any more.
                 let stands = parcel.item.ordered - self.cancelled_in(id, &parcel.item);
-                if parcel.has_left() { 0 } else { parcel.item.held.min(stands) }
+                if parcel.was_shipped() { 0 } else { parcel.item.held.min(stands) }
             }),
             discount: Won::new(discount).unwrap_or(Won::MAX),
             shipment: parcels().rev().find_map(|(_, parcel)| parcel.item.shipment.clone()),

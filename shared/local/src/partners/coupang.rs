@@ -336,7 +336,7 @@ fn boxes(shop: &Shop, from: Day, to: Day, status: &str) -> Vec<(u64, Order)> {
 fn boxes_of(shop: &Shop, order: &Order, is_of_kind: impl Fn(&Item) -> bool) -> BTreeMap<u64, Order> {
     let mut boxes: BTreeMap<u64, Order> = BTreeMap::new();
     for item in order.items.iter().filter(|item| is_of_kind(item)) {
-        if shop.called_off(order.order, item.item, item.product).0 < item.quantity {
+        if shop.aborted(order.order, item.item, item.product).0 < item.quantity {
             let one = boxes.entry(item.item).or_insert_with(|| Order { items: Vec::new(), ..order.clone() });
             one.items.push(item.clone());
         }
@@ -362,11 +362,11 @@ fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) -> Value {
     let status = order.items.first().map(|item| item.status.clone()).unwrap_or_default();
     let is_shipped = matches!(status.as_str(), "DEPARTURE" | "DELIVERING" | "FINAL_DELIVERY");
     let item = |item: &Item| {
-        let (called_off, held) = shop.called_off(order.order, item.item, item.product);
+        let (aborted, held) = shop.aborted(order.order, item.item, item.product);
         json!({
             "vendorItemPackageId": 0, "vendorItemId": item.product, "vendorItemName": shop.name(item.product), "sellerProductId": item.product,
             "shippingCount": item.quantity, "salesPrice": money(item.price), "orderPrice": money(item.price * i64::from(item.quantity)),
-            "discountPrice": money(item.discount), "cancelCount": called_off, "holdCountForCancel": held, "canceled": false,
+            "discountPrice": money(item.discount), "cancelCount": aborted, "holdCountForCancel": held, "canceled": false,
             "extraProperties": {},
         })
     };

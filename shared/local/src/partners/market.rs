@@ -170,7 +170,7 @@ pub(super) struct Shop {
 
 impl Shop {
     /// How many units of an item were called off, and how many are asked to be.
-    pub(super) fn called_off(&self, order: u64, item: u64, product: u64) -> (u32, u32) {
+    pub(super) fn aborted(&self, order: u64, item: u64, product: u64) -> (u32, u32) {
         let of_item = |claim: &&Claim| (claim.order, claim.item, claim.product) == (order, item, product);
         let units = |done: bool| -> u32 {
             let claims = self.claims.values().filter(of_item).filter(|claim| claim.done == done);

@@ -287,9 +287,9 @@ fn status(word: &str) -> (&str, &str) {
 
 fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
     let item = order.items.iter().find(|item| item.item == number)?;
-    let (called_off, held) = shop.called_off(order.order, item.item, item.product);
+    let (aborted, held) = shop.aborted(order.order, item.item, item.product);
     let (status, place_order_status) = status(&item.status);
-    let left = item.quantity.saturating_sub(called_off);
+    let left = item.quantity.saturating_sub(aborted);
     let discount = if left == 0 { 0 } else { item.discount * i64::from(left) / i64::from(item.quantity) };
     let claims = shop.claims.values().filter(|claim| (claim.order, claim.item) == (order.order, number));
     let current = claims.max_by_key(|claim| (!claim.done, claim.claim)).map(|claim| {
@@ -320,7 +320,7 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
         told["delivery"] =
             json!({ "deliveryCompany": "CJGLS", "trackingNumber": number.to_string(), "deliveryMethod": "DELIVERY" });
     }
-    if let Some(current) = current.filter(|_| held + called_off > 0) {
+    if let Some(current) = current.filter(|_| held + aborted > 0) {
         told["currentClaim"] = current;
     }
     Some(told)

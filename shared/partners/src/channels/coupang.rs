@@ -4,15 +4,14 @@
 //! them, and is listed as return requests. An order may ship in several boxes, and what one box had may be put into others: an item
 //! is known by its order and vendor item, and the boxes are its parcels.
 
-mod answers;
+mod wire;
 
 use super::{
-    Answer, Channel, InvalidCredentials, Kind, Page, Place, Product, Trouble, Window, credentials, day_begins, id,
-    query_value, read_each, send,
+    Channel, ChannelError, HttpResponse, InvalidCredentials, Kind, Page, Place, Product, Window, credentials,
+    day_begins, id, query_value, read_each, send,
 };
 use crate::http;
-use answers::{Detailed, Listed, Money, OrderSheet, ReturnRequest, SellerProduct};
-use domain::{ExternalOrderId, ProductId, Timestamp, campaign::Day, channel::ToldOrder};
+use domain::{ExternalOrderId, ProductId, Timestamp, campaign::Day, channel::ChannelOrderUpdate};
 use futures::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Method, StatusCode, Url, header::AUTHORIZATION};
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 use std::{fmt, fmt::Write, time::Duration};
+use wire::{Detailed, Listed, Money, OrderSheet, ReturnRequest, SellerProduct};
 
 pub(super) static KIND: Kind = Kind {
     name: "COUPANG",
@@ -164,12 +164,18 @@ struct Shelf {
 
 impl Coupang {
     /// Makes a call, and makes sure that it was a success: status 200 alone does not say so.
-    async fn call(&self, method: Method, path: &str, query: &str, now: Timestamp) -> Result<Answer, Trouble> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<HttpResponse, ChannelError> {
         self.call_within(TIMEOUT, method, path, query, now).await
     }
 
     /// The same of what is listed, for which Coupang may take longer.
-    async fn list_at(&self, path: &str, query: &str, now: Timestamp) -> Result<Answer, Trouble> {
+    async fn list_at(&self, path: &str, query: &str, now: Timestamp) -> Result<HttpResponse, ChannelError> {
         self.call_within(LISTING_TIMEOUT, Method::GET, path, query, now).await
     }
 
@@ -180,7 +186,7 @@ impl Coupang {
         path: &str,
         query: &str,
         now: Timestamp,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<HttpResponse, ChannelError> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url.set_query(Some(query).filter(|query| !query.is_empty()));
@@ -188,7 +194,7 @@ impl Coupang {
         // What is signed is what is sent, byte for byte.
         let signed = (url.path(), url.query().unwrap_or_default());
         let authorization = authorization(access_key, secret_key, method.as_str(), signed.0, signed.1, now);
-        let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
+        let client = http::client().map_err(|error| ChannelError::Unavailable(error.to_string()))?;
         let request = client.request(method, url).timeout(timeout).header(AUTHORIZATION, authorization);
         let request =
             if timeout > TIMEOUT { request.header(EXTENDED_TIMEOUT, timeout.as_millis().to_string()) } else { request };
@@ -199,22 +205,22 @@ impl Coupang {
             status if status.is_success() => {
                 let code = &answer.json()["code"];
                 let is_success = *code == 200 || *code == "200" || *code == "SUCCESS";
-                if is_success { Ok(answer) } else { Err(Trouble::OutOfOrder(answer.words())) }
+                if is_success { Ok(answer) } else { Err(ChannelError::Unavailable(answer.words())) }
             }
             StatusCode::FORBIDDEN if answer.body.trim_ascii_start().starts_with(b"<") => {
-                Err(Trouble::LeftAlone(LEFT_ALONE))
+                Err(ChannelError::CoolingDown(LEFT_ALONE))
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(answer.words())),
-            StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Err(Trouble::TooSlow),
-            status if status.is_client_error() => Err(Trouble::Rejected(answer.words())),
-            _ => Err(Trouble::OutOfOrder(answer.words())),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ChannelError::Unauthorized(answer.words())),
+            StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Err(ChannelError::TimedOut),
+            status if status.is_client_error() => Err(ChannelError::Rejected(answer.words())),
+            _ => Err(ChannelError::Unavailable(answer.words())),
         }
     }
 
     /// A page of orders of a status, or of return requests.
-    async fn sweep(&self, sweep: Sweep, now: Timestamp) -> Result<Page<ToldOrder>, Trouble> {
-        let step = SWEEP.get(sweep.step).ok_or_else(|| Trouble::Rejected("there is no such step".into()))?;
+    async fn sweep(&self, sweep: Sweep, now: Timestamp) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
+        let step = SWEEP.get(sweep.step).ok_or_else(|| ChannelError::Rejected("there is no such step".into()))?;
         let (vendor, from, to) = (&self.credentials.vendor_id, &sweep.from, &sweep.to);
         let (path, query) = match step {
             Step::Orders(status) => (
@@ -238,12 +244,17 @@ impl Coupang {
         Ok(Page { entries, next, unread, rest: Duration::ZERO })
     }
 
-    async fn list(&self, token: Option<&str>, most: u32, now: Timestamp) -> Result<Listed<SellerProduct>, Trouble> {
+    async fn list(
+        &self,
+        token: Option<&str>,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<Listed<SellerProduct>, ChannelError> {
         let query = format!("vendorId={}&maxPerPage={most}", self.credentials.vendor_id);
         self.call(Method::GET, PRODUCTS, &with_token(query, token), now).await?.read()
     }
 
-    async fn product(&self, product: u64, now: Timestamp) -> Result<Vec<Product>, Trouble> {
+    async fn product(&self, product: u64, now: Timestamp) -> Result<Vec<Product>, ChannelError> {
         let answer = self.call(Method::GET, &format!("{PRODUCTS}/{product}"), "", now).await?;
         let Detailed { data } = answer.read()?;
         let mut products = Vec::new();
@@ -273,7 +284,7 @@ fn with_token(query: String, token: Option<&str>) -> String {
 }
 
 impl Channel for Coupang {
-    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>> {
         Box::pin(async move { self.list(None, 1, now).await.map(drop) })
     }
 
@@ -288,19 +299,28 @@ impl Channel for Coupang {
         }
     }
 
-    fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+    fn orders<'a>(
+        &'a self,
+        place: &'a Place,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move { self.sweep(place.read()?, now).await })
     }
 
-    fn order<'a>(&'a self, id: &'a ExternalOrderId, now: Timestamp) -> BoxFuture<'a, Result<ToldOrder, Trouble>> {
+    fn order<'a>(
+        &'a self,
+        id: &'a ExternalOrderId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<ChannelOrderUpdate, ChannelError>> {
         Box::pin(async move {
             let vendor = &self.credentials.vendor_id;
             let path = format!("/v2/providers/openapi/apis/api/v5/vendors/{vendor}/{id}/ordersheets");
             let listed: Listed<OrderSheet> = self.call(Method::GET, &path, "", now).await?.read()?;
             let told = listed.data.into_iter().map(OrderSheet::told).collect::<Result<Vec<_>, _>>()?;
-            let whole = told.into_iter().reduce(ToldOrder::and);
-            let whole = whole.ok_or_else(|| Trouble::OutOfOrder("an order that was listed has no sheet".into()))?;
-            Ok(ToldOrder { is_whole: true, ..whole })
+            let whole = told.into_iter().reduce(ChannelOrderUpdate::and);
+            let whole =
+                whole.ok_or_else(|| ChannelError::Unavailable("an order that was listed has no sheet".into()))?;
+            Ok(ChannelOrderUpdate { is_whole: true, ..whole })
         })
     }
 
@@ -308,14 +328,14 @@ impl Channel for Coupang {
         &'a self,
         place: Option<&'a Place>,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+    ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async move {
             let mut at: Shelf = place.map(Place::read).transpose()?.unwrap_or_default();
             let mut entries = Vec::new();
             if let Some(product) = at.products.pop() {
                 entries = match self.product(product, now).await {
                     // It was removed since it was listed.
-                    Err(Trouble::Rejected(_)) => Vec::new(),
+                    Err(ChannelError::Rejected(_)) => Vec::new(),
                     told => told?,
                 };
             } else {
@@ -334,7 +354,7 @@ impl Channel for Coupang {
         product: &'a ProductId,
         units: u32,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), Trouble>> {
+    ) -> BoxFuture<'a, Result<(), ChannelError>> {
         Box::pin(async move {
             let path = format!("{VENDOR_ITEMS}/{product}/quantities/{units}");
             self.call(Method::PUT, &path, "", now).await.map(drop)

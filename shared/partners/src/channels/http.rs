@@ -7,12 +7,13 @@
 //! The URL is the operator's, so it is held to what receivers of webhooks are held to: https on public addresses.
 
 use super::{
-    Channel, InvalidCredentials, Kind, Page, Place, Product, Trouble, Window, credentials, query_value, read_each, send,
+    Channel, ChannelError, InvalidCredentials, Kind, Page, Place, Product, Window, credentials, query_value, read_each,
+    send,
 };
 use crate::receiver::{self, Reach};
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won,
-    channel::{Item, Recipient, ToldOrder},
+    channel::{ChannelOrderUpdate, Item, Recipient},
     delivery::{Delivery, Shipment},
     external::ReportedStatus,
 };
@@ -146,8 +147,8 @@ struct Payment {
 }
 
 impl Order {
-    fn told(self) -> Result<ToldOrder, Trouble> {
-        let too_much = |_| Trouble::OutOfOrder("an amount is too large".into());
+    fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
+        let too_much = |_| ChannelError::Unavailable("an amount is too large".into());
         let mut products: BTreeMap<String, (Line, Won)> = BTreeMap::new();
         let mut sum = Won::ZERO;
         for line in self.items {
@@ -158,12 +159,12 @@ impl Order {
                     known.quantity = known.quantity.saturating_add(line.quantity);
                     *known_price = known_price.plus(price).map_err(too_much)?;
                 }
-                Some(_) => return Err(Trouble::OutOfOrder("a product has two prices".into())),
+                Some(_) => return Err(ChannelError::Unavailable("a product has two prices".into())),
                 None => drop(products.insert(line.product_id.to_string(), (line, price))),
             }
         }
         if products.is_empty() || products.values().any(|(line, _)| line.quantity == 0) {
-            return Err(Trouble::OutOfOrder("an order has no items, or an item no units".into()));
+            return Err(ChannelError::Unavailable("an order has no items, or an item no units".into()));
         }
         let paid = self.total_amount.unwrap_or_else(|| sum.less(self.discount_amount.unwrap_or(Won::ZERO)));
         let mut discount = sum.less(paid).max(Won::ZERO);
@@ -199,7 +200,7 @@ impl Order {
             post_code: delivery.postcode,
             message: delivery.memo,
         });
-        Ok(ToldOrder {
+        Ok(ChannelOrderUpdate {
             placed_at: Some(self.placed_at),
             paid_at: self.payment.and_then(|payment| payment.paid_at),
             customer_id: Some(self.customer_id),
@@ -207,13 +208,13 @@ impl Order {
             recipient,
             items,
             is_whole: true,
-            ..ToldOrder::of(self.external_order_id)
+            ..ChannelOrderUpdate::of(self.external_order_id)
         })
     }
 }
 
 impl System {
-    async fn list(&self, at: &Changes) -> Result<Listed, Trouble> {
+    async fn list(&self, at: &Changes) -> Result<Listed, ChannelError> {
         let cursor = at.cursor.as_deref().map(|cursor| format!("&cursor={}", query_value(cursor)));
         let mut url = self.url.clone();
         let since = query_value(&at.since.to_string());
@@ -222,16 +223,16 @@ impl System {
         let answer = send(request.header(AUTHORIZATION, format!("Bearer {}", self.token))).await?;
         match answer.status {
             status if status.is_success() => answer.read(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(answer.words())),
-            StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
-            status if status.is_client_error() => Err(Trouble::Rejected(answer.words())),
-            _ => Err(Trouble::OutOfOrder(answer.words())),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ChannelError::Unauthorized(answer.words())),
+            StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
+            status if status.is_client_error() => Err(ChannelError::Rejected(answer.words())),
+            _ => Err(ChannelError::Unavailable(answer.words())),
         }
     }
 }
 
 impl Channel for System {
-    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>> {
         Box::pin(async move { self.list(&Changes { since: now, cursor: None }).await.map(drop) })
     }
 
@@ -239,13 +240,17 @@ impl Channel for System {
         Window { first: Place::of(Changes { since: from, cursor: None }), until: now }
     }
 
-    fn orders<'a>(&'a self, place: &'a Place, _: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+    fn orders<'a>(
+        &'a self,
+        place: &'a Place,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
             let at: Changes = place.read()?;
             let listed = self.list(&at).await?;
             let cursor = listed.next_cursor.filter(|cursor| !cursor.is_empty());
             if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR || Some(cursor) == at.cursor.as_ref()) {
-                return Err(Trouble::OutOfOrder("a page has a cursor that is too long, or its own".into()));
+                return Err(ChannelError::Unavailable("a page has a cursor that is too long, or its own".into()));
             }
             let (entries, unread) = read_each(listed.orders, "/externalOrderId", Order::told);
             let next = cursor.map(|cursor| Place::of(Changes { cursor: Some(cursor), ..at }));
@@ -254,12 +259,16 @@ impl Channel for System {
     }
 
     /// It lists no products.
-    fn products<'a>(&'a self, _: Option<&'a Place>, _: Timestamp) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+    fn products<'a>(
+        &'a self,
+        _: Option<&'a Place>,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async { Ok(Page { entries: Vec::new(), next: None, unread: Vec::new(), rest: Duration::ZERO }) })
     }
 
-    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), Trouble>> {
-        Box::pin(async { Err(Trouble::Rejected("it takes no stocks".into())) })
+    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), ChannelError>> {
+        Box::pin(async { Err(ChannelError::Rejected("it takes no stocks".into())) })
     }
 }
 

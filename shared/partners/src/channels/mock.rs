@@ -1,10 +1,10 @@
 //! A marketplace that is nowhere: it makes up orders and products of itself, the same ones whoever asks, and needs no network. With
 //! it a merchant sees what a channel is before there is an account with one.
 
-use super::{Channel, Kind, Page, Place, Product, Trouble, Window};
+use super::{Channel, ChannelError, Kind, Page, Place, Product, Window};
 use domain::{
     ExternalOrderId, ProductId, Timestamp, Won,
-    channel::{Item, ToldOrder},
+    channel::{ChannelOrderUpdate, Item},
     order::Status,
 };
 use futures::future::BoxFuture;
@@ -47,15 +47,15 @@ struct Orders {
 }
 
 /// The order of a number, as it stands.
-fn order(number: i64, now: Timestamp) -> Option<ToldOrder> {
+fn order(number: i64, now: Timestamp) -> Option<ChannelOrderUpdate> {
     let placed_at = Timestamp::from_millis(number.checked_mul(EVERY)?);
     let place = usize::try_from(number.rem_euclid(3)).ok()?;
     let (product, name, price) = *PRODUCTS.get(place)?;
     let age = placed_at.until(now);
     let ordered = u32::try_from(number.rem_euclid(2)).ok()? + 1;
-    let is_called_off = number.rem_euclid(7) == 0 && age > Duration::from_mins(30);
+    let is_aborted = number.rem_euclid(7) == 0 && age > Duration::from_mins(30);
     let (status, channel_status) = match age {
-        _ if is_called_off => (Status::Cancelled, "CALLED_OFF"),
+        _ if is_aborted => (Status::Cancelled, "CALLED_OFF"),
         age if age < Duration::from_hours(1) => (Status::Paid, "PAID"),
         age if age < Duration::from_hours(24) => (Status::Shipped, "ON_ITS_WAY"),
         _ => (Status::Completed, "DELIVERED"),
@@ -64,7 +64,7 @@ fn order(number: i64, now: Timestamp) -> Option<ToldOrder> {
         product_id: ProductId::parse(product).ok()?,
         name: name.to_owned(),
         ordered,
-        cancelled: if is_called_off { ordered } else { 0 },
+        cancelled: if is_aborted { ordered } else { 0 },
         held: 0,
         unit_price: Won::new(price).ok()?,
         discount: Won::ZERO,
@@ -73,17 +73,17 @@ fn order(number: i64, now: Timestamp) -> Option<ToldOrder> {
         inflow: None,
         shipment: None,
     };
-    Some(ToldOrder {
+    Some(ChannelOrderUpdate {
         placed_at: Some(placed_at),
         paid_at: Some(placed_at),
         buyer: Some(format!("buyer-{}", number.rem_euclid(5))),
         items: BTreeMap::from([("1".to_owned(), BTreeMap::from([("1".to_owned(), item)]))]),
-        ..ToldOrder::of(ExternalOrderId::parse(&format!("mock-{number}")).ok()?)
+        ..ChannelOrderUpdate::of(ExternalOrderId::parse(&format!("mock-{number}")).ok()?)
     })
 }
 
 impl Channel for Mock {
-    fn check(&self, _: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+    fn check(&self, _: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -92,7 +92,11 @@ impl Channel for Mock {
         Window { first: Place::of(Orders { first, last: now.millis().div_euclid(EVERY) }), until: now }
     }
 
-    fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+    fn orders<'a>(
+        &'a self,
+        place: &'a Place,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
             let Orders { first, last } = place.read()?;
             let end = last.min(first.saturating_add(MOST - 1));
@@ -102,7 +106,11 @@ impl Channel for Mock {
         })
     }
 
-    fn products<'a>(&'a self, _: Option<&'a Place>, _: Timestamp) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+    fn products<'a>(
+        &'a self,
+        _: Option<&'a Place>,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         let product = |(id, name, price): &(&str, &str, i64)| {
             Some(Product {
                 product_id: ProductId::parse(id).ok()?,
@@ -116,7 +124,7 @@ impl Channel for Mock {
         Box::pin(async move { Ok(Page { entries, next: None, unread: Vec::new(), rest: Duration::ZERO }) })
     }
 
-    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), Trouble>> {
+    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), ChannelError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -12,7 +12,7 @@ use crate::receiver::Reach;
 use domain::{
     ExternalOrderId, InvalidId, ProductId, Timestamp, Won,
     campaign::{Day, KST},
-    channel::ToldOrder,
+    channel::ChannelOrderUpdate,
 };
 use futures::future::BoxFuture;
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
@@ -75,18 +75,26 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 /// An account with a marketplace. Each function makes one call, or the one more that a new token takes.
 pub trait Channel: fmt::Debug + Send + Sync {
     /// Makes sure that the credentials are good.
-    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>>;
 
     /// Where a collection of what was placed (or changed) from `from` on begins, and how far it goes: not over a window of `most`,
     /// as far as the marketplace has windows.
     fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window;
 
     /// The orders at a place, and where to go on.
-    fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>>;
+    fn orders<'a>(
+        &'a self,
+        place: &'a Place,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>>;
 
     /// Reads one whole order; needed for a marketplace that repacks orders.
-    fn order<'a>(&'a self, _: &'a ExternalOrderId, _: Timestamp) -> BoxFuture<'a, Result<ToldOrder, Trouble>> {
-        Box::pin(async { Err(Trouble::Rejected("orders cannot be asked for one by one".into())) })
+    fn order<'a>(
+        &'a self,
+        _: &'a ExternalOrderId,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<ChannelOrderUpdate, ChannelError>> {
+        Box::pin(async { Err(ChannelError::Rejected("orders cannot be asked for one by one".into())) })
     }
 
     /// The products at a place (none: at the first), and where to go on.
@@ -94,7 +102,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
         &'a self,
         place: Option<&'a Place>,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Page<Product>, Trouble>>;
+    ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>>;
 
     /// Says how many units of a product can be bought.
     fn set_stock<'a>(
@@ -102,7 +110,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
         product: &'a ProductId,
         units: u32,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), Trouble>>;
+    ) -> BoxFuture<'a, Result<(), ChannelError>>;
 }
 
 /// A stretch of time that is collected.
@@ -134,8 +142,8 @@ impl Place {
         self.0.to_string()
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Trouble> {
-        T::deserialize(&self.0).map_err(|_| Trouble::Rejected("the place is none of this channel".into()))
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
+        T::deserialize(&self.0).map_err(|_| ChannelError::Rejected("the place is none of this channel".into()))
     }
 }
 
@@ -193,35 +201,35 @@ pub const LONGEST_WINDOW: Duration = Duration::from_hours(31 * 24);
 
 /// Why a call was in vain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum ChannelError {
     /// The marketplace does not know us, or does not let us in: somebody must act.
     #[error("the marketplace refuses the credentials: {0}")]
-    Refused(String),
+    Unauthorized(String),
     /// It was called too often.
     #[error("the marketplace was called too often")]
-    TooOften,
+    RateLimited,
     /// It wants to be left alone for a while.
     #[error("the marketplace is to be left alone for {0:?}")]
-    LeftAlone(Duration),
+    CoolingDown(Duration),
     /// It did not answer in time. What was asked may have been done.
     #[error("the marketplace did not answer in time")]
-    TooSlow,
+    TimedOut,
     /// It is out of order, or what it says is not to be understood. What was asked may have been done.
     #[error("the marketplace is out of order: {0}")]
-    OutOfOrder(String),
+    Unavailable(String),
     /// It will not do what was asked.
     #[error("the marketplace will not do it: {0}")]
     Rejected(String),
 }
 
 /// What an answer is made of.
-struct Answer {
+struct HttpResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The body as JSON; null, if it is none.
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -238,11 +246,11 @@ impl Answer {
         words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_WORDS).collect()
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Trouble> {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             // What serde says may quote a buyer's data; where it says it does not.
             let place = format!("line {} column {}", error.line(), error.column());
-            Trouble::OutOfOrder(format!("{}: not to be understood at {place}", self.status.as_u16()))
+            ChannelError::Unavailable(format!("{}: not to be understood at {place}", self.status.as_u16()))
         })
     }
 }
@@ -251,7 +259,7 @@ impl Answer {
 fn read_each<T: DeserializeOwned, U>(
     listed: Vec<Value>,
     id: &str,
-    told: impl Fn(T) -> Result<U, Trouble>,
+    told: impl Fn(T) -> Result<U, ChannelError>,
 ) -> (Vec<U>, Vec<String>) {
     let (mut entries, mut unread) = (Vec::new(), Vec::new());
     for one in listed {
@@ -263,15 +271,15 @@ fn read_each<T: DeserializeOwned, U>(
     (entries, unread)
 }
 
-async fn send(request: RequestBuilder) -> Result<Answer, Trouble> {
+async fn send(request: RequestBuilder) -> Result<HttpResponse, ChannelError> {
     let unreachable = |error: reqwest::Error| {
-        if error.is_timeout() { Trouble::TooSlow } else { Trouble::OutOfOrder(said(&error.without_url())) }
+        if error.is_timeout() { ChannelError::TimedOut } else { ChannelError::Unavailable(said(&error.without_url())) }
     };
     let response = request.send().await.map_err(unreachable)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = crate::http::body(response).await.map_err(unreachable)?;
-    let too_long = || Trouble::OutOfOrder(format!("{} with an answer that is too long", status.as_u16()));
-    Ok(Answer { status, headers, body: body.ok_or_else(too_long)? })
+    let too_long = || ChannelError::Unavailable(format!("{} with an answer that is too long", status.as_u16()));
+    Ok(HttpResponse { status, headers, body: body.ok_or_else(too_long)? })
 }
 
 /// What an error says, with what caused it.
@@ -291,18 +299,18 @@ fn korean_time(text: &str) -> Option<Timestamp> {
 }
 
 /// A time that must be there.
-fn time(text: &str) -> Result<Timestamp, Trouble> {
-    korean_time(text).ok_or_else(|| Trouble::OutOfOrder("a time is not to be understood".into()))
+fn time(text: &str) -> Result<Timestamp, ChannelError> {
+    korean_time(text).ok_or_else(|| ChannelError::Unavailable("a time is not to be understood".into()))
 }
 
 /// An id that must be one.
-fn id<T>(parsed: Result<T, InvalidId>) -> Result<T, Trouble> {
-    parsed.map_err(|_| Trouble::OutOfOrder("an id is not to be understood".into()))
+fn id<T>(parsed: Result<T, InvalidId>) -> Result<T, ChannelError> {
+    parsed.map_err(|_| ChannelError::Unavailable("an id is not to be understood".into()))
 }
 
 /// An amount that must not be too large.
-fn won(amount: i64) -> Result<Won, Trouble> {
-    Won::new(amount).map_err(|_| Trouble::OutOfOrder(format!("{amount} won are too many")))
+fn won(amount: i64) -> Result<Won, ChannelError> {
+    Won::new(amount).map_err(|_| ChannelError::Unavailable(format!("{amount} won are too many")))
 }
 
 /// A text, if it says something.

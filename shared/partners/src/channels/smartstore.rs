@@ -3,20 +3,19 @@
 //! Product orders are listed by when they changed, and then looked at in detail: what the list says of a status may be behind
 //! what the detail says. An order has a product order for each of its items.
 
-mod answers;
+mod wire;
 
 use super::{
-    Answer, Channel, InvalidCredentials, Kind, Page, Place, Product, Trouble, Window, credentials, id,
+    Channel, ChannelError, HttpResponse, InvalidCredentials, Kind, Page, Place, Product, Window, credentials, id,
     on_korean_clocks, query_value, read_each, send, time, won,
 };
 use crate::http;
-use answers::{Detail, Enveloped, Found, Issued, Listed};
 use base64::{
     Engine,
     alphabet::BCRYPT,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
-use domain::{ProductId, Timestamp, channel::ToldOrder};
+use domain::{ProductId, Timestamp, channel::ChannelOrderUpdate};
 use futures::future::BoxFuture;
 use reqwest::{
     Method, StatusCode,
@@ -29,6 +28,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use wire::{Detail, Enveloped, Found, Issued, Listed};
 
 pub(super) static KIND: Kind = Kind {
     name: "SMARTSTORE",
@@ -158,21 +158,21 @@ fn rest(headers: &HeaderMap) -> Duration {
 
 impl Smartstore {
     /// A token that is good for a while: the one that is known, or a new one.
-    async fn token(&self, now: Timestamp) -> Result<String, Trouble> {
+    async fn token(&self, now: Timestamp) -> Result<String, ChannelError> {
         let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(token) = known.filter(|token| now.plus(RENEWED_BEFORE) < token.until) {
             return Ok(token.text);
         }
         let Credentials { client_id, client_secret } = &self.credentials;
         let sign = client_secret_sign(client_id, client_secret, now)
-            .ok_or_else(|| Trouble::Refused("the secret signs nothing".into()))?;
+            .ok_or_else(|| ChannelError::Unauthorized("the secret signs nothing".into()))?;
         let timestamp = now.millis();
         let form = format!(
             "client_id={}&timestamp={timestamp}&client_secret_sign={}&grant_type=client_credentials&type=SELF",
             query_value(client_id),
             query_value(&sign)
         );
-        let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
+        let client = http::client().map_err(|error| ChannelError::Unavailable(error.to_string()))?;
         let request = client.post(format!("{}/v1/oauth2/token", self.base)).timeout(TIMEOUT).body(form);
         let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await?;
         match answer.status {
@@ -183,18 +183,24 @@ impl Smartstore {
                 *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
                 Ok(token.text)
             }
-            StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
-            status if status.is_client_error() => Err(Trouble::Refused(answer.words())),
-            _ => Err(Trouble::OutOfOrder(answer.words())),
+            StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
+            status if status.is_client_error() => Err(ChannelError::Unauthorized(answer.words())),
+            _ => Err(ChannelError::Unavailable(answer.words())),
         }
     }
 
     /// Makes a call; once more with a new token, if the one that we know is not good any more.
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>, now: Timestamp) -> Result<Answer, Trouble> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        now: Timestamp,
+    ) -> Result<HttpResponse, ChannelError> {
         let mut is_second = false;
         loop {
             let token = self.token(now).await?;
-            let client = http::client().map_err(|error| Trouble::OutOfOrder(error.to_string()))?;
+            let client = http::client().map_err(|error| ChannelError::Unavailable(error.to_string()))?;
             let request = client.request(method.clone(), format!("{}{path}", self.base)).timeout(TIMEOUT);
             let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
             let request = match body {
@@ -209,15 +215,15 @@ impl Smartstore {
                     *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     continue;
                 }
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(answer.words())),
-                StatusCode::TOO_MANY_REQUESTS => Err(Trouble::TooOften),
-                status if status.is_client_error() => Err(Trouble::Rejected(answer.words())),
-                _ => Err(Trouble::OutOfOrder(answer.words())),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ChannelError::Unauthorized(answer.words())),
+                StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
+                status if status.is_client_error() => Err(ChannelError::Rejected(answer.words())),
+                _ => Err(ChannelError::Unavailable(answer.words())),
             };
         }
     }
 
-    async fn changes(&self, place: Changes, now: Timestamp) -> Result<Page<ToldOrder>, Trouble> {
+    async fn changes(&self, place: Changes, now: Timestamp) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
         let (from, to) = (query_value(&on_korean_clocks(place.from)), query_value(&on_korean_clocks(place.to)));
         let more = place.sequence.as_deref().map(|sequence| format!("&moreSequence={}", query_value(sequence)));
         let query = format!(
@@ -247,7 +253,7 @@ impl Smartstore {
         Ok(Page { entries: Vec::new(), next: next.place(), unread: Vec::new(), rest })
     }
 
-    async fn details(&self, mut place: Changes, now: Timestamp) -> Result<Page<ToldOrder>, Trouble> {
+    async fn details(&self, mut place: Changes, now: Timestamp) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
         let asked: Vec<String> = place.details.drain(..place.details.len().min(MOST)).collect();
         let body = json!({ "productOrderIds": asked, "quantityClaimCompatibility": true });
         let answer = self.call(Method::POST, "/v1/pay-order/seller/product-orders/query", Some(&body), now).await?;
@@ -278,7 +284,7 @@ impl Changes {
 }
 
 impl Channel for Smartstore {
-    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), Trouble>> {
+    fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>> {
         Box::pin(async move {
             *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.token(now).await.map(drop)
@@ -299,7 +305,11 @@ impl Channel for Smartstore {
         Window { first: Place::of(changes), until: to }
     }
 
-    fn orders<'a>(&'a self, place: &'a Place, now: Timestamp) -> BoxFuture<'a, Result<Page<ToldOrder>, Trouble>> {
+    fn orders<'a>(
+        &'a self,
+        place: &'a Place,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
             let place: Changes = place.read()?;
             if place.details.is_empty() { self.changes(place, now).await } else { self.details(place, now).await }
@@ -310,7 +320,7 @@ impl Channel for Smartstore {
         &'a self,
         place: Option<&'a Place>,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Page<Product>, Trouble>> {
+    ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async move {
             let Shelf { page } = place.map(Place::read).transpose()?.unwrap_or(Shelf { page: 1 });
             let body = json!({ "page": page, "size": 500, "orderType": "NO" });
@@ -338,10 +348,10 @@ impl Channel for Smartstore {
         product: &'a ProductId,
         units: u32,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), Trouble>> {
+    ) -> BoxFuture<'a, Result<(), ChannelError>> {
         Box::pin(async move {
             let number: u64 =
-                product.as_str().parse().map_err(|_| Trouble::Rejected("it is no origin product".into()))?;
+                product.as_str().parse().map_err(|_| ChannelError::Rejected("it is no origin product".into()))?;
             let update = json!({ "originProductNo": number, "multiUpdateTypes": ["STOCK"], "stockQuantity": units });
             let body = json!({ "multiProductUpdateRequestVos": [update] });
             self.call(Method::PATCH, "/v1/products/origin-products/multi-update", Some(&body), now).await.map(drop)

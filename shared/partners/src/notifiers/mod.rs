@@ -27,7 +27,7 @@ pub trait Notifier: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Hands a message over. It is taken once, where the company can tell that it was handed over before.
-    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), Unsent>>;
+    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), SendError>>;
 }
 
 /// A message to a customer.
@@ -61,7 +61,7 @@ pub enum Way {
 
 /// Why a message was not handed over.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsent {
+pub enum SendError {
     /// It will never be taken: the number, the template or the text is not acceptable.
     #[error("it was refused with {0}")]
     Refused(String),
@@ -78,9 +78,9 @@ pub enum Unsent {
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl Unsent {
+impl SendError {
     /// Whether the company itself is in trouble, as distinct from refusing what it was asked.
-    pub fn is_trouble(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         match self {
             Self::Refused(_) => false,
             Self::NotNow { status, .. } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
@@ -103,13 +103,13 @@ fn is_final(status: StatusCode) -> bool {
 }
 
 /// Sends a request, and reads what a success says; or else the status and body of the failure.
-async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result<Result<T, (StatusCode, Vec<u8>)>, Unsent> {
-    let unreachable = |error: reqwest::Error| Unsent::Unreachable(error.without_url().into());
+async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result<Result<T, (StatusCode, Vec<u8>)>, SendError> {
+    let unreachable = |error: reqwest::Error| SendError::Unreachable(error.without_url().into());
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let body = response.bytes().await.map_err(unreachable)?;
     if status.is_success() {
-        serde_json::from_slice(&body).map(Ok).map_err(|error| Unsent::Unreachable(error.into()))
+        serde_json::from_slice(&body).map(Ok).map_err(|error| SendError::Unreachable(error.into()))
     } else {
         Ok(Err((status, body.to_vec())))
     }

@@ -4,7 +4,7 @@
 //! Success and failure are told in the body, with the HTTP status 200. An Alimtalk that is handed over again within ten
 //! minutes is known by its id.
 
-use super::{LMS_TITLE, Message, Notifier, SMS_BYTES, Unsent, Way, call, euc_kr_bytes, is_final};
+use super::{LMS_TITLE, Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final};
 use crate::http;
 use domain::Timestamp;
 use futures::future::BoxFuture;
@@ -56,7 +56,7 @@ impl fmt::Debug for NhnCloud {
 
 /// What NHN Cloud answers, as far as we read it.
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct ResponseBody {
     header: Header,
     /// What became of each recipient of an Alimtalk.
     #[serde(default)]
@@ -109,20 +109,20 @@ const REFUSALS: [i64; 3] = [4, -1017, -1027];
 const NOT_KNOWN: [i64; 2] = [-1000, -1001];
 
 /// What an answer says of the one message that it is about.
-fn outcome(answer: &Answer) -> Result<(), Unsent> {
+fn outcome(answer: &ResponseBody) -> Result<(), SendError> {
     let Header { is_successful, result_code } = answer.header;
     let alimtalked = answer.message.iter().filter_map(|message| message.send_results.as_ref());
     let texted = answer.body.iter().filter_map(|body| body.data.as_ref()?.send_result_list.as_ref());
     let refused = alimtalked.chain(texted).flatten().find(|handed| handed.result_code != 0);
     match refused {
         _ if result_code == HANDED_OVER_BEFORE => Ok(()),
-        Some(refused) => Err(Unsent::Refused(refused.result_code.to_string())),
+        Some(refused) => Err(SendError::Refused(refused.result_code.to_string())),
         None if is_successful => Ok(()),
-        None if REFUSALS.contains(&result_code) => Err(Unsent::Refused(result_code.to_string())),
+        None if REFUSALS.contains(&result_code) => Err(SendError::Refused(result_code.to_string())),
         // The HTTP status is 200 whatever it is: this is the one that says the same.
         None => {
             let status = if NOT_KNOWN.contains(&result_code) { 401 } else { 503 };
-            Err(Unsent::NotNow { status, code: result_code.to_string() })
+            Err(SendError::NotNow { status, code: result_code.to_string() })
         }
     }
 }
@@ -176,8 +176,8 @@ impl NhnCloud {
         }
     }
 
-    async fn hand_over(&self, message: &Message) -> Result<(), Unsent> {
-        let unreachable = |error: Box<dyn Error + Send + Sync>| Unsent::Unreachable(error);
+    async fn hand_over(&self, message: &Message) -> Result<(), SendError> {
+        let unreachable = |error: Box<dyn Error + Send + Sync>| SendError::Unreachable(error);
         let (url, secret_key, body) = self.request(message);
         let mut secret_key = HeaderValue::from_str(secret_key).map_err(|error| unreachable(error.into()))?;
         secret_key.set_sensitive(true);
@@ -188,10 +188,10 @@ impl NhnCloud {
             .header(IDEMPOTENCY_KEY, &message.id)
             .header(CONTENT_TYPE, "application/json;charset=UTF-8")
             .body(body.to_string());
-        match call::<Answer>(request).await? {
+        match call::<ResponseBody>(request).await? {
             Ok(answer) => outcome(&answer),
-            Err((status, _)) if is_final(status) => Err(Unsent::Refused(status.as_u16().to_string())),
-            Err((status, _)) => Err(Unsent::NotNow { status: status.as_u16(), code: String::new() }),
+            Err((status, _)) if is_final(status) => Err(SendError::Refused(status.as_u16().to_string())),
+            Err((status, _)) => Err(SendError::NotNow { status: status.as_u16(), code: String::new() }),
         }
     }
 }
@@ -201,7 +201,7 @@ impl Notifier for NhnCloud {
         "nhn-cloud"
     }
 
-    fn send<'a>(&'a self, message: &'a Message, _: Timestamp) -> BoxFuture<'a, Result<(), Unsent>> {
+    fn send<'a>(&'a self, message: &'a Message, _: Timestamp) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.hand_over(message))
     }
 }
@@ -269,24 +269,24 @@ mod tests {
         };
         assert!(said(true, 0, 0).is_ok());
         assert!(said(false, HANDED_OVER_BEFORE, 0).is_ok(), "it was taken the first time");
-        assert!(matches!(said(true, 0, -3), Err(Unsent::Refused(code)) if code == "-3"));
+        assert!(matches!(said(true, 0, -3), Err(SendError::Refused(code)) if code == "-3"));
         for code in REFUSALS {
-            assert!(matches!(said(false, code, 0), Err(Unsent::Refused(_))), "{code}");
+            assert!(matches!(said(false, code, 0), Err(SendError::Refused(_))), "{code}");
         }
         for (code, expected) in [(-1000, false), (-1001, false), (-1006, true), (-9999, true)] {
             let unsent = said(false, code, 0).unwrap_err();
-            assert!(matches!(unsent, Unsent::NotNow { .. }), "{code}");
-            assert_eq!(unsent.is_trouble(), expected, "{code}: whether its circuit should open");
+            assert!(matches!(unsent, SendError::NotNow { .. }), "{code}");
+            assert_eq!(unsent.is_outage(), expected, "{code}: whether its circuit should open");
         }
         for nothing in [json!({ "data": null }), json!(null)] {
             let refusal =
                 json!({ "header": { "resultCode": 4, "isSuccessful": false }, "message": null, "body": nothing });
-            assert!(matches!(outcome(&serde_json::from_value(refusal).unwrap()), Err(Unsent::Refused(_))));
+            assert!(matches!(outcome(&serde_json::from_value(refusal).unwrap()), Err(SendError::Refused(_))));
         }
         let texted = json!({
             "header": { "resultCode": 0, "isSuccessful": true },
             "body": { "data": { "requestId": "1", "statusCode": "2", "sendResultList": [{ "recipientNo": "010", "resultCode": -2 }] } },
         });
-        assert!(matches!(outcome(&serde_json::from_value(texted).unwrap()), Err(Unsent::Refused(_))));
+        assert!(matches!(outcome(&serde_json::from_value(texted).unwrap()), Err(SendError::Refused(_))));
     }
 }

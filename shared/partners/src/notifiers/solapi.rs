@@ -2,7 +2,7 @@
 //!
 //! It cannot tell that a message was handed over before: one whose answer was lost may come twice.
 
-use super::{Message, Notifier, SMS_BYTES, Unsent, Way, call, euc_kr_bytes, is_final};
+use super::{Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final};
 use crate::http;
 use domain::Timestamp;
 use futures::future::BoxFuture;
@@ -54,7 +54,7 @@ pub fn authorization(api_key: &str, api_secret: &str, date: &str, salt: &str) ->
 /// What Solapi answers, as far as we read it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct ResponseBody {
     #[serde(default)]
     failed_message_list: Vec<Failed>,
 }
@@ -96,8 +96,8 @@ impl Solapi {
         json!({ "messages": [message], "allowDuplicates": false, "showMessageList": false })
     }
 
-    async fn hand_over(&self, message: &Message, now: Timestamp) -> Result<(), Unsent> {
-        let unreachable = |error: Box<dyn Error + Send + Sync>| Unsent::Unreachable(error);
+    async fn hand_over(&self, message: &Message, now: Timestamp) -> Result<(), SendError> {
+        let unreachable = |error: Box<dyn Error + Send + Sync>| SendError::Unreachable(error);
         let SolapiAccount { api_key, api_secret, .. } = &self.account;
         let salt = format!("{:032x}", rand::random::<u128>());
         let signed = authorization(api_key, api_secret, &now.to_string(), &salt);
@@ -110,17 +110,17 @@ impl Solapi {
             .header(AUTHORIZATION, signed)
             .header(CONTENT_TYPE, "application/json")
             .body(self.body(message).to_string());
-        match call::<Answer>(request).await? {
+        match call::<ResponseBody>(request).await? {
             Ok(answer) => match answer.failed_message_list.into_iter().next() {
                 None => Ok(()),
-                Some(Failed { status_code }) => Err(Unsent::Refused(status_code)),
+                Some(Failed { status_code }) => Err(SendError::Refused(status_code)),
             },
             Err((status, body)) => {
                 let Problem { error_code: code } = serde_json::from_slice(&body).unwrap_or_default();
                 Err(if is_final(status) {
-                    Unsent::Refused(code)
+                    SendError::Refused(code)
                 } else {
-                    Unsent::NotNow { status: status.as_u16(), code }
+                    SendError::NotNow { status: status.as_u16(), code }
                 })
             }
         }
@@ -132,7 +132,7 @@ impl Notifier for Solapi {
         "solapi"
     }
 
-    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), Unsent>> {
+    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.hand_over(message, now))
     }
 }

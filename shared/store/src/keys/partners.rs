@@ -51,7 +51,7 @@ pub fn collection(id: &ChannelId) -> Key {
 }
 
 /// The collection that somebody has asked for, and that has not begun.
-pub fn asked_run(id: &ChannelId) -> Key {
+pub fn run_request(id: &ChannelId) -> Key {
     Key::new(channel_rows(id), "ASKED")
 }
 

@@ -4,22 +4,22 @@ use crate::{
     Audits, Item, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
     charges::CardCharge,
-    collected::CollectedOrder,
-    holds::holds_in,
+    customers::completed_in,
+    external_orders::ExternalOrderRow,
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
-    profiles::completed_in,
     read::Query,
+    reservations::holds_in,
     riders::open_deliveries_in,
 };
 use domain::{
     CouponId, CustomerId, EntryId, Fault, OrderId, ProductId, RiderId, Timestamp,
     coupon::{Coupon, CouponSource},
-    holds::Holds,
     order::Order,
     payment::Attempt,
     points::Entry,
+    reservations::Reservations,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -41,7 +41,7 @@ pub enum CustomerRow {
     /// How many orders the customer has got.
     Profile(CustomerId, i64),
     /// What the unpaid orders of the customer hold.
-    Holds(CustomerId, Holds),
+    Reservations(CustomerId, Reservations),
     /// A source of coupons.
     Source(CouponSource),
 }
@@ -58,7 +58,7 @@ pub enum OrderRow {
     /// The orders that a rider has.
     OpenDeliveries(RiderId, BTreeSet<OrderId>),
     /// An order that another system made.
-    Collected(Box<CollectedOrder>),
+    Collected(Box<ExternalOrderRow>),
 }
 
 /// A row of the products table, as far as the books go.
@@ -199,7 +199,7 @@ impl Audits<'_> {
         self,
         customer: &CustomerId,
         order: &OrderId,
-    ) -> Result<(Holds, Option<Order>), Fault> {
+    ) -> Result<(Reservations, Option<Order>), Fault> {
         let (holds, order) = (keys::holds(customer), keys::order(order));
         let wanted =
             [(self.0.tables.customers.as_str(), holds.clone()), (self.0.tables.orders.as_str(), order.clone())];
@@ -231,7 +231,7 @@ impl Audits<'_> {
     pub async fn put(self, audit: &Audit) -> Result<(), Fault> {
         let put = Write::put(&self.0.tables.views, row(&keys::audit(), audit)?);
         let put = put.when("attribute_not_exists(pk) OR auditedAt <= :at").value(":at", text(audit.audited_at));
-        Transaction::default().with(put, ()).commit_news(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
     async fn scan(self, table: &str, from: Option<Place>) -> Result<(Vec<Item>, Option<Place>), Fault> {
@@ -273,7 +273,7 @@ fn customer_row(item: Item) -> Result<Option<CustomerRow>, Fault> {
     } else if let Some(order) = sk.strip_prefix(keys::COMPLETED) {
         Some(CustomerRow::Completed(customer()?, OrderId::parse(order).map_err(Fault::broken)?))
     } else if sk == keys::HOLDS {
-        Some(CustomerRow::Holds(customer()?, holds_in(Some(item))?))
+        Some(CustomerRow::Reservations(customer()?, holds_in(Some(item))?))
     } else if sk == keys::PROFILE {
         Some(CustomerRow::Profile(customer()?, completed_in(&item)?))
     } else {
@@ -293,7 +293,7 @@ fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
         let rider = RiderId::parse(pk.trim_start_matches(keys::RIDER)).map_err(Fault::broken)?;
         Some(OrderRow::OpenDeliveries(rider, open_deliveries_in(&item)?))
     } else if sk == keys::COLLECTED {
-        Some(OrderRow::Collected(Box::new(CollectedOrder::of(item)?)))
+        Some(OrderRow::Collected(Box::new(ExternalOrderRow::of(item)?)))
     } else {
         None
     })

@@ -1,20 +1,20 @@
-//! Holds: what the unpaid orders of a customer keep of the stock, in one row for each customer.
+//! Reservations: what the unpaid orders of a customer keep of the stock, in one row for each customer.
 
 use crate::{
-    CustomerHolds, Item, Write,
+    CustomerReservations, Item, Write,
     item::{number, read, row},
     keys,
 };
-use domain::{CustomerId, Fault, OrderId, holds::Holds};
+use domain::{CustomerId, Fault, OrderId, reservations::Reservations};
 
 /// The holds in a row; none if there is no row.
-pub(crate) fn holds_in(row: Option<Item>) -> Result<Holds, Fault> {
+pub(crate) fn holds_in(row: Option<Item>) -> Result<Reservations, Fault> {
     row.map(read).transpose().map(Option::unwrap_or_default)
 }
 
-impl CustomerHolds<'_> {
+impl CustomerReservations<'_> {
     /// Writes the holds of a customer, if nobody changed them since they were seen (`holds.version` is one more than then).
-    pub fn put(self, customer: &CustomerId, holds: &Holds) -> Result<Write, Fault> {
+    pub fn put(self, customer: &CustomerId, holds: &Reservations) -> Result<Write, Fault> {
         let put = Write::put(&self.0.tables.customers, row(&keys::holds(customer), holds)?);
         Ok(match holds.version {
             1 => put.when_new(),

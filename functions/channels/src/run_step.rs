@@ -1,16 +1,16 @@
 //! The steps of a run: each makes one call, or a few of one kind, stores what came of it, and moves the place on.
 
 use crate::{
-    accounts::{Account, Halt, Session},
-    keeping::keep,
     queue::Queue,
+    session::{Account, Session, StepError},
     stocks::ask_to_tell,
+    upsert::keep,
 };
 use domain::{
     ChannelId, Timestamp,
-    channel::{Item, ToldOrder},
+    channel::{ChannelOrderUpdate, Item},
 };
-use partners::channels::{LONGEST_WINDOW, Place, Trouble};
+use partners::channels::{ChannelError, LONGEST_WINDOW, Place};
 use std::{collections::BTreeMap, time::Duration};
 use store::{
     PageRequest,
@@ -42,12 +42,12 @@ pub(crate) async fn step(
     session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
-) -> Result<(), Halt> {
+) -> Result<(), StepError> {
     match run.stage.clone() {
         Stage::Orders { place, from, until } => {
             let listed = Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
             match orders(queue, session, collection, run, &listed).await {
-                Err(Halt::Trouble(Trouble::TooSlow)) => narrow(session, run, &listed),
+                Err(StepError::Channel(ChannelError::TimedOut)) => narrow(session, run, &listed),
                 outcome => outcome,
             }
         }
@@ -72,17 +72,17 @@ fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Stage {
 }
 
 /// A page took too long: the window begins anew, half as large, unless it is as small as it may be.
-fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), Halt> {
+fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), StepError> {
     let known = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
     let half = listed.from.until(listed.until).min(known) / 2;
     if half < SMALLEST_WINDOW {
-        return Err(Halt::Trouble(Trouble::TooSlow));
+        return Err(StepError::Channel(ChannelError::TimedOut));
     }
     run.window_seconds = Some(half.as_secs());
     run.stage = window(session, run, listed.from);
     match run.stage {
         // The marketplace has no smaller window: the same page would be too slow once more.
-        Stage::Orders { until, .. } if until == listed.until => Err(Halt::Trouble(Trouble::TooSlow)),
+        Stage::Orders { until, .. } if until == listed.until => Err(StepError::Channel(ChannelError::TimedOut)),
         Stage::Orders { .. } | Stage::Products { .. } | Stage::Stocks { .. } | Stage::Over => Ok(()),
     }
 }
@@ -93,10 +93,10 @@ async fn orders(
     collection: &mut Collection,
     run: &mut Run,
     Listed { place, from, until }: &Listed,
-) -> Result<(), Halt> {
+) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
     if run.calls >= MOST_CALLS {
-        return Err(Halt::Trouble(Trouble::Rejected("the listing of orders comes to no end".into())));
+        return Err(StepError::Channel(ChannelError::Rejected("the listing of orders comes to no end".into())));
     }
     session.turn().await?;
     run.calls += 1;
@@ -114,11 +114,11 @@ async fn orders(
         let whole = match account.order(&repacked, store.now()).await {
             Ok(whole) => whole,
             // It keeps no other order back, and its claims neither.
-            Err(Trouble::Rejected(why)) => {
+            Err(ChannelError::Rejected(why)) => {
                 unread.push(format!("{repacked}: {why}"));
                 continue;
             }
-            Err(Trouble::OutOfOrder(why)) if run.troubles >= REPACKED_TRIES => {
+            Err(ChannelError::Unavailable(why)) if run.troubles >= REPACKED_TRIES => {
                 unread.push(format!("{repacked}: {why}"));
                 continue;
             }
@@ -146,7 +146,7 @@ async fn orders(
 }
 
 /// The products that were ordered, as far as their orders tell of them.
-fn ordered(channel_id: &ChannelId, orders: &[ToldOrder]) -> Vec<ChannelProduct> {
+fn ordered(channel_id: &ChannelId, orders: &[ChannelOrderUpdate]) -> Vec<ChannelProduct> {
     let items = orders.iter().flat_map(|order| order.items.values()).flat_map(BTreeMap::values);
     let product = |item: &Item| ChannelProduct {
         name: item.name.clone(),
@@ -161,7 +161,7 @@ async fn products(
     collection: &mut Collection,
     run: &mut Run,
     place: Option<Place>,
-) -> Result<(), Halt> {
+) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, .. }, .. } = session;
     session.turn().await?;
     run.calls += 1;
@@ -200,7 +200,7 @@ async fn stocks(
     collection: &mut Collection,
     run: &mut Run,
     after: Option<String>,
-) -> Result<(), Halt> {
+) -> Result<(), StepError> {
     let page = PageRequest { limit: MAPPINGS, after };
     let page = session.store.channel_products().list_mappings(&session.channel.channel_id, &page).await?;
     let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
@@ -217,8 +217,10 @@ async fn stocks(
                     run.troubles = 0;
                 }
                 // It is written down at the product, and tried again with the next run; the others are told all the same.
-                Err(Halt::Trouble(Trouble::Rejected(_))) => run.calls += 1,
-                Err(Halt::Trouble(Trouble::OutOfOrder(_) | Trouble::TooSlow)) if run.troubles < STOCKS_IN_TROUBLE => {
+                Err(StepError::Channel(ChannelError::Rejected(_))) => run.calls += 1,
+                Err(StepError::Channel(ChannelError::Unavailable(_) | ChannelError::TimedOut))
+                    if run.troubles < STOCKS_IN_TROUBLE =>
+                {
                     (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
                 }
                 Err(halt) => return Err(halt),

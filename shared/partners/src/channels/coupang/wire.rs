@@ -1,9 +1,9 @@
 //! What Coupang answers, as far as we read it, and what that tells of orders.
 
-use crate::channels::{Trouble, id, not_empty, time, won};
+use crate::channels::{ChannelError, id, not_empty, time, won};
 use domain::{
     ExternalOrderId, ProductId, Won,
-    channel::{Claim, Item, Recipient, ToldOrder},
+    channel::{ChannelOrderUpdate, Claim, Item, Recipient},
     delivery::Shipment,
     order::Status,
 };
@@ -90,9 +90,9 @@ pub(super) struct Money(Value);
 
 impl Money {
     /// Whole won; of the billionths, which won do not have, nothing is read.
-    pub(super) fn won(self) -> Result<Won, Trouble> {
+    pub(super) fn won(self) -> Result<Won, ChannelError> {
         let units = self.0.as_i64().or(self.0["units"].as_i64());
-        units.map_or_else(|| Err(Trouble::OutOfOrder("an amount is not to be understood".into())), won)
+        units.map_or_else(|| Err(ChannelError::Unavailable("an amount is not to be understood".into())), won)
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn status(name: &str) -> Option<Status> {
 }
 
 impl OrderSheet {
-    pub(super) fn told(self) -> Result<ToldOrder, Trouble> {
+    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let shipment = not_empty(self.delivery_company_name).zip(not_empty(self.invoice_number));
         let shipment = shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
         let shipment = shipment.filter(|shipment| shipment.check().is_ok());
@@ -192,7 +192,7 @@ impl OrderSheet {
             let parcels = items.entry(item.vendor_item_id.to_string()).or_default();
             parcels.insert(self.shipment_box_id.to_string(), told);
         }
-        Ok(ToldOrder {
+        Ok(ChannelOrderUpdate {
             placed_at: Some(time(&self.ordered_at)?),
             paid_at: not_empty(self.paid_at).map(|text| time(&text)).transpose()?,
             // Names are masked and numbers are lent: nothing says that two orders have one buyer.
@@ -208,13 +208,13 @@ impl OrderSheet {
                 message: not_empty(self.parcel_print_message),
             }),
             items,
-            ..ToldOrder::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?)
+            ..ChannelOrderUpdate::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?)
         })
     }
 }
 
 impl ReturnRequest {
-    pub(super) fn told(self) -> Result<ToldOrder, Trouble> {
+    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let made_at = time(&self.created_at)?;
         let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
         for item in self.return_items {
@@ -232,6 +232,9 @@ impl ReturnRequest {
             claim.ordered = claim.ordered.max(item.purchase_count.max(item.cancel_count));
             claim.units.insert(item.shipment_box_id.to_string(), item.cancel_count);
         }
-        Ok(ToldOrder { claims, ..ToldOrder::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?) })
+        Ok(ChannelOrderUpdate {
+            claims,
+            ..ChannelOrderUpdate::of(id(ExternalOrderId::parse(&self.order_id.to_string()))?)
+        })
     }
 }

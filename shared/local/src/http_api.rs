@@ -21,7 +21,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// The API.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct HttpApi {
     /// The paths of each method: as with API Gateway, a path of another method is no match.
     paths: BTreeMap<String, matchit::Router<Target>>,
     default: Option<Target>,
@@ -39,7 +39,7 @@ struct Target {
     is_public: bool,
 }
 
-impl Front {
+impl HttpApi {
     pub(crate) fn new(
         template: &Template,
         runner: Arc<Runner>,

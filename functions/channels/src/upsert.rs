@@ -4,7 +4,7 @@
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
     basket::Quantity,
-    channel::{Line, Pieces, Recipient, ToldOrder},
+    channel::{ChannelOrderState, ChannelOrderUpdate, Line, Recipient},
     external::SourceRevision,
     payment::PaymentStatus,
 };
@@ -15,18 +15,19 @@ use ordering::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
-    Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel, collected::CollectedOrder,
+    Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel,
+    external_orders::ExternalOrderRow,
 };
 
 /// How often an order is read anew when it, or a stock, changed in between.
-const ROUNDS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// Stocks that one transaction changes at the most: each is three writes.
 const MOST_CHANGES: usize = 30;
 
 /// What came of what was told.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct Upserted {
     /// How many orders were told of.
     pub(crate) orders: u32,
     /// How many of them were news.
@@ -38,11 +39,16 @@ pub(crate) struct Kept {
 }
 
 /// Keeps what a channel tells of orders; where it repacks orders, but for those that it has repacked.
-pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>, repacks: bool) -> Result<Kept, Fault> {
-    let mut kept = Kept { orders: u32::try_from(told.len()).unwrap_or(u32::MAX), ..Kept::default() };
+pub(crate) async fn keep(
+    store: &Store,
+    channel: &Channel,
+    update: Vec<ChannelOrderUpdate>,
+    repacks: bool,
+) -> Result<Upserted, Fault> {
+    let mut kept = Upserted { orders: u32::try_from(update.len()).unwrap_or(u32::MAX), ..Upserted::default() };
     let source = channel.channel_id.source();
-    let mut orders: BTreeMap<ExternalOrderId, ToldOrder> = BTreeMap::new();
-    for one in told {
+    let mut orders: BTreeMap<ExternalOrderId, ChannelOrderUpdate> = BTreeMap::new();
+    for one in update {
         let merged = match orders.remove(&one.external_order_id) {
             Some(known) => known.and(one),
             None => one,
@@ -55,37 +61,37 @@ pub(crate) async fn keep(store: &Store, channel: &Channel, told: Vec<ToldOrder>,
     let products: Vec<ProductId> = products.into_iter().cloned().collect();
     let mappings = store.channel_products().mappings_of(&channel.channel_id, &products).await?;
     let recipients = store.channel_orders().recipients(&channel.channel_id, &ids).await?;
-    for (told, id) in orders.values().zip(ids) {
+    for (update, id) in orders.values().zip(ids) {
         let seen = known.remove(&id);
-        let pieces = seen.as_ref().and_then(|seen| seen.pieces.as_ref());
-        if repacks && pieces.is_some_and(|pieces| pieces.is_repacked(told)) {
-            kept.repacked.push(told.external_order_id.clone());
+        let order_state = seen.as_ref().and_then(|seen| seen.order_state.as_ref());
+        if repacks && order_state.is_some_and(|order_state| order_state.is_repacked(update)) {
+            kept.repacked.push(update.external_order_id.clone());
             continue;
         }
-        if !keep_one(store, channel, &id, told, seen.clone(), &mappings, &mut kept).await? {
-            keep_recipient(store, channel, told, seen, recipients.get(&id)).await?;
+        if !keep_one(store, channel, &id, update, seen.clone(), &mappings, &mut kept).await? {
+            keep_recipient(store, channel, update, seen, recipients.get(&id)).await?;
         }
     }
     Ok(kept)
 }
 
-fn products(told: &ToldOrder) -> impl Iterator<Item = &ProductId> {
-    let of_items = told.items.values().flat_map(BTreeMap::values).map(|item| &item.product_id);
-    of_items.chain(told.claims.values().map(|claim| &claim.product_id))
+fn products(update: &ChannelOrderUpdate) -> impl Iterator<Item = &ProductId> {
+    let of_items = update.items.values().flat_map(BTreeMap::values).map(|item| &item.product_id);
+    of_items.chain(update.claims.values().map(|claim| &claim.product_id))
 }
 
 /// Keeps to whom an order goes, if it is to go elsewhere now and is the same otherwise.
 async fn keep_recipient(
     store: &Store,
     channel: &Channel,
-    told: &ToldOrder,
-    seen: Option<CollectedOrder>,
+    update: &ChannelOrderUpdate,
+    seen: Option<ExternalOrderRow>,
     known: Option<&Recipient>,
 ) -> Result<(), Fault> {
-    let is_open = |seen: &CollectedOrder| {
-        seen.pieces.as_ref().is_some_and(|pieces| pieces.open_since(seen.order.placed_at).is_some())
+    let is_open = |seen: &ExternalOrderRow| {
+        seen.order_state.as_ref().is_some_and(|order_state| order_state.open_since(seen.order.placed_at).is_some())
     };
-    match (&told.recipient, seen.filter(is_open)) {
+    match (&update.recipient, seen.filter(is_open)) {
         (Some(recipient), Some(seen)) if known != Some(recipient) => {
             store.channel_orders().put_recipient(&channel.channel_id, &seen.order, recipient, true).await
         }
@@ -98,40 +104,43 @@ async fn keep_one(
     store: &Store,
     channel: &Channel,
     id: &OrderId,
-    told: &ToldOrder,
-    mut seen: Option<CollectedOrder>,
+    update: &ChannelOrderUpdate,
+    mut seen: Option<ExternalOrderRow>,
     mappings: &BTreeMap<ProductId, Mapping>,
-    kept: &mut Kept,
+    kept: &mut Upserted,
 ) -> Result<bool, Fault> {
     let mut is_news = false;
-    for round in 0..ROUNDS {
+    for round in 0..ATTEMPTS {
         if round > 0 {
             seen = store.external_orders().get(id).await?;
         }
-        let before = seen.as_ref().and_then(|seen| seen.pieces.clone()).unwrap_or_default();
-        let mut pieces = before.with(told, |product| mappings.get(product).map(|mapping| mapping.product_id.clone()));
-        if seen.is_none() && pieces.items.is_empty() {
+        let before = seen.as_ref().and_then(|seen| seen.order_state.clone()).unwrap_or_default();
+        let mut order_state =
+            before.with(update, |product| mappings.get(product).map(|mapping| mapping.product_id.clone()));
+        if seen.is_none() && order_state.items.is_empty() {
             // A claim is looked into on an order of which nothing was told.
             return Ok(false);
         }
         let mut changes = Vec::new();
-        if !pieces.is_settled() {
-            let drawn: BTreeSet<&ProductId> = pieces.drawn_products().collect();
-            let drawn: Vec<ProductId> = drawn.into_iter().cloned().collect();
-            changes = pieces.draw(&store.stock().quantities(&drawn).await?, MOST_CHANGES);
+        if !order_state.is_fully_reserved() {
+            let reserved: BTreeSet<&ProductId> = order_state.reserved_products().collect();
+            let reserved: Vec<ProductId> = reserved.into_iter().cloned().collect();
+            changes = order_state.reserve(&store.stock().quantities(&reserved).await?, MOST_CHANGES);
         }
-        if seen.is_some() && pieces == before {
+        if seen.is_some() && order_state == before {
             break;
         }
         let there: Vec<ProductId> = changes.iter().map(|change| change.channel_product_id.clone()).collect();
         let mapped = store.channel_products().mappings_of(&channel.channel_id, &there).await?.into_keys().collect();
         let now = store.now();
-        let order = order(channel, id, told, seen.as_ref(), &pieces, now)?;
-        let collected =
-            CollectedOrder { pieces: Some(pieces), ..advance(seen.as_ref(), order, SourceRevision::default(), now) };
+        let order = order(channel, id, update, seen.as_ref(), &order_state, now)?;
+        let collected = ExternalOrderRow {
+            order_state: Some(order_state),
+            ..advance(seen.as_ref(), order, SourceRevision::default(), now)
+        };
         // Nobody needs to know to whom an order went that was over before we heard of it.
-        let is_over = collected.pieces.as_ref().is_some_and(|pieces| pieces.open_since(now).is_none());
-        let recipient = told.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
+        let is_over = collected.order_state.as_ref().is_some_and(|order_state| order_state.open_since(now).is_none());
+        let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
         let as_kept = ChannelOrder {
             channel_id: &channel.channel_id,
             collected: &collected,
@@ -147,7 +156,7 @@ async fn keep_one(
             if changes.len() < MOST_CHANGES {
                 break;
             }
-        } else if round + 1 == ROUNDS {
+        } else if round + 1 == ATTEMPTS {
             return Err(Fault::busy("the order, or a stock, changes faster than it can be kept"));
         }
     }
@@ -159,27 +168,27 @@ async fn keep_one(
 fn order(
     channel: &Channel,
     id: &OrderId,
-    told: &ToldOrder,
-    seen: Option<&CollectedOrder>,
-    pieces: &Pieces,
+    update: &ChannelOrderUpdate,
+    seen: Option<&ExternalOrderRow>,
+    order_state: &ChannelOrderState,
     now: Timestamp,
 ) -> Result<Order, Fault> {
     let known = seen.map(|seen| &seen.order);
-    let lines = pieces.lines();
+    let lines = order_state.lines();
     let items: Vec<Item> = lines.iter().map(item).collect::<Result<_, _>>()?;
     let original_amount = sum(items.iter().map(|item| item.total_price))?;
     let discount_amount = sum(lines.iter().map(|line| line.discount))?.min(original_amount);
     let total_amount = original_amount.less(discount_amount);
-    let placed_at = told.placed_at_least().unwrap_or(now);
-    let buyer = told.buyer.as_deref().unwrap_or(told.external_order_id.as_str());
-    let inflow = told.items.values().flat_map(BTreeMap::values).find_map(|item| item.inflow.as_deref());
-    let campaign = told.campaign_id.clone().or_else(|| inflow.map(CampaignId::of_inflow));
-    let customer = || told.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
+    let placed_at = update.placed_at_least().unwrap_or(now);
+    let buyer = update.buyer.as_deref().unwrap_or(update.external_order_id.as_str());
+    let inflow = update.items.values().flat_map(BTreeMap::values).find_map(|item| item.inflow.as_deref());
+    let campaign = update.campaign_id.clone().or_else(|| inflow.map(CampaignId::of_inflow));
+    let customer = || update.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
     let mut order = Order {
         external_status: None,
         order_id: id.clone(),
         version: 0,
-        status: pieces.status(),
+        status: order_state.status(),
         // Whose it is, which campaign brought it and when it was placed do not change: others have counted by that.
         customer_id: known.map_or_else(customer, |known| known.customer_id.clone()),
         campaign_id: known.map_or(campaign, |known| known.campaign_id.clone()),
@@ -187,7 +196,7 @@ fn order(
         store_id: None,
         rider_id: None,
         source: Some(channel.channel_id.source()),
-        external_order_id: Some(told.external_order_id.clone()),
+        external_order_id: Some(update.external_order_id.clone()),
         items,
         original_amount,
         discount_amount,
@@ -201,12 +210,12 @@ fn order(
         },
         pay_by: None,
         delivery: None,
-        shipment: lines.iter().rev().find_map(|line| line.piece.item.shipment.clone()),
+        shipment: lines.iter().rev().find_map(|line| line.item_state.item.shipment.clone()),
         reason: None,
         timeline: Vec::new(),
         updated_at: now,
     };
-    derive_payment(&mut order, &ExternalPayment { status: None, paid_at: told.paid_at }, seen);
+    derive_payment(&mut order, &ExternalPayment { status: None, paid_at: update.paid_at }, seen);
     Ok(order)
 }
 
@@ -215,8 +224,8 @@ fn sum(mut amounts: impl Iterator<Item = Won>) -> Result<Won, Fault> {
 }
 
 fn item(line: &Line<'_>) -> Result<Item, Fault> {
-    let domain::channel::Item { product_id, name, unit_price, channel_status, inflow, .. } = &line.piece.item;
-    let draw = line.piece.draw.as_ref();
+    let domain::channel::Item { product_id, name, unit_price, channel_status, inflow, .. } = &line.item_state.item;
+    let reservation = line.item_state.reservation.as_ref();
     Ok(Item {
         product_id: product_id.clone(),
         // An order of ours never has more of anything; one of theirs is kept all the same.
@@ -230,8 +239,8 @@ fn item(line: &Line<'_>) -> Result<Item, Fault> {
             cancelled: line.cancelled,
             held: line.held,
             inflow: inflow.clone(),
-            product_id: draw.map(|draw| draw.product_id.clone()),
-            stock_debt: draw.map_or(0, |draw| draw.debt),
+            product_id: reservation.map(|reservation| reservation.product_id.clone()),
+            stock_debt: reservation.map_or(0, |reservation| reservation.shortfall),
         }),
     })
 }

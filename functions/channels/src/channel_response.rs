@@ -1,6 +1,6 @@
 //! How channels and their collections are shown, and why a channel is refused.
 
-use crate::accounts::expire_at;
+use crate::session::expire_at;
 use domain::{ChannelId, ProductId, Refusal, RunId, Timestamp, Won};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,7 @@ const MAX_NAME: usize = 100;
 /// A channel as it is shown. Its credentials are not.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ChannelAnswer {
+pub struct ChannelResponse {
     /// Its id: the `source` of its orders.
     channel_id: ChannelId,
     /// What the operator calls it.
@@ -48,7 +48,7 @@ pub struct ChannelAnswer {
     updated_at: Timestamp,
 }
 
-impl ChannelAnswer {
+impl ChannelResponse {
     pub(crate) fn of(channel: Channel, collection: Option<&Collection>) -> Self {
         Self {
             credentials_expire_at: expire_at(&channel),

@@ -1,9 +1,9 @@
 //! What the Naver Commerce API answers, as far as we read it, and what that tells of orders.
 
-use crate::channels::{Trouble, id, not_empty, time, won};
+use crate::channels::{ChannelError, id, not_empty, time, won};
 use domain::{
     ExternalOrderId, ProductId,
-    channel::{Item, Recipient, ToldOrder},
+    channel::{ChannelOrderUpdate, Item, Recipient},
     delivery::Shipment,
     order::Status,
 };
@@ -196,7 +196,7 @@ impl CurrentClaim {
 }
 
 impl Detail {
-    pub(super) fn told(self) -> Result<ToldOrder, Trouble> {
+    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let Self { order, product_order, delivery, current_claim } = self;
         let placed_at = time(&order.order_date)?;
         let ordered = product_order.initial_quantity.unwrap_or(product_order.quantity);
@@ -225,7 +225,7 @@ impl Detail {
         };
         let item_id = product_order.product_order_id;
         let memo = not_empty(product_order.shipping_memo);
-        Ok(ToldOrder {
+        Ok(ChannelOrderUpdate {
             placed_at: Some(placed_at),
             paid_at: not_empty(order.payment_date).map(|text| time(&text)).transpose()?,
             buyer: not_empty(order.orderer_no).or(not_empty(order.orderer_id)),
@@ -241,7 +241,7 @@ impl Detail {
                 message: memo,
             }),
             items: BTreeMap::from([(item_id.clone(), BTreeMap::from([(item_id, item)]))]),
-            ..ToldOrder::of(id(ExternalOrderId::parse(&order.order_id))?)
+            ..ChannelOrderUpdate::of(id(ExternalOrderId::parse(&order.order_id))?)
         })
     }
 }

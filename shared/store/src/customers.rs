@@ -96,7 +96,7 @@ impl Customers<'_> {
                 .value(":seen", text(phone.as_str()))
                 .value(":seenVerified", AttributeValue::Bool(verified)),
         };
-        Transaction::default().with(write, ()).commit_news(self.0).await
+        Transaction::default().with(write, ()).commit_if_new(self.0).await
     }
 
     /// Counts an order that a customer has got, unless it was counted before; tells whether it was not.
@@ -108,7 +108,7 @@ impl Customers<'_> {
         Transaction::default()
             .with(Write::put(table, completed).when_new(), ())
             .with(count.value(":none", number(0)).value(":one", number(1)), ())
-            .commit_news(self.0)
+            .commit_if_new(self.0)
             .await
     }
 

@@ -1,4 +1,4 @@
-//! Holds: the stock that a customer's unpaid orders keep from everybody else. Their number and size are limited, else somebody
+//! Reservations: the stock that a customer's unpaid orders keep from everybody else. Their number and size are limited, else somebody
 //! without money could empty the shop.
 
 use crate::{OrderId, ProductId, Refusal, order::Order};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What the unpaid orders of one customer hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holds {
+pub struct Reservations {
     /// How often they changed.
     pub version: u64,
     /// The units of each product, by order.
@@ -16,7 +16,7 @@ pub struct Holds {
 
 /// How much the unpaid orders of one customer may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HoldLimits {
+pub struct ReservationLimits {
     /// Orders.
     pub orders: u32,
     /// Units of one product, over all of them.
@@ -24,18 +24,18 @@ pub struct HoldLimits {
 }
 
 /// The units of each product that an order holds.
-pub fn held_units(order: &Order) -> BTreeMap<ProductId, u32> {
+pub fn reserved_units(order: &Order) -> BTreeMap<ProductId, u32> {
     order.lines.iter().map(|line| (line.product_id.clone(), line.quantity.get())).collect()
 }
 
-impl Holds {
+impl Reservations {
     /// These holds and those of a new order, unless a limit is reached.
-    pub fn with(&self, order: &Order, limits: HoldLimits) -> Result<Self, Refusal> {
+    pub fn with(&self, order: &Order, limits: ReservationLimits) -> Result<Self, Refusal> {
         if self.orders.len() >= usize::try_from(limits.orders).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyUnpaidOrders { limit: limits.orders });
         }
         let mut holds = Self { version: self.version + 1, orders: self.orders.clone() };
-        holds.orders.insert(order.order_id.clone(), held_units(order));
+        holds.orders.insert(order.order_id.clone(), reserved_units(order));
         for line in &order.lines {
             let held = holds.orders.values().filter_map(|units| units.get(&line.product_id));
             if held.fold(0_u32, |sum, units| sum.saturating_add(*units)) > limits.units {

@@ -29,12 +29,12 @@ pub(crate) enum Round {
 
 /// A function and what feeds it.
 #[derive(Debug)]
-pub(crate) enum Feeding {
+pub(crate) enum EventSourceMapping {
     Queue(QueueFeeding),
     Stream(Box<StreamFeeding>),
 }
 
-impl Feeding {
+impl EventSourceMapping {
     /// One for each function that is fed.
     pub(crate) fn all(
         template: &Template,

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 /// A successful answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     status: u16,
     content_type: &'static str,
     body: Result<String, String>,
     headers: Vec<(&'static str, String)>,
 }
 
-impl Answer {
+impl Response {
     /// 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).map_err(|error| error.to_string());

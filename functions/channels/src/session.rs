@@ -3,7 +3,7 @@
 use domain::{ChannelId, Fault, NotStarted, Open, Refusal, Timestamp, Variables};
 use edge::Environment;
 use partners::{
-    channels::{self, InvalidCredentials, KINDS, Kind, Trouble},
+    channels::{self, ChannelError, InvalidCredentials, KINDS, Kind},
     receiver::Reach,
 };
 use serde_json::Value;
@@ -97,22 +97,22 @@ impl Accounts {
 
 /// Why a step is not taken, or not to its end.
 #[derive(Debug)]
-pub(crate) enum Halt {
+pub(crate) enum StepError {
     /// The marketplace is in trouble, or will not have it.
-    Trouble(Trouble),
+    Channel(ChannelError),
     /// It is not the account's turn for so long.
     Wait(Duration),
     /// The machinery failed.
     Fault(Fault),
 }
 
-impl From<Trouble> for Halt {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ChannelError> for StepError {
+    fn from(trouble: ChannelError) -> Self {
+        Self::Channel(trouble)
     }
 }
 
-impl From<Fault> for Halt {
+impl From<Fault> for StepError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
@@ -129,17 +129,17 @@ pub(crate) struct Session<'a> {
 
 impl Session<'_> {
     /// Waits for the account's turn.
-    pub(crate) async fn turn(&self) -> Result<(), Halt> {
+    pub(crate) async fn turn(&self) -> Result<(), StepError> {
         let turn =
             self.store.channels().take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;
-        turn.map_err(Halt::Wait)
+        turn.map_err(StepError::Wait)
     }
 
     /// Leaves the account alone, if that is what the marketplace wants; tells how long to wait before it is asked again, if that is
     /// not in vain after so many times.
-    pub(crate) async fn heed(&self, trouble: &Trouble, times: u32) -> Result<Option<Duration>, Fault> {
+    pub(crate) async fn heed(&self, trouble: &ChannelError, times: u32) -> Result<Option<Duration>, Fault> {
         let wait = wait_for(trouble, times);
-        if let (Some(wait), Trouble::TooOften | Trouble::LeftAlone(_)) = (wait, trouble) {
+        if let (Some(wait), ChannelError::RateLimited | ChannelError::CoolingDown(_)) = (wait, trouble) {
             self.rest(wait).await?;
         }
         Ok(wait)
@@ -155,13 +155,13 @@ impl Session<'_> {
 }
 
 /// How long to wait before a marketplace that was in trouble so often in a row is asked again; none, if it is in vain.
-fn wait_for(trouble: &Trouble, troubles: u32) -> Option<Duration> {
+fn wait_for(trouble: &ChannelError, troubles: u32) -> Option<Duration> {
     let doubled = |first: Duration| first * 2_u32.pow(troubles.saturating_sub(1).min(6));
     let wait = match trouble {
-        Trouble::Refused(_) | Trouble::Rejected(_) => None,
-        Trouble::LeftAlone(rest) => Some(*rest),
-        Trouble::TooOften => Some(doubled(Duration::from_secs(2))),
-        Trouble::OutOfOrder(_) | Trouble::TooSlow => Some(doubled(Duration::from_secs(10))),
+        ChannelError::Unauthorized(_) | ChannelError::Rejected(_) => None,
+        ChannelError::CoolingDown(rest) => Some(*rest),
+        ChannelError::RateLimited => Some(doubled(Duration::from_secs(2))),
+        ChannelError::Unavailable(_) | ChannelError::TimedOut => Some(doubled(Duration::from_secs(10))),
     };
     wait.filter(|_| troubles <= MOST_TROUBLES)
 }

@@ -6,7 +6,9 @@ use crate::{
     keys,
     orders::order_in_image,
 };
-use domain::{Fault, OrderId, SourceId, Timestamp, channel::Pieces, external::SourceRevision, order::Change};
+use domain::{
+    Fault, OrderId, SourceId, Timestamp, channel::ChannelOrderState, external::SourceRevision, order::Change,
+};
 use events::{Envelope, Order, order_event};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +17,7 @@ const BY_SOURCE: &str = "by-source";
 
 /// An order that another system made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CollectedOrder {
+pub struct ExternalOrderRow {
     /// The order as everybody sees it; its version counts the changes that we were told.
     pub order: Order,
     /// What the last change was.
@@ -25,7 +27,7 @@ pub struct CollectedOrder {
     /// When it took its status, if that was told by itself: what is told of the whole order and older leaves the status alone.
     pub status_at: Option<Timestamp>,
     /// All that a sales channel told of it, if one made it.
-    pub pieces: Option<Pieces>,
+    pub order_state: Option<ChannelOrderState>,
 }
 
 /// The attributes of its row that the order itself does not have.
@@ -37,27 +39,31 @@ struct RowOnly {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pieces: Option<Pieces>,
+    order_state: Option<ChannelOrderState>,
 }
 
-impl CollectedOrder {
+impl ExternalOrderRow {
     pub(crate) fn of(item: Item) -> Result<Self, Fault> {
-        let RowOnly { last_change, revision, status_at, pieces } = read(item.clone())?;
-        Ok(Self { order: read(item)?, last_change, revision, status_at, pieces })
+        let RowOnly { last_change, revision, status_at, order_state } = read(item.clone())?;
+        Ok(Self { order: read(item)?, last_change, revision, status_at, order_state })
     }
 
     fn item(&self) -> Result<Item, Fault> {
-        let Self { order, last_change, revision, status_at, pieces } = self;
+        let Self { order, last_change, revision, status_at, order_state } = self;
         let mut item = row(&keys::collected(&order.order_id), order)?;
-        let row_only =
-            RowOnly { last_change: *last_change, revision: *revision, status_at: *status_at, pieces: pieces.clone() };
+        let row_only = RowOnly {
+            last_change: *last_change,
+            revision: *revision,
+            status_at: *status_at,
+            order_state: order_state.clone(),
+        };
         item.extend(serde_dynamo::to_item::<_, Item>(row_only).map_err(Fault::broken)?);
         Ok(item)
     }
 }
 
 /// The event that an image of the stream is, of an order of ours or of one that was collected.
-pub fn told_by_image(sk: &str, image: serde_dynamo::Item) -> Result<Envelope<Order>, Fault> {
+pub fn event_in_image(sk: &str, image: serde_dynamo::Item) -> Result<Envelope<Order>, Fault> {
     if sk == keys::COLLECTED {
         let RowOnly { last_change, .. } = serde_dynamo::from_item(image.clone()).map_err(Fault::broken)?;
         Ok(order_event(serde_dynamo::from_item(image).map_err(Fault::broken)?, last_change))
@@ -69,18 +75,18 @@ pub fn told_by_image(sk: &str, image: serde_dynamo::Item) -> Result<Envelope<Ord
 
 impl ExternalOrders<'_> {
     /// An order that another system made, as it was told of last.
-    pub async fn get(self, id: &OrderId) -> Result<Option<CollectedOrder>, Fault> {
-        self.0.get(&self.0.tables.orders, &keys::collected(id)).await?.map(CollectedOrder::of).transpose()
+    pub async fn get(self, id: &OrderId) -> Result<Option<ExternalOrderRow>, Fault> {
+        self.0.get(&self.0.tables.orders, &keys::collected(id)).await?.map(ExternalOrderRow::of).transpose()
     }
 
     /// Keeps an order that another system made, if it is still at the version that was seen (0: if nobody told of it); tells
     /// whether it did.
-    pub async fn put(self, collected: &CollectedOrder, seen_version: u32) -> Result<bool, Fault> {
-        Transaction::default().with(self.write(collected, seen_version)?, ()).commit_news(self.0).await
+    pub async fn put(self, collected: &ExternalOrderRow, seen_version: u32) -> Result<bool, Fault> {
+        Transaction::default().with(self.write(collected, seen_version)?, ()).commit_if_new(self.0).await
     }
 
-    /// The write of [`Store::put_collected`].
-    pub(crate) fn write(self, collected: &CollectedOrder, seen_version: u32) -> Result<Write, Fault> {
+    /// The write of [`Store::put_external`].
+    pub(crate) fn write(self, collected: &ExternalOrderRow, seen_version: u32) -> Result<Write, Fault> {
         let put = Write::put(&self.0.tables.orders, collected.item()?);
         Ok(match seen_version {
             0 => put.when_new(),
