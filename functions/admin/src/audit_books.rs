@@ -92,7 +92,7 @@ const LAWS: [&str; 20] = [
 ];
 
 /// Violations that a report holds at the most: a row of DynamoDB has 400 KB.
-const MOST_VIOLATIONS: usize = 300;
+const MAX_VIOLATIONS: usize = 300;
 
 /// How often a suspicion is looked into before it is left to the next audit.
 const LOOKS: usize = 3;
@@ -129,7 +129,7 @@ impl Findings {
     }
 
     fn violation(&mut self, law: &str, key: String, expected: impl ToString, actual: impl ToString) {
-        if self.violations.len() < MOST_VIOLATIONS {
+        if self.violations.len() < MAX_VIOLATIONS {
             let (expected, actual) = (expected.to_string(), actual.to_string());
             self.violations.push(Violation { law: law.to_owned(), key, expected, actual });
         }

@@ -11,7 +11,7 @@ use store::{
 
 /// The shortest and the longest interval between collections, in minutes, and the usual one.
 pub(crate) const INTERVALS: std::ops::RangeInclusive<u32> = 1..=1_440;
-pub(crate) const USUAL_INTERVAL: u32 = 10;
+pub(crate) const DEFAULT_INTERVAL: u32 = 10;
 
 /// The longest name of a channel, in characters.
 const MAX_NAME: usize = 100;

@@ -12,7 +12,7 @@ use crate::{
 };
 use domain::{Fault, NotStarted, Open, Timestamp};
 use edge::{DeadLetterError, Environment, Function, Message};
-use partners::channels::{ChannelError, LONGEST_WINDOW};
+use partners::channels::{ChannelError, MAX_WINDOW};
 use std::time::Duration;
 use store::{
     Store,
@@ -26,7 +26,7 @@ const LONGEST_OPEN: Duration = Duration::from_hours(90 * 24);
 const PRODUCTS_EVERY: Duration = Duration::from_hours(24);
 
 /// How often a stock is sent on at the most: what stays in vain, the next collection tells.
-const MOST_SENT: u32 = 3;
+const MAX_SENT: u32 = 3;
 
 /// How long a stock waits within its function for the account's turn; longer waits are the queue's.
 const STOCK_WAITS: Duration = Duration::from_secs(2);
@@ -40,13 +40,13 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Collector {
+struct Resources {
     store: Store,
     accounts: Accounts,
     queue: Queue,
 }
 
-impl Open<Environment> for Collector {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, accounts: env.open()?, queue: env.open()? })
     }
@@ -63,29 +63,29 @@ pub enum NotCollected {
     DeadLetterError(#[from] DeadLetterError),
 }
 
-async fn handle(collector: Collector, message: Message) -> Result<(), NotCollected> {
-    let store = collector.store.until(message.deadline);
+async fn handle(resources: Resources, message: Message) -> Result<(), NotCollected> {
+    let store = resources.store.until(message.deadline);
     let done = if let Ok(due) = message.json::<DueRun>() {
-        collect(&collector, &store, &due, message.deadline).await
+        collect(&resources, &store, &due, message.deadline).await
     } else {
         match message.json::<DueStock>() {
-            Ok(due) => tell_stock(&collector, &store, due, message.deadline).await,
-            Err(not_json) => return Ok(collector.queue.0.dead_letter(&message, not_json).await?),
+            Ok(due) => tell_stock(&resources, &store, due, message.deadline).await,
+            Err(not_json) => return Ok(resources.queue.0.dead_letter(&message, not_json).await?),
         }
     };
     if done.is_err() {
-        collector.queue.0.hide(&message, Duration::ZERO).await;
+        resources.queue.0.hide(&message, Duration::ZERO).await;
     }
     Ok(done?)
 }
 
 /// Goes on with a run, as far as there is time.
-async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: Timestamp) -> Result<(), Fault> {
+async fn collect(resources: &Resources, store: &Store, due: &DueRun, deadline: Timestamp) -> Result<(), Fault> {
     let Some(channel) = store.channels().get(&due.channel_id).await?.filter(|channel| channel.active) else {
         return Ok(());
     };
     let Some(mut collection) = store.channels().collection(&due.channel_id).await? else { return Ok(()) };
-    let account = match collector.accounts.of(&channel).await {
+    let account = match resources.accounts.of(&channel).await {
         Ok(account) => account,
         Err(fault) => return cannot_open(store, &channel, collection, due, fault).await,
     };
@@ -117,7 +117,7 @@ async fn collect(collector: &Collector, store: &Store, due: &DueRun, deadline: T
         let step = if store.now() > patience {
             Err(StepError::Wait(Duration::ZERO))
         } else {
-            step(&collector.queue, &session, &mut collection, &mut run).await
+            step(&resources.queue, &session, &mut collection, &mut run).await
         };
         let trouble = match step {
             Ok(()) => {
@@ -176,7 +176,7 @@ async fn begin(session: &Session<'_>, collection: &mut Collection, due: &DueRun,
         let oldest = session.store.channel_orders().open_since(&due.channel_id, now.minus(LONGEST_OPEN)).await?;
         from = oldest.map_or(since, |oldest| oldest.min(since));
     }
-    let window = session.account.channel.begin(from, now, LONGEST_WINDOW);
+    let window = session.account.channel.begin(from, now, MAX_WINDOW);
     let expires_soon = expire_at(session.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
     if let Some(at) = expires_soon {
         // An alarm listens for these words.
@@ -245,13 +245,13 @@ async fn end(store: &Store, channel: &Channel, mut collection: Collection, mut r
 }
 
 /// Tells a channel of a stock that changed elsewhere. Where that stays in vain, its next collection does.
-async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadline: Timestamp) -> Result<(), Fault> {
+async fn tell_stock(resources: &Resources, store: &Store, due: DueStock, deadline: Timestamp) -> Result<(), Fault> {
     let Some(channel) = store.channels().get(&due.channel_id).await?.filter(|channel| channel.active) else {
         return Ok(());
     };
     let known = store.channel_products().mappings_of(&due.channel_id, std::slice::from_ref(&due.external_id)).await?;
     let Some(mapping) = known.into_values().next() else { return Ok(()) };
-    let account = collector.accounts.of(&channel).await?;
+    let account = resources.accounts.of(&channel).await?;
     let patience = store.now().plus(STOCK_WAITS).min(deadline.minus(account.kind.step_takes));
     let session = Session { store, channel: &channel, account: &account, patience };
     let wait = match session.tell(mapping, false).await {
@@ -263,8 +263,8 @@ async fn tell_stock(collector: &Collector, store: &Store, due: DueStock, deadlin
             session.heed(&trouble, due.sent + 1).await?
         }
     };
-    match wait.filter(|_| due.sent < MOST_SENT) {
-        Some(wait) => collector.queue.ask(&DueStock { sent: due.sent + 1, ..due }, wait).await,
+    match wait.filter(|_| due.sent < MAX_SENT) {
+        Some(wait) => resources.queue.ask(&DueStock { sent: due.sent + 1, ..due }, wait).await,
         None => Ok(()),
     }
 }

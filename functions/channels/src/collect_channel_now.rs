@@ -33,20 +33,20 @@ pub struct Asked {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     queue: Queue,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
-    let store = desk.store.until(request.deadline);
+    let store = resources.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     if !channel.active {
         return Err(Refusal::ChannelInactive.into());
@@ -56,7 +56,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
     if is_new {
         // Where this fails, the schedule sends it.
         let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
-        desk.queue.ask(&due, Duration::ZERO).await?;
+        resources.queue.ask(&due, Duration::ZERO).await?;
     }
     Ok(Response::accepted(&Asked { run_id }))
 }

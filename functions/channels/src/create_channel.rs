@@ -1,7 +1,7 @@
 //! `POST /api/v1/admin/channels` registers an account with a marketplace (채널 등록). Its credentials are sealed, and never shown.
 
 use crate::{
-    channel_response::{ChannelResponse, USUAL_INTERVAL, checked_interval, checked_name},
+    channel_response::{ChannelResponse, DEFAULT_INTERVAL, checked_interval, checked_name},
     session::{checked, seal},
 };
 use domain::{ChannelId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use store::{Store, channels::Channel, vault::Vault};
 
 /// Channels at the most.
-const MOST_CHANNELS: usize = 100;
+const MAX_CHANNELS: usize = 100;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -56,28 +56,28 @@ pub struct CreateChannel {
 }
 
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct Resources {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) reach: Reach,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let reach = Reach { allows_loopback: env.allows_loopback };
         Ok(Self { store: env.open()?, vault: env.open()?, reach })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let asked: CreateChannel = request.json()?;
     let Some(kind) = kind(&asked.kind) else {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         return Err(Refusal::field("type", format!("must be one of {}", names.join(", "))).into());
     };
-    let account = checked(kind, &asked.credentials, desk.reach)?;
+    let account = checked(kind, &asked.credentials, resources.reach)?;
     let name = checked_name(asked.name)?;
-    let interval_minutes = checked_interval(asked.interval_minutes.unwrap_or(USUAL_INTERVAL))?;
+    let interval_minutes = checked_interval(asked.interval_minutes.unwrap_or(DEFAULT_INTERVAL))?;
     let active = asked.active.unwrap_or(true);
     let key = request.idempotency_key()?;
     let meaning = format!("{name}/{}/{account:?}/{interval_minutes}/{active}", kind.name);
@@ -87,16 +87,16 @@ async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
         (None, Some(key)) => ChannelId::of_key(key),
         (None, None) => ChannelId::from_ulid(request.ids().ulid()),
     };
-    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let (store, now) = (resources.store.until(request.deadline), request.now);
     let channels = store.channels().all().await?;
     if let Some(known) = channels.iter().find(|known| known.channel_id == channel_id) {
         return registered_before(known, registered_by.as_ref());
     }
-    if channels.len() >= MOST_CHANNELS {
-        return Err(Refusal::field("name", format!("there are {MOST_CHANNELS} channels already")).into());
+    if channels.len() >= MAX_CHANNELS {
+        return Err(Refusal::field("name", format!("there are {MAX_CHANNELS} channels already")).into());
     }
     let channel = Channel {
-        credentials: seal(&desk.vault, &channel_id, &asked.credentials).await?,
+        credentials: seal(&resources.vault, &channel_id, &asked.credentials).await?,
         channel_id,
         name,
         kind: kind.name.to_owned(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use store::{PageRequest, Store};
 
 /// How many pages are looked through at the most for orders of a status.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -101,7 +101,7 @@ async fn of_channel(
 
 async fn of_all(store: &Store, status: Option<Status>, limit: u16, before: Option<u64>) -> Result<Listed, Failure> {
     let (mut orders, mut next) = (Vec::new(), before);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let (entries, reached) = store.change_feed().latest(next, limit).await?;
         for entry in entries.into_iter().filter(|entry| status.is_none_or(|status| entry.order.status == status)) {
             orders.push(ListedOrder { order: entry.order, recipient: None });

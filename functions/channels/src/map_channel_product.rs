@@ -42,22 +42,22 @@ pub struct MapProduct {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     queue: Queue,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let external: ProductId = request.path("externalId")?;
     let MapProduct { product_id } = request.json()?;
-    let store = desk.store.until(request.deadline);
+    let store = resources.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     let product = match store.channel_products().get(&id, &external).await? {
         Some(product) => product,
@@ -84,7 +84,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
                 error: None,
             });
             let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
-            ask_to_tell(&store, &desk.queue, &ours, None).await;
+            ask_to_tell(&store, &resources.queue, &ours, None).await;
             return Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
         }
     }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The pauses of messages that fail by our own fault.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 /// A queue delays a message for a quarter of an hour at the most.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// That a run is due, as the queue is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub(crate) struct Queue(pub(crate) SourceQueue);
 
 impl Open<Environment> for Queue {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self(SourceQueue::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?))
+        Ok(Self(SourceQueue::open(env, "COLLECT_CHANNEL_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?))
     }
 }
 
@@ -48,6 +48,6 @@ impl Queue {
     /// Asks for something to be done, now or later.
     pub(crate) async fn ask(&self, due: &impl Serialize, wait: Duration) -> Result<(), Fault> {
         let body = serde_json::to_string(due).map_err(Fault::broken)?;
-        self.0.send(&body, wait.min(LONGEST_DELAY)).await.map_err(Fault::busy)
+        self.0.send(&body, wait.min(MAX_DELAY)).await.map_err(Fault::busy)
     }
 }

@@ -10,7 +10,7 @@ use domain::{
     ChannelId, Timestamp,
     channel::{ChannelOrderUpdate, Item},
 };
-use partners::channels::{ChannelError, LONGEST_WINDOW, Place};
+use partners::channels::{ChannelError, MAX_WINDOW, Place};
 use std::{collections::BTreeMap, time::Duration};
 use store::{
     PageRequest,
@@ -31,10 +31,10 @@ const STOCKS_IN_TROUBLE: u32 = 2;
 const REPACKED_TRIES: u32 = 3;
 
 /// A window is not made smaller than this.
-const SMALLEST_WINDOW: Duration = Duration::from_hours(1);
+const MIN_WINDOW: Duration = Duration::from_hours(1);
 
 /// A listing of orders that has not come to its end after so many calls has none.
-const MOST_CALLS: u32 = 10_000;
+const MAX_CALLS: u32 = 10_000;
 
 /// Makes one call, stores what it told, and moves the place on.
 pub(crate) async fn step(
@@ -66,16 +66,16 @@ struct Listed {
 
 /// What begins at `from`, in a window that is not too large for the marketplace.
 fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Stage {
-    let most = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
+    let most = run.window_seconds.map_or(MAX_WINDOW, Duration::from_secs);
     let window = session.account.channel.begin(from, run.until, most);
     Stage::Orders { place: window.first.text(), from: Some(from), until: window.until }
 }
 
 /// A page took too long: the window begins anew, half as large, unless it is as small as it may be.
 fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), StepError> {
-    let known = run.window_seconds.map_or(LONGEST_WINDOW, Duration::from_secs);
+    let known = run.window_seconds.map_or(MAX_WINDOW, Duration::from_secs);
     let half = listed.from.until(listed.until).min(known) / 2;
-    if half < SMALLEST_WINDOW {
+    if half < MIN_WINDOW {
         return Err(StepError::Channel(ChannelError::TimedOut));
     }
     run.window_seconds = Some(half.as_secs());
@@ -95,7 +95,7 @@ async fn orders(
     Listed { place, from, until }: &Listed,
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
-    if run.calls >= MOST_CALLS {
+    if run.calls >= MAX_CALLS {
         return Err(StepError::Channel(ChannelError::Rejected("the listing of orders comes to no end".into())));
     }
     session.turn().await?;

@@ -22,26 +22,26 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Scheduler {
+struct Resources {
     store: Store,
     queue: Queue,
 }
 
-impl Open<Environment> for Scheduler {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, queue: env.open()? })
     }
 }
 
-async fn handle(scheduler: Scheduler, tick: Tick) -> Result<(), Fault> {
-    let store = scheduler.store.until(tick.deadline);
+async fn handle(resources: Resources, tick: Tick) -> Result<(), Fault> {
+    let store = resources.store.until(tick.deadline);
     let channels = store.channels().all().await?;
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
     let collections = store.channels().collections(&ids).await?;
     for (channel, (collection, asked)) in channels.iter().zip(collections) {
         let due = collection.and_then(|collection| due(channel, &collection, asked, tick.now));
         if let Some(due) = due {
-            scheduler.queue.ask(&due, Duration::ZERO).await?;
+            resources.queue.ask(&due, Duration::ZERO).await?;
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use store::{
 };
 
 /// How often in a row a marketplace may be in trouble before a run is given up.
-const MOST_TROUBLES: u32 = 5;
+const MAX_TROUBLES: u32 = 5;
 
 /// KMS seals no more than this, in bytes.
 const LONGEST_CREDENTIALS: usize = 4_096;
@@ -163,5 +163,5 @@ fn wait_for(trouble: &ChannelError, troubles: u32) -> Option<Duration> {
         ChannelError::RateLimited => Some(doubled(Duration::from_secs(2))),
         ChannelError::Unavailable(_) | ChannelError::TimedOut => Some(doubled(Duration::from_secs(10))),
     };
-    wait.filter(|_| troubles <= MOST_TROUBLES)
+    wait.filter(|_| troubles <= MAX_TROUBLES)
 }

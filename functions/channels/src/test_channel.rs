@@ -36,22 +36,22 @@ pub struct Tested {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     accounts: Accounts,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, accounts: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
-    let store = desk.store.until(request.deadline);
+    let store = resources.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
-    let account = desk.accounts.of(&channel).await?;
+    let account = resources.accounts.of(&channel).await?;
     let patience = request.deadline.minus(CALLS_TAKE);
     let session = Session { store: &store, channel: &channel, account: &account, patience };
     let tested = match session.turn().await {

@@ -3,7 +3,7 @@
 
 use crate::{
     channel_response::{ChannelResponse, checked_interval, checked_name},
-    create_channel::Desk,
+    create_channel::Resources,
     session::{checked, seal},
 };
 use domain::{ChannelId, Failure, Fault, Refusal, RefusalKind, Role};
@@ -47,23 +47,23 @@ pub struct UpdateChannel {
     active: Option<bool>,
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let id: ChannelId = request.path("channelId")?;
     let UpdateChannel { name, credentials, interval_minutes, active } = request.json()?;
     let name = name.map(checked_name).transpose()?;
     let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
-    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let (store, now) = (resources.store.until(request.deadline), request.now);
     for _ in 0..ATTEMPTS {
         let known = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
             let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
-            if checked(kind, credentials, desk.reach)? != channel.account {
+            if checked(kind, credentials, resources.reach)? != channel.account {
                 return Err(
                     Refusal::field("credentials", "are of another account, which would be another channel").into()
                 );
             }
-            channel.credentials = seal(&desk.vault, &id, credentials).await?;
+            channel.credentials = seal(&resources.vault, &id, credentials).await?;
             channel.credentials_since = now;
         }
         channel.name = name.clone().unwrap_or(channel.name);

@@ -23,7 +23,7 @@ use store::{
 const ATTEMPTS: usize = 8;
 
 /// Stocks that one transaction changes at the most: each is three writes.
-const MOST_CHANGES: usize = 30;
+const MAX_CHANGES: usize = 30;
 
 /// What came of what was told.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ async fn keep_one(
         if !order_state.is_fully_reserved() {
             let reserved: BTreeSet<&ProductId> = order_state.reserved_products().collect();
             let reserved: Vec<ProductId> = reserved.into_iter().cloned().collect();
-            changes = order_state.reserve(&store.stock().quantities(&reserved).await?, MOST_CHANGES);
+            changes = order_state.reserve(&store.stock().quantities(&reserved).await?, MAX_CHANGES);
         }
         if seen.is_some() && order_state == before {
             break;
@@ -153,7 +153,7 @@ async fn keep_one(
         if store.channel_orders().put(&as_kept).await? {
             is_news = true;
             kept.moved.extend(changes.iter().map(|change| change.product_id.clone()));
-            if changes.len() < MOST_CHANGES {
+            if changes.len() < MAX_CHANGES {
                 break;
             }
         } else if round + 1 == ATTEMPTS {

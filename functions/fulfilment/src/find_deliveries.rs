@@ -11,11 +11,11 @@ use std::str::FromStr;
 use store::{Store, deliveries::Delivery, keys::Near};
 
 /// How far a rider looks, if nothing is said, and at the most.
-const USUAL_RADIUS_METERS: u32 = 3_000;
-const MOST_RADIUS_METERS: u32 = 20_000;
+const DEFAULT_RADIUS_METERS: u32 = 3_000;
+const MAX_RADIUS_METERS: u32 = 20_000;
 
 /// How far north or south anybody looks, in degrees: beyond, a circle is all around the pole, and there is no street.
-const MOST_LATITUDE: i64 = 85;
+const MAX_LATITUDE: i64 = 85;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -113,12 +113,12 @@ impl FromStr for Place {
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let centre = Position { lat: needed(&request, "lat")?, lng: needed(&request, "lng")? };
-    if centre.lat.e7().abs() > MOST_LATITUDE * 10_000_000 {
-        return Err(Refusal::field("lat", format!("must be -{MOST_LATITUDE} to {MOST_LATITUDE}")).into());
+    if centre.lat.e7().abs() > MAX_LATITUDE * 10_000_000 {
+        return Err(Refusal::field("lat", format!("must be -{MAX_LATITUDE} to {MAX_LATITUDE}")).into());
     }
-    let radius = request.query("radiusMeters")?.unwrap_or(USUAL_RADIUS_METERS);
-    if !(1..=MOST_RADIUS_METERS).contains(&radius) {
-        return Err(Refusal::field("radiusMeters", format!("must be 1 to {MOST_RADIUS_METERS}")).into());
+    let radius = request.query("radiusMeters")?.unwrap_or(DEFAULT_RADIUS_METERS);
+    if !(1..=MAX_RADIUS_METERS).contains(&radius) {
+        return Err(Refusal::field("radiusMeters", format!("must be 1 to {MAX_RADIUS_METERS}")).into());
     }
     let whom = request.query("near")?.map_or(Near::Customer, |Asked(whom)| whom);
     let (limit, after) = request.page::<Place>()?;

@@ -15,7 +15,7 @@ const EARTH_RADIUS_METERS: f64 = 6_371_008.8;
 const PRECISIONS: std::ops::RangeInclusive<u32> = 4..=6;
 
 /// So many cells are searched at the most, where a coarser precision can do with them.
-const MOST_CELLS: u64 = 9;
+const MAX_CELLS: u64 = 9;
 
 fn radians(degrees: Degrees) -> f64 {
     (f64::from(i32::try_from(degrees.e7()).unwrap_or_default()) / 1e7).to_radians()
@@ -50,7 +50,7 @@ pub(crate) fn cells_around(centre: Position, radius_meters: u32) -> Vec<Cell> {
         let columns = steps(reach_east, 2.0 * PI, cell.columns());
         (cell, rows, columns)
     };
-    let is_few = |(_, rows, columns): &(Cell, u64, u64)| (2 * rows + 1) * (2 * columns + 1) <= MOST_CELLS;
+    let is_few = |(_, rows, columns): &(Cell, u64, u64)| (2 * rows + 1) * (2 * columns + 1) <= MAX_CELLS;
     let finest = PRECISIONS.rev().map(neighbours).find(is_few);
     let (cell, rows, columns) = finest.unwrap_or_else(|| neighbours(*PRECISIONS.start()));
     cell.with_neighbours(rows, columns)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use store::{Store, change_feed::Entry};
 
 /// How many pages are looked through at the most for changes that are new enough: a time leads to the beginning of its hour.
-const MOST_PAGES: usize = 50;
+const MAX_PAGES: usize = 50;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -82,7 +82,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     };
     let is_asked_for = |entry: &Entry| since.is_none_or(|since| entry.order.updated_at >= since);
     let (mut changes, mut reached) = (Vec::new(), after);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let (entries, next) = store.change_feed().after(reached, limit).await?;
         changes = entries.into_iter().filter(is_asked_for).map(ChangedOrder::from).collect();
         let is_the_end = next == reached;

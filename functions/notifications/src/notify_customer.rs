@@ -25,10 +25,10 @@ use store::{
 pub const SHED_AFTER: Duration = Duration::from_mins(5);
 
 /// The pause after the first failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 /// So many deliveries without success, over some ten minutes, are told as an error.
 const TOLD_AFTER: u32 = 8;
@@ -45,17 +45,17 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     notifier: Arc<dyn Notifier>,
     breaker: Breaker,
     texts: Texts,
     /// What the notifier calls a template, where that is not what we call it.
     template_ids: HashMap<String, String>,
-    pacer: SourceQueue,
+    queue: SourceQueue,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let notifier = notifiers::open(env)?;
         let ids = env.variable("ALIMTALK_TEMPLATE_IDS").unwrap_or_default();
@@ -65,7 +65,7 @@ impl Open<Environment> for Desk {
             notifier,
             texts: Texts::read()?,
             template_ids: template_ids(&ids)?,
-            pacer: SourceQueue::open(env, "NOTIFY_CUSTOMER_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            queue: SourceQueue::open(env, "NOTIFY_CUSTOMER_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?,
         })
     }
 }
@@ -100,15 +100,15 @@ pub enum NotifyError {
     DeadLetterError(#[from] DeadLetterError),
 }
 
-async fn handle(desk: Desk, message: Message) -> Result<(), NotifyError> {
+async fn handle(resources: Resources, message: Message) -> Result<(), NotifyError> {
     let order = match message.json::<Envelope<Order>>() {
         Ok(Envelope { data: order, .. }) => order,
-        Err(not_json) => return Ok(desk.pacer.dead_letter(&message, not_json).await?),
+        Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
     };
     let order_id = order.order_id.clone();
-    let Err(not_told) = tell(&desk, &message, order).await else { return Ok(()) };
+    let Err(not_told) = tell(&resources, &message, order).await else { return Ok(()) };
     let at_least = if let NotifyError::CircuitOpen(CircuitOpen(wait)) = &not_told { *wait } else { Duration::ZERO };
-    desk.pacer.hide(&message, at_least).await;
+    resources.queue.hide(&message, at_least).await;
     if message.receive_count >= TOLD_AFTER {
         // An alarm listens for these words.
         tracing::error!(order = %order_id, error = %not_told, "a customer is not told");
@@ -116,13 +116,13 @@ async fn handle(desk: Desk, message: Message) -> Result<(), NotifyError> {
     Err(not_told)
 }
 
-async fn tell(desk: &Desk, message: &Message, order: Order) -> Result<(), NotifyError> {
-    let Some(text) = desk.texts.of(&order) else { return Ok(()) };
-    let store = desk.store.until(message.deadline);
+async fn tell(resources: &Resources, message: &Message, order: Order) -> Result<(), NotifyError> {
+    let Some(text) = resources.texts.of(&order) else { return Ok(()) };
+    let store = resources.store.until(message.deadline);
     let Some((to, wanted)) = reach(&store, &order.customer_id).await? else { return Ok(()) };
     let known = store.notifications().of_version(&order.order_id, order.version).await?;
     let is_late = message.waiting_since.plus(SHED_AFTER) < message.now;
-    let errand = Errand { desk, store, order, text, to, known, is_late, deadline: message.deadline };
+    let errand = Errand { resources, store, order, text, to, known, is_late, deadline: message.deadline };
     if wanted.kakao && errand.by_kakao(wanted.sms).await? == Outcome::Reached {
         return Ok(());
     }
@@ -138,7 +138,7 @@ async fn reach(store: &Store, customer: &CustomerId) -> Result<Option<(Dialled, 
 
 /// One thing to tell one customer.
 struct Errand<'a> {
-    desk: &'a Desk,
+    resources: &'a Resources,
     store: Store,
     order: Order,
     text: &'a Text,
@@ -177,13 +177,13 @@ impl Errand<'_> {
             Some(NotificationStatus::Failed | NotificationStatus::Shed) => return Ok(Outcome::NotReached),
             Some(NotificationStatus::Sending) | None => {}
         }
-        let admitted = self.desk.breaker.admit(&self.store).await;
+        let admitted = self.resources.breaker.admit(&self.store).await;
         let sheds = self.is_late || admitted.is_err() || self.known(Channel::Sms) == Some(NotificationStatus::Shed);
         if wants_sms && sheds {
             // Before the Alimtalk goes without it: after that nobody would.
             if let Err(not_shed) = self.shed().await {
                 if let Ok(pass) = admitted {
-                    self.desk.breaker.release(&self.store, pass).await;
+                    self.resources.breaker.release(&self.store, pass).await;
                 }
                 return Err(not_shed);
             }
@@ -191,7 +191,7 @@ impl Errand<'_> {
         let permit = admitted?;
         let variables = self.text.variables(&self.order);
         let ours = &self.text.template;
-        let template = self.desk.template_ids.get(ours).unwrap_or(ours).clone();
+        let template = self.resources.template_ids.get(ours).unwrap_or(ours).clone();
         let way = Way::Alimtalk { template, variables, or_else_sms: wants_sms && !sheds };
         self.send(Channel::Kakao, way, permit).await
     }
@@ -205,7 +205,7 @@ impl Errand<'_> {
         if self.is_late {
             return self.shed().await;
         }
-        match self.desk.breaker.admit(&self.store).await {
+        match self.resources.breaker.admit(&self.store).await {
             Ok(pass) => self.send(Channel::Sms, Way::Sms, pass).await.map(drop),
             Err(CircuitOpen(_)) => self.shed().await,
         }
@@ -228,14 +228,14 @@ impl Errand<'_> {
     /// Claims the notification, hands it over, and says what became of it. A crash in between leaves the claim to expire:
     /// then it is handed over again.
     async fn send(&self, channel: Channel, way: Way, permit: Permit) -> Result<Outcome, NotifyError> {
-        let Self { desk, store, order, .. } = self;
+        let Self { resources, store, order, .. } = self;
         let claim = self.notification(channel, NotificationStatus::Sending, store.now());
         if let Err(not_begun) = self.begin(&claim).await {
-            desk.breaker.release(store, permit).await;
+            resources.breaker.release(store, permit).await;
             return Err(not_begun);
         }
         if !store.phones().count_message(&self.to, claim.at).await? {
-            desk.breaker.release(store, permit).await;
+            resources.breaker.release(store, permit).await;
             return self.conclude(&claim, Err(SendError::Refused(DAILY_LIMIT.into()))).await;
         }
         let message = notifiers::Message {
@@ -244,12 +244,12 @@ impl Errand<'_> {
             text: self.text.filled(&self.text.variables(order)),
             way,
         };
-        let sent = desk.notifier.send(&message, store.now()).await;
+        let sent = resources.notifier.send(&message, store.now()).await;
         let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
         let is_tried_again = !matches!(&sent, Ok(()) | Err(SendError::Refused(_)));
         // First what became of the message, for others wait for that; then how the call went.
         let outcome = self.conclude(&claim, sent).await;
-        desk.breaker.record(store, made).await;
+        resources.breaker.record(store, made).await;
         if is_tried_again {
             store.phones().uncount_message(&self.to, claim.at).await?;
         }

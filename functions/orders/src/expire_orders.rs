@@ -15,7 +15,7 @@ use store::{
 };
 
 /// Orders that are ended side by side.
-const SIDE_BY_SIDE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// The time that is kept for the orders under way; what is left is for the next minute.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ async fn expire_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault>
     while store.now().plus(CLOSING_TIME) < tick.deadline {
         let (overdue, next) = store.orders().overdue(shard, tick.now, place).await?;
         let outcomes = stream::iter(overdue).map(|order| expire(store.clone(), order, tick.now));
-        let outcomes: Vec<_> = outcomes.buffer_unordered(SIDE_BY_SIDE).collect().await;
+        let outcomes: Vec<_> = outcomes.buffer_unordered(CONCURRENCY).collect().await;
         failure = outcomes.into_iter().find_map(Result::err).or(failure);
         place = next;
         if place.is_none() {

@@ -80,7 +80,7 @@ const REFUSED_BY_QUEUE: [&str; 5] = [
 ];
 
 /// The longest message, in bytes (SQS: 1 MiB), less some room.
-const LONGEST_MESSAGE: usize = 1_000_000;
+const MAX_MESSAGE: usize = 1_000_000;
 
 impl Open<Environment> for Outbox {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
@@ -163,7 +163,7 @@ impl Outbox {
     pub(crate) async fn dead_letter(&self, records: &[Value], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
         let body = |record: &Value| {
             let body = record.to_string();
-            if body.len() <= LONGEST_MESSAGE {
+            if body.len() <= MAX_MESSAGE {
                 return body;
             }
             let (keys, place) = (&record["dynamodb"]["Keys"], &record["dynamodb"]["SequenceNumber"]);

@@ -22,7 +22,7 @@ use store::{
 };
 
 /// The longest delay of a message (SQS): nothing is due later.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// The function.
 pub fn function() -> Function {
@@ -171,5 +171,5 @@ fn due(image: serde_dynamo::Item, now: Timestamp) -> Result<Option<(String, Dura
     let Attempt { payable, attempt, due_at, .. } = attempt_in_image(image)?;
     let Some(due_at) = due_at else { return Ok(None) };
     let message = serde_json::to_string(&DueAttempt { payable, attempt, due_at })?;
-    Ok(Some((message, now.until(due_at).min(LONGEST_DELAY))))
+    Ok(Some((message, now.until(due_at).min(MAX_DELAY))))
 }

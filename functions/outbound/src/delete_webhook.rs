@@ -13,10 +13,10 @@ use store::{
 };
 
 /// The most deliveries that are given up at once. What is due beyond them waits until the same is asked again, or its row expires.
-const MOST_AT_ONCE: i32 = 1_000;
+const MAX_AT_ONCE: i32 = 1_000;
 
 /// How many are given up side by side.
-const SIDE_BY_SIDE: usize = 20;
+const CONCURRENCY: usize = 20;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -40,8 +40,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     }
     let store = store.until(request.deadline);
     store.webhooks().remove(&name).await?;
-    let all_due = store.webhooks().due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MOST_AT_ONCE).await?;
-    for some in all_due.chunks(SIDE_BY_SIDE) {
+    let all_due = store.webhooks().due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MAX_AT_ONCE).await?;
+    for some in all_due.chunks(CONCURRENCY) {
         try_join_all(some.iter().map(|due| give_up_one(&store, due, &request))).await?;
     }
     Ok(Response::no_content())

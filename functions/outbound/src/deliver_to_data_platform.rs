@@ -1,7 +1,7 @@
 //! `deliver-to-data-platform` brings paid orders to the data platform, one to a request, signed.
 //!
 //! What the data platform will never take goes straight to the dead-letter queue. Everything else stays in the queue and
-//! is tried again, after a pause that doubles up to [`LONGEST_PAUSE`]: an outage of days loses nothing.
+//! is tried again, after a pause that doubles up to [`LONGEST_BACKOFF`]: an outage of days loses nothing.
 
 use domain::{NotStarted, Open, Variables};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// The pause after the first failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
 
 /// The function.
 pub fn function() -> Function {
@@ -21,17 +21,17 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Courier {
+struct Resources {
     data_platform: DataPlatform,
-    pacer: SourceQueue,
+    queue: SourceQueue,
 }
 
-impl Open<Environment> for Courier {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let secret = Secret::parse(&env.require("DATA_PLATFORM_SECRET")?)?;
         Ok(Self {
             data_platform: DataPlatform::new(&env.require("DATA_PLATFORM_URL")?, secret)?,
-            pacer: SourceQueue::open(env, "DATA_PLATFORM_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            queue: SourceQueue::open(env, "DATA_PLATFORM_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?,
         })
     }
 }
@@ -58,16 +58,16 @@ struct Addressed {
     id: String,
 }
 
-async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
+async fn handle(resources: Resources, message: Message) -> Result<(), NotDelivered> {
     let id = match message.json() {
         Ok(Addressed { id }) => id,
-        Err(not_json) => return Ok(courier.pacer.dead_letter(&message, not_json).await?),
+        Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
     };
-    match courier.data_platform.deliver(&id, &message.body, message.now).await {
+    match resources.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),
-        Err(refused @ DeliveryError::Refused(_)) => Ok(courier.pacer.dead_letter(&message, refused).await?),
+        Err(refused @ DeliveryError::Refused(_)) => Ok(resources.queue.dead_letter(&message, refused).await?),
         Err(source @ (DeliveryError::NotNow(_) | DeliveryError::Unreachable(_))) => {
-            let pause = courier.pacer.hide(&message, Duration::ZERO).await;
+            let pause = resources.queue.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })
         }
     }

@@ -13,7 +13,7 @@ use crate::endpoints::{Endpoint, Endpoints, Secrets};
 use domain::{
     DeliveryId, Fault, NotStarted, Open, Timestamp, WebhookName,
     circuit::Thresholds,
-    webhook::{GIVEN_UP_AFTER, LONGEST_REST, pause_after},
+    webhook::{GIVEN_UP_AFTER, MAX_COOL_DOWN, pause_after},
 };
 use edge::{DeadLetterError, Environment, Function, Message, SendError, SourceQueue};
 use events::{Envelope, Order};
@@ -30,10 +30,10 @@ use store::{
 };
 
 /// The pause after the first failure of our own.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 /// What is due sooner than this is sent from here: the schedule would be late for it.
 const SCHEDULED_AFTER: Duration = Duration::from_mins(1);
@@ -53,11 +53,11 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Courier {
+struct Resources {
     endpoints: Endpoints,
     secrets: Secrets,
     sender: Sender,
-    pacer: SourceQueue,
+    queue: SourceQueue,
     thresholds: Thresholds,
     /// One for each endpoint.
     breakers: Arc<Mutex<HashMap<WebhookName, Breaker>>>,
@@ -68,21 +68,21 @@ pub(crate) fn circuit_of(name: &WebhookName) -> String {
     format!("webhook-{name}")
 }
 
-impl Open<Environment> for Courier {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let endpoints = env.open()?;
         Ok(Self {
             secrets: Secrets::open(env, &endpoints)?,
             endpoints,
             sender: Sender::new(Reach { allows_loopback: env.allows_loopback })?,
-            pacer: SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_PAUSE, LONGEST_PAUSE)?,
+            queue: SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?,
             thresholds: env.open()?,
             breakers: Arc::default(),
         })
     }
 }
 
-impl Courier {
+impl Resources {
     fn breaker(&self, name: &WebhookName) -> Breaker {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         breakers.entry(name.clone()).or_insert_with(|| Breaker::new(circuit_of(name), self.thresholds)).clone()
@@ -103,17 +103,17 @@ pub enum NotDelivered {
     DeadLetterError(#[from] DeadLetterError),
 }
 
-async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> {
-    let store = courier.endpoints.store.until(message.deadline);
+async fn handle(resources: Resources, message: Message) -> Result<(), NotDelivered> {
+    let store = resources.endpoints.store.until(message.deadline);
     let done = match message.json::<DueWebhookDelivery>() {
-        Ok(due) => deliver(&courier, &store, &due).await,
+        Ok(due) => deliver(&resources, &store, &due).await,
         Err(_) => match message.json::<Envelope<Order>>() {
-            Ok(envelope) => fan_out(&courier, &store, &envelope, &message).await,
-            Err(not_json) => return Ok(courier.pacer.dead_letter(&message, not_json).await?),
+            Ok(envelope) => fan_out(&resources, &store, &envelope, &message).await,
+            Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
         },
     };
     if done.is_err() {
-        courier.pacer.hide(&message, Duration::ZERO).await;
+        resources.queue.hide(&message, Duration::ZERO).await;
     }
     done
 }
@@ -121,14 +121,14 @@ async fn handle(courier: Courier, message: Message) -> Result<(), NotDelivered> 
 /// Makes a delivery of an event for each endpoint that wants it, once. A message that is not sent, for a crash, is sent by the
 /// schedule.
 async fn fan_out(
-    courier: &Courier,
+    resources: &Resources,
     store: &Store,
     envelope: &Envelope<Order>,
     message: &Message,
 ) -> Result<(), NotDelivered> {
     let order = &envelope.data;
     let is_of_campaign = order.campaign_id.is_some();
-    for endpoint in courier.endpoints.all(store).await? {
+    for endpoint in resources.endpoints.all(store).await? {
         if !endpoint.is_active || !endpoint.choice.wants(envelope.event_type, is_of_campaign) {
             continue;
         }
@@ -149,7 +149,7 @@ async fn fan_out(
             writes: 1,
         };
         if store.webhooks().put_delivery(&delivery).await? {
-            courier.pacer.send(&due(&delivery)?, Duration::ZERO).await?;
+            resources.queue.send(&due(&delivery)?, Duration::ZERO).await?;
         }
     }
     Ok(())
@@ -161,21 +161,21 @@ pub(crate) fn due(delivery: &WebhookDelivery) -> Result<String, Fault> {
 }
 
 /// Makes a delivery that is due, unless somebody else is at it, or its receiver is to be left alone: then it waits as a row.
-async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> Result<(), NotDelivered> {
+async fn deliver(resources: &Resources, store: &Store, due: &DueWebhookDelivery) -> Result<(), NotDelivered> {
     let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
     if delivery.status != DeliveryStatus::Pending || delivery.next_attempt_at != due.next_attempt_at {
         // It has ended, or gone on: if it is due again, another message tells of that.
         return Ok(());
     }
     let now = store.now();
-    let found = courier.endpoints.find(store, &due.webhook).await?;
+    let found = resources.endpoints.find(store, &due.webhook).await?;
     let found = found.filter(|(endpoint, _)| endpoint.registered_at == delivery.registered_at);
     let Some((endpoint, webhook)) = found else { return Ok(give_up(store, delivery, REMOVED).await?) };
     if !endpoint.is_active {
         return Ok(give_up(store, delivery, "the webhook is switched off").await?);
     }
-    let secrets = courier.secrets.of(&endpoint, webhook.as_ref(), now).await?;
-    let breaker = courier.breaker(&endpoint.name);
+    let secrets = resources.secrets.of(&endpoint, webhook.as_ref(), now).await?;
+    let breaker = resources.breaker(&endpoint.name);
     let permit = match breaker.admit(store).await {
         Ok(pass) => pass,
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
@@ -207,15 +207,15 @@ async fn deliver(courier: &Courier, store: &Store, due: &DueWebhookDelivery) -> 
         may_lead_anywhere: endpoint.registered_at.is_none(),
     };
     let at = store.now();
-    let sent = courier.sender.send(&outgoing, at).await;
+    let sent = resources.sender.send(&outgoing, at).await;
     let made = permit.finish(store, !matches!(&sent, Err(why) if !why.is_gone()));
     let concluded = conclude(store, &endpoint, claimed, &sent, at).await;
     breaker.record(store, made).await;
     if let Err(DeliveryError::Status { retry_after: Some(rest), .. }) = sent {
-        breaker.leave_alone(store, at.plus(rest.min(LONGEST_REST))).await;
+        breaker.leave_alone(store, at.plus(rest.min(MAX_COOL_DOWN))).await;
     }
     match concluded? {
-        Some((next, pause)) if pause < SCHEDULED_AFTER => Ok(courier.pacer.send(&self::due(&next)?, pause).await?),
+        Some((next, pause)) if pause < SCHEDULED_AFTER => Ok(resources.queue.send(&self::due(&next)?, pause).await?),
         Some(_) | None => Ok(()),
     }
 }

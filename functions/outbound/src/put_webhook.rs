@@ -17,7 +17,7 @@ use store::{Store, vault::Vault, webhooks::Webhook};
 const ATTEMPTS: usize = 4;
 
 /// Webhooks at the most: each event is looked at for each of them.
-const MOST_WEBHOOKS: usize = 100;
+const MAX_WEBHOOKS: usize = 100;
 
 /// The route.
 pub const ROUTE: Route = Route::new(
@@ -47,27 +47,27 @@ pub struct PutWebhook {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     vault: Vault,
     reach: Reach,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, vault: env.open()?, reach: Reach { allows_loopback: env.allows_loopback } })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     let PutWebhook { url, events, active } = request.json()?;
     if is_named_by_template(&name) {
         return Err(Refusal::ReservedName { name }.into());
     }
-    desk.reach.check(&url).map_err(|why| Refusal::field("url", why))?;
+    resources.reach.check(&url).map_err(|why| Refusal::field("url", why))?;
     let events = types(&events)?;
-    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let (store, now) = (resources.store.until(request.deadline), request.now);
     let mut secret = None;
     for _ in 0..ATTEMPTS {
         let webhook = if let Some(known) = store.webhooks().get(&name).await? {
@@ -81,10 +81,10 @@ async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
                 ..known
             }
         } else {
-            if store.webhooks().all().await?.len() >= MOST_WEBHOOKS {
-                return Err(Refusal::field("name", format!("there are {MOST_WEBHOOKS} webhooks already")).into());
+            if store.webhooks().all().await?.len() >= MAX_WEBHOOKS {
+                return Err(Refusal::field("name", format!("there are {MAX_WEBHOOKS} webhooks already")).into());
             }
-            let (shown, sealed) = new_secret(&desk.vault, &name).await?;
+            let (shown, sealed) = new_secret(&resources.vault, &name).await?;
             secret = Some(shown);
             Webhook {
                 name: name.clone(),

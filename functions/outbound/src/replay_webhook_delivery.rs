@@ -30,22 +30,22 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
-    pacer: SourceQueue,
+    queue: SourceQueue,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let pacer = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
-        Ok(Self { store: env.open()?, pacer })
+        let queue = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { store: env.open()?, queue })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     let id: DeliveryId = request.path("id")?;
-    let store = desk.store.until(request.deadline);
+    let store = resources.store.until(request.deadline);
     for _ in 0..ATTEMPTS {
         let known = store.webhooks().delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
         let replayed = WebhookDelivery {
@@ -59,7 +59,7 @@ async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
         };
         if store.webhooks().put_delivery(&replayed).await? {
             // Where this fails, the schedule finds the row.
-            desk.pacer.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
+            resources.queue.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
             return Ok(Response::accepted(&WebhookDeliveryAnswer::from(replayed)));
         }
     }

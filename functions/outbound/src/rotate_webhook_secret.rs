@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::{
     Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
-    webhook::{MOST_SECRETS, PREVIOUS_SIGNS_FOR},
+    webhook::{MAX_SECRETS, PREVIOUS_SIGNS_FOR},
 };
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use store::{
@@ -36,32 +36,32 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     store: Store,
     vault: Vault,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         Ok(Self { store: env.open()?, vault: env.open()? })
     }
 }
 
-async fn handle(desk: Desk, request: Request) -> Result<Response, Failure> {
+async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
     let name: WebhookName = request.path("name")?;
     if is_named_by_template(&name) {
         return Err(Refusal::ReservedName { name }.into());
     }
-    let (store, now) = (desk.store.until(request.deadline), request.now);
+    let (store, now) = (resources.store.until(request.deadline), request.now);
     for _ in 0..ATTEMPTS {
         let known = store.webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
         let until = now.plus(PREVIOUS_SIGNS_FOR);
         let mut previous = vec![PreviousSecret { secret: known.secret.clone(), until }];
         previous.extend(known.previous.iter().filter(|previous| now < previous.until).cloned());
-        if previous.len() == MOST_SECRETS {
+        if previous.len() == MAX_SECRETS {
             return Err(Refusal::TooManySecrets.into());
         }
-        let (secret, sealed) = new_secret(&desk.vault, &name).await?;
+        let (secret, sealed) = new_secret(&resources.vault, &name).await?;
         let webhook = Webhook { previous, secret: sealed, updated_at: now, writes: known.writes + 1, ..known };
         if store.webhooks().put(&webhook).await? {
             return Ok(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now)));

@@ -17,10 +17,10 @@ const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 const PUT_OFF_FOR: Duration = Duration::from_mins(10);
 
 /// The most messages for one receiver in one run.
-const MOST_AT_ONCE: i32 = 1_000;
+const MAX_AT_ONCE: i32 = 1_000;
 
 /// How many deliveries are put off side by side: as many messages go in one call of the queue.
-const SIDE_BY_SIDE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// How many receivers are looked at side by side.
 const RECEIVERS: usize = 4;
@@ -34,15 +34,15 @@ pub fn function() -> Function {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct Resources {
     endpoints: Endpoints,
-    pacer: SourceQueue,
+    queue: SourceQueue,
 }
 
-impl Open<Environment> for Desk {
+impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let pacer = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
-        Ok(Self { endpoints: env.open()?, pacer })
+        let queue = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        Ok(Self { endpoints: env.open()?, queue })
     }
 }
 
@@ -57,12 +57,12 @@ pub enum NotScheduled {
     SendError(#[from] SendError),
 }
 
-async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {
-    let store = desk.endpoints.store.until(tick.deadline);
-    let endpoints = desk.endpoints.all(&store).await?;
+async fn handle(resources: Resources, tick: Tick) -> Result<(), NotScheduled> {
+    let store = resources.endpoints.store.until(tick.deadline);
+    let endpoints = resources.endpoints.all(&store).await?;
     let mut failure = None;
     for some in endpoints.chunks(RECEIVERS) {
-        let scheduled = join_all(some.iter().map(|endpoint| schedule(&desk, &store, &endpoint.name, &tick))).await;
+        let scheduled = join_all(some.iter().map(|endpoint| schedule(&resources, &store, &endpoint.name, &tick))).await;
         // What fails for one receiver keeps no other one waiting.
         failure = scheduled.into_iter().find_map(Result::err).or(failure);
     }
@@ -70,22 +70,22 @@ async fn handle(desk: Desk, tick: Tick) -> Result<(), NotScheduled> {
 }
 
 /// Sends what is due to one receiver.
-async fn schedule(desk: &Desk, store: &Store, name: &WebhookName, tick: &Tick) -> Result<(), NotScheduled> {
+async fn schedule(resources: &Resources, store: &Store, name: &WebhookName, tick: &Tick) -> Result<(), NotScheduled> {
     let (overdue_since, limit) = match store.circuits().admission(&circuit_of(name)).await? {
-        Admission::Call => (OVERDUE_AFTER, MOST_AT_ONCE),
+        Admission::Call => (OVERDUE_AFTER, MAX_AT_ONCE),
         Admission::Probe(_) => (OVERDUE_AFTER, 1),
         // What has waited in vain for so long is given up.
-        Admission::Wait(_) => (GIVEN_UP_AFTER, MOST_AT_ONCE),
+        Admission::Wait(_) => (GIVEN_UP_AFTER, MAX_AT_ONCE),
     };
     let due = store.webhooks().due_deliveries(name, tick.now.minus(overdue_since), limit).await?;
-    for some in due.chunks(SIDE_BY_SIDE) {
+    for some in due.chunks(CONCURRENCY) {
         if store.now().plus(CLOSING_TIME) >= tick.deadline {
             return Ok(());
         }
         let until = store.now().plus(PUT_OFF_FOR);
         let put_off: Vec<_> = some.iter().map(|due| put_off(store, due, until)).collect();
         let messages: Vec<String> = try_join_all(put_off).await?.into_iter().flatten().collect();
-        desk.pacer.send_all(&messages).await?;
+        resources.queue.send_all(&messages).await?;
     }
     Ok(())
 }

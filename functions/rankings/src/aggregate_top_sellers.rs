@@ -21,7 +21,7 @@ use store::{
 const GRACE: Duration = Duration::from_mins(10);
 
 /// Notes that one count works off; the rest waits for the next.
-const MOST_NOTES: usize = 1_000;
+const MAX_NOTES: usize = 1_000;
 
 /// The function.
 pub fn function() -> Function {
@@ -69,7 +69,7 @@ async fn late_sales(store: &Store) -> Result<Vec<LateSale>, Fault> {
         let late = store.sales().late(&page).await?;
         all.extend(late.entries);
         page.after = late.next;
-        if page.after.is_none() || all.len() >= MOST_NOTES {
+        if page.after.is_none() || all.len() >= MAX_NOTES {
             return Ok(all);
         }
     }

@@ -200,10 +200,10 @@ const ANSWER_DUE: Duration = Duration::from_secs(30);
 const LAPSED_AFTER: Duration = Duration::from_mins(15);
 
 /// The first pause after a look at an attempt that found nothing out; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
 
 /// Which first answer depends on an attempt: it says "not known yet" until the attempt ends, and is another one from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -319,7 +319,7 @@ impl Attempt {
     #[must_use]
     pub fn checked_without_result(self, now: Timestamp, at_least: Duration) -> Self {
         let doublings = self.looks.min(16);
-        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).max(at_least).min(LONGEST_PAUSE);
+        let pause = FIRST_BACKOFF.saturating_mul(1 << doublings).max(at_least).min(LONGEST_BACKOFF);
         Self { looks: self.looks + 1, due_at: Some(now.plus(pause)), ..self }
     }
 
@@ -376,6 +376,6 @@ mod tests {
             assert!(!keys.contains(&refunding.refund_key()), "{}", refunding.refund_key());
             keys.push(refunding.refund_key());
         }
-        assert_eq!(refunding.due_at, Some(Timestamp::from_millis(0).plus(LONGEST_PAUSE)));
+        assert_eq!(refunding.due_at, Some(Timestamp::from_millis(0).plus(LONGEST_BACKOFF)));
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 pub const PREVIOUS_SIGNS_FOR: Duration = Duration::from_hours(24);
 
 /// How many secrets a webhook may have at once: the latest, and those that it replaced within the last day.
-pub const MOST_SECRETS: usize = 5;
+pub const MAX_SECRETS: usize = 5;
 
 /// After how long a message is given up although it was not tried as often as the schedule says, for its receiver was left
 /// alone: when the schedule would have ended.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_hours(84);
 
 /// The longest that a receiver's wish to be left alone is granted.
-pub const LONGEST_REST: Duration = Duration::from_hours(24);
+pub const MAX_COOL_DOWN: Duration = Duration::from_hours(24);
 
 /// The pauses after each failed attempt; after the last, a message is given up.
 const PAUSES: [Duration; 9] = [
@@ -34,7 +34,7 @@ const PAUSES: [Duration; 9] = [
 pub fn pause_after(failed_attempts: usize, jitter: u16, asked_for: Option<Duration>) -> Option<Duration> {
     let pause = *PAUSES.get(failed_attempts.checked_sub(1)?)?;
     let jittered = pause + pause / 10 * u32::from(jitter.min(1_000)) / 1_000;
-    Some(jittered.max(asked_for.unwrap_or_default().min(LONGEST_REST)))
+    Some(jittered.max(asked_for.unwrap_or_default().min(MAX_COOL_DOWN)))
 }
 
 impl DeliveryId {

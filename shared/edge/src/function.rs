@@ -20,7 +20,7 @@ use tracing_subscriber::{
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The time that is kept before Lambda's deadline for the answer to leave.
-const LEAVING_TIME: Duration = Duration::from_millis(200);
+const RESPONSE_TIME: Duration = Duration::from_millis(200);
 
 /// One event for a function.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Invocation {
 impl Invocation {
     /// By when the work must be done.
     pub(crate) fn deadline(&self) -> Timestamp {
-        self.deadline.minus(LEAVING_TIME)
+        self.deadline.minus(RESPONSE_TIME)
     }
 }
 

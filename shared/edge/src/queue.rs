@@ -9,10 +9,10 @@ use serde_json::{Value, error::Category, json};
 use std::time::Duration;
 
 /// Messages of a batch that are worked on side by side.
-const SIDE_BY_SIDE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// The most messages that SQS takes in one call.
-const MOST_AT_ONCE: usize = 10;
+const MAX_AT_ONCE: usize = 10;
 
 /// How long a call of the queue may wait for a connection or an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ impl SourceQueue {
 
     /// Sends messages to the queue, as many in one call as it takes. Where it fails, some may have been sent.
     pub async fn send_all(&self, bodies: &[String]) -> Result<(), SendError> {
-        for batch in bodies.chunks(MOST_AT_ONCE) {
+        for batch in bodies.chunks(MAX_AT_ONCE) {
             let entry = |(index, body): (usize, &String)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
                 entry.message_body(sendable(body)).build()
@@ -200,7 +200,7 @@ where
         let handled = handle(Message { body, receipt_handle, receive_count, waiting_since, now, deadline });
         async move { handled.await.map_err(|error| (record.message_id, receive_count, error)) }
     });
-    let failures = outcomes.buffer_unordered(SIDE_BY_SIDE).filter_map(|outcome| async { outcome.err() });
+    let failures = outcomes.buffer_unordered(CONCURRENCY).filter_map(|outcome| async { outcome.err() });
     let failures: Vec<Value> = failures
         .map(|(message_id, receive_count, error)| {
             let error = problem::chain(&error);

@@ -115,7 +115,7 @@ impl QueueFeeding {
             return Ok(Round::Idle);
         }
         let may_recur = self.common.runner.spec(&self.common.function).is_some_and(|spec| spec.may_recur);
-        let is_loop = |lineage: &Lineage| !may_recur && lineage.calls_of(&self.common.function) >= lineage::MOST_CALLS;
+        let is_loop = |lineage: &Lineage| !may_recur && lineage.calls_of(&self.common.function) >= lineage::MAX_CALLS;
         let (loops, messages): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| is_loop(&message.lineage));
         for message in &loops {
             tracing::error!(function = self.common.function, "a recursive loop is stopped");

@@ -9,7 +9,7 @@ tokio::task_local! {
 }
 
 /// How often one function may be called in a chain.
-pub(crate) const MOST_CALLS: u32 = 16;
+pub(crate) const MAX_CALLS: u32 = 16;
 
 /// How often each function was called on the way to here.
 #[derive(Debug, Clone, Default)]
@@ -64,10 +64,10 @@ mod tests {
         let platform = Platform::new(Options::default()).await.unwrap();
         let after = |function: &str, calls: u32| Lineage(Arc::new(BTreeMap::from([(function.to_owned(), calls)])));
         for (queue, function, calls, dead) in [
-            ("RecordSales", "record-sales", MOST_CALLS - 1, 0),
-            ("RecordSales", "record-sales", MOST_CALLS, 1),
-            ("RecordSales", "another", MOST_CALLS, 1),
-            ("DeliverWebhook", "deliver-webhook", MOST_CALLS, 0),
+            ("RecordSales", "record-sales", MAX_CALLS - 1, 0),
+            ("RecordSales", "record-sales", MAX_CALLS, 1),
+            ("RecordSales", "another", MAX_CALLS, 1),
+            ("DeliverWebhook", "deliver-webhook", MAX_CALLS, 0),
         ] {
             let event = r#"{"webhook":"none","deliveryId":"dlv_0","nextAttemptAt":"2026-01-05T00:00:00Z"}"#;
             platform.aws.queues.send_from(&after(function, calls), &format!("{queue}Queue"), event, None).unwrap();

@@ -23,9 +23,9 @@ const STREAM_PAUSE: Duration = Duration::from_millis(20);
 /// How often a queue is looked at when nothing was sent.
 const QUEUE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a batch of changes that failed waits at first; it doubles with each failure.
-const FIRST_STUCK_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_STUCK_BACKOFF: Duration = Duration::from_millis(200);
 /// How long it waits at the most: ten thousand tries take longer than a stream remembers.
-const LONGEST_STUCK_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_STUCK_BACKOFF: Duration = Duration::from_secs(10);
 /// How often schedules are looked at.
 const SCHEDULE_PAUSE: Duration = Duration::from_millis(200);
 /// How often expired rows are removed.
@@ -165,17 +165,17 @@ impl Platform {
 
     async fn feed(self: Arc<Self>, place: usize) {
         let feeding = &self.feedings[place];
-        let mut stuck_pause = FIRST_STUCK_PAUSE;
+        let mut stuck_pause = FIRST_STUCK_BACKOFF;
         loop {
             let round = feeding.round().await;
             if round != Round::Stuck {
-                stuck_pause = FIRST_STUCK_PAUSE;
+                stuck_pause = FIRST_STUCK_BACKOFF;
             }
             match round {
                 Round::Moved => {}
                 Round::Stuck => {
                     tokio::time::sleep(stuck_pause).await;
-                    stuck_pause = (stuck_pause * 2).min(LONGEST_STUCK_PAUSE);
+                    stuck_pause = (stuck_pause * 2).min(LONGEST_STUCK_BACKOFF);
                 }
                 Round::Idle if matches!(feeding, EventSourceMapping::Stream(_)) => {
                     tokio::time::sleep(STREAM_PAUSE).await;

@@ -21,7 +21,7 @@ use std::{
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 /// How long to wait where the circuit does not say.
-const SHORT_WAIT: Duration = Duration::from_secs(1);
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
 /// The breaker of one system, as one environment remembers it.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Breaker {
                 if self.change(store, &circuit, &probed).await {
                     Ok(Permit { begun_at: now, thresholds: self.thresholds, probes: Some(probed) })
                 } else {
-                    Err(CircuitOpen(SHORT_WAIT))
+                    Err(CircuitOpen(DEFAULT_WAIT))
                 }
             }
         }

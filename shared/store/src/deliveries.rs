@@ -26,7 +26,7 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 const ATTEMPTS: usize = 4;
 
 /// Cells that are searched side by side.
-const SIDE_BY_SIDE: usize = 9;
+const CONCURRENCY: usize = 9;
 
 /// A delivery that waits for a rider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ impl Deliveries<'_> {
                 self.0.query_all(&query).await
             }
         };
-        let found: Vec<_> = stream::iter(cells).map(search).buffered(SIDE_BY_SIDE).try_collect().await?;
+        let found: Vec<_> = stream::iter(cells).map(search).buffered(CONCURRENCY).try_collect().await?;
         found.into_iter().flatten().map(read).collect()
     }
 

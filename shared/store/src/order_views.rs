@@ -15,7 +15,7 @@ use events::Order;
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// Views that are read side by side.
-const SIDE_BY_SIDE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// A view of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl OrderViews<'_> {
     /// Views of a customer's orders, the newest first. A page's `next` is the place of its last order.
     pub async fn list(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderView>, Fault> {
         let Page { entries: ids, next } = self.0.orders().ids(customer, page).await?;
-        let views = stream::iter(ids).map(|id| async move { self.get(&id).await }).buffered(SIDE_BY_SIDE);
+        let views = stream::iter(ids).map(|id| async move { self.get(&id).await }).buffered(CONCURRENCY);
         // An order may be in the list before its first event was projected.
         let entries = views.try_filter_map(|view| async { Ok(view) }).try_collect().await?;
         Ok(Page { entries, next })

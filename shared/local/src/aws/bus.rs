@@ -14,7 +14,7 @@ use quamina::Quamina;
 use serde_json::{Map, Value, json};
 
 /// The most entries of one call.
-const MOST_ENTRIES: usize = 10;
+const MAX_ENTRIES: usize = 10;
 
 /// The most bytes of one call's entries together.
 const MAX_BYTES: usize = 256 * 1024;
@@ -49,8 +49,8 @@ impl Bus {
         }
         let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_too_large = entries.iter().map(bytes).sum::<usize>() > MAX_BYTES;
-        if !(1..=MOST_ENTRIES).contains(&entries.len()) || is_too_large {
-            let limits = format!("a call has 1 to {MOST_ENTRIES} entries of {MAX_BYTES} bytes together");
+        if !(1..=MAX_ENTRIES).contains(&entries.len()) || is_too_large {
+            let limits = format!("a call has 1 to {MAX_ENTRIES} entries of {MAX_BYTES} bytes together");
             return Err(AwsError::new("ValidationException", limits));
         }
         let results: Vec<Value> = entries

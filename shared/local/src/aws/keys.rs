@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt};
 
 /// The longest text that is sealed, in bytes.
-const MOST_BYTES: usize = 4_096;
+const MAX_BYTES: usize = 4_096;
 
 /// The bytes of a nonce, before what is sealed.
 const NONCE_BYTES: usize = 12;
@@ -48,7 +48,7 @@ impl Keys {
         match operation {
             "Encrypt" => {
                 let mut sealed = bytes("Plaintext");
-                if !(1..=MOST_BYTES).contains(&sealed.len()) {
+                if !(1..=MAX_BYTES).contains(&sealed.len()) {
                     return Err(AwsError::new("ValidationException", "a plaintext has 1 to 4,096 bytes"));
                 }
                 let nonce = self.key.seal_in_place_append_tag(Aad::from(bound_to), &mut sealed);

@@ -41,7 +41,7 @@ use std::{
 pub(crate) use permissions::lacks;
 
 /// Calls that are remembered at the most.
-const MOST_CALLS: usize = 100_000;
+const MAX_CALLS: usize = 100_000;
 
 /// The services of a platform.
 #[derive(Debug)]
@@ -255,7 +255,7 @@ impl Aws {
         }
         let (read_units, write_units) = data::capacity(operation, answer);
         let mut calls = self.calls();
-        if calls.len() == MOST_CALLS {
+        if calls.len() == MAX_CALLS {
             calls.pop_front();
         }
         calls.push_back(Call {

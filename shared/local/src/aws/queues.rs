@@ -29,7 +29,7 @@ const MAX_HIDDEN: u64 = 43_200;
 const SWEPT_EVERY: Duration = Duration::from_mins(1);
 
 /// The most messages of one call.
-const MOST_IN_BATCH: usize = 10;
+const MAX_IN_BATCH: usize = 10;
 
 /// The queues of a platform.
 #[derive(Debug)]
@@ -351,7 +351,7 @@ impl Queues {
     /// Waits for a message as long as the request says.
     async fn receive_request(&self, queue: &str, request: &Value) -> Answer {
         let most = request["MaxNumberOfMessages"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
-        if !(1..=MOST_IN_BATCH).contains(&most) {
+        if !(1..=MAX_IN_BATCH).contains(&most) {
             return Err(AwsError::new("InvalidParameterValue", "MaxNumberOfMessages is 1 to 10"));
         }
         let wait = seconds(request, "WaitTimeSeconds", 20)?.unwrap_or_default();
@@ -430,7 +430,7 @@ fn batch(request: &Value, one: impl Fn(&Value) -> Answer) -> Answer {
     }
     match entries.len() {
         0 => return Err(AwsError::new("EmptyBatchRequest", "a batch has entries")),
-        1..=MOST_IN_BATCH => {}
+        1..=MAX_IN_BATCH => {}
         _ => return Err(AwsError::new("TooManyEntriesInBatchRequest", "a batch has at most 10 entries")),
     }
     let bytes: usize = entries.iter().map(|entry| entry["MessageBody"].as_str().map_or(0, str::len)).sum();

@@ -20,7 +20,7 @@ const VENDOR_ITEMS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/ven
 const FEW_DAYS: i64 = 5;
 
 /// Calls in a second, where they are counted.
-const MOST_CALLS: usize = 5;
+const MAX_CALLS: usize = 5;
 
 #[derive(Debug)]
 pub(super) struct Coupang {
@@ -93,7 +93,7 @@ impl Coupang {
             Ok(place) => place,
             Err(refusal) => return refusal,
         };
-        if asked.has("rate-limit") && self.pace.count(asked.now, MOST_CALLS).is_none() {
+        if asked.has("rate-limit") && self.pace.count(asked.now, MAX_CALLS).is_none() {
             return (429, json!({ "code": "ERROR", "message": "Too Many Requests" }));
         }
         if asked.has("error-in-200") {

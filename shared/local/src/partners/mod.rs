@@ -31,7 +31,7 @@ use std::{
 use tokio::net::TcpListener;
 
 /// Requests that a partner remembers at the most.
-const MOST_REQUESTS: usize = 10_000;
+const MAX_REQUESTS: usize = 10_000;
 
 /// By how much a slow partner takes longer than callers wait, if nobody says otherwise.
 const SLOWER_BY: Duration = Duration::from_secs(3);
@@ -109,7 +109,7 @@ struct Taken(Mutex<VecDeque<Value>>);
 impl Taken {
     fn add(&self, what: Value) {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.len() == MOST_REQUESTS {
+        if taken.len() == MAX_REQUESTS {
             taken.pop_front();
         }
         taken.push_back(what);
@@ -316,7 +316,7 @@ impl Partner {
 
     fn remember(&self, received: Received) {
         let mut state = self.state();
-        if state.requests.len() == MOST_REQUESTS {
+        if state.requests.len() == MAX_REQUESTS {
             state.requests.pop_front();
         }
         state.requests.push_back(received);

@@ -17,7 +17,7 @@ use std::{
 const REMEMBERED_FOR: Duration = Duration::from_mins(10);
 
 /// Recipients of one request at the most.
-const MOST_RECIPIENTS: usize = 1_000;
+const MAX_RECIPIENTS: usize = 1_000;
 
 const BAD_PARAMETER: i64 = 4;
 const BAD_APP_KEY: i64 = -1000;
@@ -73,7 +73,7 @@ impl NhnCloud {
         let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
         let lacks = if is_alimtalk { lacks_for_kakao(&body) } else { lacks_for_sms(&body, is_long) };
         let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
-        if lacks || !(1..=MOST_RECIPIENTS).contains(&recipients.len()) {
+        if lacks || !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
             return refusal(BAD_PARAMETER);
         }
         if self.is_repeated(asked) {

@@ -19,7 +19,7 @@ const TOKEN_FOR: Duration = Duration::from_hours(3);
 const ISSUED_AGAIN: Duration = Duration::from_mins(30);
 
 /// Calls in a second; and in one second that uses the burst.
-const MOST_CALLS: usize = 4;
+const MAX_CALLS: usize = 4;
 
 /// Calls that a token is good for, where tokens die.
 const CALLS_OF_A_TOKEN: u32 = 3;
@@ -70,7 +70,7 @@ impl Smartstore {
             market: Market::default(),
             tokens: Mutex::default(),
             pace: Pace::default(),
-            remaining: Mutex::new(MOST_CALLS),
+            remaining: Mutex::new(MAX_CALLS),
         }
     }
 
@@ -128,7 +128,7 @@ impl Smartstore {
         }
         let Some(place) = self.caller(asked) else { return refusal(401, "GW.AUTHN") };
         if asked.has("rate-limit") {
-            let left = self.pace.count(asked.now, MOST_CALLS);
+            let left = self.pace.count(asked.now, MAX_CALLS);
             *self.remaining.lock().unwrap_or_else(PoisonError::into_inner) = left.unwrap_or(0);
             if left.is_none() {
                 return refusal(429, "GW.RATE_LIMIT");
@@ -346,8 +346,8 @@ impl System for Smartstore {
     fn headers(&self) -> Vec<(&'static str, String)> {
         let remaining = *self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
         vec![
-            ("gncp-gw-ratelimit-replenish-rate", (MOST_CALLS / 2).to_string()),
-            ("gncp-gw-ratelimit-burst-capacity", MOST_CALLS.to_string()),
+            ("gncp-gw-ratelimit-replenish-rate", (MAX_CALLS / 2).to_string()),
+            ("gncp-gw-ratelimit-burst-capacity", MAX_CALLS.to_string()),
             ("gncp-gw-ratelimit-remaining", remaining.to_string()),
         ]
     }

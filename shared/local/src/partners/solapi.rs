@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// How far a request's date may be from now, in seconds.
-const MOST_SKEW: i64 = 15 * 60;
+const MAX_SKEW: i64 = 15 * 60;
 
 /// The longest text of an LMS, in bytes of EUC-KR.
 const LMS_BYTES: usize = 2_000;
@@ -46,7 +46,7 @@ impl Solapi {
         }
         let is_recent = field("date")
             .parse::<Timestamp>()
-            .is_ok_and(|date| (asked.now.seconds() - date.seconds()).abs() <= MOST_SKEW);
+            .is_ok_and(|date| (asked.now.seconds() - date.seconds()).abs() <= MAX_SKEW);
         if !is_recent {
             return Some(refusal(403, "RequestTimeTooSkewed", "요청 시각이 서버 시각과 다릅니다."));
         }

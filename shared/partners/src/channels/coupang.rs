@@ -47,7 +47,7 @@ pub(super) static KIND: Kind = Kind {
 const LEFT_ALONE: Duration = Duration::from_mins(10);
 
 /// A window has at most 31 days, both ends included.
-const MOST_DAYS: i64 = 30;
+const MAX_DAYS: i64 = 30;
 
 /// How long a call may take, and how long a listing: Coupang takes longer than usual for a listing if the request says so, by
 /// [`EXTENDED_TIMEOUT`] in milliseconds.
@@ -290,8 +290,8 @@ impl Channel for Coupang {
 
     fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
         let (first, today) = (Day::of(from), Day::of(now));
-        let days = i64::try_from(most.as_secs() / (24 * 60 * 60)).unwrap_or(MOST_DAYS);
-        let last = first.plus((days - 1).clamp(0, MOST_DAYS)).min(today);
+        let days = i64::try_from(most.as_secs() / (24 * 60 * 60)).unwrap_or(MAX_DAYS);
+        let last = first.plus((days - 1).clamp(0, MAX_DAYS)).min(today);
         let until = if last == today { now } else { day_begins(last.plus(1)) };
         Window {
             first: Place::of(Sweep { from: first.to_string(), to: last.to_string(), step: 0, token: None }),

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::{error::Error, fmt, time::Duration};
 
 /// The most that is told of a trouble, in characters.
-const MOST_WORDS: usize = 300;
+const MAX_WORDS: usize = 300;
 
 /// What is true of every account with a marketplace.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ fn credentials<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidCredentia
 }
 
 /// How far a collection goes at once, unless a smaller window is needed.
-pub const LONGEST_WINDOW: Duration = Duration::from_hours(31 * 24);
+pub const MAX_WINDOW: Duration = Duration::from_hours(31 * 24);
 
 /// Why a call was in vain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -243,7 +243,7 @@ impl HttpResponse {
             json[name].as_str().map(str::to_owned).or(number).unwrap_or_default()
         };
         let words = format!("{} {} {}", self.status.as_u16(), text("code"), text("message"));
-        words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_WORDS).collect()
+        words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_WORDS).collect()
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
@@ -290,7 +290,7 @@ fn said(error: &dyn Error) -> String {
         words = format!("{words}: {cause}");
         source = cause.source();
     }
-    words.chars().take(MOST_WORDS).collect()
+    words.chars().take(MAX_WORDS).collect()
 }
 
 /// A time that may have an offset, or else is one of Korea's clocks.

@@ -54,7 +54,7 @@ pub(super) static KIND: Kind = Kind {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A window of changes is no longer than this.
-const LONGEST_WINDOW: Duration = Duration::from_hours(24);
+const MAX_WINDOW: Duration = Duration::from_hours(24);
 
 /// Changes in a page at the most, and product orders looked at at once.
 const MOST: usize = 300;
@@ -292,7 +292,7 @@ impl Channel for Smartstore {
     }
 
     fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
-        let to = from.plus(LONGEST_WINDOW.min(most)).min(now);
+        let to = from.plus(MAX_WINDOW.min(most)).min(now);
         let changes = Changes {
             from,
             to,
