@@ -1,7 +1,11 @@
 //! The architecture's rules that a machine can check.
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
 /// The crates of the shared folder, and which of ours each may use.
 const SHARED: [(&str, &[&str]); 7] = [
@@ -36,7 +40,12 @@ const RESERVED: [(&str, &[&str]); 14] = [
 ];
 
 fn packages() -> Vec<Package> {
-    MetadataCommand::new().no_deps().other_options(vec!["--offline".into()]).exec().unwrap().packages
+    MetadataCommand::new()
+        .no_deps()
+        .other_options(vec!["--offline".into()])
+        .exec()
+        .unwrap()
+        .packages
 }
 
 /// What a package uses in what is built of it.
@@ -59,9 +68,14 @@ fn dependencies_point_one_way_and_no_function_crate_uses_another() {
             Some((_, may_use)) => may_use.contains(&used),
             // The API's document is made of the other contexts' routes.
             None if name == "admin" => FOR_FUNCTIONS.contains(&used) || contexts.contains(used),
-            None if name == "local" => ["domain", "edge", "partners"].contains(&used) || contexts.contains(used),
+            None if name == "local" => {
+                ["domain", "edge", "partners"].contains(&used) || contexts.contains(used)
+            }
             None => {
-                assert!(contexts.contains(name), "{name} is a new crate: it belongs into a table here");
+                assert!(
+                    contexts.contains(name),
+                    "{name} is a new crate: it belongs into a table here"
+                );
                 FOR_FUNCTIONS.contains(&used)
             }
         };
@@ -109,46 +123,142 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 fn every_file_can_be_read_in_one_sitting_and_is_finished() {
     for file in ["shared", "functions", "tests"].into_iter().flat_map(sources) {
         let (name, text) = (file.display(), fs::read_to_string(&file).unwrap());
-        assert!(text.lines().count() <= 500, "{name} is too long: would two names describe it better than one?");
-        for mark in ["TO", "FIX"].map(|start| format!("{start}{}", if start == "TO" { "DO" } else { "ME" })) {
+        assert!(
+            text.lines().count() <= 500,
+            "{name} is too long: would two names describe it better than one?"
+        );
+        for mark in
+            ["TO", "FIX"].map(|start| format!("{start}{}", if start == "TO" { "DO" } else { "ME" }))
+        {
             assert!(!text.contains(&mark), "{name} is not finished: {mark}");
         }
         assert!(!text.contains(&format!("#[{}", "ignore")), "{name} has a test that is not run");
-        assert!(!text.contains(&format!("#[{}(", "allow")), "{name}: #[expect(…, reason)] says why");
+        assert!(
+            !text.contains(&format!("#[{}(", "allow")),
+            "{name}: #[expect(…, reason)] says why"
+        );
     }
 }
 
 #[test]
 fn every_crate_says_what_it_must_never_do() {
-    for file in ["shared", "functions"].into_iter().flat_map(sources).filter(|file| file.ends_with("src/lib.rs")) {
+    for file in ["shared", "functions"]
+        .into_iter()
+        .flat_map(sources)
+        .filter(|file| file.ends_with("src/lib.rs"))
+    {
         let text = fs::read_to_string(&file).unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(head.contains("never") || head.contains("may know"), "{}", file.display());
     }
 }
 
-#[test]
-fn whatever_is_fed_or_fired_has_an_alarm_and_notifications_have_a_bulkhead() {
-    let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
-    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
-    let resource =
-        |handler: &str| -> String { handler.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect() };
-    for function in &template.functions {
-        // The API has an alarm for what its callers see; nobody sees the others fail.
-        if function.source.is_some() || function.schedule.is_some() {
-            let alarm = format!("\n  {}ErrorsAlarm:\n", resource(&function.handler));
-            assert!(text.contains(&alarm), "{} fails unheard", function.handler);
+/// The resources of `template.yaml` by their ids.
+pub(crate) fn template() -> BTreeMap<String, String> {
+    let text =
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"))
+            .unwrap();
+    let resources =
+        text.split("\nResources:\n").nth(1).unwrap().split("\nOutputs:\n").next().unwrap();
+    let (mut by_id, mut id) = (BTreeMap::<String, String>::new(), String::new());
+    for line in resources.lines().filter(|line| !line.starts_with("  #") && !line.is_empty()) {
+        match line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) {
+            Some(name) => name.trim_end_matches(':').clone_into(&mut id),
+            None => by_id.entry(id.clone()).or_default().extend([line, "\n"]),
         }
-        let own = text.split(&format!("\n  {}:\n", resource(&function.handler))).nth(1).unwrap_or_default();
-        let own = own.split("\n\n").next().unwrap_or_default();
-        let is_limited = own.contains("ReservedConcurrentExecutions: 5") && own.contains("MaximumConcurrency: 5");
+    }
+    by_id
+}
+
+/// `place-order` is `PlaceOrder` in the template.
+fn resource_id(handler: &str) -> String {
+    handler.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+#[test]
+fn every_asynchronous_function_has_an_alarm_and_notifications_have_a_bulkhead() {
+    let resources = template();
+    let specs = local::template::Template::own(&BTreeMap::new(), "http://localhost").unwrap();
+    for function in &specs.functions {
+        let id = resource_id(&function.handler);
+        // A pipeline has alarms for the age of messages and for dead letters.
+        let alarms = match &function.source {
+            Some(local::template::Source::Queue { queue, .. }) => {
+                vec![queue.replace("Queue", "Pipeline")]
+            }
+            Some(local::template::Source::Stream { .. }) => {
+                vec![format!("{id}LagAlarm"), format!("{id}DeadLettersAlarm")]
+            }
+            None if function.schedule.is_some() => vec![format!("{id}ErrorsAlarm")],
+            None => Vec::new(),
+        };
+        for alarm in alarms {
+            assert!(resources.contains_key(&alarm), "{} needs {alarm}", function.handler);
+        }
+        let own = &resources[&id];
+        let is_limited = own.contains("ReservedConcurrentExecutions: 5")
+            && own.contains("MaximumConcurrency: 5");
         assert_eq!(is_limited, function.handler == "notify-customer", "{}", function.handler);
     }
 }
 
 #[test]
+fn a_function_costs_few_lines_of_the_template() {
+    let resources = template();
+    let specs = local::template::Template::own(&BTreeMap::new(), "http://localhost").unwrap();
+    for function in &specs.functions {
+        let lines = |id: &str| 1 + resources[id].lines().count();
+        let id = resource_id(&function.handler);
+        let (cost, most) = match &function.source {
+            None => (lines(&id), 25),
+            // The settings of a partner are a line or two for each partner that it can call.
+            Some(local::template::Source::Queue { queue, .. }) => {
+                let settings = resources[&id]
+                    .lines()
+                    .skip_while(|line| !line.starts_with("      Environment:"))
+                    .take_while(|line| !line.starts_with("      Policies:"));
+                let pipeline = lines(&queue.replace("Queue", "Pipeline"));
+                (lines(&id) + pipeline - settings.count(), 30)
+            }
+            Some(local::template::Source::Stream { .. }) => continue,
+        };
+        assert!(cost <= most, "{} takes {cost} lines", function.handler);
+    }
+}
+
+/// The resources that SAM makes of the root template, by its documented rules: a role for each
+/// function without one, a permission for each HTTP event, a mapping for each queue or stream, a
+/// schedule for each schedule, and a stage for the API.
+#[test]
+fn the_root_stack_stays_below_350_of_500_resources() {
+    let resources = template();
+    let of_function = |text: &String| {
+        let count = |what: &str| text.matches(what).count();
+        let mappings =
+            count("Type: SQS") + count("Type: DynamoDB") - count("OnFailure: { Type: SQS");
+        1 + usize::from(!text.contains("\n      Role:"))
+            + count("Type: HttpApi")
+            + count("Type: ScheduleV2")
+            + mappings
+    };
+    let count: usize = resources
+        .values()
+        .map(|text| {
+            if text.contains("Type: AWS::Serverless::Function") {
+                of_function(text)
+            } else if text.contains("Type: AWS::Serverless::HttpApi") {
+                2
+            } else {
+                1
+            }
+        })
+        .sum();
+    assert!(count < 350, "{count} resources");
+}
+
+#[test]
 fn no_role_in_the_template_may_do_everything_or_reach_everything() {
-    let template = local::template::Template::own(&std::collections::BTreeMap::new(), "http://localhost").unwrap();
+    let template = local::template::Template::own(&BTreeMap::new(), "http://localhost").unwrap();
     for function in &template.functions {
         for statement in &function.statements {
             let is_tracing = statement.actions.iter().all(|action| action.starts_with("xray:Put"));

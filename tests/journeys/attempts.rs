@@ -1,4 +1,4 @@
-//! Several attempts to pay one order: tried again, late, at once, and against a cancellation.
+//! Several payment attempts for one order: retried, late, concurrent, and racing a cancellation.
 
 use crate::{
     assert_books_are_clean, at, balance,
@@ -11,7 +11,8 @@ use partners::PaymentGateway;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-/// What was asked arrives at the gateway when nobody waits for it any more, and after it was looked for.
+/// Sends the first attempt's confirm request (6,000 won) directly to the gateway, as a request that
+/// the network delivered after its caller had timed out.
 pub(crate) async fn arrive_late(world: &World, id: &str, key: &str) {
     let client = PaymentGateway::new(&gateway(world).base_url, &gateway(world).secret).unwrap();
     let amount = Won::new(6_000).unwrap();
@@ -19,26 +20,29 @@ pub(crate) async fn arrive_late(world: &World, id: &str, key: &str) {
 }
 
 #[tokio::test]
-async fn a_charge_that_came_in_after_it_was_looked_for_is_not_forgotten() {
-    // The order expired unpaid; it was paid with points; another card was tried.
+async fn a_charge_that_arrives_after_the_payment_lookup_is_refunded() {
+    // Meanwhile the order expires unpaid, is paid with points, or is paid with another card.
     for meanwhile in ["nothing", "points", "card"] {
         let world = shop().await;
         gateway(&world).be(Mode::Down);
-        let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+        let id =
+            text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         gateway(&world).be(Mode::Ok);
         pass(&world, LOOKED_INTO).await;
         assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
         arrive_late(&world, &id, "card-1").await;
         match meanwhile {
             "points" => {
-                let paid =
-                    world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
+                let paid = world
+                    .customer("c1")
+                    .post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" }))
+                    .await;
                 assert_eq!(paid.status, 200, "{paid:?}");
             }
             "card" => {
                 assert_eq!(pay(&world, &id, "card-2").await.status, 200);
                 let charged: i64 = charges(&world).iter().map(|(_, _, balance)| balance).sum();
-                assert_eq!(charged, 12_000, "the gateway does not keep the shop from charging twice");
+                assert_eq!(charged, 12_000, "the gateway does not prevent a second charge");
             }
             _ => {
                 world.advance(Duration::from_mins(15));
@@ -47,45 +51,46 @@ async fn a_charge_that_came_in_after_it_was_looked_for_is_not_forgotten() {
         }
         pass(&world, Duration::from_mins(16)).await;
         pass(&world, Duration::from_mins(16)).await;
-        let (expected, kept) = match meanwhile {
+        let (expected, expected_charge) = match meanwhile {
             "points" => (at("PAID", "PAID"), 0),
             "card" => (at("PAID", "PAID"), 6_000),
             _ => (at("EXPIRED", "REFUNDED"), 0),
         };
         assert_eq!(stands(&world, &id).await, expected, "{meanwhile}");
         let charged: i64 = charges(&world).iter().map(|(_, _, balance)| balance).sum();
-        assert_eq!(charged, kept, "{meanwhile}: {:?}", charges(&world));
+        assert_eq!(charged, expected_charge, "{meanwhile}: {:?}", charges(&world));
         assert_books_are_clean(&world).await;
     }
 }
 
-/// What any client does that got no answer: it tries again with what the customer authorised.
+/// A client that received no response retries with the payment key that the customer authorised.
 #[tokio::test]
-async fn the_same_payment_key_again_is_the_same_attempt_and_is_charged_and_kept_once() {
-    // The first asking never came in; it came in when it was given up already.
-    for came_in_late in [false, true] {
+async fn a_retry_with_the_same_payment_key_reuses_the_attempt_and_charges_once() {
+    // The first request never arrives, or it arrives after its payment was recorded as `FAILED`.
+    for arrives_late in [false, true] {
         let world = shop().await;
         gateway(&world).be(Mode::Down);
-        let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+        let id =
+            text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         gateway(&world).be(Mode::Ok);
         pass(&world, LOOKED_INTO).await;
         assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
-        if came_in_late {
+        if arrives_late {
             arrive_late(&world, &id, "card-1").await;
         }
         let again = pay(&world, &id, "card-1").await;
-        assert_eq!(again.status, if came_in_late { 202 } else { 200 }, "{again:?}");
+        assert_eq!(again.status, if arrives_late { 202 } else { 200 }, "{again:?}");
         for _ in 0..3 {
             pass(&world, Duration::from_mins(16)).await;
         }
-        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"), "{came_in_late}");
-        assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)], "{came_in_late}");
+        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"), "{arrives_late}");
+        assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)], "{arrives_late}");
         assert_books_are_clean(&world).await;
     }
 }
 
 #[tokio::test]
-async fn a_card_that_was_declined_may_be_tried_again_under_its_key() {
+async fn a_declined_payment_key_can_be_retried() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
@@ -94,49 +99,57 @@ async fn a_card_that_was_declined_may_be_tried_again_under_its_key() {
     assert_eq!(pay(&world, &id, "card-1").await.status, 200);
     pass(&world, Duration::from_mins(16)).await;
     assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
-    let keys: Vec<String> =
-        gateway(&world).requests().iter().map(|request| request.headers["idempotency-key"].clone()).collect();
+    let keys: Vec<String> = gateway(&world)
+        .requests()
+        .iter()
+        .map(|request| request.headers["idempotency-key"].clone())
+        .collect();
     assert_eq!(
         keys,
         [format!("{id}-1-1"), format!("{id}-2-1"), format!("{id}-1-2")],
-        "the gateway repeats what it said"
+        "each confirm request needs its own key: the gateway replays its response to a repeated one"
     );
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn an_order_that_was_cancelled_while_it_was_to_be_paid_is_not_charged() {
+async fn an_order_cancelled_before_its_payment_starts_is_not_charged() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
     gateway(&world).be(Mode::Ok);
     world.inject([first_try_fails()]);
-    let (customer, path, nothing) = (world.customer("c1"), format!("/orders/{id}/cancel"), json!({}));
-    let (paid, cancelled) = tokio::join!(pay(&world, &id, "card-2"), customer.post(&path, &nothing));
+    let (customer, path, nothing) =
+        (world.customer("c1"), format!("/orders/{id}/cancel"), json!({}));
+    let (paid, cancelled) =
+        tokio::join!(pay(&world, &id, "card-2"), customer.post(&path, &nothing));
     assert_eq!((paid.problem().as_str(), cancelled.status), ("not-payable", 200), "{paid:?}");
     assert_eq!(confirmations(&world), 1);
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn while_one_payment_is_unclear_no_other_begins_however_they_meet() {
+async fn no_payment_starts_while_another_has_an_unknown_result() {
     let points = json!({ "method": "POINTS" });
-    for (first, second) in [("card-2", "card-1"), ("card-3", "card-2"), ("points", "card-1"), ("points", "card-3")] {
+    for (first, second) in
+        [("card-2", "card-1"), ("card-3", "card-2"), ("points", "card-1"), ("points", "card-3")]
+    {
         let world = shop().await;
         gateway(&world).be(Mode::Decline);
-        let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
+        let id =
+            text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         pay(&world, &id, "card-2").await;
         gateway(&world).be(Mode::Lost);
         world.inject([first_try_fails()]);
         let (customer, path) = (world.customer("c1"), format!("/orders/{id}/pay"));
-        let held_up = async {
+        let delayed = async {
             match first {
                 "points" => customer.post(&path, &points).await,
                 key => pay(&world, &id, key).await,
             }
         };
-        let (held_up, unclear) = tokio::join!(held_up, pay(&world, &id, second));
-        assert_eq!((held_up.status, unclear.status), (202, 202), "{first} {second}: {held_up:?}");
+        let (delayed, unknown) = tokio::join!(delayed, pay(&world, &id, second));
+        assert_eq!((delayed.status, unknown.status), (202, 202), "{first} {second}: {delayed:?}");
         assert_eq!(confirmations(&world), 3, "{first} {second}");
         gateway(&world).be(Mode::Ok);
         pass(&world, LOOKED_INTO).await;
@@ -147,7 +160,7 @@ async fn while_one_payment_is_unclear_no_other_begins_however_they_meet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_paid_by_many_cards_at_once_is_charged_once() {
+async fn concurrent_card_payments_charge_an_order_once() {
     let world = Arc::new(shop().await);
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
@@ -168,13 +181,15 @@ async fn an_order_that_is_paid_by_many_cards_at_once_is_charged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_cancelled_while_the_card_is_charged_is_refunded() {
+async fn an_order_cancelled_while_its_card_is_charged_is_refunded() {
     let world = Arc::new(shop().await);
     let key = IdempotencyKey::parse("k").unwrap();
     let id = OrderId::of_key(&CustomerId::parse("c1").unwrap(), &key).to_string();
     let placing = {
         let world = world.clone();
-        tokio::spawn(async move { world.customer("c1").post_once("/order", &body("card-1"), "k").await })
+        tokio::spawn(
+            async move { world.customer("c1").post_once("/order", &body("card-1"), "k").await },
+        )
     };
     let cancelling = {
         let (world, path) = (world.clone(), format!("/orders/{id}/cancel"));
@@ -187,11 +202,14 @@ async fn an_order_that_is_cancelled_while_the_card_is_charged_is_refunded() {
     let (placed, cancelled) = tokio::join!(placing, cancelling);
     cancelled.unwrap();
     let placed = placed.unwrap();
-    // It was cancelled before the answer of the gateway was there, or just after.
+    // The order is cancelled either before the gateway responds or just after.
     let expected = if placed.status == 200 { "PAID" } else { "CANCELLED" };
-    let told =
-        if placed.status == 200 { placed.json()["status"].clone() } else { placed.json()["orderStatus"].clone() };
-    assert_eq!(told, json!(expected), "{placed:?}");
+    let status = if placed.status == 200 {
+        placed.json()["status"].clone()
+    } else {
+        placed.json()["orderStatus"].clone()
+    };
+    assert_eq!(status, json!(expected), "{placed:?}");
     pass(&world, LOOKED_INTO).await;
     assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
@@ -200,7 +218,7 @@ async fn an_order_that_is_cancelled_while_the_card_is_charged_is_refunded() {
 }
 
 #[tokio::test]
-async fn a_card_is_not_tried_without_end() {
+async fn an_order_allows_at_most_twenty_card_attempts() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
@@ -212,9 +230,10 @@ async fn a_card_is_not_tried_without_end() {
     assert_eq!(confirmations(&world), 20);
 }
 
-/// A queue delivers at least once: what told of one state of an attempt says nothing of the next.
+/// A queue delivers at least once: a repeated message about an earlier state of an attempt must not
+/// affect its current state.
 #[tokio::test]
-async fn a_message_that_comes_again_does_not_end_an_attempt_before_its_time() {
+async fn a_repeated_queue_message_does_not_end_an_attempt_early() {
     let world = shop().await;
     gateway(&world).be(Mode::Down);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
@@ -225,11 +244,15 @@ async fn a_message_that_comes_again_does_not_end_an_attempt_before_its_time() {
     world.enable("settle-payments", true);
     gateway(&world).be(Mode::Ok);
     pass(&world, LOOKED_INTO).await;
-    let asked = gateway(&world).requests().len();
+    let requests_before = gateway(&world).requests().len();
     for _ in 0..2 {
         world.invoke("settle-payments", crate::sqs_event(&messages)).await.unwrap();
     }
-    assert_eq!(gateway(&world).requests().len(), asked, "there is nothing to ask");
+    assert_eq!(
+        gateway(&world).requests().len(),
+        requests_before,
+        "an outdated message causes no request"
+    );
     arrive_late(&world, &id, "card-1").await;
     pass(&world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();

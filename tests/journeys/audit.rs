@@ -1,10 +1,10 @@
-//! The audit finds what somebody planted in the books, and nothing else.
+//! The audit reports each inconsistency that a test writes into the tables, and nothing else.
 
 use crate::{order, shop};
 use local::World;
 use serde_json::{Value, json};
 
-/// A customer's row or a product's, changed past all functions.
+/// Sets a number in a customer's or a product's row directly in DynamoDB, bypassing all functions.
 async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, value: i64) {
     let request = json!({
         "TableName": table, "Key": { "pk": { "S": pk }, "sk": { "S": sk } },
@@ -14,20 +14,23 @@ async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, va
     assert_eq!(world.dynamodb("UpdateItem", request).await, json!({}));
 }
 
-/// The violations of an audit as law, key, expected and actual.
+/// Runs the audit and returns its violations, each as law, key, expected and actual.
 pub(crate) async fn violations(world: &World) -> Vec<[String; 4]> {
     let audit = world.audit().await;
     let violations = audit["violations"].as_array().unwrap();
     assert_eq!(audit["clean"], json!(violations.is_empty()));
     let part = |violation: &Value, name: &str| violation[name].as_str().unwrap().to_owned();
-    violations.iter().map(|one| ["law", "key", "expected", "actual"].map(|name| part(one, name))).collect()
+    violations
+        .iter()
+        .map(|one| ["law", "key", "expected", "actual"].map(|name| part(one, name)))
+        .collect()
 }
 
 pub(crate) fn violation(law: &str, key: &str, expected: &str, actual: &str) -> [String; 4] {
     [law, key, expected, actual].map(str::to_owned)
 }
 
-/// A shop in which `c1` has ordered two pens: the order's id and its ledger entry's.
+/// A shop in which `c1` has ordered two pens, with the ids of the order and of its ledger entry.
 async fn sold() -> (World, String, String) {
     let world = shop().await;
     let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 2)])).await.json();
@@ -37,9 +40,13 @@ async fn sold() -> (World, String, String) {
 }
 
 #[tokio::test]
-async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
+async fn consistent_books_are_clean_and_the_report_counts_what_was_checked() {
     let (world, ..) = sold().await;
-    assert_eq!(world.operator().get("/api/v1/admin/audit").await.status, 404, "nothing was audited yet");
+    assert_eq!(
+        world.operator().get("/api/v1/admin/audit").await.status,
+        404,
+        "no audit has run yet"
+    );
     let audit = world.audit().await;
     let laws = json!([
         { "law": "ledger-sums-to-balance", "checked": 1 },
@@ -63,18 +70,24 @@ async fn honest_books_are_clean_and_the_report_tells_what_was_checked() {
         { "law": "channel-order-reserves-what-it-has", "checked": 0 },
         { "law": "channel-order-is-listed", "checked": 0 },
     ]);
-    assert_eq!((&audit["clean"], &audit["laws"], &audit["violations"]), (&json!(true), &laws, &json!([])));
+    assert_eq!(
+        (&audit["clean"], &audit["laws"], &audit["violations"]),
+        (&json!(true), &laws, &json!([]))
+    );
 }
 
 #[tokio::test]
-async fn a_balance_that_the_ledger_does_not_explain_is_found() {
+async fn a_balance_that_differs_from_the_ledger_sum_is_found() {
     let (world, ..) = sold().await;
     set(&world, "CustomersTable", "CUSTOMER#c1", "POINTS", "balance", 98_001).await;
-    assert_eq!(violations(&world).await, [violation("ledger-sums-to-balance", "customer/c1", "98000", "98001")]);
+    assert_eq!(
+        violations(&world).await,
+        [violation("ledger-sums-to-balance", "customer/c1", "98000", "98001")]
+    );
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_paid_is_found() {
+async fn an_order_without_its_ledger_entry_is_found() {
     let (world, order_id, entry) = sold().await;
     let key = json!({ "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": format!("LEDGER#{entry}") } });
     world.dynamodb("DeleteItem", json!({ "TableName": "CustomersTable", "Key": key })).await;
@@ -91,9 +104,10 @@ async fn an_order_that_nobody_paid_is_found() {
 }
 
 #[tokio::test]
-async fn an_order_that_was_paid_with_another_amount_is_found() {
+async fn an_order_whose_ledger_entry_has_another_amount_is_found() {
     let (world, order_id, entry) = sold().await;
-    set(&world, "CustomersTable", "CUSTOMER#c1", &format!("LEDGER#{entry}"), "amount", -1_999).await;
+    set(&world, "CustomersTable", "CUSTOMER#c1", &format!("LEDGER#{entry}"), "amount", -1_999)
+        .await;
     let found = violations(&world).await;
     let wrong = violation(
         "order-paid-by-one-entry",
@@ -102,11 +116,11 @@ async fn an_order_that_was_paid_with_another_amount_is_found() {
         &format!("-1999 for {order_id}"),
     );
     assert!(found.contains(&wrong), "{found:?}");
-    assert_eq!(found.len(), 2, "and the ledger no longer sums to the balance");
+    assert_eq!(found.len(), 2, "the second violation: the ledger does not sum to the balance");
 }
 
 #[tokio::test]
-async fn an_order_that_was_paid_twice_is_found() {
+async fn an_order_with_two_payment_entries_is_found() {
     let (world, order_id, entry) = sold().await;
     let second = json!({
         "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": "LEDGER#ent_2" }, "entryId": { "S": "ent_2" }, "kind": { "S": "USE" },
@@ -124,14 +138,17 @@ async fn an_order_that_was_paid_twice_is_found() {
 }
 
 #[tokio::test]
-async fn a_stock_that_nobody_moved_is_found() {
+async fn a_stock_that_differs_from_its_movements_is_found() {
     let (world, ..) = sold().await;
     set(&world, "ProductsTable", "PRODUCT#pen", "STOCK#0", "quantity", 9).await;
-    assert_eq!(violations(&world).await, [violation("stock-is-put-in-less-sold", "product/pen", "8", "9")]);
+    assert_eq!(
+        violations(&world).await,
+        [violation("stock-is-put-in-less-sold", "product/pen", "8", "9")]
+    );
 }
 
 #[tokio::test]
-async fn what_is_below_zero_is_found() {
+async fn negative_balances_and_stocks_are_found() {
     let (world, ..) = sold().await;
     set(&world, "ProductsTable", "PRODUCT#ink", "STOCK#0", "quantity", -1).await;
     set(&world, "CustomersTable", "CUSTOMER#c1", "POINTS", "balance", -5).await;
@@ -143,20 +160,20 @@ async fn what_is_below_zero_is_found() {
 }
 
 #[tokio::test]
-async fn books_of_many_pages_are_read_to_the_end_with_little_at_once() {
+async fn the_audit_reads_every_page_of_large_books() {
     let (world, ..) = sold().await;
-    // More rows than one page has, of one customer and of many, and products too.
+    // More rows than fit on one page, for one customer and for one product.
     for number in 0..1_300 {
         let entry = json!({
             "pk": { "S": "CUSTOMER#big" }, "sk": { "S": format!("LEDGER#ent_{number:05}") }, "entryId": { "S": format!("ent_{number:05}") },
             "kind": { "S": "CHARGE" }, "amount": { "N": "1" }, "reference": { "S": "x" }, "at": { "S": "2026-01-05T00:00:00.000Z" },
         });
         world.dynamodb("PutItem", json!({ "TableName": "CustomersTable", "Item": entry })).await;
-        let moved = json!({
+        let movement = json!({
             "pk": { "S": "PRODUCT#pad" }, "sk": { "S": format!("MOVE#{number:05}") }, "delta": { "N": "1" },
             "at": { "S": "2026-01-05T00:00:00.000Z" },
         });
-        world.dynamodb("PutItem", json!({ "TableName": "ProductsTable", "Item": moved })).await;
+        world.dynamodb("PutItem", json!({ "TableName": "ProductsTable", "Item": movement })).await;
     }
     set(&world, "CustomersTable", "CUSTOMER#big", "POINTS", "balance", 1_300).await;
     set(&world, "ProductsTable", "PRODUCT#pad", "STOCK#0", "quantity", 1_310).await;

@@ -1,4 +1,5 @@
-//! The audit finds what does not fit in what is kept of orders beside them, and nothing else.
+//! The audit reports each inconsistency between orders and their projections (completed-order
+//! counts, order views, store boards, waiting deliveries), and nothing else.
 
 use crate::{
     assert_books_are_clean,
@@ -9,7 +10,9 @@ use local::World;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A kitchen in which one order is complete, one waits for a rider, one is on its way; their ids.
+/// A kitchen with one completed order, one that waits for a rider and one that is picked up, with
+/// their ids. The orders are two hours old: the audit ignores projections of orders that changed
+/// less than an hour ago.
 async fn busy() -> (World, [String; 3]) {
     let world = kitchen().await;
     let mut ids = Vec::new();
@@ -25,11 +28,14 @@ async fn busy() -> (World, [String; 3]) {
 
 async fn delete(world: &World, table: &str, pk: &str, sk: &str) {
     let key = json!({ "pk": { "S": pk }, "sk": { "S": sk } });
-    assert_eq!(world.dynamodb("DeleteItem", json!({ "TableName": table, "Key": key })).await, json!({}));
+    assert_eq!(
+        world.dynamodb("DeleteItem", json!({ "TableName": table, "Key": key })).await,
+        json!({})
+    );
 }
 
 #[tokio::test]
-async fn what_events_have_built_is_checked() {
+async fn projections_are_checked() {
     let (world, _) = busy().await;
     assert_books_are_clean(&world).await;
     let audit = world.operator().get("/api/v1/admin/audit").await.json();
@@ -40,11 +46,15 @@ async fn what_events_have_built_is_checked() {
     assert_eq!(checked("order-view-is-the-order"), Some(json!(3)));
     assert_eq!(checked("store-order-on-its-board"), Some(json!(3)));
     assert_eq!(checked("delivery-waits-while-cooked"), Some(json!(3)));
-    assert_eq!(checked("completed-order-counted-once"), Some(json!(3)), "the customer, the order, and what is counted");
+    assert_eq!(
+        checked("completed-order-counted-once"),
+        Some(json!(3)),
+        "the customer, the completed order and its counting row"
+    );
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_counted_or_counted_too_often_is_found() {
+async fn an_uncounted_completed_order_and_a_counted_open_order_are_found() {
     let (world, [completed, ..]) = busy().await;
     let law = "completed-order-counted-once";
     delete(&world, "CustomersTable", "CUSTOMER#c1", &format!("COMPLETED#{completed}")).await;
@@ -70,45 +80,62 @@ async fn an_order_that_is_not_counted_or_counted_too_often_is_found() {
 }
 
 #[tokio::test]
-async fn a_view_that_is_missing_or_behind_is_found_once_its_events_had_their_time() {
+async fn a_missing_order_view_is_found_after_the_projection_delay() {
     let (world, [completed, ..]) = busy().await;
     delete(&world, "ViewsTable", &format!("ORDER#{completed}"), "VIEW").await;
     let key = format!("order/{completed}");
-    let missing = violation("order-view-is-the-order", &key, "version 6, Completed", "there is none");
+    let missing =
+        violation("order-view-is-the-order", &key, "version 6, Completed", "there is none");
     assert_eq!(violations(&world).await, [missing]);
 
     let (world, _) = busy().await;
     world.enable("project-order-views", false);
     let id = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    assert_eq!(violations(&world).await, Vec::<[String; 4]>::new(), "it follows by a moment");
+    assert_eq!(
+        violations(&world).await,
+        Vec::<[String; 4]>::new(),
+        "the projection may lag behind for now"
+    );
     world.advance(Duration::from_hours(2));
-    let missing = violation("order-view-is-the-order", &format!("order/{id}"), "version 1, Paid", "there is none");
+    let missing = violation(
+        "order-view-is-the-order",
+        &format!("order/{id}"),
+        "version 1, Paid",
+        "there is none",
+    );
     assert_eq!(violations(&world).await, [missing]);
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_on_its_board_is_found_until_it_belongs_there_no_more() {
+async fn an_order_missing_from_its_store_board_is_found_while_it_belongs_there() {
     let (world, [completed, cooked, _]) = busy().await;
     for id in [&completed, &cooked] {
         let placed_at = crate::text(&crate::shown(&world, id).await, "placedAt");
         delete(&world, "ViewsTable", "STORE#s1", &format!("ORDER#{placed_at}#{id}")).await;
     }
     let law = "store-order-on-its-board";
-    let missing = |id: &str, expected: &str| violation(law, &format!("order/{id}"), expected, "there is none");
-    let mut expected = [missing(&completed, "version 6, Completed"), missing(&cooked, "version 4, Cooked")];
+    let missing = |id: &str, expected: &str| {
+        violation(law, &format!("order/{id}"), expected, "there is none")
+    };
+    let mut expected =
+        [missing(&completed, "version 6, Completed"), missing(&cooked, "version 4, Cooked")];
     expected.sort_unstable();
     let mut found = violations(&world).await;
     found.sort_unstable();
     assert_eq!(found, expected);
     world.advance(Duration::from_hours(31 * 24));
-    assert_eq!(violations(&world).await, [missing(&cooked, "version 4, Cooked")], "what ended leaves the board");
+    assert_eq!(
+        violations(&world).await,
+        [missing(&cooked, "version 4, Cooked")],
+        "an ended order leaves the board"
+    );
     world.fire("rebuild-views").await.unwrap();
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn a_delivery_that_nobody_finds_or_that_somebody_has_is_found() {
+async fn a_waiting_delivery_not_listed_and_a_taken_one_still_listed_are_found() {
     let (world, [completed, cooked, picked_up]) = busy().await;
     let row = |id: &str| json!({ "TableName": "ViewsTable", "Key": { "pk": { "S": format!("DELIVERY#{id}") }, "sk": { "S": "DELIVERY" } } });
     let waiting: Value = world.dynamodb("GetItem", row(&cooked)).await["Item"]["waiting"].clone();

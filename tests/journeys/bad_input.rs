@@ -1,6 +1,6 @@
-//! Whatever is sent, the answer is a documented problem, and nothing happens.
+//! Every invalid request gets a documented problem and changes nothing.
 //!
-//! That each problem is documented is checked by `World` itself, for every request of every test.
+//! `World` itself checks, for every request of every test, that each problem is documented.
 
 use crate::shop;
 use axum::http::Method;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const TABLES: [&str; 4] = ["CustomersTable", "ProductsTable", "OrdersTable", "ViewsTable"];
 
-/// Everything that is stored.
+/// All rows of [`TABLES`].
 async fn everything(world: &World) -> Vec<Value> {
     let mut all = Vec::new();
     for table in TABLES {
@@ -19,7 +19,7 @@ async fn everything(world: &World) -> Vec<Value> {
     all
 }
 
-/// Texts that are meant badly.
+/// Hostile strings.
 fn hostile_text() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -36,7 +36,8 @@ fn hostile_text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// JSON values that are meant badly; numbers are written as text, for many are not numbers to serde.
+/// Hostile JSON values. They are generated as text, because `serde_json` cannot represent many of
+/// the numbers.
 fn hostile_json() -> impl Strategy<Value = String> {
     let number = prop_oneof![
         Just("-0"),
@@ -98,7 +99,8 @@ fn hostile_json() -> impl Strategy<Value = String> {
     })
 }
 
-/// A good body in which one value is replaced, so that what is behind it is reached.
+/// A valid body with one hostile value in place of one or more of its values, so that the checks
+/// behind the parser are reached.
 fn nearly_good_body() -> impl Strategy<Value = String> {
     let order = r#"{"customerId":"c1","items":[{"productId":"pen","quantity":@,"expectedPrice":@}],"payment":{"method":@},"delivery":@}"#;
     let holes = prop_oneof![
@@ -133,12 +135,15 @@ fn hostile_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A text as a part of a path or query: every byte that is not harmless is escaped, or every one.
+/// Percent-encodes a text as part of a path or query: every byte that is not an unreserved
+/// character of RFC 3986. Only the first 2,000 bytes are used.
 fn escaped(text: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()
         .take(2_000)
-        .map(|byte| if harmless(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if is_unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        })
         .collect()
 }
 
@@ -153,8 +158,11 @@ fn hostile_path() -> impl Strategy<Value = (Method, String)> {
     ];
     let method = prop_oneof![6 => Just(None), 1 => prop::sample::select(vec![Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH]).prop_map(Some)];
     (route, part, query, method).prop_map(|(route, part, query, method)| {
-        let path: Vec<&str> =
-            route.path.split('/').map(|piece| if piece.starts_with('{') { part.as_str() } else { piece }).collect();
+        let path: Vec<&str> = route
+            .path
+            .split('/')
+            .map(|segment| if segment.starts_with('{') { part.as_str() } else { segment })
+            .collect();
         let own = Method::from_bytes(route.method.to_string().as_bytes()).unwrap();
         (method.unwrap_or(own), path.join("/") + &query)
     })
@@ -176,7 +184,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_that_is_sent_breaks_anything(requests in vec((hostile_path(), hostile_header(), hostile_body()), 40)) {
+    fn hostile_requests_cause_no_5xx_and_refused_ones_change_nothing(requests in vec((hostile_path(), hostile_header(), hostile_body()), 40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let world = shop().await;
@@ -187,7 +195,7 @@ proptest! {
                 assert!(reply.status < 500, "{method} {path} {name}: {value} {:?}: {reply:?}", String::from_utf8_lossy(&body));
                 let after = everything(&world).await;
                 if reply.status >= 400 || method == Method::GET {
-                    assert_eq!(before, after, "{method} {path} left a trace: {reply:?}");
+                    assert_eq!(before, after, "{method} {path} changed a table: {reply:?}");
                 }
                 before = after;
             }
@@ -196,58 +204,75 @@ proptest! {
     }
 }
 
+/// Bodies of `POST` that are malformed, with the field that the problem names.
+const MALFORMED_BODIES: &[(&str, &str, &str)] = &[
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[{"productId":"pen","quantity":"two"}]}"#,
+        "items[0].quantity",
+    ),
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1.5}]}"#,
+        "items[0].quantity",
+    ),
+    ("/order", r#"{"customerId":"c1","items":[{"quantity":1}]}"#, "items[0].productId"),
+    ("/order", r#"{"customerId":"c1","items":{}}"#, "items"),
+    ("/order", r#"{"customerId":"c 1","items":[]}"#, "customerId"),
+    ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CASH"}}"#, "payment.method"),
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[],"payment":{"method":"CARD","paymentKey":"a/b"}}"#,
+        "payment.paymentKey",
+    ),
+    ("/orders/ord_1/pay", r#"{"method":"CARD"}"#, "paymentKey"),
+    ("/orders/ord_1/pay", "{}", "method"),
+    ("/orders/ord_1/cancel", r#"{"reason":1}"#, "reason"),
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":91,"lng":0,"phone":"010"}}"#,
+        "delivery.lat",
+    ),
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":9,"lng":0,"phone":"call"}}"#,
+        "delivery.phone",
+    ),
+    ("/coupons/spring/issue", "{}", "customerId"),
+    ("/points/charge", r#"{"customerId":"c1"}"#, "amount"),
+    ("/points/charge", r#"{"customerId":"c1","amount":1e2}"#, "amount"),
+    ("/points/charge", "{", "body"),
+    ("/points/charge", "", "body"),
+    ("/points/charge", "[]", "body"),
+    ("/points/charge", r#"["c1", 1]"#, "body"),
+    ("/points/charge", r#"{"customerId":"c1","amount":1,"bonus":1}"#, "bonus"),
+    ("/points/charge", r#"{"customerId":"c1","amount":1,"amount":2}"#, "amount"),
+    ("/points/charge", r#"{"customerId":"c1","amount":1,"point":2}"#, "amount"),
+    ("/points/charge", r#"{"customerId":"c1","amount":1,"reason":"\uffff"}"#, "reason"),
+    ("/order", r#"{"customerId":"c1","items":[["pen",1]]}"#, "items[0]"),
+    (
+        "/order",
+        r#"{"customerId":"c1","items":[],"delivery":{"address":"a\u0000b","phone":"010"}}"#,
+        "delivery.address",
+    ),
+    ("/points/charge", r#"{"customerId":"c1","amount":1} x"#, "body"),
+];
+
 #[tokio::test]
-async fn a_malformed_request_names_the_field_that_is_wrong() {
+async fn the_problem_of_a_malformed_body_names_the_invalid_field() {
     let world = shop().await;
     let customer = world.customer("c1");
-    for (path, body, field) in [
-        ("/order", r#"{"customerId":"c1","items":[{"productId":"pen","quantity":"two"}]}"#, "items[0].quantity"),
-        ("/order", r#"{"customerId":"c1","items":[{"productId":"pen","quantity":1.5}]}"#, "items[0].quantity"),
-        ("/order", r#"{"customerId":"c1","items":[{"quantity":1}]}"#, "items[0].productId"),
-        ("/order", r#"{"customerId":"c1","items":{}}"#, "items"),
-        ("/order", r#"{"customerId":"c 1","items":[]}"#, "customerId"),
-        ("/order", r#"{"customerId":"c1","items":[],"payment":{"method":"CASH"}}"#, "payment.method"),
-        (
-            "/order",
-            r#"{"customerId":"c1","items":[],"payment":{"method":"CARD","paymentKey":"a/b"}}"#,
-            "payment.paymentKey",
-        ),
-        ("/orders/ord_1/pay", r#"{"method":"CARD"}"#, "paymentKey"),
-        ("/orders/ord_1/pay", "{}", "method"),
-        ("/orders/ord_1/cancel", r#"{"reason":1}"#, "reason"),
-        (
-            "/order",
-            r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":91,"lng":0,"phone":"010"}}"#,
-            "delivery.lat",
-        ),
-        (
-            "/order",
-            r#"{"customerId":"c1","items":[],"delivery":{"address":"x","lat":9,"lng":0,"phone":"call"}}"#,
-            "delivery.phone",
-        ),
-        ("/coupons/spring/issue", "{}", "customerId"),
-        ("/points/charge", r#"{"customerId":"c1"}"#, "amount"),
-        ("/points/charge", r#"{"customerId":"c1","amount":1e2}"#, "amount"),
-        ("/points/charge", "{", "body"),
-        ("/points/charge", "", "body"),
-        ("/points/charge", "[]", "body"),
-        ("/points/charge", r#"["c1", 1]"#, "body"),
-        ("/points/charge", r#"{"customerId":"c1","amount":1,"bonus":1}"#, "bonus"),
-        ("/points/charge", r#"{"customerId":"c1","amount":1,"amount":2}"#, "amount"),
-        ("/points/charge", r#"{"customerId":"c1","amount":1,"point":2}"#, "amount"),
-        ("/points/charge", r#"{"customerId":"c1","amount":1,"reason":"\uffff"}"#, "reason"),
-        ("/order", r#"{"customerId":"c1","items":[["pen",1]]}"#, "items[0]"),
-        (
-            "/order",
-            r#"{"customerId":"c1","items":[],"delivery":{"address":"a\u0000b","phone":"010"}}"#,
-            "delivery.address",
-        ),
-        ("/points/charge", r#"{"customerId":"c1","amount":1} x"#, "body"),
-    ] {
+    for (path, body, field) in MALFORMED_BODIES {
         let reply = customer.send(Method::POST, path, &[], body.as_bytes().to_vec()).await;
         assert_eq!((reply.status, reply.problem().as_str()), (400, "malformed-request"), "{body}");
         assert_eq!(reply.json()["errors"][0]["field"], json!(field), "{body}: {reply:?}");
     }
+}
+
+#[tokio::test]
+async fn the_problem_of_a_malformed_parameter_or_header_names_it() {
+    let world = shop().await;
+    let customer = world.customer("c1");
     for (path, field) in [
         ("/points/c1/history?limit=0", "limit"),
         ("/points/c1/history?limit=101", "limit"),
@@ -261,28 +286,42 @@ async fn a_malformed_request_names_the_field_that_is_wrong() {
         ("/customers/c1/coupons?status=NEW", "status"),
     ] {
         let reply = customer.get(path).await;
-        assert_eq!((reply.status, &reply.json()["errors"][0]["field"]), (400, &json!(field)), "{path}");
+        assert_eq!(
+            (reply.status, &reply.json()["errors"][0]["field"]),
+            (400, &json!(field)),
+            "{path}"
+        );
     }
-    let key = customer.post_once("/orders/ord_1/pay", &json!({ "method": "POINTS" }), &"k".repeat(256)).await;
+    let key = customer
+        .post_once("/orders/ord_1/pay", &json!({ "method": "POINTS" }), &"k".repeat(256))
+        .await;
     assert_eq!((key.status, &key.json()["errors"][0]["field"]), (400, &json!("Idempotency-Key")));
 }
 
 #[tokio::test]
-async fn a_number_is_an_id_by_its_digits_and_a_huge_amount_is_still_an_amount() {
+async fn a_numeric_id_is_read_by_its_digits_and_an_out_of_range_amount_is_invalid() {
     let world = shop().await;
     let operator = world.operator();
-    let charged =
-        operator.post("/points/charge", &json!({ "customerId": 12_345_678_901_234_567_890_u64, "amount": 5 })).await;
+    let charged = operator
+        .post(
+            "/points/charge",
+            &json!({ "customerId": 12_345_678_901_234_567_890_u64, "amount": 5 }),
+        )
+        .await;
     assert_eq!(charged.json()["customerId"], json!("12345678901234567890"));
     for amount in ["99999999999999999999999", "-99999999999999999999999", "0", "-1"] {
         let body = format!(r#"{{"customerId":"c1","amount":{amount}}}"#).into_bytes();
         let refused = operator.send(Method::POST, "/points/charge", &[], body).await;
-        assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid-amount"), "{amount}");
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (400, "invalid-amount"),
+            "{amount}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_body_too_long_or_of_another_kind_is_told_as_such() {
+async fn an_oversized_body_gets_413_and_an_unsupported_content_type_415() {
     let world = shop().await;
     let customer = world.operator();
     let long = format!(r#"{{"customerId":"c1","amount":1,"note":"{}"}}"#, "x".repeat(64 * 1024));
@@ -296,8 +335,9 @@ async fn a_body_too_long_or_of_another_kind_is_told_as_such() {
         ("application/json; charset=utf-8", 200),
         ("Application/JSON", 200),
     ] {
-        let reply =
-            customer.send(Method::POST, "/points/charge", &[("content-type", content_type)], body.clone()).await;
+        let reply = customer
+            .send(Method::POST, "/points/charge", &[("content-type", content_type)], body.clone())
+            .await;
         assert_eq!(reply.status, status, "{content_type}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every route with every caller.
+//! Access control: every route is called by every role.
 
 use crate::{
     kitchen::{chef, kitchen, ordered, walk},
@@ -9,7 +9,7 @@ use edge::{Access, Method, Route};
 use local::world::{Client, Reply};
 use serde_json::{Value, json};
 
-/// A request that a customer `c1` or an operator could make of this route.
+/// Calls a route with a path and a body that are valid for this customer and for an operator.
 async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
     let query = match route.path {
         "/orders" | "/order-views" => format!("?customerId={customer}"),
@@ -35,15 +35,23 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.ends_with("/issue") => json!({ "customerId": customer }),
         path if path.starts_with("/carts") => json!({ "quantity": 1 }),
         path if path.contains("/coupon-sources/") => crate::coupon_source(1),
-        path if path.ends_with("/status") => json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" }),
-        path if path.starts_with("/integrations/orders/{source}") => crate::external_orders::told(1, "PAID"),
-        path if path.contains("/webhooks") => json!({ "url": "https://example.com", "events": ["*"] }),
+        path if path.ends_with("/status") => {
+            json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" })
+        }
+        path if path.starts_with("/integrations/orders/{source}") => {
+            crate::external_orders::told(1, "PAID")
+        }
+        path if path.contains("/webhooks") => {
+            json!({ "url": "https://example.com", "events": ["*"] })
+        }
         path if path.contains("/channels/{channelId}/products/") => json!({ "productId": "pen" }),
         path if path.contains("/channels") => json!({ "name": "Mock", "type": "MOCK" }),
         path if path.contains("/stores/") => crate::kitchen::store(true),
         path if path.ends_with("/pick-up") => json!({ "riderId": "c1" }),
         path if path.ends_with("/ship") => json!({ "carrier": "CJ", "trackingNumber": "1" }),
-        path if path.starts_with("/customers") => json!({ "name": "Minji", "phone": "010-1234-5678" }),
+        path if path.starts_with("/customers") => {
+            json!({ "name": "Minji", "phone": "010-1234-5678" })
+        }
         _ => json!({ "name": "Pen", "category": "desk", "price": 1_000 }),
     };
     match route.method {
@@ -52,12 +60,12 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         Method::Put => caller.put(&path, &body).await,
         Method::Patch => caller.patch(&path, &body).await,
         Method::Delete => caller.delete(&path).await,
-        Method::Any => unreachable!("no route of the API has every method"),
+        Method::Any => unreachable!("no API route uses `Method::Any`"),
     }
 }
 
 #[tokio::test]
-async fn every_route_lets_in_its_roles_and_nobody_else() {
+async fn every_route_accepts_exactly_its_roles() {
     let world = shop().await;
     for route in admin::ROUTES {
         let without_token = call(&world.anyone(), route, "c1").await;
@@ -65,24 +73,31 @@ async fn every_route_lets_in_its_roles_and_nobody_else() {
         for role in Role::ALL {
             let caller = world.caller(role.as_str(), "c1", Some("s1"));
             let reply = call(&caller, route, "c1").await;
-            let is_let_in = match route.access {
+            let is_allowed = match route.access {
                 Access::Public => true,
                 Access::Roles(roles) => roles.contains(&role),
             };
-            assert_eq!(reply.problem() != "forbidden", is_let_in, "{role} {route:?} {reply:?}");
+            assert_eq!(reply.problem() != "forbidden", is_allowed, "{role} {route:?} {reply:?}");
             assert_ne!(reply.status, 401);
         }
-        for (role, sub, store) in
-            [("admin", "c1", None), ("customer", "not an id", None), ("store", "c1", None), ("rider", "", None)]
-        {
+        for (role, sub, store) in [
+            ("admin", "c1", None),
+            ("customer", "not an id", None),
+            ("store", "c1", None),
+            ("rider", "", None),
+        ] {
             let reply = call(&world.caller(role, sub, store), route, "c1").await;
-            assert_eq!(reply.problem() == "forbidden", route.access != Access::Public, "{role} {sub:?} {route:?}");
+            assert_eq!(
+                reply.problem() == "forbidden",
+                route.access != Access::Public,
+                "{role} {sub:?} {route:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
+async fn a_customer_can_access_only_their_own_data() {
     let world = shop().await;
     world.charge("c2", 5_000).await;
     let theirs = world.customer("c2").post("/order", &order("c2", &[("pen", 1)])).await.json();
@@ -107,7 +122,7 @@ async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
     ] {
         assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"));
     }
-    assert_eq!(world.take_calls(), [], "refused before anything is read");
+    assert_eq!(world.take_calls(), [], "refused before any read");
     let path = format!("/orders/{}", theirs["orderId"].as_str().unwrap());
     let (hidden, missing) = (customer.get(&path).await, customer.get("/orders/ord_never").await);
     assert_eq!((hidden.status, hidden.problem().as_str()), (404, "not-found"));
@@ -116,20 +131,24 @@ async fn a_customer_reaches_its_own_points_and_orders_and_no_others() {
         body["instance"] = Value::Null;
         (reply.status, body)
     };
-    assert_eq!(without_request(&hidden), without_request(&missing), "nobody can tell one from the other");
+    assert_eq!(
+        without_request(&hidden),
+        without_request(&missing),
+        "the two responses are indistinguishable"
+    );
     assert_eq!(world.customer("c2").get(&path).await.json(), theirs);
     assert_eq!(world.operator().get(&path).await.json(), theirs);
     assert_eq!(world.caller("rider", "r1", None).get(&path).await.status, 404);
 }
 
 #[tokio::test]
-async fn stores_riders_and_customers_reach_what_is_theirs_and_nothing_else() {
+async fn stores_riders_and_customers_can_access_only_their_own_orders() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
     let other_store = world.caller("store", "x", Some("s2"));
     world.take_calls();
     assert_eq!(other_store.get("/stores/s1/orders").await.problem(), "forbidden");
-    assert_eq!(world.take_calls(), [], "refused before anything is read");
+    assert_eq!(world.take_calls(), [], "refused before any read");
     for step in ["accept", "reject", "start-cooking", "finish-cooking"] {
         assert_eq!(
             other_store.post(&format!("/orders/{id}/{step}"), &json!({})).await.problem(),
@@ -142,14 +161,26 @@ async fn stores_riders_and_customers_reach_what_is_theirs_and_nothing_else() {
 
     walk(&world, &id, "COOKED").await;
     let pick_up = format!("/orders/{id}/pick-up");
-    let (rider, other_rider) = (world.caller("rider", "r1", None), world.caller("rider", "r2", None));
+    let (rider, other_rider) =
+        (world.caller("rider", "r1", None), world.caller("rider", "r2", None));
     world.take_calls();
-    let in_anothers_name = other_rider.post(&pick_up, &json!({ "riderId": "r1" })).await;
-    assert_eq!((in_anothers_name.problem().as_str(), world.take_calls()), ("forbidden", vec![]));
-    assert_eq!(world.operator().post(&pick_up, &json!({})).await.problem(), "malformed-request", "whose name?");
-    assert_eq!(rider.get(&format!("/orders/{id}")).await.status, 404, "nobody has it yet");
+    let for_another_rider = other_rider.post(&pick_up, &json!({ "riderId": "r1" })).await;
+    assert_eq!((for_another_rider.problem().as_str(), world.take_calls()), ("forbidden", vec![]));
+    assert_eq!(
+        world.operator().post(&pick_up, &json!({})).await.problem(),
+        "malformed-request",
+        "an operator must name the rider"
+    );
+    assert_eq!(
+        rider.get(&format!("/orders/{id}")).await.status,
+        404,
+        "no rider has picked it up yet"
+    );
     assert_eq!(rider.post(&pick_up, &json!({})).await.json()["riderId"], json!("r1"));
-    assert_eq!(rider.get(&format!("/orders/{id}")).await.json()["delivery"]["phone"], json!("010-1234-5678"));
+    assert_eq!(
+        rider.get(&format!("/orders/{id}")).await.json()["delivery"]["phone"],
+        json!("010-1234-5678")
+    );
     assert_eq!(other_rider.get(&format!("/orders/{id}")).await.status, 404);
 
     let confirm = format!("/orders/{id}/confirm-delivery");
@@ -157,40 +188,58 @@ async fn stores_riders_and_customers_reach_what_is_theirs_and_nothing_else() {
     world.settle().await;
     assert_eq!(world.customer("c2").get(&format!("/order-views/{id}")).await.status, 404);
     assert_eq!(world.customer("c1").get(&format!("/order-views/{id}")).await.status, 200);
-    assert_eq!(world.customer("c1").post(&confirm, &json!({})).await.json()["status"], json!("COMPLETED"));
+    assert_eq!(
+        world.customer("c1").post(&confirm, &json!({})).await.json()["status"],
+        json!("COMPLETED")
+    );
 }
 
 #[tokio::test]
-async fn an_operator_orders_for_a_customer_and_the_timeline_says_so() {
+async fn an_order_placed_by_an_operator_names_the_operator_in_its_timeline() {
     let world = shop().await;
     let placed = world.operator().post("/order", &order("c1", &[("pen", 1)])).await.json();
-    assert_eq!((&placed["customerId"], &placed["timeline"][0]["by"]), (&json!("c1"), &json!("operator")));
+    assert_eq!(
+        (&placed["customerId"], &placed["timeline"][0]["by"]),
+        (&json!("c1"), &json!("operator"))
+    );
 }
 
 #[tokio::test]
-async fn a_token_that_is_old_or_not_ours_is_none() {
+async fn an_invalid_or_expired_token_is_unauthorized() {
     let world = shop().await;
     let path = "/points/c1";
-    for token in ["", "Bearer", "Bearer x.y.z", "Basic Yzp4", "Bearer eyJhbGciOiJub25lIn0.eyJyb2xlIjoib3BlcmF0b3IifQ."]
-    {
-        let reply = world.anyone().send(axum::http::Method::GET, path, &[("authorization", token)], Vec::new()).await;
-        assert_eq!((reply.status, reply.json()), (401, json!({ "message": "Unauthorized" })), "{token}");
+    for token in [
+        "",
+        "Bearer",
+        "Bearer x.y.z",
+        "Basic Yzp4",
+        "Bearer eyJhbGciOiJub25lIn0.eyJyb2xlIjoib3BlcmF0b3IifQ.",
+    ] {
+        let reply = world
+            .anyone()
+            .send(axum::http::Method::GET, path, &[("authorization", token)], Vec::new())
+            .await;
+        assert_eq!(
+            (reply.status, reply.json()),
+            (401, json!({ "message": "Unauthorized" })),
+            "{token}"
+        );
     }
     let customer = world.customer("c1");
     assert_eq!(customer.get(path).await.status, 200);
     world.advance(std::time::Duration::from_hours(2));
-    assert_eq!(customer.get(path).await.status, 401, "a token lives an hour");
+    assert_eq!(customer.get(path).await.status, 401, "a token expires after one hour");
 }
 
 #[tokio::test]
-async fn a_customer_may_be_called_like_a_path() {
+async fn a_customer_id_may_equal_a_path_segment() {
     let world = shop().await;
     world.charge("charge", 5).await;
     assert_eq!(world.customer("charge").get("/points/charge").await.json()["balance"], json!(5));
 }
 
 #[tokio::test]
-async fn an_unknown_path_has_nothing_and_a_known_one_tells_its_methods() {
+async fn an_unknown_path_is_not_found_and_a_wrong_method_lists_the_allowed_ones() {
     let world = shop().await;
     for client in [world.anyone(), world.customer("c1")] {
         let missing = client.get("/nothing/here").await;

@@ -1,4 +1,5 @@
-//! What a campaign's orders amount to is what counting them one by one gives, whatever came late, twice or out of turn.
+//! Campaign statistics equal a brute-force count of the campaign's orders, even if events arrive
+//! late, repeatedly or out of order.
 
 use crate::{
     assert_books_are_clean,
@@ -26,25 +27,30 @@ async fn statistics(world: &World, campaign: &str, query: &str) -> Value {
     reply.json()
 }
 
-/// `c1` orders through a campaign: the order's id.
-async fn brought(world: &World, campaign: &str, items: &[(&str, i64)], coupon_id: Option<String>) -> String {
-    let mut wanted = order("c1", items);
-    wanted["campaignId"] = json!(campaign);
+/// Places an order of `c1` through a campaign and returns its id.
+async fn place_through(
+    world: &World,
+    campaign: &str,
+    items: &[(&str, i64)],
+    coupon_id: Option<String>,
+) -> String {
+    let mut body = order("c1", items);
+    body["campaignId"] = json!(campaign);
     if let Some(coupon) = coupon_id {
-        wanted["couponId"] = json!(coupon);
+        body["couponId"] = json!(coupon);
     }
-    let placed = world.customer("c1").post("/order", &wanted).await;
+    let placed = world.customer("c1").post("/order", &body).await;
     assert_eq!(placed.status, 200, "{placed:?}");
     text(&placed.json(), "orderId")
 }
 
 #[tokio::test]
-async fn a_campaign_has_its_orders_and_what_they_amount_to_restated_when_one_is_called_off() {
+async fn campaign_statistics_are_restated_when_an_order_is_cancelled() {
     let world = shop().await;
     let coupon = coupon(&world, "c1", 5).await;
-    let first = brought(&world, "spring", &[("pen", 2)], Some(coupon)).await;
-    let second = brought(&world, "spring", &[("ink", 1)], None).await;
-    brought(&world, "autumn", &[("pad", 1)], None).await;
+    let first = place_through(&world, "spring", &[("pen", 2)], Some(coupon)).await;
+    let second = place_through(&world, "spring", &[("ink", 1)], None).await;
+    place_through(&world, "autumn", &[("pad", 1)], None).await;
     world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     world.settle().await;
     let sums = json!({
@@ -61,10 +67,15 @@ async fn a_campaign_has_its_orders_and_what_they_amount_to_restated_when_one_is_
     };
     assert_eq!(statistics(&world, "spring", "").await, expected(&sums));
     let listed = partner(&world).get("/campaigns/spring/orders").await.json();
-    let ids: Vec<String> = listed["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")).collect();
+    let ids: Vec<String> =
+        listed["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")).collect();
     assert_eq!(ids, [second.clone(), first.clone()]);
     assert_eq!(listed["orders"][1], crate::shown(&world, &first).await);
-    assert_eq!(statistics(&world, "autumn", "").await["newCustomers"], json!(0), "it was not their first");
+    assert_eq!(
+        statistics(&world, "autumn", "").await["newCustomers"],
+        json!(0),
+        "it was not the customer's first order"
+    );
 
     world.customer("c1").post(&format!("/orders/{first}/cancel"), &json!({})).await;
     world.settle().await;
@@ -74,17 +85,19 @@ async fn a_campaign_has_its_orders_and_what_they_amount_to_restated_when_one_is_
     });
     assert_eq!(statistics(&world, "spring", "").await, expected(&restated));
     let listed = partner(&world).get("/campaigns/spring/orders?limit=1").await.json();
-    let next = partner(&world).get(&format!("/campaigns/spring/orders?cursor={}", text(&listed, "nextCursor"))).await;
+    let next = partner(&world)
+        .get(&format!("/campaigns/spring/orders?cursor={}", text(&listed, "nextCursor")))
+        .await;
     assert_eq!(next.json()["orders"][0]["status"], json!("CANCELLED"));
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn orders_that_came_before_campaigns_were_counted_are_counted_by_a_rebuilding() {
+async fn a_rebuild_counts_orders_that_the_projection_missed() {
     let world = shop().await;
     world.enable("project-campaigns", false);
-    brought(&world, "spring", &[("pen", 1)], None).await;
-    let aborted = brought(&world, "spring", &[("ink", 1)], None).await;
+    place_through(&world, "spring", &[("pen", 1)], None).await;
+    let aborted = place_through(&world, "spring", &[("ink", 1)], None).await;
     world.customer("c1").post(&format!("/orders/{aborted}/cancel"), &json!({})).await;
     partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
     world.settle().await;
@@ -92,7 +105,12 @@ async fn orders_that_came_before_campaigns_were_counted_are_counted_by_a_rebuild
     world.fire("rebuild-views").await.unwrap();
     let rebuilt = statistics(&world, "spring", "").await;
     assert_eq!(
-        (&rebuilt["orders"], &rebuilt["cancelled"], &rebuilt["customers"], &rebuilt["newCustomers"]),
+        (
+            &rebuilt["orders"],
+            &rebuilt["cancelled"],
+            &rebuilt["customers"],
+            &rebuilt["newCustomers"]
+        ),
         (&json!(3), &json!(1), &json!(2), &json!(2))
     );
     world.enable("project-campaigns", true);
@@ -104,12 +122,12 @@ async fn orders_that_came_before_campaigns_were_counted_are_counted_by_a_rebuild
 }
 
 #[tokio::test]
-async fn an_order_counts_when_it_is_paid_and_not_before() {
+async fn an_order_is_counted_once_it_is_paid() {
     let world = shop().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
-    let mut wanted = crate::by_card(order("c1", &[("pen", 1)]), "card-1");
-    wanted["campaignId"] = json!("spring");
-    let id = text(&world.customer("c1").post("/order", &wanted).await.json(), "orderId");
+    let mut body = crate::by_card(order("c1", &[("pen", 1)]), "card-1");
+    body["campaignId"] = json!("spring");
+    let id = text(&world.customer("c1").post("/order", &body).await.json(), "orderId");
     world.settle().await;
     assert_eq!(statistics(&world, "spring", "").await["orders"], json!(0));
     world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
@@ -118,37 +136,57 @@ async fn an_order_counts_when_it_is_paid_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_campaign_that_brought_nothing_has_nothing_and_days_must_be_days() {
+async fn an_unknown_campaign_has_zero_statistics_and_invalid_days_are_refused() {
     let world = kitchen().await;
     let nothing = statistics(&world, "unknown", "").await;
     assert_eq!(
         (&nothing["orders"], &nothing["averageOrderValue"], &nothing["byDay"]),
         (&json!(0), &json!(0), &json!([]))
     );
-    assert_eq!(partner(&world).get("/campaigns/unknown/orders").await.json(), json!({ "orders": [] }));
-    for (query, field) in [("?from=today", "from"), ("?to=2026-13-01", "to"), ("?from=2026-01-06&to=2026-01-05", "to")]
-    {
+    assert_eq!(
+        partner(&world).get("/campaigns/unknown/orders").await.json(),
+        json!({ "orders": [] })
+    );
+    for (query, field) in [
+        ("?from=today", "from"),
+        ("?to=2026-13-01", "to"),
+        ("?from=2026-01-06&to=2026-01-05", "to"),
+    ] {
         let refused = partner(&world).get(&format!("/campaigns/spring/statistics{query}")).await;
         assert_eq!(refused.json()["errors"][0]["field"], json!(field));
     }
-    assert_eq!(world.customer("c1").get("/campaigns/spring/statistics").await.problem(), "forbidden");
+    assert_eq!(
+        world.customer("c1").get("/campaigns/spring/statistics").await.problem(),
+        "forbidden"
+    );
     assert_eq!(step(&world, "ord_x", "accept").await.status, 404);
 }
 
 #[tokio::test]
-async fn the_audit_finds_sums_that_do_not_fit_their_orders_and_orders_that_no_campaign_has() {
+async fn the_audit_finds_wrong_campaign_sums_and_missing_campaign_orders() {
     let world = shop().await;
-    let id = brought(&world, "spring", &[("pen", 2)], None).await;
-    partner(&world).put("/integrations/orders/mall/e-1", &crate::external_orders::told(1, "PAID")).await;
+    let id = place_through(&world, "spring", &[("pen", 2)], None).await;
+    partner(&world)
+        .put("/integrations/orders/mall/e-1", &crate::external_orders::told(1, "PAID"))
+        .await;
     world.settle().await;
     world.advance(Duration::from_hours(2));
     assert_books_are_clean(&world).await;
-    assert_eq!(statistics(&world, "spring", "").await["orders"], json!(2), "the collected one too");
+    assert_eq!(
+        statistics(&world, "spring", "").await["orders"],
+        json!(2),
+        "the external order is counted, too"
+    );
     let placed_at = text(&crate::shown(&world, &id).await, "placedAt");
     let key = json!({ "pk": { "S": "CAMPAIGN#spring" }, "sk": { "S": format!("ORDER#{placed_at}#{id}") } });
     world.dynamodb("DeleteItem", json!({ "TableName": "ViewsTable", "Key": key })).await;
     let expected = [
-        violation("campaign-order-is-the-order", &format!("order/{id}"), "version 1, Paid", "there is none"),
+        violation(
+            "campaign-order-is-the-order",
+            &format!("order/{id}"),
+            "version 1, Paid",
+            "there is none",
+        ),
         violation(
             "campaign-days-sum-their-orders",
             "campaign/spring/2026-01-05",
@@ -159,9 +197,10 @@ async fn the_audit_finds_sums_that_do_not_fit_their_orders_and_orders_that_no_ca
     assert_eq!(violations(&world).await, expected);
 }
 
-/// An order as the property tells of it: whose, when, through which campaign, and what happens to it, version by version.
+/// A generated order of the property test. Its versions 1 to 3 are `PAID`, `ACCEPTED`, and either
+/// `CANCELLED` or `COOKING`.
 #[derive(Debug, Clone)]
-struct Story {
+struct SampleOrder {
     customer: u8,
     hour: u32,
     campaign: Option<u8>,
@@ -170,30 +209,30 @@ struct Story {
     is_cancelled: bool,
 }
 
-fn story() -> impl Strategy<Value = Story> {
+fn sample() -> impl Strategy<Value = SampleOrder> {
     let hour = 0u32..24 * 6;
     let campaign = prop_oneof![1 => Just(None), 3 => (0u8..2).prop_map(Some)];
     (0u8..4, hour, campaign, 1i64..50, 0i64..2, any::<bool>()).prop_map(
         |(customer, hour, campaign, amount, discount, is_cancelled)| {
             let (amount, discount) = (amount * 1_000, discount * 500);
-            Story { customer, hour, campaign, amount, discount, is_cancelled }
+            SampleOrder { customer, hour, campaign, amount, discount, is_cancelled }
         },
     )
 }
 
-impl Story {
+impl SampleOrder {
     fn placed_at(&self) -> String {
         format!("2026-01-{:02}T{:02}:30:00.000Z", 1 + self.hour / 24, self.hour % 24)
     }
 
-    /// The day in Korea.
+    /// The business day (KST) on which the order is placed.
     fn day(&self) -> String {
         format!("2026-01-{:02}", 1 + (self.hour + 9) / 24)
     }
 
     fn event(&self, number: usize, version: u32) -> String {
-        let status =
-            ["PAID", "ACCEPTED", if self.is_cancelled { "CANCELLED" } else { "COOKING" }][version as usize - 1];
+        let status = ["PAID", "ACCEPTED", if self.is_cancelled { "CANCELLED" } else { "COOKING" }]
+            [version as usize - 1];
         let mut data = json!({
             "orderId": format!("ord_{number}"), "version": version, "status": status, "customerId": format!("c{}", self.customer),
             "items": [], "originalAmount": self.amount, "discountAmount": self.discount,
@@ -213,31 +252,41 @@ impl Story {
     }
 }
 
-/// What counting one by one gives: the statistics of a campaign within days.
-fn counted(told: &BTreeMap<usize, (&Story, u32)>, campaign: u8, from: &str, to: &str) -> Value {
-    let within = |story: &Story| story.campaign == Some(campaign) && *from <= *story.day() && *story.day() <= *to;
-    let orders: Vec<(usize, &Story, bool)> = told
+/// The expected statistics of a campaign from one day to another, both inclusive, counted order by
+/// order. `delivered` has the latest version of each order whose event was delivered.
+fn expected_statistics(
+    delivered: &BTreeMap<usize, (&SampleOrder, u32)>,
+    campaign: u8,
+    from: &str,
+    to: &str,
+) -> Value {
+    let within = |sample: &SampleOrder| {
+        sample.campaign == Some(campaign) && *from <= *sample.day() && *sample.day() <= *to
+    };
+    let orders: Vec<(usize, &SampleOrder, bool)> = delivered
         .iter()
-        .filter(|(_, (story, _))| within(story))
-        .map(|(number, (story, version))| (*number, *story, *version == 3 && story.is_cancelled))
+        .filter(|(_, (sample, _))| within(sample))
+        .map(|(number, (sample, version))| (*number, *sample, *version == 3 && sample.is_cancelled))
         .collect();
-    let standing = || orders.iter().filter(|(_, _, is_gone)| !is_gone).map(|(_, story, _)| story);
-    let net: i64 = standing().map(|story| story.amount - story.discount).sum();
+    let active =
+        || orders.iter().filter(|(_, _, is_cancelled)| !is_cancelled).map(|(_, sample, _)| sample);
+    let net: i64 = active().map(|sample| sample.amount - sample.discount).sum();
     let firsts: BTreeMap<u8, (String, String)> =
-        told.iter().fold(BTreeMap::new(), |mut firsts, (number, (story, _))| {
-            let this = (story.placed_at(), format!("ord_{number}"));
-            let first = firsts.entry(story.customer).or_insert_with(|| this.clone());
+        delivered.iter().fold(BTreeMap::new(), |mut firsts, (number, (sample, _))| {
+            let this = (sample.placed_at(), format!("ord_{number}"));
+            let first = firsts.entry(sample.customer).or_insert_with(|| this.clone());
             *first = first.clone().min(this);
             firsts
         });
-    let is_new = |number: usize, story: &Story| firsts[&story.customer].1 == format!("ord_{number}");
+    let is_new =
+        |number: usize, sample: &SampleOrder| firsts[&sample.customer].1 == format!("ord_{number}");
     json!({
-        "orders": orders.len(), "cancelled": orders.iter().filter(|(_, _, is_gone)| *is_gone).count(),
-        "grossRevenue": orders.iter().map(|(_, story, _)| story.amount).sum::<i64>(), "netRevenue": net,
-        "discount": standing().map(|story| story.discount).sum::<i64>(),
-        "customers": orders.iter().map(|(_, story, _)| story.customer).collect::<BTreeSet<_>>().len(),
-        "newCustomers": orders.iter().filter(|(number, story, _)| is_new(*number, story)).count(),
-        "averageOrderValue": if standing().count() > 0 { net / i64::try_from(standing().count()).unwrap() } else { 0 },
+        "orders": orders.len(), "cancelled": orders.iter().filter(|(_, _, is_cancelled)| *is_cancelled).count(),
+        "grossRevenue": orders.iter().map(|(_, sample, _)| sample.amount).sum::<i64>(), "netRevenue": net,
+        "discount": active().map(|sample| sample.discount).sum::<i64>(),
+        "customers": orders.iter().map(|(_, sample, _)| sample.customer).collect::<BTreeSet<_>>().len(),
+        "newCustomers": orders.iter().filter(|(number, sample, _)| is_new(*number, sample)).count(),
+        "averageOrderValue": if active().count() > 0 { net / i64::try_from(active().count()).unwrap() } else { 0 },
     })
 }
 
@@ -245,25 +294,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn statistics_are_the_brute_force_count_over_any_days(
-        stories in vec(story(), 1..12),
+    fn statistics_equal_the_brute_force_count_over_any_days(
+        samples in vec(sample(), 1..12),
         deliveries in vec((any::<prop::sample::Index>(), 1u32..4, any::<bool>()), 1..40),
         (from, to) in (1u32..8, 1u32..8),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let world = World::new().await;
-            let mut told: BTreeMap<usize, (&Story, u32)> = BTreeMap::new();
+            let mut delivered: BTreeMap<usize, (&SampleOrder, u32)> = BTreeMap::new();
             for (index, version, fails) in deliveries {
-                let number = index.index(stories.len());
+                let number = index.index(samples.len());
                 if fails {
                     world.inject([Rule { service: None, operation: None, kind: Kind::After, every: 2, count: Some(1) }]);
                 }
-                let event = stories[number].event(number, version);
-                let answer = world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
+                let event = samples[number].event(number, version);
+                let response = world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
                 world.inject([]);
-                assert_eq!(answer["batchItemFailures"], json!([]));
-                let known = told.entry(number).or_insert((&stories[number], version));
+                assert_eq!(response["batchItemFailures"], json!([]));
+                let known = delivered.entry(number).or_insert((&samples[number], version));
                 known.1 = known.1.max(version);
             }
             let (from, to) = (format!("2026-01-{:02}", from.min(to)), format!("2026-01-{:02}", from.max(to)));
@@ -279,11 +328,11 @@ proptest! {
                     let found = found.as_object_mut().unwrap();
                     found.remove("byDay");
                     found.remove("campaignId");
-                    assert_eq!(json!(found), counted(&told, campaign, from, to), "{query}");
+                    assert_eq!(json!(found), expected_statistics(&delivered, campaign, from, to), "{query}");
                     for day in by_day.as_array().unwrap() {
                         let mut sums = day.as_object().unwrap().clone();
                         let day = text(&sums.remove("day").map(|day| json!({ "day": day })).unwrap(), "day");
-                        assert_eq!(json!(sums), counted(&told, campaign, &day, &day), "{day}");
+                        assert_eq!(json!(sums), expected_statistics(&delivered, campaign, &day, &day), "{day}");
                     }
                 }
             }
@@ -292,12 +341,12 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_large_campaign_is_told_by_its_day_sums_and_not_by_its_orders() {
+async fn statistics_of_a_large_campaign_read_day_sums_and_not_orders() {
     let world = World::new().await;
     let mut calls = Vec::new();
     for batch in 0..3u32 {
         for number in 0..40 {
-            let story = Story {
+            let sample = SampleOrder {
                 customer: 1,
                 hour: number % 48,
                 campaign: Some(0),
@@ -305,27 +354,29 @@ async fn a_large_campaign_is_told_by_its_day_sums_and_not_by_its_orders() {
                 discount: 0,
                 is_cancelled: false,
             };
-            let event = story.event((batch * 40 + number) as usize, 1);
+            let event = sample.event((batch * 40 + number) as usize, 1);
             world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
         }
         world.take_calls();
         assert_eq!(statistics(&world, "k0", "").await["orders"], json!((batch + 1) * 40));
         let call = world.take_calls();
-        calls.push(call.iter().map(|call| (call.operation.clone(), call.read_units)).collect::<Vec<_>>());
+        calls.push(
+            call.iter().map(|call| (call.operation.clone(), call.read_units)).collect::<Vec<_>>(),
+        );
     }
-    assert_eq!(calls[2], calls[1], "as much as when it was half as large: {calls:?}");
+    assert_eq!(calls[2], calls[1], "the cost does not grow with the number of orders: {calls:?}");
     assert!(calls[2].len() == 1 && calls[2][0].0 == "Query");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_that_are_attributed_side_by_side_are_all_counted() {
+async fn orders_projected_concurrently_are_all_counted() {
     let world = Arc::new(World::with(World::options()).await);
     world.platform.aws.make_contended();
-    let attributing = (0..8usize).map(|worker| {
+    let projecting = (0..8usize).map(|worker| {
         let world = world.clone();
         tokio::spawn(async move {
             for number in 0..6u32 {
-                let story = Story {
+                let sample = SampleOrder {
                     customer: u8::try_from(number % 3).unwrap(),
                     hour: number * 13 % 72,
                     campaign: Some(0),
@@ -333,15 +384,18 @@ async fn orders_that_are_attributed_side_by_side_are_all_counted() {
                     discount: 0,
                     is_cancelled: false,
                 };
-                let event = story.event(worker * 100 + number as usize, 1);
+                let event = sample.event(worker * 100 + number as usize, 1);
                 while world.invoke("project-campaigns", sqs_event(&[&event])).await.unwrap()["batchItemFailures"]
                     != json!([])
                 {}
             }
         })
     });
-    futures::future::try_join_all(attributing).await.unwrap();
+    futures::future::try_join_all(projecting).await.unwrap();
     let sums = statistics(&world, "k0", "").await;
-    assert_eq!((&sums["orders"], &sums["customers"], &sums["newCustomers"]), (&json!(48), &json!(3), &json!(3)));
+    assert_eq!(
+        (&sums["orders"], &sums["customers"], &sums["newCustomers"]),
+        (&json!(48), &json!(3), &json!(3))
+    );
     world.advance(Duration::from_secs(1));
 }

@@ -1,7 +1,8 @@
-//! Calling orders off: everything is back, once.
+//! Cancelling orders: stock, points and card charges are returned exactly once.
 
 use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, ledger, left, order, pass, shop, shown, stands, text,
+    assert_books_are_clean, at, balance, by_card, charges, ledger, left, order, pass, shop, shown,
+    stands, text,
 };
 use local::{World, partners::Mode};
 use serde_json::{Value, json};
@@ -14,15 +15,22 @@ async fn placed(world: &World, body: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_gives_back_stock_and_points_in_one_transaction() {
+async fn a_cancelled_order_returns_stock_and_points_in_one_transaction() {
     let world = shop().await;
     let id = placed(&world, &order("c1", &[("pen", 1), ("ink", 2)])).await;
     world.take_calls();
-    let cancelled =
-        world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({ "reason": "ordered twice" })).await;
+    let cancelled = world
+        .customer("c1")
+        .post(&format!("/orders/{id}/cancel"), &json!({ "reason": "ordered twice" }))
+        .await;
     assert_eq!(cancelled.status, 200, "{cancelled:?}");
-    let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
-    assert_eq!(calls, [("GetItem".into(), 0), ("TransactWriteItems".into(), 10)], "two stocks, balance, entry, order");
+    let calls: Vec<_> =
+        world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+    assert_eq!(
+        calls,
+        [("GetItem".into(), 0), ("TransactWriteItems".into(), 10)],
+        "two stocks, the balance, the ledger entry, the order"
+    );
     let cancelled = cancelled.json();
     assert_eq!((&cancelled["status"], &cancelled["version"]), (&json!("CANCELLED"), &json!(2)));
     assert_eq!(cancelled["payment"]["status"], json!("REFUNDED"));
@@ -31,7 +39,10 @@ async fn a_cancelled_order_gives_back_stock_and_points_in_one_transaction() {
         json!({ "status": "CANCELLED", "at": cancelled["updatedAt"], "by": "customer:c1" })
     );
     assert_eq!(shown(&world, &id).await, cancelled);
-    assert_eq!((left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await), (10, 10, 100_000));
+    assert_eq!(
+        (left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await),
+        (10, 10, 100_000)
+    );
     assert_eq!(
         ledger(&world, "c1").await,
         [("CHARGE".into(), 100_000), ("USE".into(), -6_000), ("REFUND".into(), 6_000)]
@@ -40,7 +51,7 @@ async fn a_cancelled_order_gives_back_stock_and_points_in_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_cancellation_needs_no_body_and_what_is_cancelled_is_not_cancelled_again() {
+async fn a_cancellation_needs_no_body_and_cannot_be_repeated() {
     let world = shop().await;
     let id = placed(&world, &order("c1", &[("pen", 1)])).await;
     let path = format!("/orders/{id}/cancel");
@@ -54,7 +65,7 @@ async fn a_cancellation_needs_no_body_and_what_is_cancelled_is_not_cancelled_aga
 }
 
 #[tokio::test]
-async fn a_repeat_of_a_cancellation_under_its_key_is_the_first_answer() {
+async fn a_replayed_cancellation_returns_the_first_response() {
     let world = shop().await;
     let id = placed(&world, &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
     let path = format!("/orders/{id}/cancel");
@@ -67,22 +78,28 @@ async fn a_repeat_of_a_cancellation_under_its_key_is_the_first_answer() {
     let other = world.customer("c1").post_once(&path, &json!({ "reason": "another" }), "k").await;
     assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
     let id = placed(&world, &order("c1", &[("pad", 1)])).await;
-    let elsewhere = world.customer("c1").post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await;
+    let elsewhere =
+        world.customer("c1").post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await;
     assert_eq!(
         (elsewhere.status, elsewhere.problem().as_str()),
         (422, "idempotency-key-reused"),
-        "a customer's key is one intention"
+        "a customer's key belongs to one request"
     );
     assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn the_first_answer_of_an_order_is_told_again_after_it_was_cancelled() {
+async fn a_replayed_order_request_returns_the_first_response_after_a_cancellation() {
     let world = shop().await;
-    for (body, key) in [(order("c1", &[("pen", 1)]), "a"), (by_card(order("c1", &[("pen", 1)]), "card-1"), "b")] {
+    for (body, key) in
+        [(order("c1", &[("pen", 1)]), "a"), (by_card(order("c1", &[("pen", 1)]), "card-1"), "b")]
+    {
         let first = world.customer("c1").post_once("/order", &body, key).await;
-        world.customer("c1").post(&format!("/orders/{}/cancel", text(&first.json(), "orderId")), &json!({})).await;
+        world
+            .customer("c1")
+            .post(&format!("/orders/{}/cancel", text(&first.json(), "orderId")), &json!({}))
+            .await;
         pass(&world, Duration::ZERO).await;
         for is_cold in [false, true] {
             if is_cold {
@@ -95,7 +112,7 @@ async fn the_first_answer_of_an_order_is_told_again_after_it_was_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_cancellations_at_once_one_has_an_effect() {
+async fn of_concurrent_cancellations_exactly_one_succeeds() {
     let world = Arc::new(shop().await);
     for body in [order("c1", &[("pen", 2)]), by_card(order("c1", &[("pen", 2)]), "card-1")] {
         let id = placed(&world, &body).await;
@@ -117,11 +134,11 @@ async fn of_many_cancellations_at_once_one_has_an_effect() {
 }
 
 #[tokio::test]
-async fn a_refund_by_card_is_tried_until_the_gateway_has_done_it() {
+async fn a_card_refund_is_retried_until_the_gateway_confirms_it() {
     let world = shop().await;
     let id = placed(&world, &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
-    assert_eq!(left(&world, "pen").await, 10, "the goods are back at once");
+    assert_eq!(left(&world, "pen").await, 10, "the stock is returned immediately");
     for mode in [Mode::Error, Mode::Down, Mode::Lost] {
         world.partner("payment-gateway").be(mode);
         for _ in 0..3 {
@@ -135,18 +152,23 @@ async fn a_refund_by_card_is_tried_until_the_gateway_has_done_it() {
     assert_eq!(
         charges(&world),
         [("card-1".into(), "CANCELED".into(), 0)],
-        "taken back once, though the answer was lost"
+        "refunded once, although a response was lost"
     );
     assert_eq!(shown(&world, &id).await["version"], json!(4), "held, paid, cancelled, refunded");
     let requests = world.partner("payment-gateway").requests();
-    let keys: Vec<&String> = requests.iter().map(|request| &request.headers["idempotency-key"]).collect();
-    let asked = std::collections::BTreeSet::from_iter(&keys).len();
-    assert_eq!(asked, keys.len(), "a refusal under a key would be repeated: each asking has its own");
+    let keys: Vec<&String> =
+        requests.iter().map(|request| &request.headers["idempotency-key"]).collect();
+    let distinct = std::collections::BTreeSet::from_iter(&keys).len();
+    assert_eq!(
+        distinct,
+        keys.len(),
+        "each request needs its own key: the gateway replays a refusal to a repeated one"
+    );
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn what_was_sold_by_a_cancelled_order_does_not_count() {
+async fn sales_of_a_cancelled_order_do_not_count() {
     let world = shop().await;
     let id = placed(&world, &order("c1", &[("pen", 2)])).await;
     placed(&world, &order("c1", &[("pen", 1)])).await;
@@ -158,7 +180,7 @@ async fn what_was_sold_by_a_cancelled_order_does_not_count() {
 }
 
 #[tokio::test]
-async fn points_that_find_no_room_are_not_given_back_half_way() {
+async fn a_cancellation_whose_refund_exceeds_the_balance_limit_changes_nothing() {
     let world = shop().await;
     let id = placed(&world, &order("c1", &[("pen", 1)])).await;
     let request = json!({
@@ -172,13 +194,19 @@ async fn points_that_find_no_room_are_not_given_back_half_way() {
 }
 
 #[tokio::test]
-async fn an_order_of_nothing_is_paid_and_cancelled_without_the_gateway() {
+async fn a_free_order_is_paid_and_cancelled_without_the_gateway() {
     let world = shop().await;
     world.stock("leaflet", 0, 5).await;
-    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("leaflet", 1)]), "card-1")).await;
+    let placed = world
+        .customer("c1")
+        .post("/order", &by_card(order("c1", &[("leaflet", 1)]), "card-1"))
+        .await;
     assert_eq!((placed.status, &placed.json()["status"]), (200, &json!("PAID")));
     let path = format!("/orders/{}/cancel", text(&placed.json(), "orderId"));
-    assert_eq!(world.customer("c1").post(&path, &json!({})).await.json()["payment"]["status"], json!("REFUNDED"));
+    assert_eq!(
+        world.customer("c1").post(&path, &json!({})).await.json()["payment"]["status"],
+        json!("REFUNDED")
+    );
     assert_eq!((charges(&world), left(&world, "leaflet").await), (vec![], 5));
     assert_books_are_clean(&world).await;
 }

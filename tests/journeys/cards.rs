@@ -1,8 +1,11 @@
-//! Paying by card: charged once, never forgotten, whatever the gateway does.
+//! Paying by card: a paid order is charged exactly once and no charge is lost, whatever the gateway
+//! does.
 
 use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, coupon, ledger, left, order, pass, shop, shown, stands, text,
+    assert_books_are_clean, at, balance, by_card, charges, coupon, ledger, left, order, pass, shop,
+    shown, stands, text,
 };
+use edge::Signal;
 use local::{
     World,
     partners::{Behaviour, Mode},
@@ -11,7 +14,7 @@ use local::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Half a minute: by then, it is looked into what became of a payment.
+/// The delay after which `settle-payments` looks up a payment whose result is unknown: 30 seconds.
 pub(crate) const LOOKED_INTO: Duration = Duration::from_secs(30);
 
 pub(crate) fn body(key: &str) -> Value {
@@ -27,38 +30,54 @@ pub(crate) async fn pay(world: &World, id: &str, key: &str) -> Reply {
     world.customer("c1").post(&format!("/orders/{id}/pay"), &choice).await
 }
 
-/// How often the gateway was asked to charge.
+/// The number of confirm requests that the gateway has received.
 pub(crate) fn confirmations(world: &World) -> usize {
-    gateway(world).requests().iter().filter(|request| request.path == "/v1/payments/confirm").count()
+    gateway(world)
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/v1/payments/confirm")
+        .count()
 }
 
 #[tokio::test]
-async fn an_order_by_card_is_held_charged_and_paid() {
+async fn an_order_by_card_reserves_its_stock_is_charged_and_then_paid() {
     let world = shop().await;
     let placed = world.customer("c1").post("/order", &body("card-1")).await;
     assert_eq!(placed.status, 200, "{placed:?}");
     let placed = placed.json();
-    assert_eq!((&placed["status"], &placed["version"], placed.get("payBy")), (&json!("PAID"), &json!(2), None));
+    assert_eq!(
+        (&placed["status"], &placed["version"], placed.get("payBy")),
+        (&json!("PAID"), &json!(2), None)
+    );
     let payment = &placed["payment"];
     assert_eq!(
         (&payment["method"], &payment["status"], &payment["amount"]),
         (&json!("CARD"), &json!("PAID"), &json!(6_000))
     );
-    let steps: Vec<_> = placed["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
+    let steps: Vec<_> =
+        placed["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
     assert_eq!(steps, ["STOCK_ALLOCATED", "PAID"]);
     assert_eq!(shown(&world, &text(&placed, "orderId")).await, placed);
     assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)]);
-    let [asked] = &gateway(&world).requests()[..] else { panic!("one request") };
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v1/payments/confirm"));
+    let [request] = &gateway(&world).requests()[..] else { panic!("one request") };
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/payments/confirm"));
     let expected = json!({ "paymentKey": "card-1", "orderId": placed["orderId"], "amount": 6_000 });
-    assert_eq!(serde_json::from_str::<Value>(&asked.body).unwrap(), expected);
-    assert_eq!(asked.headers["idempotency-key"], format!("{}-1-1", text(&placed, "orderId")));
-    assert_eq!((balance(&world, "c1").await, ledger(&world, "c1").await.len()), (100_000, 1), "no points are touched");
+    assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap(), expected);
+    assert_eq!(request.headers["idempotency-key"], format!("{}-1-1", text(&placed, "orderId")));
+    assert_eq!(
+        (balance(&world, "c1").await, ledger(&world, "c1").await.len()),
+        (100_000, 1),
+        "the points do not change"
+    );
     world.settle().await;
-    assert_eq!(world.partner("data-platform").requests().len(), 1, "told once, of the payment");
+    assert_eq!(world.partner("data-platform").requests().len(), 1, "one event, for the payment");
     world.advance(LOOKED_INTO);
     world.settle().await;
-    assert_eq!(gateway(&world).requests().len(), 1, "what is known is not asked");
+    assert_eq!(
+        gateway(&world).requests().len(),
+        1,
+        "a payment with a known result is not looked up"
+    );
     assert_books_are_clean(&world).await;
 }
 
@@ -72,19 +91,27 @@ async fn an_order_by_card_is_two_transactions_around_the_gateway() {
     for first in [true, false] {
         body["payment"]["paymentKey"] = json!(format!("card-{first}"));
         world.customer("c1").post("/order", &body).await;
-        let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
-        // What the customer's unpaid orders hold is read first. Two stocks, the order, the attempt, what is held; then the order,
-        // the attempt, what is held; order and attempt each with its place in the index of what is due.
+        let calls: Vec<_> =
+            world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+        // One read comes first: the stock that the customer's unpaid orders hold. The first
+        // transaction writes two stocks, the order, the attempt and the held stock. The second one
+        // writes the order, the attempt and the held stock. Each write of an order or an attempt
+        // also updates the index of due items.
         let read = ("TransactGetItems".into(), 0);
-        let (hold, conclude) = (("TransactWriteItems".into(), 12), ("TransactWriteItems".into(), 8));
+        let (hold, conclude) =
+            (("TransactWriteItems".into(), 12), ("TransactWriteItems".into(), 8));
         let (circuit, count) = (("GetItem".into(), 0), ("UpdateItem".into(), 1));
-        let expected = if first { vec![read, circuit, hold, conclude, count] } else { vec![read, hold, conclude] };
-        assert_eq!(calls, expected, "the circuit is looked at once a second");
+        let expected = if first {
+            vec![read, circuit, hold, conclude, count]
+        } else {
+            vec![read, hold, conclude]
+        };
+        assert_eq!(calls, expected, "the circuit is read and updated at most once a second");
     }
 }
 
 #[tokio::test]
-async fn a_declined_order_waits_with_its_stock_and_another_card_pays_it() {
+async fn a_declined_order_holds_its_stock_and_can_be_paid_with_another_card() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let failed = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
@@ -92,23 +119,40 @@ async fn a_declined_order_waits_with_its_stock_and_another_card_pays_it() {
     let id = text(&failed.json(), "orderId");
     let waiting = shown(&world, &id).await;
     assert_eq!(waiting["payBy"], failed.json()["payBy"]);
-    assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("STOCK_ALLOCATED", "FAILED"), 9));
+    assert_eq!(
+        (stands(&world, &id).await, left(&world, "pen").await),
+        (at("STOCK_ALLOCATED", "FAILED"), 9)
+    );
     let repeat = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
-    assert_eq!((repeat.problem().as_str(), &repeat.json()["orderId"]), ("payment-failed", &json!(id)));
+    assert_eq!(
+        (repeat.problem().as_str(), &repeat.json()["orderId"]),
+        ("payment-failed", &json!(id))
+    );
     assert_eq!(pay(&world, &id, "card-2").await.problem(), "payment-failed");
     gateway(&world).be(Mode::Ok);
     let paid = pay(&world, &id, "card-3").await;
     assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")));
     let keys: Vec<_> = charges(&world).into_iter().map(|(key, status, _)| (key, status)).collect();
     let charge = |key: &str, status: &str| (key.to_owned(), status.to_owned());
-    assert_eq!(keys, [charge("card-1", "ABORTED"), charge("card-2", "ABORTED"), charge("card-3", "DONE")]);
+    assert_eq!(
+        keys,
+        [charge("card-1", "ABORTED"), charge("card-2", "ABORTED"), charge("card-3", "DONE")]
+    );
     let again = pay(&world, &id, "card-4").await;
-    assert_eq!((again.problem().as_str(), &again.json()["orderStatus"]), ("not-payable", &json!("PAID")));
+    assert_eq!(
+        (again.problem().as_str(), &again.json()["orderStatus"]),
+        ("not-payable", &json!("PAID"))
+    );
     let repeat = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
     assert_eq!(
-        (repeat.status, &repeat.json()["orderId"], &repeat.json()["status"]),
-        (200, &json!(id), &json!("PAID")),
-        "nobody is to order again what is paid"
+        (repeat.status, &repeat.json()["status"]),
+        (200, &json!("PAID")),
+        "no second order is placed"
+    );
+    assert_eq!(
+        repeat.json(),
+        shown(&world, &id).await,
+        "version, timeline and payment are those of the order"
     );
     assert_eq!(left(&world, "pen").await, 9);
     pass(&world, Duration::from_mins(20)).await;
@@ -117,7 +161,7 @@ async fn a_declined_order_waits_with_its_stock_and_another_card_pays_it() {
 }
 
 #[tokio::test]
-async fn the_world_hears_of_each_turn_of_a_payment_under_its_own_name() {
+async fn each_payment_attempt_is_stored_with_its_own_status() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let failed = world.customer("c1").post("/order", &body("card-1")).await;
@@ -137,7 +181,7 @@ async fn the_world_hears_of_each_turn_of_a_payment_under_its_own_name() {
         )
         .await;
     let rows = order["Items"].as_array().unwrap();
-    assert_eq!(rows.len(), 3, "the order, and a row for each attempt");
+    assert_eq!(rows.len(), 3, "one row for the order and one for each attempt");
     assert_eq!(rows[0]["lastChange"]["S"], json!("CANCELLED"));
     let attempts: Vec<_> = rows[1..].iter().map(|row| text(&row["status"], "S")).collect();
     assert_eq!(attempts, ["DECLINED", "REFUNDING"]);
@@ -145,14 +189,19 @@ async fn the_world_hears_of_each_turn_of_a_payment_under_its_own_name() {
     world.enable("settle-payments", true);
     world.settle().await;
     assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
-    assert_eq!(shown(&world, &id).await["version"], json!(5), "held, failed, paid, cancelled, refunded");
+    assert_eq!(
+        shown(&world, &id).await["version"],
+        json!(5),
+        "held, failed, paid, cancelled, refunded"
+    );
 }
 
 #[tokio::test]
-async fn an_order_that_was_declined_can_be_paid_with_points() {
+async fn a_declined_order_can_be_paid_with_points() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
-    let failed = world.customer("c1").post("/order", &by_card(order("c1", &[("ink", 2)]), "card-1")).await;
+    let failed =
+        world.customer("c1").post("/order", &by_card(order("c1", &[("ink", 2)]), "card-1")).await;
     let path = format!("/orders/{}/pay", text(&failed.json(), "orderId"));
     let points = json!({ "method": "POINTS" });
     world.customer("c1").post("/order", &order("c1", &[("pen", 10)])).await;
@@ -166,7 +215,10 @@ async fn an_order_that_was_declined_can_be_paid_with_points() {
     assert_eq!((first.status, &first.json()["payment"]["method"]), (200, &json!("POINTS")));
     let again = world.customer("c1").post_once(&path, &points, "k").await;
     assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
-    let other = world.customer("c1").post_once(&path, &json!({ "method": "CARD", "paymentKey": "card-2" }), "k").await;
+    let other = world
+        .customer("c1")
+        .post_once(&path, &json!({ "method": "CARD", "paymentKey": "card-2" }), "k")
+        .await;
     assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
     assert_eq!(balance(&world, "c1").await, 5_000);
     assert_eq!(confirmations(&world), 1);
@@ -177,23 +229,34 @@ async fn an_order_that_was_declined_can_be_paid_with_points() {
 }
 
 #[tokio::test]
-async fn a_payment_whose_answer_was_lost_is_found_and_charged_once() {
+async fn a_payment_whose_gateway_response_was_lost_is_found_and_charged_once() {
     for slow in [false, true] {
         let world = shop().await;
         gateway(&world).be(if slow { Mode::Slow } else { Mode::Lost });
         let first = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
-        assert_eq!((first.status, &first.json()["status"]), (202, &json!("STOCK_ALLOCATED")), "{first:?}");
-        assert!(!first.headers.contains_key("retry-after"), "there is nothing to be paid again");
+        assert_eq!(
+            (first.status, &first.json()["status"]),
+            (202, &json!("STOCK_ALLOCATED")),
+            "{first:?}"
+        );
+        assert!(!first.headers.contains_key("retry-after"), "the client has nothing to retry");
         let id = text(&first.json(), "orderId");
         let meanwhile = pay(&world, &id, "card-2").await;
-        assert_eq!((meanwhile.status, confirmations(&world)), (202, 1), "nothing else is charged until it is known");
+        assert_eq!(
+            (meanwhile.status, confirmations(&world)),
+            (202, 1),
+            "no other card is charged while the result is unknown"
+        );
         gateway(&world).be(Mode::Ok);
         pass(&world, LOOKED_INTO).await;
         assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
         let again = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
-        assert_eq!((again.status, again.is_replayed()), (200, true), "what was not known is known by now");
+        assert_eq!((again.status, again.is_replayed()), (200, true), "the result is known by now");
         assert_eq!(again.json(), shown(&world, &id).await);
-        assert_eq!((charges(&world), confirmations(&world)), (vec![("card-1".into(), "DONE".into(), 6_000)], 1));
+        assert_eq!(
+            (charges(&world), confirmations(&world)),
+            (vec![("card-1".into(), "DONE".into(), 6_000)], 1)
+        );
         world.settle().await;
         assert_eq!(world.partner("data-platform").requests().len(), 1);
         assert_books_are_clean(&world).await;
@@ -201,7 +264,7 @@ async fn a_payment_whose_answer_was_lost_is_found_and_charged_once() {
 }
 
 #[tokio::test]
-async fn a_payment_that_never_came_in_leaves_the_order_to_be_paid_again() {
+async fn an_order_whose_payment_was_never_processed_can_be_paid_again() {
     for mode in [Mode::Down, Mode::Error] {
         let world = shop().await;
         gateway(&world).be(mode);
@@ -209,7 +272,11 @@ async fn a_payment_that_never_came_in_leaves_the_order_to_be_paid_again() {
         assert_eq!(placed.status, 202, "{placed:?}");
         let id = text(&placed.json(), "orderId");
         pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"), "the gateway did not say");
+        assert_eq!(
+            stands(&world, &id).await,
+            at("STOCK_ALLOCATED", "PENDING"),
+            "the lookup failed, too"
+        );
         gateway(&world).be(Mode::Ok);
         pass(&world, LOOKED_INTO).await;
         assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
@@ -222,35 +289,40 @@ async fn a_payment_that_never_came_in_leaves_the_order_to_be_paid_again() {
 }
 
 #[tokio::test]
-async fn a_repeat_of_a_payment_under_its_key_is_the_first_answer_and_a_declined_one_is_tried_afresh() {
+async fn a_replayed_payment_returns_its_result_and_a_declined_one_is_attempted_again() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
-    let (path, choice) = (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
-    assert_eq!(world.customer("c1").post_once(&path, &choice, "k").await.problem(), "payment-failed");
+    let (path, choice) =
+        (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    assert_eq!(
+        world.customer("c1").post_once(&path, &choice, "k").await.problem(),
+        "payment-failed"
+    );
     gateway(&world).be(Mode::Lost);
-    let unclear = world.customer("c1").post_once(&path, &choice, "k").await;
-    assert_eq!(unclear.status, 202, "{unclear:?}");
+    let unknown = world.customer("c1").post_once(&path, &choice, "k").await;
+    assert_eq!(unknown.status, 202, "{unknown:?}");
     gateway(&world).be(Mode::Ok);
     pass(&world, LOOKED_INTO).await;
     assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
     let again = world.customer("c1").post_once(&path, &choice, "k").await;
-    assert_eq!((again.status, again.is_replayed()), (200, true), "what was not known is known by now");
+    assert_eq!((again.status, again.is_replayed()), (200, true), "the result is known by now");
     assert_eq!(again.json(), shown(&world, &id).await);
     assert_eq!(confirmations(&world), 3);
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn a_total_that_the_gateway_takes_for_too_little_is_declined() {
+async fn a_total_below_the_gateways_minimum_is_declined() {
     let world = shop().await;
     world.stock("clip", 50, 5).await;
-    let refused = world.customer("c1").post("/order", &by_card(order("c1", &[("clip", 1)]), "card-1")).await;
+    let refused =
+        world.customer("c1").post("/order", &by_card(order("c1", &[("clip", 1)]), "card-1")).await;
     assert_eq!(refused.problem(), "payment-failed");
 }
 
 #[tokio::test]
-async fn a_coupon_is_held_with_the_stock_and_the_rest_is_charged() {
+async fn a_coupon_is_reserved_with_the_stock_and_the_discounted_total_is_charged() {
     let world = shop().await;
     let mut body = body("card-1");
     body["couponId"] = json!(coupon(&world, "c1", 1).await);
@@ -261,22 +333,24 @@ async fn a_coupon_is_held_with_the_stock_and_the_rest_is_charged() {
 }
 
 #[tokio::test]
-async fn nobody_pays_or_cancels_anothers_order_or_learns_that_it_exists() {
+async fn an_order_of_another_customer_cannot_be_paid_or_cancelled_and_looks_missing() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
     for (action, body) in [("pay", json!({ "method": "POINTS" })), ("cancel", json!({}))] {
         for (customer, order) in [("c2", id.as_str()), ("c1", "ord_never")] {
-            let reply = world.customer(customer).post(&format!("/orders/{order}/{action}"), &body).await;
+            let reply =
+                world.customer(customer).post(&format!("/orders/{order}/{action}"), &body).await;
             assert_eq!((reply.status, reply.problem().as_str()), (404, "not-found"));
         }
     }
-    let paid = world.operator().post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
+    let paid =
+        world.operator().post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
     assert_eq!(paid.json()["timeline"][1]["by"], json!("operator"));
 }
 
 #[tokio::test]
-async fn a_gateway_that_does_not_know_us_charges_nobody_and_loses_nothing() {
+async fn a_wrong_gateway_secret_charges_no_card_and_loses_no_stock() {
     let options = local::Options {
         parameters: [("PaymentGatewaySecretKey".to_owned(), "wrong".to_owned())].into(),
         clock: Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap())),
@@ -284,8 +358,9 @@ async fn a_gateway_that_does_not_know_us_charges_nobody_and_loses_nothing() {
     };
     let world = World::with(options).await;
     world.stock("pen", 1_000, 10).await;
-    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
-    assert_eq!(placed.status, 202, "it is not the customer's fault: {placed:?}");
+    let placed =
+        world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    assert_eq!(placed.status, 202, "a wrong secret is not the customer's error: {placed:?}");
     assert_eq!(charges(&world), []);
     world.advance(Duration::from_mins(15));
     world.fire("expire-orders").await.unwrap();
@@ -293,16 +368,24 @@ async fn a_gateway_that_does_not_know_us_charges_nobody_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_charge_of_another_amount_is_left_for_somebody_to_look_at() {
+async fn a_charge_of_the_wrong_amount_is_not_settled_and_raises_an_alarm() {
     let log = crate::log::Log::default();
     let _listening = log.listen();
     let world = shop().await;
     gateway(&world).behave(Behaviour { mode: Mode::Down, ..Behaviour::default() });
-    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
+    let placed =
+        world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
     let id = text(&placed.json(), "orderId");
     gateway(&world).be(Mode::Ok);
     crate::attempts::arrive_late(&world, &id, "card-1").await;
     pass(&world, LOOKED_INTO).await;
-    assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"), "6,000 were charged for 1,000");
-    assert!(log.lines().contains("a payment is not settled"), "an alarm sounds at once");
+    assert_eq!(
+        stands(&world, &id).await,
+        at("STOCK_ALLOCATED", "PENDING"),
+        "6,000 won were charged instead of 1,000"
+    );
+    assert!(
+        log.signals().contains(&Signal::PaymentNotSettled),
+        "the alarm is raised after the first lookup"
+    );
 }

@@ -1,4 +1,5 @@
-//! Carts: kept for thirty days, never over full, and ordered without losing a line.
+//! Carts: a line expires after thirty days, a cart has at most thirty products, and ordering a cart
+//! loses no line.
 
 use crate::{assert_books_are_clean, balance, by_card, left, order, shop, text};
 use local::{
@@ -10,12 +11,15 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 async fn put(world: &World, product: &str, quantity: i64) -> Value {
-    let reply = world.customer("c1").put(&format!("/carts/c1/items/{product}"), &json!({ "quantity": quantity })).await;
+    let reply = world
+        .customer("c1")
+        .put(&format!("/carts/c1/items/{product}"), &json!({ "quantity": quantity }))
+        .await;
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()
 }
 
-/// What is in the cart: products and how many.
+/// The lines of the cart: product ids and quantities.
 async fn items(world: &World) -> Vec<(String, i64)> {
     let cart = world.operator().get("/carts/c1").await.json();
     let item = |item: &Value| (text(item, "productId"), item["quantity"].as_i64().unwrap());
@@ -23,7 +27,7 @@ async fn items(world: &World) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
-async fn a_cart_shows_what_is_in_it_at_the_prices_and_stocks_of_this_moment() {
+async fn a_cart_shows_current_prices_and_stocks() {
     let world = shop().await;
     let empty = world.customer("c1").get("/carts/c1").await.json();
     assert_eq!(empty, json!({ "customerId": "c1", "items": [], "totalAmount": 0 }));
@@ -46,11 +50,13 @@ async fn a_cart_shows_what_is_in_it_at_the_prices_and_stocks_of_this_moment() {
 }
 
 #[tokio::test]
-async fn what_is_put_into_a_cart_must_exist_and_be_of_a_sensible_number() {
+async fn a_cart_line_needs_an_existing_product_and_a_valid_quantity() {
     let world = shop().await;
-    for (product, quantity, slug) in
-        [("cup", 1, "invalid-product"), ("pen", 0, "invalid-quantity"), ("pen", 10_000, "invalid-quantity")]
-    {
+    for (product, quantity, slug) in [
+        ("cup", 1, "invalid-product"),
+        ("pen", 0, "invalid-quantity"),
+        ("pen", 10_000, "invalid-quantity"),
+    ] {
         let path = format!("/carts/c1/items/{product}");
         let refused = world.customer("c1").put(&path, &json!({ "quantity": quantity })).await;
         assert_eq!((refused.status, refused.problem().as_str()), (400, slug));
@@ -59,7 +65,7 @@ async fn what_is_put_into_a_cart_must_exist_and_be_of_a_sensible_number() {
 }
 
 #[tokio::test]
-async fn products_leave_a_cart_one_by_one_or_all_at_once_and_nothing_is_nothing() {
+async fn cart_lines_are_removed_singly_or_all_at_once_and_removal_is_idempotent() {
     let world = shop().await;
     let customer = world.customer("c1");
     assert_eq!(customer.delete("/carts/c1").await.status, 204);
@@ -76,14 +82,18 @@ async fn products_leave_a_cart_one_by_one_or_all_at_once_and_nothing_is_nothing(
 }
 
 #[tokio::test]
-async fn a_line_stays_thirty_days_from_when_it_was_last_put() {
+async fn a_cart_line_expires_thirty_days_after_its_last_update() {
     let world = shop().await;
     put(&world, "pen", 1).await;
     put(&world, "ink", 1).await;
     world.advance(Duration::from_hours(29 * 24));
     put(&world, "ink", 2).await;
     world.advance(Duration::from_hours(25));
-    assert_eq!(items(&world).await, [("ink".into(), 2)], "also before the database has removed it");
+    assert_eq!(
+        items(&world).await,
+        [("ink".into(), 2)],
+        "expired, although DynamoDB has not removed the row yet"
+    );
     let ordered = world.customer("c1").post("/carts/c1/order", &json!({})).await;
     assert_eq!(ordered.json()["totalAmount"], json!(5_000));
     put(&world, "pad", 1).await;
@@ -91,12 +101,12 @@ async fn a_line_stays_thirty_days_from_when_it_was_last_put() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cart_never_has_more_than_thirty_products_however_many_are_put_at_once() {
+async fn concurrent_updates_never_put_more_than_thirty_products_into_a_cart() {
     let world = Arc::new(World::new().await);
     for number in 0..40 {
         world.stock(&format!("p{number}"), 10, 1).await;
     }
-    let putting = (0..40).map(|number| {
+    let updating = (0..40).map(|number| {
         let world = world.clone();
         tokio::spawn(async move {
             let path = format!("/carts/c1/items/p{number}");
@@ -111,44 +121,54 @@ async fn a_cart_never_has_more_than_thirty_products_however_many_are_put_at_once
             }
         })
     });
-    let fitted: Vec<bool> = futures::future::try_join_all(putting).await.unwrap();
-    assert_eq!(fitted.iter().filter(|fitted| **fitted).count(), 30);
-    let kept = items(&world).await;
-    assert_eq!(kept.len(), 30);
-    // What is in it can be changed though it is full.
-    put(&world, &kept[0].0, 2).await;
+    let added: Vec<bool> = futures::future::try_join_all(updating).await.unwrap();
+    assert_eq!(added.iter().filter(|added| **added).count(), 30);
+    let lines = items(&world).await;
+    assert_eq!(lines.len(), 30);
+    // The lines of a full cart can still be changed.
+    put(&world, &lines[0].0, 2).await;
     world.charge("c1", 1_000).await;
     let short = world.customer("c1").post("/carts/c1/order", &json!({})).await;
     assert_eq!(short.problem(), "out-of-stock");
-    put(&world, &kept[0].0, 1).await;
+    put(&world, &lines[0].0, 1).await;
     assert_eq!(
         world.customer("c1").post("/carts/c1/order", &json!({})).await.status,
         200,
-        "thirty products are one order"
+        "thirty products fit into one order"
     );
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn ordering_the_cart_is_one_transaction_with_the_removal_of_its_lines() {
+async fn ordering_the_cart_removes_its_lines_in_the_same_transaction() {
     let world = shop().await;
     for (product, quantity) in [("pen", 1), ("ink", 2), ("pad", 3)] {
         put(&world, product, quantity).await;
     }
     world.customer("c1").post("/order", &order("c1", &[("pen", 1), ("ink", 1), ("pad", 1)])).await;
     world.take_calls();
-    let ordered = world.customer("c1").post_once("/carts/c1/order", &json!({ "campaignId": "spring" }), "k").await;
+    let ordered = world
+        .customer("c1")
+        .post_once("/carts/c1/order", &json!({ "campaignId": "spring" }), "k")
+        .await;
     assert_eq!(ordered.status, 200, "{ordered:?}");
-    let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
-    assert_eq!(calls, [("Query".into(), 0), ("TransactGetItems".into(), 0), ("TransactWriteItems".into(), 18)]);
-    assert_eq!((&ordered.json()["totalAmount"], &ordered.json()["campaignId"]), (&json!(7_500), &json!("spring")));
+    let calls: Vec<_> =
+        world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+    assert_eq!(
+        calls,
+        [("Query".into(), 0), ("TransactGetItems".into(), 0), ("TransactWriteItems".into(), 18)]
+    );
+    assert_eq!(
+        (&ordered.json()["totalAmount"], &ordered.json()["campaignId"]),
+        (&json!(7_500), &json!("spring"))
+    );
     assert_eq!(items(&world).await, []);
     assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (8, 88_500));
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn a_repeat_of_a_cart_order_is_the_first_answer_whatever_is_in_the_cart_by_then() {
+async fn a_replayed_cart_order_returns_the_first_response_whatever_the_cart_has_now() {
     let world = shop().await;
     let customer = world.customer("c1");
     put(&world, "pen", 2).await;
@@ -159,18 +179,19 @@ async fn a_repeat_of_a_cart_order_is_the_first_answer_whatever_is_in_the_cart_by
         }
         let again = customer.post_once("/carts/c1/order", &json!({}), "k").await;
         assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
-        let other = customer.post_once("/carts/c1/order", &json!({ "campaignId": "spring" }), "k").await;
+        let other =
+            customer.post_once("/carts/c1/order", &json!({ "campaignId": "spring" }), "k").await;
         assert_eq!((other.status, other.problem().as_str()), (422, "idempotency-key-reused"));
     }
     assert_eq!(items(&world).await, [("ink".into(), 1)]);
-    // The same key means something else on another route.
+    // The same key on another route identifies another request.
     assert_eq!(customer.post_once("/order", &order("c1", &[("pen", 2)]), "k").await.status, 200);
     assert_eq!(left(&world, "pen").await, 6);
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_ordered_stays_in_the_cart() {
+async fn a_refused_cart_order_leaves_the_cart_unchanged() {
     let world = shop().await;
     let customer = world.customer("c1");
     for key in [None, Some("k")] {
@@ -190,7 +211,7 @@ async fn what_cannot_be_ordered_stays_in_the_cart() {
 }
 
 #[tokio::test]
-async fn a_cart_is_ordered_by_card_too_and_its_lines_are_gone_with_the_held_stock() {
+async fn ordering_a_cart_by_card_removes_its_lines_when_the_stock_is_reserved() {
     let world = shop().await;
     put(&world, "pen", 2).await;
     world.partner("payment-gateway").be(Mode::Decline);
@@ -200,15 +221,19 @@ async fn a_cart_is_ordered_by_card_too_and_its_lines_are_gone_with_the_held_stoc
     assert_eq!((items(&world).await, left(&world, "pen").await), (vec![], 8));
     world.partner("payment-gateway").be(Mode::Ok);
     let path = format!("/orders/{}/pay", text(&failed.json(), "orderId"));
-    let paid = world.customer("c1").post(&path, &json!({ "method": "CARD", "paymentKey": "card-2" })).await;
+    let paid = world
+        .customer("c1")
+        .post(&path, &json!({ "method": "CARD", "paymentKey": "card-2" }))
+        .await;
     assert_eq!(paid.json()["status"], json!("PAID"));
     assert_books_are_clean(&world).await;
 }
 
-/// A line that changes between the reading of the cart and the transaction: the first try of the transaction does not
-/// arrive, and while the function waits to try again somebody puts another quantity.
+/// A line changes between the read of the cart and the transaction: the first read of the prices
+/// (`TransactGetItems`) fails, and the customer changes the quantity while the function waits to
+/// retry.
 #[tokio::test]
-async fn a_line_that_changes_while_the_cart_is_ordered_is_refused_and_not_lost() {
+async fn a_cart_line_changed_while_the_cart_is_ordered_is_refused_and_not_lost() {
     let world = Arc::new(shop().await);
     put(&world, "pen", 2).await;
     let rule = Rule {
@@ -219,10 +244,12 @@ async fn a_line_that_changes_while_the_cart_is_ordered_is_refused_and_not_lost()
         count: Some(1),
     };
     world.inject([rule]);
-    let (ordering, putting) = (world.customer("c1"), world.customer("c1"));
+    let (ordering, updating) = (world.customer("c1"), world.customer("c1"));
     let (nothing, three) = (json!({}), json!({ "quantity": 3 }));
-    let (ordered, changed) =
-        tokio::join!(ordering.post("/carts/c1/order", &nothing), putting.put("/carts/c1/items/pen", &three));
+    let (ordered, changed) = tokio::join!(
+        ordering.post("/carts/c1/order", &nothing),
+        updating.put("/carts/c1/items/pen", &three)
+    );
     assert_eq!(changed.status, 200);
     assert_eq!((ordered.status, ordered.problem().as_str()), (409, "cart-changed"), "{ordered:?}");
     assert_eq!(ordered.json()["productId"], json!("pen"));

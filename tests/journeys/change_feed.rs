@@ -1,4 +1,5 @@
-//! A partner that pulls the change feed sees every change, in order, none left out, also while others write.
+//! A partner that polls the change feed sees every change, in order and without gaps, also during
+//! concurrent writes.
 
 use crate::{
     external_orders::{partner, told},
@@ -19,7 +20,8 @@ use std::{
     time::Duration,
 };
 
-/// Pulls from a cursor on until there is no more; what came, and the cursor to go on from.
+/// Reads pages from a cursor to the end of the feed. Returns the changes and the cursor to resume
+/// from.
 async fn pull(world: &World, mut cursor: String, query: &str) -> (Vec<Value>, String) {
     let mut changes = Vec::new();
     loop {
@@ -37,7 +39,7 @@ async fn pull(world: &World, mut cursor: String, query: &str) -> (Vec<Value>, St
     }
 }
 
-/// The versions of each order as they came.
+/// The versions of each order, as the feed lists them.
 fn versions(changes: &[Value]) -> BTreeMap<String, Vec<u64>> {
     let mut versions: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for change in changes {
@@ -45,18 +47,21 @@ fn versions(changes: &[Value]) -> BTreeMap<String, Vec<u64>> {
             (&change["order"]["version"], &change["order"]["orderId"]),
             (&change["version"], &change["orderId"])
         );
-        versions.entry(text(change, "orderId")).or_default().push(change["version"].as_u64().unwrap());
+        versions
+            .entry(text(change, "orderId"))
+            .or_default()
+            .push(change["version"].as_u64().unwrap());
     }
     versions
 }
 
-/// Every version of an order, the first first.
+/// The versions from 1 to `version`, in ascending order.
 fn all_up_to(version: u64) -> Vec<u64> {
     (1..=version).collect()
 }
 
 #[tokio::test]
-async fn every_change_comes_once_in_order_and_the_cursor_goes_on_later() {
+async fn every_change_is_listed_once_in_order_and_a_cursor_can_be_resumed_later() {
     let world = kitchen().await;
     let (nothing, start) = pull(&world, String::new(), "").await;
     assert_eq!(nothing, Vec::<Value>::new());
@@ -74,14 +79,17 @@ async fn every_change_comes_once_in_order_and_the_cursor_goes_on_later() {
     step(&world, &first, "pick-up").await;
     world.settle().await;
     let (changes, cursor) = pull(&world, cursor, "").await;
-    assert_eq!(changes.iter().map(|change| text(change, "status")).collect::<Vec<_>>(), ["PICKED_UP"]);
+    assert_eq!(
+        changes.iter().map(|change| text(change, "status")).collect::<Vec<_>>(),
+        ["PICKED_UP"]
+    );
     assert_eq!(pull(&world, cursor, "").await.0, Vec::<Value>::new());
     let all = versions(&pull(&world, String::new(), "").await.0);
     assert_eq!(all[&first], all_up_to(5));
 }
 
 #[tokio::test]
-async fn a_partner_may_begin_at_a_time() {
+async fn a_partner_can_start_at_a_given_time() {
     let world = shop().await;
     let mut placed = Vec::new();
     for _ in 0..12 {
@@ -92,10 +100,16 @@ async fn a_partner_may_begin_at_a_time() {
         }
         world.advance(Duration::from_mins(25));
     }
-    for since in ["2026-01-05T03:00:00Z", "2026-01-05T04:30:00.000Z", "2026-01-05T05:00:00Z", "2027-01-01T00:00:00Z"] {
+    for since in [
+        "2026-01-05T03:00:00Z",
+        "2026-01-05T04:30:00.000Z",
+        "2026-01-05T05:00:00Z",
+        "2027-01-01T00:00:00Z",
+    ] {
         let (changes, _) = pull(&world, String::new(), &format!("&updatedSince={since}")).await;
         let from = since.replace("00Z", "00.000Z").replace("00.000.000Z", "00.000Z");
-        let expected: Vec<&String> = placed.iter().filter(|(at, _)| *at >= from).map(|(_, id)| id).collect();
+        let expected: Vec<&String> =
+            placed.iter().filter(|(at, _)| *at >= from).map(|(_, id)| id).collect();
         assert_eq!(
             changes.iter().map(|change| text(change, "orderId")).collect::<Vec<_>>(),
             expected.into_iter().cloned().collect::<Vec<_>>(),
@@ -108,7 +122,7 @@ async fn a_partner_may_begin_at_a_time() {
 }
 
 #[tokio::test]
-async fn entries_leave_the_feed_after_thirty_days_and_the_others_stay_in_their_places() {
+async fn entries_expire_after_thirty_days_and_the_other_positions_do_not_change() {
     let world = shop().await;
     world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     world.settle().await;
@@ -118,21 +132,25 @@ async fn entries_leave_the_feed_after_thirty_days_and_the_others_stay_in_their_p
     world.settle().await;
     world.sweep();
     let (changes, _) = pull(&world, String::new(), "").await;
-    assert_eq!(changes.len(), 1, "the old one has expired");
+    assert_eq!(changes.len(), 1, "the old entry has expired");
     assert_eq!(pull(&world, cursor, "").await.0, changes);
 }
 
 #[tokio::test]
-async fn a_reader_waits_for_what_is_being_written() {
+async fn a_reader_stops_before_an_entry_that_is_not_visible_yet() {
     let world = shop().await;
     for _ in 0..3 {
         world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     }
     world.settle().await;
     let (all, _) = pull(&world, String::new(), "").await;
-    // Two reads are no snapshot: the head of a transaction may be seen before all of its entries are.
-    let key = json!({ "pk": { "S": "FEED#0000000000000000" }, "sk": { "S": format!("{:020}", 2) } });
-    let entry = world.dynamodb("GetItem", json!({ "TableName": "ViewsTable", "Key": key })).await["Item"].clone();
+    // Two reads are not a snapshot: a reader may see the head that a transaction wrote before it
+    // sees all of the transaction's entries.
+    let key =
+        json!({ "pk": { "S": "FEED#0000000000000000" }, "sk": { "S": format!("{:020}", 2) } });
+    let entry =
+        world.dynamodb("GetItem", json!({ "TableName": "ViewsTable", "Key": key })).await["Item"]
+            .clone();
     world.dynamodb("DeleteItem", json!({ "TableName": "ViewsTable", "Key": key })).await;
     let (before, cursor) = pull(&world, String::new(), "").await;
     assert_eq!(before, all[..1]);
@@ -141,11 +159,11 @@ async fn a_reader_waits_for_what_is_being_written() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_passed_over_at_once_however_much_it_is() {
+async fn expired_entries_are_skipped_at_constant_cost() {
     let world = shop().await;
     world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     world.settle().await;
-    // A feed of years: millions of positions that have expired.
+    // A feed that is years old: millions of expired positions.
     let raise = |position: u64| {
         json!({
             "TableName": "ViewsTable", "Key": { "pk": { "S": "FEED" }, "sk": { "S": "HEAD" } }, "UpdateExpression": "SET #p = :p",
@@ -165,7 +183,7 @@ async fn what_has_expired_is_passed_over_at_once_however_much_it_is() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_out_or_out_of_turn_whatever_fails_how() {
+async fn the_feed_is_complete_and_in_order_despite_any_failed_call() {
     for nth in 1..=8 {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle, Kind::Conflict(0)] {
             let world = kitchen().await;
@@ -197,19 +215,23 @@ async fn nothing_is_left_out_or_out_of_turn_whatever_fails_how() {
                 world.settle().await;
                 world.advance(Duration::from_mins(2));
             }
-            assert_eq!(versions(&pull(&world, String::new(), "").await.0), expected, "{kind:?} at {nth}");
+            assert_eq!(
+                versions(&pull(&world, String::new(), "").await.0),
+                expected,
+                "{kind:?} at {nth}"
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_puller_among_writers_misses_nothing() {
+async fn a_reader_misses_nothing_during_concurrent_writes() {
     let world = Arc::new(World::with(World::options()).await);
     furnish(&world).await;
     world.charge("c1", 10_000_000).await;
     world.operator().post("/api/v1/admin/products/gimbap/stock", &json!({ "delta": 1_000 })).await;
     let is_over = Arc::new(AtomicBool::new(false));
-    let puller = tokio::spawn({
+    let reader = tokio::spawn({
         let (world, is_over) = (world.clone(), is_over.clone());
         async move {
             let (mut seen, mut cursor) = (Vec::new(), String::new());
@@ -223,7 +245,8 @@ async fn a_puller_among_writers_misses_nothing() {
             }
         }
     });
-    // The feed is fed by several at once, each with a part of the changes, as the shards of a stream do.
+    // Several writers change orders at the same time. Each changes its own orders, as each shard of
+    // a stream carries its own.
     let writers = (0..4).map(|writer| {
         let world = world.clone();
         tokio::spawn(async move {
@@ -237,7 +260,7 @@ async fn a_puller_among_writers_misses_nothing() {
             written
         })
     });
-    let feeding = tokio::spawn({
+    let projecting = tokio::spawn({
         let (world, is_over) = (world.clone(), is_over.clone());
         async move {
             while !is_over.load(SeqCst) {
@@ -249,18 +272,18 @@ async fn a_puller_among_writers_misses_nothing() {
     let written: Vec<_> = futures::future::try_join_all(writers).await.unwrap().concat();
     world.settle().await;
     is_over.store(true, SeqCst);
-    feeding.await.unwrap();
-    let seen = puller.await.unwrap();
+    projecting.await.unwrap();
+    let seen = reader.await.unwrap();
     assert_eq!(versions(&seen), written.into_iter().collect::<BTreeMap<_, _>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn feeders_side_by_side_leave_no_hole_and_no_reader_behind() {
+async fn concurrent_projections_leave_no_gap_and_the_reader_misses_nothing() {
     let world = Arc::new(World::with(World::options()).await);
     world.enable("project-change-feed", false);
-    // Records as shards of the stream bring them: eight feeders with orders of their own.
-    let record = |feeder: usize, number: usize, version: u32| {
-        let id = format!("ord_{feeder}_{number}");
+    // Records of eight shards of the stream, each with its own orders.
+    let record = |shard: usize, number: usize, version: u32| {
+        let id = format!("ord_{shard}_{number}");
         json!({
             "eventName": "MODIFY",
             "dynamodb": {
@@ -269,16 +292,18 @@ async fn feeders_side_by_side_leave_no_hole_and_no_reader_behind() {
             },
         })
     };
-    let feeders = (0..8).map(|feeder| {
+    let shards = (0..8).map(|shard| {
         let world = world.clone();
         tokio::spawn(async move {
             world.enable("project-change-feed", true);
             for number in 0..10 {
-                let records: Vec<Value> = (1..=3).map(|version| record(feeder, number, version)).collect();
+                let records: Vec<Value> =
+                    (1..=3).map(|version| record(shard, number, version)).collect();
                 let event = json!({ "Records": records });
                 loop {
-                    let answer = world.invoke("project-change-feed", event.clone()).await.unwrap();
-                    if answer["batchItemFailures"] == json!([]) {
+                    let response =
+                        world.invoke("project-change-feed", event.clone()).await.unwrap();
+                    if response["batchItemFailures"] == json!([]) {
                         break;
                     }
                 }
@@ -286,7 +311,7 @@ async fn feeders_side_by_side_leave_no_hole_and_no_reader_behind() {
         })
     });
     let is_over = Arc::new(AtomicBool::new(false));
-    let puller = tokio::spawn({
+    let reader = tokio::spawn({
         let (world, is_over) = (world.clone(), is_over.clone());
         async move {
             let (mut seen, mut cursor) = (Vec::new(), String::new());
@@ -300,14 +325,14 @@ async fn feeders_side_by_side_leave_no_hole_and_no_reader_behind() {
             }
         }
     });
-    futures::future::try_join_all(feeders).await.unwrap();
+    futures::future::try_join_all(shards).await.unwrap();
     is_over.store(true, SeqCst);
-    let seen = versions(&puller.await.unwrap());
+    let seen = versions(&reader.await.unwrap());
     assert_eq!(seen.len(), 80);
     assert!(seen.values().all(|versions| *versions == [1, 2, 3]), "{seen:?}");
 }
 
-/// A collected order as the stream has it.
+/// The `NewImage` of an external order in the stream.
 fn image(id: &str, version: u32) -> Value {
     let text = |text: &str| json!({ "S": text });
     let number = |number: u32| json!({ "N": number.to_string() });

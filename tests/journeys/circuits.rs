@@ -1,4 +1,5 @@
-//! The circuit breaker around the payment gateway: customers are asked to pay a moment later instead of being lost.
+//! The circuit breaker for the payment gateway: while it is open, orders are placed and customers
+//! pay a moment later.
 
 use crate::{assert_books_are_clean, at, by_card, charges, left, order, pass, stands, text};
 use local::{
@@ -10,11 +11,15 @@ use local::{
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-/// A shop that lets one customer have many unpaid orders.
+/// A shop that allows one customer 50 unpaid orders.
 async fn shop() -> World {
-    let limits = [("MaxUnpaidOrders".to_owned(), "50".to_owned()), ("MaxHeldUnits".to_owned(), "9999".to_owned())];
+    let limits = [
+        ("MaxUnpaidOrders".to_owned(), "50".to_owned()),
+        ("MaxHeldUnits".to_owned(), "9999".to_owned()),
+    ];
     let clock = Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap()));
-    let world = World::with(local::Options { parameters: limits.into(), clock, ..World::options() }).await;
+    let world =
+        World::with(local::Options { parameters: limits.into(), clock, ..World::options() }).await;
     world.stock("pad", 500, 10).await;
     world.charge("c1", 100_000).await;
     world.take_calls();
@@ -29,17 +34,18 @@ async fn order_of(customer: &str, world: &World, key: &str) -> Reply {
     world.customer(customer).post("/order", &by_card(order(customer, &[("pad", 1)]), key)).await
 }
 
-/// How many requests came to the gateway.
-fn asked(world: &World) -> usize {
+/// The number of requests that the gateway has received.
+fn gateway_requests(world: &World) -> usize {
     world.partner("payment-gateway").requests().len()
 }
 
-/// Whether an order was placed without asking the gateway.
+/// Whether an order was placed without a call to the gateway.
 fn is_deferred(reply: &Reply) -> bool {
     reply.status == 202 && reply.headers.contains_key("retry-after")
 }
 
-/// A shop whose gateway is so that it opened the circuit: five orders that nobody knows the payment of.
+/// A shop whose gateway, in this mode, has opened the circuit with five orders. The results of
+/// their payments are unknown.
 async fn overloaded(mode: Mode) -> World {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 90 })).await;
@@ -52,38 +58,48 @@ async fn overloaded(mode: Mode) -> World {
 }
 
 #[tokio::test]
-async fn while_the_gateway_is_in_trouble_orders_are_placed_with_their_stock_and_paid_later() {
+async fn while_the_circuit_is_open_orders_reserve_their_stock_and_are_paid_later() {
     for mode in [Mode::Error, Mode::Down, Mode::Slow] {
         let world = overloaded(mode).await;
-        let before = asked(&world);
+        let before = gateway_requests(&world);
         let deferred = order_by_card(&world, "card-1").await;
         assert!(is_deferred(&deferred), "{mode:?}: {deferred:?}");
         let wait: u64 = deferred.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=10).contains(&wait));
         assert_eq!(
-            (asked(&world), left(&world, "pad").await),
+            (gateway_requests(&world), left(&world, "pad").await),
             (before, 94),
-            "the gateway is left alone, the stock is held"
+            "the gateway is not called, and the stock is reserved"
         );
         let id = text(&deferred.json(), "orderId");
         assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"));
         let still = world
             .customer("c1")
-            .post(&format!("/orders/{id}/pay"), &json!({ "method": "CARD", "paymentKey": "card-1" }))
+            .post(
+                &format!("/orders/{id}/pay"),
+                &json!({ "method": "CARD", "paymentKey": "card-1" }),
+            )
             .await;
         assert!(is_deferred(&still), "all functions share the circuit: {still:?}");
-        assert_eq!(asked(&world), before);
+        assert_eq!(gateway_requests(&world), before);
         let points = world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
-        assert_eq!(points.status, 200, "whoever pays with points does not notice");
+        assert_eq!(points.status, 200, "payments with points are not affected");
         world.partner("payment-gateway").be(Mode::Ok);
         world.advance(Duration::from_secs(wait));
         let paid = world
             .customer("c1")
-            .post(&format!("/orders/{id}/pay"), &json!({ "method": "CARD", "paymentKey": "card-1" }))
+            .post(
+                &format!("/orders/{id}/pay"),
+                &json!({ "method": "CARD", "paymentKey": "card-1" }),
+            )
             .await;
         assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")), "{paid:?}");
         world.advance(Duration::from_secs(1));
-        assert_eq!(order_by_card(&world, "card-2").await.status, 200, "the probe went well: the circuit is closed");
+        assert_eq!(
+            order_by_card(&world, "card-2").await.status,
+            200,
+            "the probe succeeded and closed the circuit"
+        );
         pass(&world, Duration::from_secs(30)).await;
         pass(&world, Duration::from_mins(16)).await;
         assert_books_are_clean(&world).await;
@@ -91,7 +107,7 @@ async fn while_the_gateway_is_in_trouble_orders_are_placed_with_their_stock_and_
 }
 
 #[tokio::test]
-async fn a_repeat_of_an_order_that_was_deferred_is_the_first_answer() {
+async fn a_replayed_deferred_order_returns_the_first_response() {
     let world = overloaded(Mode::Error).await;
     let body = by_card(order("c1", &[("pad", 1)]), "card-1");
     let first = world.customer("c1").post_once("/order", &body, "k").await;
@@ -103,17 +119,19 @@ async fn a_repeat_of_an_order_that_was_deferred_is_the_first_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_calls() {
+async fn one_caller_at_a_time_probes_and_a_failed_probe_leaves_the_circuit_open() {
     let world = Arc::new(overloaded(Mode::Error).await);
     for _ in 0..3 {
-        let before = asked(&world);
+        let before = gateway_requests(&world);
         world.advance(Duration::from_secs(11));
         let ordering = (0..10).map(|number| {
             let world = world.clone();
-            tokio::spawn(async move { order_of(&format!("c{number}"), &world, &format!("card-{number}")).await })
+            tokio::spawn(async move {
+                order_of(&format!("c{number}"), &world, &format!("card-{number}")).await
+            })
         });
         let replies = futures::future::try_join_all(ordering).await.unwrap();
-        assert_eq!(asked(&world), before + 1, "one probe");
+        assert_eq!(gateway_requests(&world), before + 1, "one probe");
         assert_eq!(replies.iter().filter(|reply| is_deferred(reply)).count(), 9);
     }
     world.partner("payment-gateway").be(Mode::Ok);
@@ -124,25 +142,32 @@ async fn one_caller_at_a_time_probes_and_as_long_as_it_goes_badly_nobody_else_ca
     assert_books_are_clean(&world).await;
 }
 
-/// Two functions find at the same moment that the circuit may be probed: one has the lease.
+/// Two functions find at the same time that the circuit may be probed: one of them gets the lease.
 #[tokio::test]
-async fn of_two_functions_that_would_probe_at_once_one_does() {
+async fn of_two_concurrent_probers_exactly_one_calls() {
     let world = overloaded(Mode::Error).await;
     let deferred = order_by_card(&world, "card-1").await;
     let path = format!("/orders/{}/pay", text(&deferred.json(), "orderId"));
-    let before = asked(&world);
+    let before = gateway_requests(&world);
     world.advance(Duration::from_secs(11));
-    // The first try for the lease does not arrive; while the function waits to try again, the other takes it.
+    // The first request for the lease fails. While its function waits to retry, the other function
+    // takes the lease.
     world.inject([crate::first_try_fails()]);
-    let (customer, choice) = (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
-    let (ordered, paid) = tokio::join!(order_by_card(&world, "card-2"), customer.post(&path, &choice));
-    assert_eq!(asked(&world), before + 1, "{ordered:?} {paid:?}");
+    let (customer, choice) =
+        (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    let (ordered, paid) =
+        tokio::join!(order_by_card(&world, "card-2"), customer.post(&path, &choice));
+    assert_eq!(gateway_requests(&world), before + 1, "{ordered:?} {paid:?}");
     assert!(is_deferred(&ordered), "{ordered:?}");
-    assert_eq!((paid.status, is_deferred(&paid)), (202, false), "it probed, and it is still bad: {paid:?}");
+    assert_eq!(
+        (paid.status, is_deferred(&paid)),
+        (202, false),
+        "it probed, and the gateway still fails: {paid:?}"
+    );
 }
 
 #[tokio::test]
-async fn what_opened_a_circuit_does_not_open_it_again() {
+async fn failures_that_opened_the_circuit_are_not_counted_again() {
     let world = overloaded(Mode::Error).await;
     world.partner("payment-gateway").be(Mode::Ok);
     world.advance(Duration::from_secs(11));
@@ -152,11 +177,11 @@ async fn what_opened_a_circuit_does_not_open_it_again() {
         assert!(!is_deferred(&order_by_card(&world, &format!("card-{number}")).await), "{number}");
     }
     order_by_card(&world, "card-6").await;
-    assert!(is_deferred(&order_by_card(&world, "card-7").await), "five bad calls do");
+    assert!(is_deferred(&order_by_card(&world, "card-7").await), "five failed calls open it");
 }
 
 #[tokio::test]
-async fn who_may_probe_and_does_not_call_after_all_lets_the_next_one() {
+async fn a_prober_that_does_not_call_lets_the_next_caller_probe() {
     let world = overloaded(Mode::Error).await;
     world.partner("payment-gateway").be(Mode::Ok);
     world.advance(Duration::from_secs(11));
@@ -167,10 +192,10 @@ async fn who_may_probe_and_does_not_call_after_all_lets_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_prober_that_never_comes_back_is_replaced() {
+async fn a_prober_that_never_reports_a_result_is_replaced() {
     let world = overloaded(Mode::Error).await;
     world.advance(Duration::from_secs(11));
-    // It takes the lease, and what it found can never be told.
+    // The function takes the lease, but cannot record the result of the probe.
     let rule = Rule {
         service: Some("dynamodb".into()),
         operation: Some("TransactWriteItems".into()),
@@ -187,7 +212,7 @@ async fn a_prober_that_never_comes_back_is_replaced() {
 }
 
 #[tokio::test]
-async fn slow_answers_open_the_circuit_though_they_are_good() {
+async fn slow_responses_open_the_circuit_although_they_succeed() {
     let world = shop().await;
     let slow = Behaviour { mode: Mode::Slow, delay_ms: Some(4_000), ..Behaviour::default() };
     world.partner("payment-gateway").behave(slow);
@@ -198,7 +223,7 @@ async fn slow_answers_open_the_circuit_though_they_are_good() {
 }
 
 #[tokio::test]
-async fn a_few_bad_answers_among_good_ones_and_declined_cards_do_not_open_it() {
+async fn a_share_of_failures_below_the_threshold_and_declined_cards_do_not_open_it() {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 90 })).await;
     let some = Behaviour { mode: Mode::Error, share: Some(0.4), ..Behaviour::default() };
@@ -208,12 +233,15 @@ async fn a_few_bad_answers_among_good_ones_and_declined_cards_do_not_open_it() {
     }
     world.partner("payment-gateway").be(Mode::Decline);
     for number in 20..40 {
-        assert_eq!(order_by_card(&world, &format!("card-{number}")).await.problem(), "payment-failed");
+        assert_eq!(
+            order_by_card(&world, &format!("card-{number}")).await.problem(),
+            "payment-failed"
+        );
     }
 }
 
 #[tokio::test]
-async fn what_was_bad_long_ago_does_not_count() {
+async fn failures_outside_the_window_do_not_count() {
     let world = shop().await;
     for number in 0..8 {
         world.partner("payment-gateway").be(Mode::Error);
@@ -223,7 +251,7 @@ async fn what_was_bad_long_ago_does_not_count() {
 }
 
 #[tokio::test]
-async fn the_breaker_is_never_in_the_way_when_it_cannot_read_or_write() {
+async fn calls_go_through_when_the_circuit_cannot_be_read_or_written() {
     for kind in [Kind::Before, Kind::Throttle, Kind::Internal] {
         for operation in ["GetItem", "UpdateItem", "BatchGetItem"] {
             let world = shop().await;
@@ -237,18 +265,27 @@ async fn the_breaker_is_never_in_the_way_when_it_cannot_read_or_write() {
 }
 
 #[tokio::test]
-async fn what_is_settled_later_leaves_the_gateway_alone_too() {
+async fn payment_lookups_respect_the_open_circuit() {
     let world = overloaded(Mode::Error).await;
-    let before = asked(&world);
+    let before = gateway_requests(&world);
     world.settle().await;
     world.advance(Duration::from_secs(30));
     world.settle().await;
-    assert_eq!(asked(&world), before + 1, "five payments are to be looked into, and one of them probes");
+    assert_eq!(
+        gateway_requests(&world),
+        before + 1,
+        "five payments are due for a lookup, and one of them probes"
+    );
     world.partner("payment-gateway").be(Mode::Ok);
     for _ in 0..6 {
         pass(&world, Duration::from_mins(3)).await;
     }
     let orders = world.dynamodb("Scan", json!({ "TableName": "OrdersTable" })).await;
-    let open = orders["Items"].as_array().unwrap().iter().filter(|row| row["status"]["S"] == json!("ASKED")).count();
-    assert_eq!(open, 0, "and all are settled when it is well again");
+    let open = orders["Items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["status"]["S"] == json!("ASKED"))
+        .count();
+    assert_eq!(open, 0, "all payments are settled once the gateway has recovered");
 }

@@ -1,25 +1,26 @@
-//! Many customers at once on one product.
+//! Many customers buy one product concurrently.
 
 use crate::{assert_books_are_clean, balance, kitchen::to, left, order};
 use local::World;
 use serde_json::json;
 use std::sync::Arc;
 
-/// As many customers as a busy minute brings.
+/// The number of concurrent customers, as in a busy minute.
 const CUSTOMERS: usize = 64;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn customers_who_press_at_once_get_exactly_what_there_is_and_pay_for_no_more() {
-    press_at_once(None).await;
+async fn concurrent_customers_get_exactly_the_stock_and_pay_only_for_their_units() {
+    sell_out_concurrently(None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn customers_of_one_store_who_press_at_once_do_too() {
-    press_at_once(Some("s1")).await;
+async fn concurrent_customers_of_one_store_get_exactly_the_stock() {
+    sell_out_concurrently(Some("s1")).await;
 }
 
-/// Many customers buy the same product until it is gone; of no store, or of one whose row every order asserts.
-async fn press_at_once(store: Option<&str>) {
+/// Many customers buy one product until it is sold out. If the product belongs to a store, every
+/// order also asserts the store's row.
+async fn sell_out_concurrently(store: Option<&str>) {
     let world = Arc::new(World::new().await);
     world.operator().put("/api/v1/admin/stores/s1", &crate::kitchen::store(true)).await;
     let mut pen = json!({ "name": "The pen", "category": "things", "price": 10 });
@@ -32,8 +33,9 @@ async fn press_at_once(store: Option<&str>) {
         world.charge(&format!("c{customer}"), 10_000).await;
     }
     world.platform.aws.make_contended();
-    let shopping = (0..CUSTOMERS).map(|customer| tokio::spawn(shop_until_it_is_gone(world.clone(), customer)));
-    let bought: Vec<i64> = futures::future::try_join_all(shopping).await.unwrap();
+    let buying =
+        (0..CUSTOMERS).map(|customer| tokio::spawn(buy_until_sold_out(world.clone(), customer)));
+    let bought: Vec<i64> = futures::future::try_join_all(buying).await.unwrap();
     assert_eq!(bought.iter().sum::<i64>(), 500);
     assert_eq!(left(&world, "pen").await, 0);
     for (customer, units) in bought.iter().enumerate() {
@@ -42,8 +44,9 @@ async fn press_at_once(store: Option<&str>) {
     assert_books_are_clean(&world).await;
 }
 
-/// Orders one to three units at a time until there are none; repeats what was told to be busy. Tells how many it got.
-async fn shop_until_it_is_gone(world: Arc<World>, customer: usize) -> i64 {
+/// Orders one to three units at a time until the product is sold out, and retries requests refused
+/// with `busy`. Returns the number of units bought.
+async fn buy_until_sold_out(world: Arc<World>, customer: usize) -> i64 {
     let id = format!("c{customer}");
     let client = world.customer(&id);
     let mut bought = 0;

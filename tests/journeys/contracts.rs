@@ -1,4 +1,5 @@
-//! What is promised to other systems stands still: the golden files under `events/contracts/` are only ever added to.
+//! Event contracts with other systems are stable: golden files may be added under
+//! `events/contracts/`, but existing ones do not change.
 
 use domain::{
     CustomerId, EntryId, RiderId, StoreId,
@@ -11,18 +12,21 @@ use events::{Envelope, EventType};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
-/// The event that an order's last change is.
+/// The event for an order's last change.
 fn order_event(order: &Order) -> Envelope<events::Order> {
     events::order_event(order.into(), order.last_change)
 }
 
 fn golden(event_type: &str) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../events/contracts/{event_type}.json"));
-    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-        .unwrap()
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("../events/contracts/{event_type}.json"));
+    serde_json::from_str(
+        &fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    )
+    .unwrap()
 }
 
-/// An order with everything that an order can have.
+/// A paid order of a store, with a campaign and a delivery.
 fn order() -> Order {
     serde_json::from_value(json!({
         "orderId": "ord_5MA3EXAMP1E000000000000000", "version": 1, "status": "PAID", "customerId": "minji", "storeId": "s1",
@@ -39,12 +43,12 @@ fn order() -> Order {
 }
 
 #[test]
-fn a_payment_is_told_as_promised() {
+fn order_paid_matches_its_contract() {
     assert_eq!(serde_json::to_value(order_event(&order())).unwrap(), golden("order.paid.v1"));
 }
 
 #[test]
-fn a_cancellation_is_told_as_promised() {
+fn order_cancelled_matches_its_contract() {
     let mut cancelled = serde_json::to_value(order()).unwrap();
     cancelled["status"] = json!("CANCELLED");
     cancelled["lastChange"] = json!("CANCELLED");
@@ -54,12 +58,15 @@ fn a_cancellation_is_told_as_promised() {
     let step = json!({ "status": "CANCELLED", "at": "2026-01-05T03:05:00.000Z", "by": "operator" });
     cancelled["timeline"].as_array_mut().unwrap().push(step);
     let cancelled: Order = serde_json::from_value(cancelled).unwrap();
-    assert_eq!(serde_json::to_value(order_event(&cancelled)).unwrap(), golden("order.cancelled.v1"));
+    assert_eq!(
+        serde_json::to_value(order_event(&cancelled)).unwrap(),
+        golden("order.cancelled.v1")
+    );
 }
 
-/// The life of an order that is paid by card too late, event by event.
+/// The lifecycle of an order whose card is charged after it expired, event by event.
 #[test]
-fn every_turn_of_a_payment_is_told_as_promised() {
+fn every_payment_event_matches_its_contract() {
     let mut held = serde_json::to_value(order()).unwrap();
     held["status"] = json!("STOCK_ALLOCATED");
     held["lastChange"] = json!("STOCK_ALLOCATED");
@@ -69,7 +76,10 @@ fn every_turn_of_a_payment_is_told_as_promised() {
     held["payBy"] = json!("2026-01-05T03:19:05.678Z");
     held["timeline"][0]["status"] = json!("STOCK_ALLOCATED");
     let mut order: Order = serde_json::from_value(held).unwrap();
-    assert_eq!(serde_json::to_value(order_event(&order)).unwrap(), golden("order.stock-allocated.v1"));
+    assert_eq!(
+        serde_json::to_value(order_event(&order)).unwrap(),
+        golden("order.stock-allocated.v1")
+    );
     for (command, at, event_type) in [
         (Command::FailPayment, "2026-01-05T03:05:00.000Z", "order.payment-failed.v1"),
         (Command::Expire, "2026-01-05T03:19:05.678Z", "order.expired.v1"),
@@ -82,14 +92,19 @@ fn every_turn_of_a_payment_is_told_as_promised() {
     }
 }
 
-/// The lives of orders that are paid, event by event: brought by a rider, carried as a parcel, refused by the store.
+/// The lifecycles of paid orders, event by event: delivered by a rider, shipped as a parcel,
+/// rejected by the store.
 #[test]
-fn every_step_of_fulfilment_is_told_as_promised() {
-    let (store, rider) = (Actor::Store(StoreId::parse("s1").unwrap()), RiderId::parse("r1").unwrap());
-    let (customer, refund) =
-        (CustomerId::parse("minji").unwrap(), EntryId::parse("ent_01KE5RA8Z0000000000000SAMP").unwrap());
-    let parcel = Shipment { carrier: "CJ대한통운".into(), tracking_number: "123456789012".into() };
-    let lives = [
+fn every_fulfilment_event_matches_its_contract() {
+    let (store, rider) =
+        (Actor::Store(StoreId::parse("s1").unwrap()), RiderId::parse("r1").unwrap());
+    let (customer, refund) = (
+        CustomerId::parse("minji").unwrap(),
+        EntryId::parse("ent_01KE5RA8Z0000000000000SAMP").unwrap(),
+    );
+    let parcel =
+        Shipment { carrier: "CJ대한통운".into(), tracking_number: "123456789012".into() };
+    let lifecycles = [
         vec![
             (Command::Accept, store.clone(), "order.accepted.v1"),
             (Command::StartCooking, store.clone(), "order.cooking.v1"),
@@ -98,11 +113,15 @@ fn every_step_of_fulfilment_is_told_as_promised() {
             (Command::ConfirmDelivery, Actor::Customer(customer), "order.completed.v1"),
         ],
         vec![(Command::Ship(parcel), Actor::Operator, "order.shipped.v1")],
-        vec![(Command::Reject { reason: Some("재료 소진".into()), refund }, store, "order.rejected.v1")],
+        vec![(
+            Command::Reject { reason: Some("재료 소진".into()), refund },
+            store,
+            "order.rejected.v1",
+        )],
     ];
-    for (life, is_of_store) in lives.into_iter().zip([true, false, true]) {
+    for (lifecycle, is_of_store) in lifecycles.into_iter().zip([true, false, true]) {
         let mut order = Order { store_id: order().store_id.filter(|_| is_of_store), ..order() };
-        for (minute, (command, by, event_type)) in life.into_iter().enumerate() {
+        for (minute, (command, by, event_type)) in lifecycle.into_iter().enumerate() {
             let at = format!("2026-01-05T03:{:02}:00.000Z", 10 + minute);
             order = order.clone().apply(&order.decide(command, by, at.parse().unwrap()).unwrap());
             assert_eq!(serde_json::to_value(order_event(&order)).unwrap(), golden(event_type));
@@ -110,23 +129,28 @@ fn every_step_of_fulfilment_is_told_as_promised() {
     }
 }
 
-/// An order that another system made, and that it corrects.
+/// An external order that its own system corrects.
 #[test]
-fn a_change_that_is_no_status_is_told_as_promised() {
-    let order: events::Order = serde_json::from_value(golden("order.updated.v1")["data"].clone()).unwrap();
-    assert_eq!(serde_json::to_value(events::order_event(order, Change::Updated)).unwrap(), golden("order.updated.v1"));
+fn order_updated_matches_its_contract() {
+    let order: events::Order =
+        serde_json::from_value(golden("order.updated.v1")["data"].clone()).unwrap();
+    assert_eq!(
+        serde_json::to_value(events::order_event(order, Change::Updated)).unwrap(),
+        golden("order.updated.v1")
+    );
 }
 
 #[test]
-fn every_event_has_a_promise() {
+fn every_event_type_has_a_contract() {
     for event_type in EventType::ALL {
         golden(event_type.as_str());
     }
 }
 
 #[test]
-fn a_reader_of_today_reads_what_was_promised() {
-    let files = fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events/contracts")).unwrap();
+fn the_current_types_read_and_reproduce_every_contract() {
+    let files = fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events/contracts"))
+        .unwrap();
     for file in files {
         let name = file.unwrap().file_name().into_string().unwrap();
         let event_type = name.trim_end_matches(".json");

@@ -1,4 +1,4 @@
-//! The data platform: what it receives, and what happens when it does not.
+//! The data platform: what it receives, and what happens while it is unavailable.
 
 use crate::{assert_books_are_clean, order, shop};
 use local::{
@@ -19,12 +19,12 @@ fn statuses(world: &World) -> Vec<u16> {
     world.partner("data-platform").requests().iter().map(|request| request.status).collect()
 }
 
-fn waiting(world: &World, queue: &str) -> usize {
+fn queued(world: &World, queue: &str) -> usize {
     world.messages(queue).len()
 }
 
 #[tokio::test]
-async fn a_paid_order_arrives_in_the_envelope_signed_as_a_standard_webhook() {
+async fn a_paid_order_is_sent_as_a_cloud_event_signed_as_a_standard_webhook() {
     let world = shop().await;
     let placed = place(&world).await;
     world.settle().await;
@@ -39,15 +39,19 @@ async fn a_paid_order_arrives_in_the_envelope_signed_as_a_standard_webhook() {
     assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap(), envelope);
     assert_eq!(request.headers["content-type"], "application/cloudevents+json");
     assert_eq!(request.headers["webhook-id"], event_id);
-    // The world's time is held in the past: the published verifier is asked about the signature alone.
+    // The world's clock is held in the past, where the published verifier would refuse the
+    // timestamp: the published crate only computes the expected signature.
     let at: i64 = request.headers["webhook-timestamp"].parse().unwrap();
     assert!((world.now().seconds() - at).abs() < 60);
-    let expected = Webhook::new(&partner.secret).unwrap().sign(&event_id, at, request.body.as_bytes()).unwrap();
+    let expected = Webhook::new(&partner.secret)
+        .unwrap()
+        .sign(&event_id, at, request.body.as_bytes())
+        .unwrap();
     assert_eq!(request.headers["webhook-signature"], expected);
 }
 
 #[tokio::test]
-async fn while_the_data_platform_is_down_orders_go_on_and_later_everything_arrives() {
+async fn orders_continue_while_the_data_platform_is_down_and_every_event_arrives_later() {
     for mode in [Mode::Down, Mode::Error] {
         let world = shop().await;
         world.partner("data-platform").be(mode);
@@ -56,51 +60,65 @@ async fn while_the_data_platform_is_down_orders_go_on_and_later_everything_arriv
             world.settle().await;
         }
         assert!(statuses(&world).iter().all(|status| *status != 200));
-        assert_eq!(waiting(&world, "DataPlatformQueue"), 3);
-        // A day of trying, and nothing is given up.
+        assert_eq!(queued(&world, "DataPlatformQueue"), 3);
+        // A day of retries (100 × 15 minutes) dead-letters nothing.
         for _ in 0..100 {
             world.advance(Duration::from_mins(15));
             world.settle().await;
         }
-        assert_eq!((waiting(&world, "DataPlatformQueue"), waiting(&world, "DataPlatformDeadLetters")), (3, 0));
+        assert_eq!(
+            (queued(&world, "DataPlatformQueue"), queued(&world, "DataPlatformDeadLetters")),
+            (3, 0)
+        );
         world.partner("data-platform").be(Mode::Ok);
         world.partner("data-platform").forget();
         world.advance(Duration::from_mins(15));
         world.settle().await;
         assert_eq!(statuses(&world), [200, 200, 200], "{mode:?}");
-        assert_eq!(waiting(&world, "DataPlatformQueue"), 0);
+        assert_eq!(queued(&world, "DataPlatformQueue"), 0);
         assert_books_are_clean(&world).await;
     }
 }
 
 #[tokio::test]
-async fn what_will_never_be_taken_goes_to_the_dead_letters_at_once_and_can_be_redriven() {
+async fn a_permanent_refusal_dead_letters_the_message_at_once_and_it_can_be_redriven() {
     for status in [400, 401, 404, 410, 422] {
         let world = shop().await;
         let partner = world.partner("data-platform");
-        partner.behave(Behaviour { mode: Mode::Decline, status: Some(status), ..Behaviour::default() });
+        partner.behave(Behaviour {
+            mode: Mode::Decline,
+            status: Some(status),
+            ..Behaviour::default()
+        });
         place(&world).await;
         world.settle().await;
         assert_eq!(statuses(&world), [status]);
-        assert_eq!((waiting(&world, "DataPlatformQueue"), waiting(&world, "DataPlatformDeadLetters")), (0, 1));
+        assert_eq!(
+            (queued(&world, "DataPlatformQueue"), queued(&world, "DataPlatformDeadLetters")),
+            (0, 1)
+        );
         partner.be(Mode::Ok);
         assert_eq!(world.redrive("DataPlatformQueue"), Some(1));
         world.settle().await;
         assert_eq!(statuses(&world), [status, 200]);
-        assert_eq!(waiting(&world, "DataPlatformDeadLetters"), 0);
+        assert_eq!(queued(&world, "DataPlatformDeadLetters"), 0);
     }
 }
 
 #[tokio::test]
-async fn what_may_be_taken_later_stays_in_the_queue() {
+async fn a_transient_failure_leaves_the_message_in_the_queue() {
     for status in [408, 429, 500, 502, 503, 302] {
         let world = shop().await;
         let partner = world.partner("data-platform");
-        partner.behave(Behaviour { mode: Mode::Error, status: Some(status), ..Behaviour::default() });
+        partner.behave(Behaviour {
+            mode: Mode::Error,
+            status: Some(status),
+            ..Behaviour::default()
+        });
         place(&world).await;
         world.settle().await;
         assert_eq!(
-            (waiting(&world, "DataPlatformQueue"), waiting(&world, "DataPlatformDeadLetters")),
+            (queued(&world, "DataPlatformQueue"), queued(&world, "DataPlatformDeadLetters")),
             (1, 0),
             "{status}"
         );
@@ -112,14 +130,18 @@ async fn what_may_be_taken_later_stays_in_the_queue() {
 }
 
 #[tokio::test]
-async fn of_a_batch_only_what_failed_comes_again() {
+async fn only_the_failed_messages_of_a_batch_are_retried() {
     let world = shop().await;
     for _ in 0..6 {
         place(&world).await;
     }
-    world.partner("data-platform").behave(Behaviour { mode: Mode::Error, share: Some(0.5), ..Behaviour::default() });
+    world.partner("data-platform").behave(Behaviour {
+        mode: Mode::Error,
+        share: Some(0.5),
+        ..Behaviour::default()
+    });
     world.settle().await;
-    assert_eq!(waiting(&world, "DataPlatformQueue"), 3);
+    assert_eq!(queued(&world, "DataPlatformQueue"), 3);
     world.partner("data-platform").be(Mode::Ok);
     world.advance(Duration::from_mins(1));
     world.settle().await;
@@ -128,13 +150,14 @@ async fn of_a_batch_only_what_failed_comes_again() {
 }
 
 #[tokio::test]
-async fn a_data_platform_that_knows_another_secret_refuses_and_nothing_is_lost() {
+async fn a_wrong_secret_dead_letters_the_message_and_nothing_is_lost() {
     let parameters = [("DataPlatformSecret".to_owned(), format!("whsec_{}", "A".repeat(32)))];
-    let world = World::with(local::Options { parameters: parameters.into(), ..World::options() }).await;
+    let world =
+        World::with(local::Options { parameters: parameters.into(), ..World::options() }).await;
     world.stock("pad", 500, 10).await;
     world.charge("c1", 1_000).await;
     place(&world).await;
     world.settle().await;
     assert_eq!(statuses(&world), [401]);
-    assert_eq!(waiting(&world, "DataPlatformDeadLetters"), 1);
+    assert_eq!(queued(&world, "DataPlatformDeadLetters"), 1);
 }

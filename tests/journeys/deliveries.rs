@@ -1,4 +1,4 @@
-//! Riders find the cooked orders nearby, the nearest first.
+//! Riders find cooked orders nearby, nearest first.
 
 use crate::{
     kitchen::{chef, kitchen, ordered, rider, step, to, walk},
@@ -7,9 +7,10 @@ use crate::{
 use local::World;
 use serde_json::{Value, json};
 
-/// An order of `c1` to a place, cooked: its id.
+/// Places an order of `c1` with a delivery to this position, cooks it and returns its id.
 async fn cooked(world: &World, lat: &str, lng: &str) -> String {
-    let placed = world.customer("c1").post("/order", &to(order("c1", &[("gimbap", 1)]), lat, lng)).await;
+    let placed =
+        world.customer("c1").post("/order", &to(order("c1", &[("gimbap", 1)]), lat, lng)).await;
     assert_eq!(placed.status, 200, "{placed:?}");
     let id = text(&placed.json(), "orderId");
     walk(world, &id, "COOKED").await;
@@ -27,7 +28,7 @@ fn ids(found: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both_distances() {
+async fn a_rider_finds_cooked_orders_near_the_customer_or_the_store_with_both_distances() {
     let world = kitchen().await;
     let near = cooked(&world, "37.5551", "126.9245").await;
     let far = cooked(&world, "37.5636", "126.9214").await;
@@ -36,7 +37,7 @@ async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both
     walk(&world, &not_yet, "COOKING").await;
     world.settle().await;
     world.take_calls();
-    // A rider in front of the store.
+    // The rider is in front of the store.
     let found = find(&world, "lat=37.5536&lng=126.9214&radiusMeters=3000").await;
     let calls = world.take_calls();
     assert!(calls.iter().all(|call| call.operation == "Query") && calls.len() <= 9, "{calls:?}");
@@ -46,9 +47,12 @@ async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both
         "storeDistanceMeters": 0, "lat": 37.555, "lng": 126.924,
         "customerDistanceMeters": 277, "cookedAt": found[0]["cookedAt"],
     });
-    assert_eq!(found[0], expected, "no address, no phone, and the place to some 100 m");
+    assert_eq!(
+        found[0], expected,
+        "no address, no phone number, and the position rounded to about 100 m"
+    );
     assert_eq!(found[1]["customerDistanceMeters"], json!(1_046));
-    // By the store all of its orders are as near as each other: the same place, in the order of their ids.
+    // In a search by store, all orders of the store have the same distance and are sorted by id.
     let by_store = find(&world, "lat=37.5536&lng=126.9214&radiusMeters=10&near=store").await;
     let mut all = vec![near.clone(), far.clone(), elsewhere.clone()];
     all.sort_unstable();
@@ -57,7 +61,7 @@ async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both
         by_store.iter().find(|one| one["orderId"] == json!(elsewhere)).unwrap()["customerDistanceMeters"],
         json!(11_240)
     );
-    // What somebody has picked up is gone, for both.
+    // Neither search finds an order that is picked up.
     assert_eq!(step(&world, &near, "pick-up").await.status, 200);
     world.settle().await;
     assert_eq!(ids(&find(&world, "lat=37.5536&lng=126.9214").await), std::slice::from_ref(&far));
@@ -65,7 +69,7 @@ async fn a_rider_finds_cooked_orders_by_their_customers_or_their_store_with_both
 }
 
 #[tokio::test]
-async fn deliveries_come_page_by_page_the_nearest_first() {
+async fn deliveries_are_listed_in_pages_nearest_first() {
     let world = kitchen().await;
     let mut expected = Vec::new();
     for place in [3, 1, 4, 0, 2] {
@@ -87,8 +91,9 @@ async fn deliveries_come_page_by_page_the_nearest_first() {
 }
 
 #[tokio::test]
-async fn the_borders_of_cells_and_the_date_line_are_none_for_riders() {
-    // Points on both sides of borders of coarse and fine cells, at the equator, at Greenwich, at the date line, in the north.
+async fn deliveries_are_found_across_cell_borders_and_the_date_line() {
+    // Pairs of points on both sides of a border of coarse or fine cells: at the equator, at
+    // Greenwich, at the date line, in the far north.
     for (here, there) in [
         (("0.0001", "0.0001"), ("-0.0001", "-0.0001")),
         (("0", "179.9999"), ("0.0001", "-179.9999")),
@@ -101,9 +106,10 @@ async fn the_borders_of_cells_and_the_date_line_are_none_for_riders() {
         let world = kitchen().await;
         let id = cooked(&world, there.0, there.1).await;
         world.settle().await;
-        // A customer's position is shown, and found, to a thousandth of a degree.
+        // A customer's position is shown, and searched, with a precision of 0.001 degrees.
         for radius in [160, 700, 3_000, 20_000] {
-            let found = find(&world, &format!("lat={}&lng={}&radiusMeters={radius}", here.0, here.1)).await;
+            let found =
+                find(&world, &format!("lat={}&lng={}&radiusMeters={radius}", here.0, here.1)).await;
             assert_eq!(ids(&found), std::slice::from_ref(&id), "{here:?} {there:?} {radius}");
             assert!(found[0]["customerDistanceMeters"].as_u64().unwrap() <= 160);
         }
@@ -111,7 +117,7 @@ async fn the_borders_of_cells_and_the_date_line_are_none_for_riders() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_none_and_a_radius_that_is_too_large_are_refused() {
+async fn a_search_with_an_invalid_position_or_radius_is_refused() {
     let world = kitchen().await;
     for (query, field) in [
         ("", "lat"),
@@ -126,18 +132,24 @@ async fn a_place_that_is_none_and_a_radius_that_is_too_large_are_refused() {
         ("lat=37.5&lng=127&limit=0", "limit"),
     ] {
         let refused = rider(&world).get(&format!("/deliveries?{query}")).await;
-        assert_eq!((refused.status, refused.problem().as_str()), (400, "malformed-request"), "{query}");
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (400, "malformed-request"),
+            "{query}"
+        );
         assert_eq!(refused.json()["errors"][0]["field"], json!(field), "{query}");
     }
 }
 
 #[tokio::test]
-async fn a_delivery_is_found_exactly_while_it_waits_however_its_events_come() {
+async fn a_delivery_is_found_only_while_it_waits_in_whatever_order_its_events_arrive() {
     let world = kitchen().await;
     let id = cooked(&world, "37.5551", "126.9245").await;
-    // The events wait in the queue: they are taken out, and brought in another order.
+    // The order's own events stay in the queue: the test builds the same events and delivers them
+    // in other orders.
     let event = |version: u32, status: &str, event_type: &str| {
-        let (world, id, status, event_type) = (&world, id.clone(), status.to_owned(), event_type.to_owned());
+        let (world, id, status, event_type) =
+            (&world, id.clone(), status.to_owned(), event_type.to_owned());
         async move {
             let mut order = crate::shown(world, &id).await;
             (order["version"], order["status"]) = (json!(version), json!(status));
@@ -151,7 +163,7 @@ async fn a_delivery_is_found_exactly_while_it_waits_however_its_events_come() {
     };
     let cooked = event(4, "COOKED", "order.cooked.v1").await;
     let picked_up = event(5, "PICKED_UP", "order.picked-up.v1").await;
-    let waits = || async { !find(&world, "lat=37.5551&lng=126.9245").await.is_empty() };
+    let is_found = || async { !find(&world, "lat=37.5551&lng=126.9245").await.is_empty() };
     for (events, expected) in [
         (vec![&cooked], true),
         (vec![&cooked, &cooked], true),
@@ -160,10 +172,11 @@ async fn a_delivery_is_found_exactly_while_it_waits_however_its_events_come() {
         (vec![&picked_up, &cooked, &picked_up], false),
     ] {
         for event in events {
-            let answer = world.invoke("project-deliveries", crate::sqs_event(&[event])).await.unwrap();
-            assert_eq!(answer["batchItemFailures"], json!([]));
+            let response =
+                world.invoke("project-deliveries", crate::sqs_event(&[event])).await.unwrap();
+            assert_eq!(response["batchItemFailures"], json!([]));
         }
-        assert_eq!(waits().await, expected);
+        assert_eq!(is_found().await, expected);
     }
     assert_eq!(chef(&world).get("/deliveries?lat=1&lng=1").await.problem(), "forbidden");
 }

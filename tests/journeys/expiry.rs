@@ -1,7 +1,8 @@
-//! Orders that are not paid in time end, and give everything back once.
+//! Orders that are not paid in time expire: stock, coupon and charge are returned exactly once.
 
 use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, coupon, left, order, pass, shop, shown, stands, text,
+    assert_books_are_clean, at, balance, by_card, charges, coupon, left, order, pass, shop, shown,
+    stands, text,
 };
 use local::{
     World,
@@ -11,7 +12,8 @@ use local::{
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-/// A shop in which cards are declined: what is ordered by card is held, and waits.
+/// A shop whose gateway declines every card. An order by card reserves its stock and waits for a
+/// payment.
 async fn declining() -> World {
     let world = shop().await;
     world.partner("payment-gateway").be(Mode::Decline);
@@ -24,7 +26,7 @@ async fn held(world: &World, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_paid_in_fifteen_minutes_gives_back_stock_and_coupon() {
+async fn an_order_not_paid_within_fifteen_minutes_returns_stock_and_coupon() {
     let world = declining().await;
     let coupon_id = coupon(&world, "c1", 5).await;
     let mut body = by_card(order("c1", &[("pen", 4)]), "card-1");
@@ -33,16 +35,32 @@ async fn an_order_that_is_not_paid_in_fifteen_minutes_gives_back_stock_and_coupo
     assert_eq!(failed.problem(), "payment-failed", "{failed:?}");
     let id = text(&failed.json(), "orderId");
     let waiting = shown(&world, &id).await;
-    assert_eq!((&waiting["totalAmount"], &waiting["payBy"]), (&json!(3_600), &failed.json()["payBy"]));
+    assert_eq!(
+        (&waiting["totalAmount"], &waiting["payBy"]),
+        (&json!(3_600), &failed.json()["payBy"])
+    );
     world.advance(Duration::from_mins(14));
     world.fire("expire-orders").await.unwrap();
-    assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("STOCK_ALLOCATED", "FAILED"), 6));
+    assert_eq!(
+        (stands(&world, &id).await, left(&world, "pen").await),
+        (at("STOCK_ALLOCATED", "FAILED"), 6)
+    );
     world.advance(Duration::from_mins(1));
-    let late = world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
-    assert_eq!((late.status, late.problem().as_str()), (409, "not-payable"), "also before it has ended");
+    let late = world
+        .customer("c1")
+        .post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" }))
+        .await;
+    assert_eq!(
+        (late.status, late.problem().as_str()),
+        (409, "not-payable"),
+        "refused although the schedule has not expired the order yet"
+    );
     for _ in 0..2 {
         world.fire("expire-orders").await.unwrap();
-        assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("EXPIRED", "FAILED"), 10));
+        assert_eq!(
+            (stands(&world, &id).await, left(&world, "pen").await),
+            (at("EXPIRED", "FAILED"), 10)
+        );
     }
     let expired = shown(&world, &id).await;
     assert_eq!(
@@ -52,17 +70,26 @@ async fn an_order_that_is_not_paid_in_fifteen_minutes_gives_back_stock_and_coupo
     assert_eq!(expired.get("payBy"), None);
     let coupons = world.customer("c1").get("/customers/c1/coupons").await.json();
     assert_eq!(coupons["coupons"][0]["status"], json!("ISSUED"));
-    let late = world.customer("c1").post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
-    assert_eq!((late.problem().as_str(), &late.json()["orderStatus"]), ("not-payable", &json!("EXPIRED")));
+    let late = world
+        .customer("c1")
+        .post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" }))
+        .await;
+    assert_eq!(
+        (late.problem().as_str(), &late.json()["orderStatus"]),
+        ("not-payable", &json!("EXPIRED"))
+    );
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn the_overdue_are_found_without_reading_the_others() {
+async fn overdue_orders_are_found_without_reading_other_orders() {
     let world = declining().await;
     world.stock("pencil", 500, 1_000).await;
     for number in 0..30 {
-        world.customer("c1").post_once("/order", &order("c1", &[("pencil", 1)]), &format!("paid {number}")).await;
+        world
+            .customer("c1")
+            .post_once("/order", &order("c1", &[("pencil", 1)]), &format!("paid {number}"))
+            .await;
     }
     let ids = [held(&world, "a").await, held(&world, "b").await, held(&world, "c").await];
     world.advance(Duration::from_mins(15));
@@ -73,18 +100,21 @@ async fn the_overdue_are_found_without_reading_the_others() {
     assert_eq!((count("GetItem"), count("TransactWriteItems"), count("Scan")), (3, 3, 0));
     assert!(
         count("Query") <= 8 + 3,
-        "one for each part of the index, and one more where there was something: {calls:?}"
+        "one query per partition of the index, and one more where a page had entries: {calls:?}"
     );
     for id in ids {
         assert_eq!(stands(&world, &id).await.0, "EXPIRED");
     }
     world.take_calls();
     world.fire("expire-orders").await.unwrap();
-    assert!(world.take_calls().iter().all(|call| call.operation == "Query"), "nothing is found twice");
+    assert!(
+        world.take_calls().iter().all(|call| call.operation == "Query"),
+        "an expired order is not found again"
+    );
 }
 
 #[tokio::test]
-async fn more_overdue_orders_than_a_page_are_all_ended() {
+async fn more_overdue_orders_than_one_page_all_expire() {
     let world = declining().await;
     world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 240 })).await;
     world.partner("payment-gateway").be(Mode::Error);
@@ -101,15 +131,28 @@ async fn more_overdue_orders_than_a_page_are_all_ended() {
 }
 
 #[tokio::test]
-async fn an_order_expires_once_whatever_call_fails_how() {
+async fn an_order_expires_once_despite_any_failed_call() {
     for operation in ["Query", "GetItem", "TransactWriteItems"] {
-        for kind in [Kind::Before, Kind::After, Kind::Throttle, Kind::Internal, Kind::Conflict(0), Kind::Conflict(1)] {
+        for kind in [
+            Kind::Before,
+            Kind::After,
+            Kind::Throttle,
+            Kind::Internal,
+            Kind::Conflict(0),
+            Kind::Conflict(1),
+        ] {
             for count in [1, 100] {
                 let world = declining().await;
                 let ids = [held(&world, "a").await, held(&world, "b").await];
                 world.advance(Duration::from_mins(15));
                 let operation = Some(operation.to_owned());
-                world.inject([Rule { service: None, operation, kind, every: 1, count: Some(count) }]);
+                world.inject([Rule {
+                    service: None,
+                    operation,
+                    kind,
+                    every: 1,
+                    count: Some(count),
+                }]);
                 let fired = world.fire("expire-orders").await;
                 world.inject([]);
                 assert_eq!(fired.is_ok(), count == 1, "{kind:?}: {fired:?}");
@@ -125,7 +168,7 @@ async fn an_order_expires_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn a_payment_that_turns_out_to_have_succeeded_after_the_end_is_refunded() {
+async fn a_payment_found_after_the_order_ended_is_refunded() {
     for ending in ["expire", "cancel"] {
         let world = shop().await;
         world.partner("payment-gateway").be(Mode::Lost);
@@ -144,23 +187,26 @@ async fn a_payment_that_turns_out_to_have_succeeded_after_the_end_is_refunded() 
         let status = if ending == "expire" { "EXPIRED" } else { "CANCELLED" };
         assert_eq!(stands(&world, &id).await, at(status, "REFUNDED"));
         assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
-        assert_eq!(left(&world, "pen").await, 10, "nothing comes back twice");
+        assert_eq!(left(&world, "pen").await, 10, "the stock is not returned twice");
         assert_books_are_clean(&world).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_paid_while_it_expires_is_one_or_the_other() {
+async fn an_order_paid_while_it_expires_is_either_paid_or_expired() {
     for round in 0..20 {
         let world = Arc::new(declining().await);
         let id = held(&world, "card-1").await;
         world.partner("payment-gateway").be(Mode::Ok);
-        // The clock of a world moves with each look: the payment begins in time, the schedule a moment later.
+        // Each read of the world's clock advances it by 1 ms: the payment starts just in time, the
+        // schedule a moment later.
         world.advance(Duration::from_millis(899_000 - 200 + round * 10));
         let path = format!("/orders/{id}/pay");
         let paying = {
             let world = world.clone();
-            tokio::spawn(async move { world.customer("c1").post(&path, &json!({ "method": "POINTS" })).await.status })
+            tokio::spawn(async move {
+                world.customer("c1").post(&path, &json!({ "method": "POINTS" })).await.status
+            })
         };
         let expiring = {
             let world = world.clone();
@@ -171,10 +217,10 @@ async fn an_order_that_is_paid_while_it_expires_is_one_or_the_other() {
         };
         let (paid, expired) = tokio::join!(paying, expiring);
         assert!(expired.unwrap());
-        let stands = stands(&world, &id).await;
+        let statuses = stands(&world, &id).await;
         if paid.unwrap() == 200 {
             assert_eq!(
-                (stands, balance(&world, "c1").await, left(&world, "pen").await),
+                (statuses, balance(&world, "c1").await, left(&world, "pen").await),
                 (at("PAID", "PAID"), 99_000, 9)
             );
         } else {

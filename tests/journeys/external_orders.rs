@@ -1,4 +1,5 @@
-//! Orders that other systems made are collected into the one standard model, and never touch points or stock.
+//! External orders: orders of other systems are collected into the standard order model and never
+//! change points or stock.
 
 use crate::{assert_books_are_clean, balance, left, order, shop, sqs_event, text};
 use local::{
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 const PATH: &str = "/integrations/orders/mall/e-1";
 
-/// What the mall tells of its order in a version: its status, and a time as many minutes after three as the version.
+/// The body of an update of the mall's order with this version and status. Its `updatedAt` is
+/// `version` minutes after 03:00.
 pub(crate) fn told(version: u64, status: &str) -> Value {
     json!({
         "version": version, "updatedAt": format!("2026-01-05T03:{version:02}:00Z"), "status": status, "customerId": "c9",
@@ -25,19 +27,19 @@ pub(crate) fn partner(world: &World) -> Client<'_> {
     world.caller("partner", "mall", None)
 }
 
-async fn tell(world: &World, version: u64, status: &str) -> Reply {
+async fn put_update(world: &World, version: u64, status: &str) -> Reply {
     partner(world).put(PATH, &told(version, status)).await
 }
 
-/// The order as partners see it.
+/// An order as a partner reads it.
 async fn seen(world: &World, id: &str) -> Value {
     partner(world).get(&format!("/integrations/orders/{id}")).await.json()
 }
 
 #[tokio::test]
-async fn an_order_made_elsewhere_is_one_of_the_standard_model() {
+async fn an_external_order_is_converted_to_the_standard_model() {
     let world = shop().await;
-    let reply = tell(&world, 1, "PAID").await;
+    let reply = put_update(&world, 1, "PAID").await;
     let collected = reply.json();
     let expected = json!({
         "orderId": collected["orderId"], "version": 1, "status": "PAID", "customerId": "c9", "source": "mall",
@@ -50,46 +52,61 @@ async fn an_order_made_elsewhere_is_one_of_the_standard_model() {
     });
     assert_eq!((reply.status, &collected), (200, &expected));
     assert_eq!(seen(&world, &text(&collected, "orderId")).await, collected);
-    // Ours are seen there too.
+    // A partner can read our own orders, too.
     let ours = world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await.json();
     assert_eq!(seen(&world, &text(&ours, "orderId")).await, ours);
     assert_eq!(partner(&world).get("/integrations/orders/ord_none").await.status, 404);
 }
 
 #[tokio::test]
-async fn a_newer_telling_changes_it_and_an_older_one_does_not() {
+async fn a_newer_update_changes_the_order_and_an_older_one_does_not() {
     let world = shop().await;
-    let first = tell(&world, 2, "PAID").await.json();
-    assert_eq!(tell(&world, 1, "CANCELLED").await.json(), first, "older");
-    assert_eq!(tell(&world, 2, "CANCELLED").await.json(), first, "the same version again");
+    let first = put_update(&world, 2, "PAID").await.json();
+    assert_eq!(put_update(&world, 1, "CANCELLED").await.json(), first, "an older version");
+    assert_eq!(put_update(&world, 2, "CANCELLED").await.json(), first, "the same version again");
     let path = format!("{PATH}/status");
-    let shipped = partner(&world).post(&path, &json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:00Z" })).await;
-    assert_eq!((&shipped.json()["status"], &shipped.json()["version"]), (&json!("SHIPPED"), &json!(2)));
-    let late = partner(&world).post(&path, &json!({ "status": "CANCELLED", "at": "2026-01-05T03:03:00Z" })).await;
-    assert_eq!(late.json(), shipped.json(), "older by its time");
-    let done = tell(&world, 5, "COMPLETED").await.json();
-    let steps: Vec<String> = done["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
-    assert_eq!((steps.join(" "), &done["version"]), ("PAID SHIPPED COMPLETED".to_owned(), &json!(3)));
+    let shipped = partner(&world)
+        .post(&path, &json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:00Z" }))
+        .await;
+    assert_eq!(
+        (&shipped.json()["status"], &shipped.json()["version"]),
+        (&json!("SHIPPED"), &json!(2))
+    );
+    let late = partner(&world)
+        .post(&path, &json!({ "status": "CANCELLED", "at": "2026-01-05T03:03:00Z" }))
+        .await;
+    assert_eq!(late.json(), shipped.json(), "an older timestamp");
+    let done = put_update(&world, 5, "COMPLETED").await.json();
+    let steps: Vec<String> =
+        done["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
+    assert_eq!(
+        (steps.join(" "), &done["version"]),
+        ("PAID SHIPPED COMPLETED".to_owned(), &json!(3))
+    );
     let mut corrected = told(6, "COMPLETED");
     corrected["items"][0]["quantity"] = json!(1);
     let corrected = partner(&world).put(PATH, &corrected).await.json();
     assert_eq!((&corrected["totalAmount"], &corrected["version"]), (&json!(35_000), &json!(4)));
     assert_eq!(corrected["timeline"], done["timeline"], "nothing but the items changed");
     let unknown = partner(&world)
-        .post("/integrations/orders/mall/e-2/status", &json!({ "status": "PAID", "at": "2026-01-05T03:03:00Z" }))
+        .post(
+            "/integrations/orders/mall/e-2/status",
+            &json!({ "status": "PAID", "at": "2026-01-05T03:03:00Z" }),
+        )
         .await;
     assert_eq!(unknown.problem(), "not-found");
 }
 
 #[tokio::test]
-async fn a_newer_telling_of_the_order_leaves_a_status_alone_that_is_newer_still() {
+async fn an_order_update_does_not_overwrite_a_newer_status_update() {
     let world = shop().await;
-    tell(&world, 1, "PAID").await;
+    put_update(&world, 1, "PAID").await;
     let path = format!("{PATH}/status");
     let shipped = json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:00Z" });
     assert_eq!(partner(&world).post(&path, &shipped).await.json()["status"], json!("SHIPPED"));
     let mut corrected = told(2, "PAID");
-    (corrected["updatedAt"], corrected["items"][0]["quantity"]) = (json!("2026-01-05T03:02:00Z"), json!(1));
+    (corrected["updatedAt"], corrected["items"][0]["quantity"]) =
+        (json!("2026-01-05T03:02:00Z"), json!(1));
     let order = partner(&world).put(PATH, &corrected).await.json();
     assert_eq!(
         (&order["status"], &order["totalAmount"], &order["payment"]["amount"]),
@@ -100,11 +117,15 @@ async fn a_newer_telling_of_the_order_leaves_a_status_alone_that_is_newer_still(
     assert_eq!(partner(&world).put(PATH, &corrected).await.json()["status"], json!("COMPLETED"));
     let mut old = told(1, "PAID");
     old["campaignId"] = json!("autumn");
-    assert_eq!(partner(&world).put(PATH, &old).await.status, 200, "what is old is no contradiction");
+    assert_eq!(
+        partner(&world).put(PATH, &old).await.status,
+        200,
+        "an outdated update is ignored and not refused"
+    );
 }
 
 #[tokio::test]
-async fn what_was_paid_stays_paid_or_goes_back_and_what_was_not_was_not() {
+async fn a_paid_external_order_stays_paid_or_is_refunded_and_an_unpaid_one_fails() {
     for (first, then, explicit, status, paid) in [
         ("STOCK_ALLOCATED", "CANCELLED", None, "FAILED", false),
         ("STOCK_ALLOCATED", "EXPIRED", None, "FAILED", false),
@@ -119,7 +140,7 @@ async fn what_was_paid_stays_paid_or_goes_back_and_what_was_not_was_not() {
                 continue;
             }
             let world = shop().await;
-            tell(&world, 1, first).await;
+            put_update(&world, 1, first).await;
             let order = if by_status {
                 let body = json!({ "status": then, "at": "2026-01-05T03:04:00Z" });
                 partner(&world).post(&format!("{PATH}/status"), &body).await
@@ -143,25 +164,33 @@ async fn what_was_paid_stays_paid_or_goes_back_and_what_was_not_was_not() {
 }
 
 #[tokio::test]
-async fn whose_it_is_when_it_was_placed_and_what_brought_it_do_not_change() {
+async fn the_customer_campaign_and_placement_time_cannot_be_changed() {
     let world = shop().await;
-    tell(&world, 1, "PAID").await;
-    for (field, value) in
-        [("customerId", json!("c8")), ("campaignId", json!("autumn")), ("placedAt", json!("2026-01-05T02:58:00Z"))]
-    {
+    put_update(&world, 1, "PAID").await;
+    for (field, value) in [
+        ("customerId", json!("c8")),
+        ("campaignId", json!("autumn")),
+        ("placedAt", json!("2026-01-05T02:58:00Z")),
+    ] {
         let mut other = told(2, "SHIPPED");
         other[field] = value;
         let refused = partner(&world).put(PATH, &other).await;
-        assert_eq!((refused.problem().as_str(), &refused.json()["field"]), ("not-changeable", &json!(field)));
+        assert_eq!(
+            (refused.problem().as_str(), &refused.json()["field"]),
+            ("not-changeable", &json!(field))
+        );
     }
 }
 
 #[tokio::test]
-async fn a_telling_that_makes_no_sense_is_refused() {
+async fn an_invalid_update_is_refused() {
     let world = shop().await;
     for (change, problem) in [
         (json!({ "items": [] }), "malformed-request"),
-        (json!({ "items": [{ "productId": "tent", "quantity": 0, "unitPrice": 1 }] }), "invalid-quantity"),
+        (
+            json!({ "items": [{ "productId": "tent", "quantity": 0, "unitPrice": 1 }] }),
+            "invalid-quantity",
+        ),
         (
             json!({ "items": [{ "productId": "tent", "quantity": 9_999, "unitPrice": 1_000_000_000_000_i64 }] }),
             "amount-too-large",
@@ -173,8 +202,14 @@ async fn a_telling_that_makes_no_sense_is_refused() {
         (json!({ "totalAmount": -1 }), "malformed-request"),
         (json!({ "placedAt": "-000001-01-01T00:00:00Z" }), "malformed-request"),
         (json!({ "reason": "x".repeat(201) }), "malformed-request"),
-        (json!({ "shipment": { "carrier": "x".repeat(51), "trackingNumber": "1" } }), "malformed-request"),
-        (json!({ "delivery": { "address": "", "lat": 1, "lng": 1, "phone": "010" } }), "malformed-request"),
+        (
+            json!({ "shipment": { "carrier": "x".repeat(51), "trackingNumber": "1" } }),
+            "malformed-request",
+        ),
+        (
+            json!({ "delivery": { "address": "", "lat": 1, "lng": 1, "phone": "010" } }),
+            "malformed-request",
+        ),
     ] {
         let mut body = told(1, "PAID");
         for (name, value) in change.as_object().unwrap() {
@@ -189,7 +224,7 @@ async fn a_telling_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn collected_orders_touch_neither_points_nor_stock_and_nobody_here_moves_them() {
+async fn external_orders_change_neither_points_nor_stock_and_allow_no_transition_here() {
     let world = shop().await;
     let mut body = told(1, "PAID");
     (body["customerId"], body["storeId"]) = (json!("c1"), json!("s1"));
@@ -202,13 +237,23 @@ async fn collected_orders_touch_neither_points_nor_stock_and_nobody_here_moves_t
         world.settle().await;
     }
     for step in ["cancel", "accept", "ship", "confirm-delivery"] {
-        let body = if step == "ship" { json!({ "carrier": "CJ", "trackingNumber": "1" }) } else { json!({}) };
-        assert_eq!(world.operator().post(&format!("/orders/{id}/{step}"), &body).await.problem(), "not-found");
+        let body = if step == "ship" {
+            json!({ "carrier": "CJ", "trackingNumber": "1" })
+        } else {
+            json!({})
+        };
+        assert_eq!(
+            world.operator().post(&format!("/orders/{id}/{step}"), &body).await.problem(),
+            "not-found"
+        );
     }
     assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
     assert_eq!(world.operator().get("/customers/c1").await.json()["completedOrders"], json!(0));
     assert_eq!(world.operator().get("/stores/s1/orders").await.json()["orders"], json!([]));
-    assert!(world.partner("data-platform").requests().is_empty() && world.partner("solapi").requests().is_empty());
+    assert!(
+        world.partner("data-platform").requests().is_empty()
+            && world.partner("solapi").requests().is_empty()
+    );
     world.fire("aggregate-top-sellers").await.unwrap();
     assert_eq!(world.anyone().get("/products/top-sellers").await.json()["products"], json!([]));
     world.advance(Duration::from_hours(2));
@@ -216,7 +261,7 @@ async fn collected_orders_touch_neither_points_nor_stock_and_nobody_here_moves_t
 }
 
 #[tokio::test]
-async fn an_event_on_the_bus_collects_as_a_request_does() {
+async fn an_event_on_the_bus_collects_an_order_as_a_request_does() {
     let world = shop().await;
     let mut event = told(1, "PAID");
     (event["source"], event["externalOrderId"]) = (json!("mall"), json!("e-1"));
@@ -225,8 +270,12 @@ async fn an_event_on_the_bus_collects_as_a_request_does() {
     });
     world.put_events(&entry).await;
     world.settle().await;
-    let by_request = tell(&world, 1, "PAID").await.json();
-    assert_eq!((&by_request["version"], &by_request["source"]), (&json!(1), &json!("mall")), "it was there already");
+    let by_request = put_update(&world, 1, "PAID").await.json();
+    assert_eq!(
+        (&by_request["version"], &by_request["source"]),
+        (&json!(1), &json!("mall")),
+        "the event has already collected it"
+    );
     for bad in [json!({}), json!({ "source": "mall" }), {
         event["items"] = json!([]);
         event
@@ -240,18 +289,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 50, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn however_tellings_come_the_newest_stands(tellings in vec((1u64..8, any::<bool>()), 1..16)) {
+    fn the_newest_update_wins_in_whatever_order_updates_arrive(updates in vec((1u64..8, any::<bool>()), 1..16)) {
         let statuses = ["STOCK_ALLOCATED", "PAID", "ACCEPTED", "COOKING", "COOKED", "PICKED_UP", "COMPLETED", "CANCELLED"];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let world = World::new().await;
             let mut newest = 0;
-            for (version, fails) in tellings {
+            for (version, fails) in updates {
                 if fails {
                     let rule = Rule { service: None, operation: None, kind: Kind::After, every: 2, count: Some(1) };
                     world.inject([rule]);
                 }
-                let reply = tell(&world, version, statuses[usize::try_from(version).unwrap() - 1]).await;
+                let reply = put_update(&world, version, statuses[usize::try_from(version).unwrap() - 1]).await;
                 world.inject([]);
                 assert_eq!(reply.status, 200);
                 newest = newest.max(version);

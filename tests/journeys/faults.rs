@@ -1,4 +1,5 @@
-//! Every AWS call fails in every way: whatever happens, a repeat under the same key finds one effect and one answer.
+//! Every AWS call fails in every way: a retry under the same key always finds one effect and one
+//! response.
 
 use crate::{assert_books_are_clean, balance, ledger, left, order, shop};
 use local::{
@@ -8,21 +9,26 @@ use local::{
 };
 use serde_json::{Value, json};
 
-/// Every way in which a call can fail; a transaction of `items` can conflict on each of them.
+/// Every way in which a call can fail. A transaction of `items` items can conflict on each of them.
 fn kinds(items: usize) -> Vec<Kind> {
     let conflicts = (0..items).map(Kind::Conflict);
-    [Kind::Before, Kind::After, Kind::Throttle, Kind::Internal].into_iter().chain(conflicts).collect()
+    [Kind::Before, Kind::After, Kind::Throttle, Kind::Internal]
+        .into_iter()
+        .chain(conflicts)
+        .collect()
 }
 
-/// A fault on one call, which the function mends itself, and the same fault until the function gives up.
+/// Two rules with the same fault. The first hits only the `nth` call, and the function recovers.
+/// The second hits every call of `operation`, and the function gives up.
 fn rules(nth: u64, kind: Kind, operation: &str) -> [Rule; 2] {
     let operation = Some(operation.to_owned());
     [Rule::nth(nth, kind), Rule { service: None, operation, kind, every: 1, count: None }]
 }
 
-/// Sends the same request with faults and then without, and checks that the answers agree.
-async fn insist(world: &World, path: &str, body: &Value, rule: Rule) -> Reply {
-    // An operator may do whatever a customer may.
+/// Sends a request with a fault and retries it without, and asserts that the responses agree.
+/// Returns the first response.
+async fn send_with_fault_and_retry(world: &World, path: &str, body: &Value, rule: Rule) -> Reply {
+    // An operator may do everything that a customer may do.
     let customer = world.operator();
     world.inject([rule.clone()]);
     let first = customer.post_once(path, body, "k").await;
@@ -42,14 +48,15 @@ async fn insist(world: &World, path: &str, body: &Value, rule: Rule) -> Reply {
 }
 
 #[tokio::test]
-async fn a_charge_happens_once_whatever_call_fails_how() {
+async fn a_charge_takes_effect_once_despite_any_failed_call() {
     let body = json!({ "customerId": "c1", "amount": 500 });
     for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
         for kind in kinds(3) {
-            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+            for (rule, recovers) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = World::new().await;
-                let first = insist(&world, "/points/charge", &body, rule.clone()).await;
-                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                let first =
+                    send_with_fault_and_retry(&world, "/points/charge", &body, rule.clone()).await;
+                assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
                 assert_eq!(ledger(&world, "c1").await, [("CHARGE".into(), 500)], "{rule:?}");
                 assert_eq!(balance(&world, "c1").await, 500, "{rule:?}");
                 assert_books_are_clean(&world).await;
@@ -59,15 +66,19 @@ async fn a_charge_happens_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn an_order_happens_once_whatever_call_fails_how() {
+async fn an_order_takes_effect_once_despite_any_failed_call() {
     let body = order("c1", &[("pen", 1), ("ink", 2)]);
     for (nth, operation) in [(1, "TransactGetItems"), (2, "TransactWriteItems")] {
         for kind in kinds(5) {
-            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+            for (rule, recovers) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = shop().await;
-                let first = insist(&world, "/order", &body, rule.clone()).await;
-                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
-                assert_eq!((left(&world, "pen").await, left(&world, "ink").await), (9, 8), "{rule:?}");
+                let first = send_with_fault_and_retry(&world, "/order", &body, rule.clone()).await;
+                assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
+                assert_eq!(
+                    (left(&world, "pen").await, left(&world, "ink").await),
+                    (9, 8),
+                    "{rule:?}"
+                );
                 assert_eq!(
                     ledger(&world, "c1").await,
                     [("CHARGE".into(), 100_000), ("USE".into(), -6_000)],
@@ -83,7 +94,7 @@ async fn an_order_happens_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn a_stock_adjustment_happens_once_whatever_call_fails_how() {
+async fn a_stock_adjustment_takes_effect_once_despite_any_failed_call() {
     for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
         for kind in kinds(3) {
             for rule in rules(nth, kind, operation) {
@@ -102,12 +113,13 @@ async fn a_stock_adjustment_happens_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn a_refused_order_leaves_nothing_whatever_call_fails_how() {
+async fn a_refused_order_changes_nothing_despite_any_failed_call() {
     for nth in 1..=3 {
         for kind in kinds(3) {
             let world = shop().await;
             world.inject([Rule::nth(nth, kind)]);
-            let refused = world.customer("c1").post_once("/order", &order("c1", &[("pen", 11)]), "k").await;
+            let refused =
+                world.customer("c1").post_once("/order", &order("c1", &[("pen", 11)]), "k").await;
             assert!([409, 503].contains(&refused.status), "{refused:?}");
             world.inject([]);
             assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
@@ -116,9 +128,10 @@ async fn a_refused_order_leaves_nothing_whatever_call_fails_how() {
     }
 }
 
-/// Without a key nothing tells a repeat from a second request, so the function itself must not make two of one.
+/// Without a key, a retry of the client is indistinguishable from a second request. The function's
+/// own retry must still not apply a request twice.
 #[tokio::test]
-async fn what_has_no_key_still_happens_once_when_the_answer_is_lost() {
+async fn a_request_without_a_key_takes_effect_once_when_a_response_of_dynamodb_is_lost() {
     let lost = || Rule {
         service: None,
         operation: Some("TransactWriteItems".into()),
@@ -128,21 +141,29 @@ async fn what_has_no_key_still_happens_once_when_the_answer_is_lost() {
     };
     let world = shop().await;
     world.inject([lost()]);
-    let charged = world.operator().post("/points/charge", &json!({ "customerId": "c1", "amount": 500 })).await;
-    assert_eq!((charged.status, &charged.json()["balance"], charged.is_replayed()), (200, &json!(100_500), false));
+    let charged = world
+        .operator()
+        .post("/points/charge", &json!({ "customerId": "c1", "amount": 500 }))
+        .await;
+    assert_eq!(
+        (charged.status, &charged.json()["balance"], charged.is_replayed()),
+        (200, &json!(100_500), false)
+    );
     world.inject([lost()]);
     let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await;
     assert_eq!((placed.status, placed.is_replayed()), (200, false), "{placed:?}");
     world.inject([lost()]);
-    let adjusted = world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 5 })).await;
+    let adjusted =
+        world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 5 })).await;
     assert_eq!(adjusted.json()["quantity"], json!(14));
     assert_eq!((balance(&world, "c1").await, left(&world, "pen").await), (99_500, 14));
     assert_books_are_clean(&world).await;
 }
 
-/// The prices are remembered, so nothing is read before: the transaction alone knows that the points are gone.
+/// The function has cached the prices and reads nothing first: only the transaction detects that
+/// the points are already spent.
 #[tokio::test]
-async fn points_are_not_spent_twice_by_orders_that_read_nothing() {
+async fn points_are_not_spent_twice_by_orders_without_a_prior_read() {
     let world = shop().await;
     world.charge("c2", 1_500).await;
     world.customer("c1").post("/order", &order("c1", &[("pen", 1)])).await;
@@ -155,19 +176,29 @@ async fn points_are_not_spent_twice_by_orders_that_read_nothing() {
 }
 
 #[tokio::test]
-async fn a_cart_is_ordered_once_whatever_call_fails_how() {
+async fn a_cart_is_ordered_once_despite_any_failed_call() {
     for (nth, operation) in [(1, "Query"), (2, "TransactGetItems"), (3, "TransactWriteItems")] {
         for kind in kinds(2) {
-            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+            for (rule, recovers) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = shop().await;
                 for product in ["pen", "ink"] {
                     let path = format!("/carts/c1/items/{product}");
                     world.customer("c1").put(&path, &json!({ "quantity": 1 })).await;
                 }
-                let first = insist(&world, "/carts/c1/order", &json!({}), rule.clone()).await;
-                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
-                assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (9, 96_500), "{rule:?}");
-                assert_eq!(world.operator().get("/carts/c1").await.json()["items"], json!([]), "{rule:?}");
+                let first =
+                    send_with_fault_and_retry(&world, "/carts/c1/order", &json!({}), rule.clone())
+                        .await;
+                assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
+                assert_eq!(
+                    (left(&world, "pen").await, balance(&world, "c1").await),
+                    (9, 96_500),
+                    "{rule:?}"
+                );
+                assert_eq!(
+                    world.operator().get("/carts/c1").await.json()["items"],
+                    json!([]),
+                    "{rule:?}"
+                );
                 assert_books_are_clean(&world).await;
             }
         }
@@ -175,16 +206,18 @@ async fn a_cart_is_ordered_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn a_coupon_is_issued_once_whatever_call_fails_how() {
+async fn a_coupon_is_issued_once_despite_any_failed_call() {
     for (nth, operation) in [(1, "BatchGetItem"), (2, "TransactWriteItems")] {
         for kind in kinds(2) {
-            for (rule, is_mended) in rules(nth, kind, operation).into_iter().zip([true, false]) {
+            for (rule, recovers) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = shop().await;
                 let source = "/api/v1/admin/coupon-sources/spring";
                 world.operator().put(source, &crate::coupon_source(5)).await;
                 let body = json!({ "customerId": "c1" });
-                let first = insist(&world, "/coupons/spring/issue", &body, rule.clone()).await;
-                assert_eq!(first.status == 200, is_mended, "{rule:?}: {first:?}");
+                let first =
+                    send_with_fault_and_retry(&world, "/coupons/spring/issue", &body, rule.clone())
+                        .await;
+                assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
                 let put = world.operator().put(source, &crate::coupon_source(5)).await;
                 assert_eq!(put.json()["issued"], json!(1), "{rule:?}");
                 assert_books_are_clean(&world).await;
@@ -194,13 +227,14 @@ async fn a_coupon_is_issued_once_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn nothing_is_tried_again_that_could_end_after_the_deadline() {
+async fn a_retry_that_could_end_after_the_deadline_is_not_made() {
     let world = shop().await;
     world.inject([Rule::all_of("dynamodb", Kind::Conflict(0))]);
     let mut body = order("c1", &[("pen", 1)]);
     body["items"][0]["expectedPrice"] = json!(1_000);
     let customer = world.customer("c1");
-    // The first try is made; while the function waits for the second, its time runs out.
+    // Most of the function's time passes while it waits for the second attempt: a third one could
+    // end after the deadline.
     let (refused, ()) = tokio::join!(customer.post("/order", &body), async {
         world.advance(std::time::Duration::from_secs(18));
     });
@@ -209,7 +243,7 @@ async fn nothing_is_tried_again_that_could_end_after_the_deadline() {
 }
 
 #[tokio::test]
-async fn conflicts_and_throttling_are_tried_four_times_and_then_told_as_busy() {
+async fn conflicts_and_throttling_are_attempted_four_times_and_then_refused_as_busy() {
     for kind in [Kind::Conflict(0), Kind::Throttle] {
         let world = shop().await;
         world.inject([Rule::all_of("dynamodb", kind)]);

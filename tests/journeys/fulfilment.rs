@@ -1,4 +1,5 @@
-//! Stores take, refuse and cook orders, riders bring them, carriers carry them, customers confirm them.
+//! Fulfilment: stores accept, reject and cook orders, riders deliver them, carriers ship them, and
+//! customers confirm the delivery.
 
 use crate::{
     assert_books_are_clean, at, balance, by_card, charges, coupon,
@@ -10,22 +11,29 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 #[tokio::test]
-async fn an_order_is_accepted_cooked_picked_up_and_confirmed_each_by_whose_step_it_is() {
+async fn an_order_is_accepted_cooked_picked_up_and_confirmed_by_the_responsible_roles() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 2), ("soup", 1)]).await;
     world.take_calls();
     for (reached, name) in STEPS {
-        let moved = step(&world, &id, name).await.json();
-        let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
-        // A row beyond a kilobyte takes two units more.
-        let [(read, 0), (write, 2 | 4)] = &calls[..] else { panic!("one read and one write: {calls:?}") };
+        let updated = step(&world, &id, name).await.json();
+        let calls: Vec<_> =
+            world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+        // An order row larger than 1 KB costs two more write units.
+        let [(read, 0), (write, 2 | 4)] = &calls[..] else {
+            panic!("expected one read and one write: {calls:?}")
+        };
         assert_eq!((read.as_str(), write.as_str()), ("GetItem", "TransactWriteItems"));
-        assert_eq!((&moved["status"], &moved), (&json!(reached), &shown(&world, &id).await));
+        assert_eq!((&updated["status"], &updated), (&json!(reached), &shown(&world, &id).await));
         world.take_calls();
     }
     let done = shown(&world, &id).await;
-    let steps: Vec<_> =
-        done["timeline"].as_array().unwrap().iter().map(|step| (text(step, "status"), text(step, "by"))).collect();
+    let steps: Vec<_> = done["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (text(step, "status"), text(step, "by")))
+        .collect();
     let expected = [
         ("PAID", "customer:c1"),
         ("ACCEPTED", "store:s1"),
@@ -40,7 +48,7 @@ async fn an_order_is_accepted_cooked_picked_up_and_confirmed_each_by_whose_step_
 }
 
 #[tokio::test]
-async fn a_step_out_of_turn_says_where_the_order_stands_and_where_it_would_have_to() {
+async fn a_transition_from_the_wrong_status_reports_the_current_and_the_required_status() {
     let needed = |name: &str| match name {
         "accept" | "reject" => vec!["PAID"],
         "start-cooking" => vec!["ACCEPTED"],
@@ -49,7 +57,15 @@ async fn a_step_out_of_turn_says_where_the_order_stands_and_where_it_would_have_
         "confirm-delivery" => vec!["PICKED_UP"],
         _ => vec![],
     };
-    let all = ["accept", "reject", "start-cooking", "finish-cooking", "pick-up", "confirm-delivery", "ship"];
+    let all = [
+        "accept",
+        "reject",
+        "start-cooking",
+        "finish-cooking",
+        "pick-up",
+        "confirm-delivery",
+        "ship",
+    ];
     for status in std::iter::once("PAID").chain(STEPS.map(|(reached, _)| reached)) {
         let world = kitchen().await;
         let id = ordered(&world, &[("gimbap", 1)]).await;
@@ -57,16 +73,24 @@ async fn a_step_out_of_turn_says_where_the_order_stands_and_where_it_would_have_
         let before = shown(&world, &id).await;
         for name in all.into_iter().filter(|name| !needed(name).contains(&status)) {
             let refused = step(&world, &id, name).await;
-            assert_eq!((refused.status, refused.problem().as_str()), (409, "wrong-status"), "{name} when {status}");
+            assert_eq!(
+                (refused.status, refused.problem().as_str()),
+                (409, "wrong-status"),
+                "{name} in status {status}"
+            );
             let body = refused.json();
-            assert_eq!((&body["orderStatus"], &body["expected"]), (&json!(status), &json!(needed(name))), "{name}");
+            assert_eq!(
+                (&body["orderStatus"], &body["expected"]),
+                (&json!(status), &json!(needed(name))),
+                "{name}"
+            );
         }
-        assert_eq!(shown(&world, &id).await, before, "nothing happened");
+        assert_eq!(shown(&world, &id).await, before, "a refused transition changes nothing");
     }
 }
 
 #[tokio::test]
-async fn goods_are_shipped_and_confirmed_and_never_cooked() {
+async fn goods_are_shipped_and_confirmed_but_never_cooked() {
     let world = kitchen().await;
     let placed = world.customer("c1").post("/order", &order("c1", &[("pen", 2)])).await.json();
     let id = text(&placed, "orderId");
@@ -74,20 +98,32 @@ async fn goods_are_shipped_and_confirmed_and_never_cooked() {
         let caller = world.operator();
         let body = if name == "pick-up" { json!({ "riderId": "r1" }) } else { json!({}) };
         let refused = caller.post(&format!("/orders/{id}/{name}"), &body).await;
-        assert_eq!((refused.problem().as_str(), &refused.json()["expected"]), ("wrong-status", &json!([])), "{name}");
+        assert_eq!(
+            (refused.problem().as_str(), &refused.json()["expected"]),
+            ("wrong-status", &json!([])),
+            "{name}"
+        );
     }
-    assert_eq!(chef(&world).post(&format!("/orders/{id}/accept"), &json!({})).await.status, 404, "it is no store's");
+    assert_eq!(
+        chef(&world).post(&format!("/orders/{id}/accept"), &json!({})).await.status,
+        404,
+        "the order belongs to no store"
+    );
     let shipped = step(&world, &id, "ship").await.json();
     let shipment = json!({ "carrier": "CJ", "trackingNumber": "1234" });
     assert_eq!((&shipped["status"], &shipped["shipment"]), (&json!("SHIPPED"), &shipment));
     assert_eq!(step(&world, &id, "cancel").await.problem(), "not-cancellable");
     let done = step(&world, &id, "confirm-delivery").await.json();
-    assert_eq!((&done["status"], &done["shipment"]), (&json!("COMPLETED"), &shipment), "how it came stays known");
+    assert_eq!(
+        (&done["status"], &done["shipment"]),
+        (&json!("COMPLETED"), &shipment),
+        "a completed order still has its shipment"
+    );
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn a_refused_order_gives_back_stock_points_and_coupon_in_one_transaction() {
+async fn a_rejection_returns_stock_points_and_coupon_in_one_transaction() {
     let world = kitchen().await;
     let coupon = coupon(&world, "c1", 5).await;
     let mut wanted = nearby(&[("gimbap", 2), ("soup", 1)]);
@@ -96,7 +132,8 @@ async fn a_refused_order_gives_back_stock_points_and_coupon_in_one_transaction()
     let id = text(&placed, "orderId");
     assert_eq!((left(&world, "gimbap").await, balance(&world, "c1").await), (98, 100_000 - 15_300));
     world.take_calls();
-    let refused = chef(&world).post(&format!("/orders/{id}/reject"), &json!({ "reason": "재료 소진" })).await;
+    let refused =
+        chef(&world).post(&format!("/orders/{id}/reject"), &json!({ "reason": "재료 소진" })).await;
     let writes = world.take_calls().iter().filter(|call| call.write_units > 0).count();
     assert_eq!((refused.status, writes), (200, 1));
     let body = refused.json();
@@ -110,9 +147,13 @@ async fn a_refused_order_gives_back_stock_points_and_coupon_in_one_transaction()
 }
 
 #[tokio::test]
-async fn an_order_by_card_that_is_refused_is_refunded_through_the_gateway() {
+async fn a_rejected_card_order_is_refunded_through_the_gateway() {
     let world = kitchen().await;
-    let placed = world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await.json();
+    let placed = world
+        .customer("c1")
+        .post("/order", &by_card(nearby(&[("soup", 1)]), "card-1"))
+        .await
+        .json();
     let id = text(&placed, "orderId");
     assert_eq!(step(&world, &id, "reject").await.json()["payment"]["status"], json!("REFUNDING"));
     pass(&world, Duration::from_mins(1)).await;
@@ -122,10 +163,11 @@ async fn an_order_by_card_that_is_refused_is_refunded_through_the_gateway() {
 }
 
 #[tokio::test]
-async fn an_order_that_waits_to_be_paid_is_nothing_that_a_store_can_take() {
+async fn a_store_cannot_accept_an_unpaid_order() {
     let world = kitchen().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
-    let declined = world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await;
+    let declined =
+        world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await;
     let id = text(&declined.json(), "orderId");
     let refused = step(&world, &id, "accept").await;
     assert_eq!(
@@ -134,8 +176,13 @@ async fn an_order_that_waits_to_be_paid_is_nothing_that_a_store_can_take() {
     );
 }
 
-/// Everybody does one thing to an order at once; the paths of those who did it, and where the order stands then.
-async fn race(world: &Arc<World>, id: &str, callers: Vec<(&'static str, &'static str)>) -> (Vec<String>, String) {
+/// Sends the callers' requests for one order concurrently. Returns the successful ones and the
+/// order's final status.
+async fn race(
+    world: &Arc<World>,
+    id: &str,
+    callers: Vec<(&'static str, &'static str)>,
+) -> (Vec<String>, String) {
     let racing = callers.into_iter().map(|(name, who)| {
         let (world, path) = (world.clone(), format!("/orders/{id}/{name}"));
         tokio::spawn(async move {
@@ -149,36 +196,41 @@ async fn race(world: &Arc<World>, id: &str, callers: Vec<(&'static str, &'static
             (reply.status == 200).then(|| format!("{name} by {who}"))
         })
     });
-    let won: Vec<String> = futures::future::try_join_all(racing).await.unwrap().into_iter().flatten().collect();
+    let won: Vec<String> =
+        futures::future::try_join_all(racing).await.unwrap().into_iter().flatten().collect();
     (won, stands(world, id).await.0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_accept_of_two_riders_and_of_accept_and_cancel_and_reject_exactly_one_wins() {
+async fn of_concurrent_conflicting_transitions_exactly_one_succeeds() {
     let world = Arc::new(World::new().await);
     furnish(&world).await;
     world.platform.aws.make_contended();
     for _ in 0..10 {
         let id = ordered(&world, &[("gimbap", 1)]).await;
-        let (won, status) = race(&world, &id, vec![("accept", "a"), ("accept", "b"), ("accept", "c")]).await;
+        let (won, status) =
+            race(&world, &id, vec![("accept", "a"), ("accept", "b"), ("accept", "c")]).await;
         assert_eq!((won.len(), status.as_str()), (1, "ACCEPTED"), "{won:?}");
 
-        walk_on(&world, &id).await;
-        let (won, status) = race(&world, &id, vec![("pick-up", "r1"), ("pick-up", "r2"), ("pick-up", "r3")]).await;
+        cook(&world, &id).await;
+        let (won, status) =
+            race(&world, &id, vec![("pick-up", "r1"), ("pick-up", "r2"), ("pick-up", "r3")]).await;
         assert_eq!((won.len(), status.as_str()), (1, "PICKED_UP"), "{won:?}");
         assert!(
             won[0].ends_with(shown(&world, &id).await["riderId"].as_str().unwrap()),
-            "the one who was told so has it"
+            "the rider with the successful response is assigned"
         );
 
         let id = ordered(&world, &[("gimbap", 1)]).await;
-        let (won, status) = race(&world, &id, vec![("reject", "a"), ("accept", "b"), ("reject", "c")]).await;
+        let (won, status) =
+            race(&world, &id, vec![("reject", "a"), ("accept", "b"), ("reject", "c")]).await;
         assert_eq!(won.len(), 1, "{won:?}");
         assert_eq!(status, if won[0].starts_with("accept") { "ACCEPTED" } else { "REJECTED" });
 
-        // An order that was accepted can still be called off; one that was called off cannot be accepted.
+        // An accepted order can still be cancelled. A cancelled order cannot be accepted.
         let id = ordered(&world, &[("gimbap", 1)]).await;
-        let (won, status) = race(&world, &id, vec![("cancel", "c1"), ("accept", "a"), ("reject", "b")]).await;
+        let (won, status) =
+            race(&world, &id, vec![("cancel", "c1"), ("accept", "a"), ("reject", "b")]).await;
         let was_accepted = won.iter().any(|one| one.starts_with("accept"));
         let was_cancelled = won.iter().any(|one| one.starts_with("cancel"));
         assert!(won.len() == 1 || (won.len() == 2 && was_accepted && was_cancelled), "{won:?}");
@@ -191,7 +243,7 @@ async fn of_two_who_accept_of_two_riders_and_of_accept_and_cancel_and_reject_exa
             }
         );
 
-        // Once it is being cooked it cannot be called off.
+        // An order that is being cooked cannot be cancelled.
         let id = ordered(&world, &[("gimbap", 1)]).await;
         walk(&world, &id, "ACCEPTED").await;
         let (won, status) = race(&world, &id, vec![("cancel", "c1"), ("start-cooking", "a")]).await;
@@ -201,30 +253,30 @@ async fn of_two_who_accept_of_two_riders_and_of_accept_and_cancel_and_reject_exa
     assert_books_are_clean(&world).await;
 }
 
-/// Takes an order that is accepted to COOKED.
-async fn walk_on(world: &World, id: &str) {
+/// Takes an accepted order to `COOKED`.
+async fn cook(world: &World, id: &str) {
     for name in ["start-cooking", "finish-cooking"] {
         assert_eq!(step(world, id, name).await.status, 200);
     }
 }
 
 #[tokio::test]
-async fn a_step_repeated_under_its_key_is_answered_the_same_and_done_once() {
+async fn a_transition_repeated_under_its_key_returns_the_first_response_and_happens_once() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
     let path = format!("/orders/{id}/accept");
     let first = chef(&world).post_once(&path, &json!({}), "k").await;
-    walk_on(&world, &id).await;
+    cook(&world, &id).await;
     let again = chef(&world).post_once(&path, &json!({}), "k").await;
     assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
     assert_eq!(
         chef(&world).post(&path, &json!({})).await.problem(),
         "wrong-status",
-        "without its key it is another one"
+        "without the key it is a new request"
     );
     assert_eq!(chef(&world).post_once(&path, &json!({}), "other").await.problem(), "wrong-status");
 
-    // A key belongs to one rider: another's is not a repeat.
+    // An idempotency key belongs to one rider. The same key from another rider is a new request.
     let pick_up = format!("/orders/{id}/pick-up");
     let mine = rider(&world).post_once(&pick_up, &json!({}), "k").await;
     let theirs = world.caller("rider", "r2", None).post_once(&pick_up, &json!({}), "k").await;
@@ -235,13 +287,16 @@ async fn a_step_repeated_under_its_key_is_answered_the_same_and_done_once() {
     let reason = |reason: &str| json!({ "reason": reason });
     let reject = format!("/orders/{other}/reject");
     assert_eq!(chef(&world).post_once(&reject, &reason("a"), "r").await.status, 200);
-    assert_eq!(chef(&world).post_once(&reject, &reason("b"), "r").await.problem(), "idempotency-key-reused");
+    assert_eq!(
+        chef(&world).post_once(&reject, &reason("b"), "r").await.problem(),
+        "idempotency-key-reused"
+    );
     assert!(chef(&world).post_once(&reject, &reason("a"), "r").await.is_replayed());
-    assert_eq!(balance(&world, "c1").await, 96_000, "given back once");
+    assert_eq!(balance(&world, "c1").await, 96_000, "refunded once");
 }
 
 #[tokio::test]
-async fn a_closed_store_takes_no_orders_and_finishes_those_that_it_has() {
+async fn a_closed_store_accepts_no_new_orders_and_finishes_existing_ones() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
     let close = |open| {
@@ -249,7 +304,10 @@ async fn a_closed_store_takes_no_orders_and_finishes_those_that_it_has() {
         async move { world.operator().put("/api/v1/admin/stores/s1", &store(open)).await.json() }
     };
     let closed = close(false).await;
-    assert_eq!((&closed["storeId"], &closed["open"], &closed["lat"]), (&json!("s1"), &json!(false), &json!(37.5536)));
+    assert_eq!(
+        (&closed["storeId"], &closed["open"], &closed["lat"]),
+        (&json!("s1"), &json!(false), &json!(37.5536))
+    );
     for is_cold in [false, true] {
         if is_cold {
             world.cool_down();
@@ -260,20 +318,20 @@ async fn a_closed_store_takes_no_orders_and_finishes_those_that_it_has() {
         assert_eq!(refused.json()["storeId"], json!("s1"));
         assert!(world.take_calls().len() <= 2);
     }
-    // Whatever else is wrong is told first.
+    // Every other refusal takes precedence over the closed store.
     let too_many = world.customer("c1").post("/order", &nearby(&[("gimbap", 999)])).await;
     assert_eq!(too_many.problem(), "out-of-stock");
     world.customer("c1").put("/carts/c1/items/gimbap", &json!({ "quantity": 1 })).await;
     let mut cart = nearby(&[]);
-    for gone in ["items", "customerId"] {
-        cart.as_object_mut().unwrap().remove(gone);
+    for field in ["items", "customerId"] {
+        cart.as_object_mut().unwrap().remove(field);
     }
     assert_eq!(world.customer("c1").post("/carts/c1/order", &cart).await.problem(), "store-closed");
     assert_eq!((left(&world, "gimbap").await, balance(&world, "c1").await), (99, 96_000));
     walk(&world, &id, "COMPLETED").await;
     close(true).await;
     assert_eq!(world.customer("c1").post("/carts/c1/order", &cart).await.status, 200);
-    // A repeat of what was placed while the store was open is answered whenever it comes.
+    // An order that was placed while the store was open is replayed after it closes.
     let placed = world.customer("c1").post_once("/order", &nearby(&[("gimbap", 1)]), "k").await;
     close(false).await;
     let again = world.customer("c1").post_once("/order", &nearby(&[("gimbap", 1)]), "k").await;
@@ -281,25 +339,31 @@ async fn a_closed_store_takes_no_orders_and_finishes_those_that_it_has() {
 }
 
 #[tokio::test]
-async fn an_order_of_a_store_takes_one_write_more_and_still_one_call() {
+async fn an_order_of_a_store_costs_one_extra_write_and_no_extra_call() {
     let world = kitchen().await;
     let mut wanted = nearby(&[("gimbap", 1), ("soup", 1)]);
     for (item, price) in wanted["items"].as_array_mut().unwrap().iter_mut().zip([4_000, 9_000]) {
         item["expectedPrice"] = json!(price);
     }
-    // What is remembered of the products says which store's they are.
+    // The first order fills the price cache, which also holds the store of each product.
     world.customer("c1").post("/order", &wanted).await;
     world.take_calls();
     assert_eq!(world.customer("c1").post("/order", &wanted).await.status, 200);
-    let calls: Vec<_> = world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
-    assert_eq!(calls, [("TransactWriteItems".into(), 12)], "two stocks, the store, balance, entry, order");
+    let calls: Vec<_> =
+        world.take_calls().into_iter().map(|call| (call.operation, call.write_units)).collect();
+    assert_eq!(
+        calls,
+        [("TransactWriteItems".into(), 12)],
+        "two stocks, the store, the balance, the ledger entry and the order"
+    );
 }
 
 #[tokio::test]
-async fn with_everything_of_fulfilment_switched_off_orders_are_placed_and_paid_and_later_nothing_is_missing() {
+async fn orders_are_placed_and_paid_while_fulfilment_is_disabled_and_none_is_missing_afterwards() {
     let world = kitchen().await;
-    let off = |(binary, _): &(&str, _)| ["fulfilment", "notifications"].contains(binary);
-    let functions = local::binaries().into_iter().filter(off).flat_map(|(_, functions)| functions);
+    let is_disabled = |(binary, _): &(&str, _)| ["fulfilment", "notifications"].contains(binary);
+    let functions =
+        local::binaries().into_iter().filter(is_disabled).flat_map(|(_, functions)| functions);
     let functions: Vec<&str> = functions.map(|function| function.name).collect();
     assert!(functions.len() >= 19, "{functions:?}");
     let switch = |is_on| functions.iter().for_each(|function| world.enable(function, is_on));
@@ -314,14 +378,14 @@ async fn with_everything_of_fulfilment_switched_off_orders_are_placed_and_paid_a
         world.settle().await;
         world.advance(Duration::from_mins(10));
     }
-    assert_eq!(chef(&world).get("/stores/s1/orders").await.status, 503, "the board is closed");
+    assert_eq!(chef(&world).get("/stores/s1/orders").await.status, 503, "the board is unavailable");
     world.customer("c1").post(&format!("/orders/{}/cancel", ids[0]), &json!({})).await;
     switch(true);
     world.settle().await;
     let board = chef(&world).get("/stores/s1/orders?status=PAID&limit=100").await.json();
     let on_board: Vec<String> =
         board["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")).collect();
-    assert_eq!(on_board, ids[1..], "the oldest first");
+    assert_eq!(on_board, ids[1..], "oldest first");
     let views = world.customer("c1").get("/order-views?customerId=c1&limit=100").await.json();
     assert_eq!(views["orderViews"].as_array().unwrap().len(), 12);
     for id in &ids[1..] {
@@ -331,7 +395,7 @@ async fn with_everything_of_fulfilment_switched_off_orders_are_placed_and_paid_a
 }
 
 #[tokio::test]
-async fn a_board_has_its_stores_orders_by_status_page_by_page() {
+async fn a_board_lists_its_stores_orders_by_status_page_by_page() {
     let world = kitchen().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -347,7 +411,9 @@ async fn a_board_has_its_stores_orders_by_status_page_by_page() {
             let (mut found, mut cursor) = (Vec::new(), String::new());
             loop {
                 let page = chef(world).get(&format!("{path}&limit=2{cursor}")).await.json();
-                found.extend(page["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")));
+                found.extend(
+                    page["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")),
+                );
                 match page["nextCursor"].as_str() {
                     Some(next) => cursor = format!("&cursor={next}"),
                     None => return found,
@@ -356,18 +422,28 @@ async fn a_board_has_its_stores_orders_by_status_page_by_page() {
         }
     };
     let newest: Vec<String> = ids.iter().rev().cloned().collect();
-    assert_eq!(listed("/stores/s1/orders?".into()).await, newest, "all of it, the newest first");
+    assert_eq!(listed("/stores/s1/orders?".into()).await, newest, "the whole board, newest first");
     let paid = [0, 2, 4].map(|place: usize| ids[place].clone());
-    assert_eq!(listed("/stores/s1/orders?status=PAID".into()).await, paid, "who waits the longest comes first");
+    assert_eq!(
+        listed("/stores/s1/orders?status=PAID".into()).await,
+        paid,
+        "the longest waiting order comes first"
+    );
     assert_eq!(listed("/stores/s1/orders?status=COOKED".into()).await, [ids[3].clone()]);
     let one = &chef(&world).get("/stores/s1/orders?status=COOKED").await.json()["orders"][0];
-    assert_eq!(*one, shown(&world, &ids[3]).await, "an order as everybody sees it");
-    assert_eq!(world.operator().get("/stores/s2/orders").await.json()["orders"], Value::Array(vec![]));
-    assert_eq!(chef(&world).get("/stores/s1/orders?status=LOST").await.problem(), "malformed-request");
+    assert_eq!(*one, shown(&world, &ids[3]).await, "the board shows an order as the API does");
+    assert_eq!(
+        world.operator().get("/stores/s2/orders").await.json()["orders"],
+        Value::Array(vec![])
+    );
+    assert_eq!(
+        chef(&world).get("/stores/s1/orders?status=LOST").await.problem(),
+        "malformed-request"
+    );
 }
 
 #[tokio::test]
-async fn what_was_never_paid_is_never_on_the_board() {
+async fn an_unpaid_order_never_appears_on_the_board() {
     let world = kitchen().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
     world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await;

@@ -1,4 +1,4 @@
-//! Completed orders raise a customer's grade, each of them once.
+//! Completed orders raise a customer's grade. Each order counts once.
 
 use crate::{
     assert_books_are_clean,
@@ -13,7 +13,7 @@ async fn customer(world: &World, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_customer_rises_to_silver_with_the_tenth_and_to_gold_with_the_fiftieth_completed_order() {
+async fn a_customer_reaches_silver_with_the_tenth_and_gold_with_the_fiftieth_completed_order() {
     let world = kitchen().await;
     world.charge("c1", 1_000_000).await;
     for completed in 1..=50_u64 {
@@ -36,29 +36,30 @@ async fn a_customer_rises_to_silver_with_the_tenth_and_to_gold_with_the_fiftieth
 }
 
 #[tokio::test]
-async fn an_order_counts_once_however_often_it_is_told_and_only_when_it_is_complete() {
+async fn an_order_counts_once_when_completed_however_often_its_event_arrives() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
     walk(&world, &id, "PICKED_UP").await;
-    let aborted = ordered(&world, &[("gimbap", 1)]).await;
-    step(&world, &aborted, "cancel").await;
+    let cancelled = ordered(&world, &[("gimbap", 1)]).await;
+    step(&world, &cancelled, "cancel").await;
     world.settle().await;
     assert_eq!(customer(&world, "c1").await["completedOrders"], json!(0));
     let done = step(&world, &id, "confirm-delivery").await.json();
-    let told = |order: &Value, event_type: &str| {
+    let event = |order: &Value, event_type: &str| {
         json!({
             "specversion": "1.0", "id": format!("{id}#6"), "source": "/orders", "type": event_type, "time": order["updatedAt"],
             "subject": id, "datacontenttype": "application/json", "timestamp": order["updatedAt"], "data": order,
         })
         .to_string()
     };
-    let completed = told(&done, "order.completed.v1");
+    let completed = event(&done, "order.completed.v1");
     let mut late = done.clone();
     late["status"] = json!("PICKED_UP");
-    let batch = [completed.clone(), completed.clone(), told(&late, "order.picked-up.v1"), completed];
+    let batch =
+        [completed.clone(), completed.clone(), event(&late, "order.picked-up.v1"), completed];
     for _ in 0..3 {
-        let answer = world.invoke("raise-grade", crate::sqs_event(&batch)).await.unwrap();
-        assert_eq!(answer["batchItemFailures"], json!([]));
+        let response = world.invoke("raise-grade", crate::sqs_event(&batch)).await.unwrap();
+        assert_eq!(response["batchItemFailures"], json!([]));
         world.settle().await;
         assert_eq!(customer(&world, "c1").await["completedOrders"], json!(1));
     }
@@ -66,13 +67,13 @@ async fn an_order_counts_once_however_often_it_is_told_and_only_when_it_is_compl
 }
 
 #[tokio::test]
-async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_other_way_round() {
+async fn profile_changes_and_grade_changes_do_not_affect_each_other() {
     let world = kitchen().await;
-    let nobody = world.customer("c7").get("/customers/c7").await.json();
-    let unknown = json!({
+    let unregistered = world.customer("c7").get("/customers/c7").await.json();
+    let defaults = json!({
         "customerId": "c7", "phoneVerified": false, "notify": { "kakao": true, "sms": true }, "grade": "BRONZE", "completedOrders": 0,
     });
-    assert_eq!(nobody, unknown);
+    assert_eq!(unregistered, defaults);
     let id = ordered(&world, &[("gimbap", 1)]).await;
     walk(&world, &id, "COMPLETED").await;
     world.settle().await;
@@ -94,7 +95,10 @@ async fn what_a_customer_tells_of_themselves_leaves_their_grade_alone_and_the_ot
         (json!({ "name": "x", "phone": "060-700-1234" }), "phone"),
         (json!({ "name": "x", "phone": "+1 650 253 0000" }), "phone"),
         (json!({ "name": "x", "phone": "call me" }), "phone"),
-        (json!({ "name": "x", "phone": "010-1234-5678", "notify": { "kakao": true } }), "notify.sms"),
+        (
+            json!({ "name": "x", "phone": "010-1234-5678", "notify": { "kakao": true } }),
+            "notify.sms",
+        ),
     ] {
         let refused = world.customer("c1").put("/customers/c1", &body).await;
         assert_eq!(

@@ -1,12 +1,14 @@
-//! What a hostile customer, or a careless one, can do to the others: little, and for a short time.
+//! A hostile or careless customer can do little harm to others, and only for a short time.
 
-use crate::{assert_books_are_clean, by_card, cards::gateway, charges, left, order, pass, shop, shown, text};
+use crate::{
+    assert_books_are_clean, by_card, cards::gateway, charges, left, order, pass, shop, shown, text,
+};
 use local::partners::Mode;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 #[tokio::test]
-async fn a_customer_without_money_holds_little_stock_and_not_for_long() {
+async fn a_customer_who_never_pays_holds_little_stock_for_a_short_time() {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 990 })).await;
     gateway(&world).be(Mode::Decline);
@@ -25,8 +27,13 @@ async fn a_customer_without_money_holds_little_stock_and_not_for_long() {
         }
         assert!(left(&world, "pen").await >= 1_000 - 20, "{number}");
     }
-    assert_eq!((refusals, left(&world, "pen").await), (59, 985), "20 units of a product are the most");
-    // Small orders are limited by their number; through the cart, and without a payment key, likewise.
+    assert_eq!(
+        (refusals, left(&world, "pen").await),
+        (59, 985),
+        "a customer may hold at most 20 unpaid units of a product"
+    );
+    // Small orders are limited by their number. The limit also applies to cart orders and to orders
+    // without a payment key.
     customer.put("/carts/c9/items/ink", &json!({ "quantity": 1 })).await;
     for number in 0..4 {
         let payment = json!({ "method": "CARD" });
@@ -36,14 +43,20 @@ async fn a_customer_without_money_holds_little_stock_and_not_for_long() {
         };
         customer.put("/carts/c9/items/ink", &json!({ "quantity": 1 })).await;
         let is_refused = number >= 2;
-        assert_eq!(placed.problem(), if is_refused { "too-many-unpaid" } else { "" }, "{number} {placed:?}");
+        assert_eq!(
+            placed.problem(),
+            if is_refused { "too-many-unpaid" } else { "" },
+            "{number} {placed:?}"
+        );
     }
-    // Nobody else is kept from anything, and what is paid holds nothing.
+    // Other customers are not affected, and paid orders do not count towards the limits.
     gateway(&world).be(Mode::Ok);
     assert_eq!(world.customer("c1").post("/order", &order("c1", &[("pen", 50)])).await.status, 200);
     for number in 0..5 {
-        let paid =
-            world.customer("c2").post("/order", &by_card(order("c2", &[("pen", 15)]), &format!("own-{number}"))).await;
+        let paid = world
+            .customer("c2")
+            .post("/order", &by_card(order("c2", &[("pen", 15)]), &format!("own-{number}")))
+            .await;
         assert_eq!(paid.status, 200, "{paid:?}");
     }
     assert_books_are_clean(&world).await;
@@ -54,7 +67,7 @@ async fn a_customer_without_money_holds_little_stock_and_not_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_orders_at_once_do_not_get_past_the_limit() {
+async fn concurrent_orders_cannot_exceed_the_limit_of_unpaid_orders() {
     let world = Arc::new(shop().await);
     gateway(&world).be(Mode::Decline);
     let placing = (0..12).map(|number| {
@@ -72,7 +85,7 @@ async fn many_orders_at_once_do_not_get_past_the_limit() {
 }
 
 #[tokio::test]
-async fn an_order_by_card_without_a_payment_is_held_and_paid_later() {
+async fn a_card_order_without_a_payment_key_reserves_its_stock_and_is_paid_later() {
     let world = shop().await;
     let body = json!({ "customerId": "c1", "items": [{ "productId": "pen", "quantity": 2 }], "payment": { "method": "CARD" } });
     let held = world.customer("c1").post_once("/order", &body, "k").await;
@@ -105,56 +118,86 @@ async fn an_order_by_card_without_a_payment_is_held_and_paid_later() {
 }
 
 #[tokio::test]
-async fn an_operators_idempotency_key_is_no_customers() {
+async fn an_operators_idempotency_key_does_not_replay_for_a_customer() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
-    let placed = world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-0")).await;
+    let placed =
+        world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-0")).await;
     let id = text(&placed.json(), "orderId");
     let path = format!("/orders/{id}/pay");
     let points = json!({ "method": "POINTS" });
     assert_eq!(world.operator().post_once(&path, &points, "k").await.status, 200);
-    // A customer whose name is that order's id.
+    // The id of this customer equals the order's id.
     let thief = world.customer(&id).post_once(&path, &points, "k").await;
     assert_eq!((thief.status, thief.is_replayed()), (404, false), "{thief:?}");
-    let cancelled = world.operator().post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await;
+    let cancelled =
+        world.operator().post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await;
     assert_eq!(cancelled.status, 200);
-    assert_eq!(world.customer(&id).post_once(&format!("/orders/{id}/cancel"), &json!({}), "k").await.status, 404);
+    assert_eq!(
+        world
+            .customer(&id)
+            .post_once(&format!("/orders/{id}/cancel"), &json!({}), "k")
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
-async fn a_product_keeps_its_store_and_no_order_goes_where_nobody_cooks() {
+async fn a_product_cannot_change_its_store_and_an_unregistered_store_gets_no_orders() {
     let world = crate::kitchen::kitchen().await;
     let path = "/api/v1/admin/products/gimbap";
     let dearer = json!({ "name": "gimbap", "category": "food", "price": 4_500 });
     let put = world.operator().put(path, &dearer).await;
-    assert_eq!((put.status, &put.json()["storeId"]), (200, &json!("s1")), "left out, it stays");
-    let moved =
-        world.operator().put(path, &json!({ "name": "g", "category": "food", "price": 1, "storeId": "s2" })).await;
+    assert_eq!(
+        (put.status, &put.json()["storeId"]),
+        (200, &json!("s1")),
+        "an omitted `storeId` is left unchanged"
+    );
+    let moved = world
+        .operator()
+        .put(path, &json!({ "name": "g", "category": "food", "price": 1, "storeId": "s2" }))
+        .await;
     assert_eq!((moved.status, moved.problem().as_str()), (409, "not-changeable"));
-    let patched = world.operator().patch(path, &json!({ "price": 4_600, "description": "새 메뉴" })).await.json();
+    let patched = world
+        .operator()
+        .patch(path, &json!({ "price": 4_600, "description": "새 메뉴" }))
+        .await
+        .json();
     assert_eq!(
         (&patched["price"], &patched["name"], &patched["storeId"], &patched["description"]),
         (&json!(4_600), &json!("gimbap"), &json!("s1"), &json!("새 메뉴"))
     );
     assert_eq!(
-        world.operator().patch("/api/v1/admin/products/none", &json!({ "price": 1 })).await.problem(),
+        world
+            .operator()
+            .patch("/api/v1/admin/products/none", &json!({ "price": 1 }))
+            .await
+            .problem(),
         "invalid-product"
     );
-    let set = world.operator().post(&format!("{path}/stock"), &json!({ "quantity": 7, "reason": "counted" })).await;
+    let set = world
+        .operator()
+        .post(&format!("{path}/stock"), &json!({ "quantity": 7, "reason": "counted" }))
+        .await;
     assert_eq!(set.json()["quantity"], json!(7));
-    let both = world.operator().post(&format!("{path}/stock"), &json!({ "quantity": 7, "delta": 1 })).await;
+    let both = world
+        .operator()
+        .post(&format!("{path}/stock"), &json!({ "quantity": 7, "delta": 1 }))
+        .await;
     assert_eq!(both.problem(), "malformed-request");
-    // Nobody set that store up: no board would show the order.
+    // Store `s9` is not registered, so no board would show the order.
     let put = json!({ "name": "cake", "category": "food", "price": 1_000, "storeId": "s9" });
     world.operator().put("/api/v1/admin/products/cake", &put).await;
     world.operator().post("/api/v1/admin/products/cake/stock", &json!({ "delta": 5 })).await;
-    let nowhere = world.customer("c1").post("/order", &crate::kitchen::nearby(&[("cake", 1)])).await;
-    assert_eq!((nowhere.status, nowhere.problem().as_str()), (409, "store-closed"));
+    let refused =
+        world.customer("c1").post("/order", &crate::kitchen::nearby(&[("cake", 1)])).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "store-closed"));
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn goods_need_no_place_on_the_map_to_be_delivered() {
+async fn goods_are_delivered_without_coordinates() {
     let world = shop().await;
     let mut body = order("c1", &[("pen", 1)]);
     body["delivery"] = json!({ "recipient": "김민지", "phone": "010-1234-5678", "postcode": "04001", "address": "서울 마포구 1", "memo": "문 앞" });
@@ -170,7 +213,7 @@ async fn goods_need_no_place_on_the_map_to_be_delivered() {
 }
 
 #[tokio::test]
-async fn text_that_no_message_can_carry_is_refused_and_no_shard_waits_for_it() {
+async fn text_that_no_message_can_carry_is_refused_and_never_blocks_the_shard() {
     let world = shop().await;
     let mut body = order("c1", &[("pen", 1)]);
     body["delivery"] = json!({ "phone": "010-1234-5678", "address": "서울\u{ffff}" });
@@ -179,7 +222,7 @@ async fn text_that_no_message_can_carry_is_refused_and_no_shard_waits_for_it() {
         (refused.problem().as_str(), &refused.json()["errors"][0]["field"]),
         ("malformed-request", &json!("delivery.address"))
     );
-    // Such a text that is in the books all the same is escaped on its way.
+    // If such text is stored nevertheless, it is escaped when it is sent.
     body["delivery"]["address"] = json!("서울");
     let id = text(&world.customer("c1").post("/order", &body).await.json(), "orderId");
     let row = json!({ "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "ORDER" } });
@@ -191,9 +234,10 @@ async fn text_that_no_message_can_carry_is_refused_and_no_shard_waits_for_it() {
     world.dynamodb("UpdateItem", odd).await;
     world.settle().await;
     assert_eq!(world.messages("RelayOrdersDeadLetters"), Vec::<String>::new());
-    let told: Vec<String> = world.partner("tms").requests().iter().map(|request| request.body.clone()).collect();
-    assert!(told.iter().any(|body| body.contains("서울\\uffff")), "{told:?}");
-    // An event that is too large for the bus is dead-lettered at once, and the next one goes on.
+    let bodies: Vec<String> =
+        world.partner("tms").requests().iter().map(|request| request.body.clone()).collect();
+    assert!(bodies.iter().any(|body| body.contains("서울\\uffff")), "{bodies:?}");
+    // An event that is too large for the bus is dead-lettered at once. The next one is relayed.
     let huge = json!({
         "TableName": "OrdersTable", "Key": row,
         "UpdateExpression": "SET couponId = :huge, version = version + :one",
@@ -202,8 +246,19 @@ async fn text_that_no_message_can_carry_is_refused_and_no_shard_waits_for_it() {
     world.dynamodb("UpdateItem", huge).await;
     let next = world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     world.settle().await;
-    assert_eq!(world.messages("RelayOrdersDeadLetters").len(), 1, "for somebody to look at");
-    let told: Vec<String> =
-        world.partner("data-platform").requests().iter().map(|request| request.body.clone()).collect();
-    assert!(told.iter().any(|body| body.contains(&text(&next.json(), "orderId"))), "the shard goes on");
+    assert_eq!(
+        world.messages("RelayOrdersDeadLetters").len(),
+        1,
+        "the record of the oversized event is dead-lettered"
+    );
+    let bodies: Vec<String> = world
+        .partner("data-platform")
+        .requests()
+        .iter()
+        .map(|request| request.body.clone())
+        .collect();
+    assert!(
+        bodies.iter().any(|body| body.contains(&text(&next.json(), "orderId"))),
+        "the shard is not blocked"
+    );
 }

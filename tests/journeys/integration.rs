@@ -1,4 +1,4 @@
-//! The story of a campaign's order as the systems around the shop see it: TasOn, TMS, and whoever pulls.
+//! A campaign's order as external systems see it: TasOn, TMS and readers of the change feed.
 
 use crate::{
     assert_books_are_clean,
@@ -10,27 +10,31 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 #[tokio::test]
-async fn a_campaigns_order_is_told_to_tason_and_tms_counted_restated_and_pulled_and_all_agree() {
+async fn tason_tms_the_statistics_and_the_change_feed_agree_on_a_campaigns_orders() {
     let world = kitchen().await;
     let mut wanted = nearby(&[("gimbap", 2)]);
     wanted["campaignId"] = json!("spring");
     let id = text(&world.customer("c1").post("/order", &wanted).await.json(), "orderId");
-    let other = text(&world.customer("c1").post("/order", &nearby(&[("soup", 1)])).await.json(), "orderId");
+    let other =
+        text(&world.customer("c1").post("/order", &nearby(&[("soup", 1)])).await.json(), "orderId");
     walk(&world, &other, "COMPLETED").await;
     world.settle().await;
 
-    // TasOn has the campaign's order, signed, and nothing else.
+    // TasOn receives only the campaign's order, signed.
     let of_tason = |world: &local::World| -> Vec<Value> {
         let requests = world.partner("tason").requests();
-        assert!(requests.iter().all(|request| request.status == 200), "signed as it checks: {requests:?}");
+        assert!(
+            requests.iter().all(|request| request.status == 200),
+            "TasOn accepts the signatures: {requests:?}"
+        );
         requests.iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect()
     };
-    let [paid] = &of_tason(&world)[..] else { panic!("one event") };
+    let [paid] = &of_tason(&world)[..] else { panic!("expected one event") };
     assert_eq!((&paid["type"], &paid["data"]["orderId"]), (&json!("order.paid.v1"), &json!(id)));
     let sums = partner(&world).get("/campaigns/spring/statistics").await.json();
     assert_eq!((&sums["orders"], &sums["netRevenue"]), (&json!(1), &json!(8_000)));
 
-    // It is called off: TasOn hears of it, and the statistics say so.
+    // TasOn receives the cancellation, and the statistics include it.
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
     partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
     world.settle().await;
@@ -42,20 +46,26 @@ async fn a_campaigns_order_is_told_to_tason_and_tms_counted_restated_and_pulled_
         (&json!(2), &json!(1), &json!(80_000), &json!(2))
     );
 
-    // TMS has each status of each order once per version, and what it pulls agrees.
+    // TMS receives each version of each order once, and the change feed has the same versions.
     let mut pushed: BTreeMap<(String, u64), String> = BTreeMap::new();
     for request in world.partner("tms").requests() {
         let event: Value = serde_json::from_str(&request.body).unwrap();
         let data = &event["data"];
         let version = (text(data, "orderId"), data["version"].as_u64().unwrap());
-        assert_eq!(pushed.insert(version, text(data, "status")), None, "told twice");
+        assert_eq!(
+            pushed.insert(version, text(data, "status")),
+            None,
+            "no version is sent to TMS twice"
+        );
     }
     let pulled = partner(&world).get("/integrations/orders?limit=100").await.json();
     let pulled: BTreeMap<(String, u64), String> = pulled["changes"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|change| ((text(change, "orderId"), change["version"].as_u64().unwrap()), text(change, "status")))
+        .map(|change| {
+            ((text(change, "orderId"), change["version"].as_u64().unwrap()), text(change, "status"))
+        })
         .collect();
     assert_eq!((pushed.len(), &pushed), (9, &pulled));
     world.advance(Duration::from_hours(2));

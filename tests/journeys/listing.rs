@@ -1,10 +1,10 @@
-//! A customer's orders, the newest first.
+//! The list of a customer's orders, newest first.
 
 use crate::{by_card, order, shop, text};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_customer_lists_its_orders_as_they_stand_page_by_page() {
+async fn a_customer_lists_orders_with_their_current_status_page_by_page() {
     let world = shop().await;
     world.charge("c2", 5_000).await;
     let mut placed = Vec::new();
@@ -15,11 +15,15 @@ async fn a_customer_lists_its_orders_as_they_stand_page_by_page() {
     }
     world.customer("c2").post("/order", &order("c2", &[("pad", 1)])).await;
     world.settle().await;
-    // What changes after an order was listed is seen at once.
+    // The list shows a change of status before its event is projected.
     world.customer("c1").post(&format!("/orders/{}/cancel", placed[1]), &json!({})).await;
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = world.customer("c1").get(&format!("/orders?customerId=c1&limit=2{cursor}")).await.json();
+        let page = world
+            .customer("c1")
+            .get(&format!("/orders?customerId=c1&limit=2{cursor}"))
+            .await
+            .json();
         let orders: &Vec<Value> = page["orders"].as_array().unwrap();
         assert!(orders.len() <= 2);
         seen.extend(orders.iter().map(|order| (text(order, "orderId"), text(order, "status"))));
@@ -32,18 +36,18 @@ async fn a_customer_lists_its_orders_as_they_stand_page_by_page() {
         .map(|id| (id.clone(), if *id == placed[1] { "CANCELLED" } else { "PAID" }.to_owned()))
         .collect();
     assert_eq!(seen, expected);
-    let nobody = world.customer("c9").get("/orders?customerId=c9").await.json();
-    assert_eq!(nobody, json!({ "orders": [] }));
+    let empty = world.customer("c9").get("/orders?customerId=c9").await.json();
+    assert_eq!(empty, json!({ "orders": [] }));
 }
 
 #[tokio::test]
-async fn an_order_told_twice_or_late_is_listed_once() {
+async fn an_order_whose_events_arrive_twice_or_out_of_order_is_listed_once() {
     let world = shop().await;
     world.customer("c1").post("/order", &by_card(order("c1", &[("pad", 1)]), "card-1")).await;
     world.enable("project-customer-orders", false);
     world.settle().await;
     let bodies = world.messages("ProjectCustomerOrdersQueue");
-    assert_eq!(bodies.len(), 2, "held, and paid");
+    assert_eq!(bodies.len(), 2, "one event for the allocated stock and one for the payment");
     world.enable("project-customer-orders", true);
     let bodies: Vec<&String> = bodies.iter().rev().chain(&bodies).collect();
     world.invoke("project-customer-orders", crate::sqs_event(&bodies)).await.unwrap();

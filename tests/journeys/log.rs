@@ -1,28 +1,33 @@
-//! What is logged while a test listens.
+//! Captures the log lines of a test.
 //!
-//! One subscriber serves all tests, for what is logged where is decided once for a process; it writes what the thread of a
-//! test that listens logs, and nothing else.
+//! `tracing` decides once per process what is logged and where, so all tests share one subscriber.
+//! It captures the lines of threads that have a [`Listening`] guard, and nothing else.
 
+use edge::Signal;
+use serde_json::Value;
 use std::{
     cell::RefCell,
     io,
     sync::{Arc, Mutex, Once},
 };
 use tracing::{Level, Metadata};
-use tracing_subscriber::{Layer, filter::DynFilterFn, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer, filter::DynFilterFn, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 thread_local! {
-    /// Where what this thread logs is written.
+    /// The log that receives the lines of this thread.
     static LISTENING: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
 static INSTALLED: Once = Once::new();
 
-/// Everything that our crates log, and what others do from `info` on: functions log no more.
+/// The captured lines: `debug` and above of our crates, `info` and above of other crates. Functions
+/// log no more than this.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
-/// Listens as long as it lives.
+/// A guard: the capture ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening;
 
@@ -33,35 +38,53 @@ impl Drop for Listening {
 }
 
 impl Log {
-    /// Listens to this thread.
+    /// Captures the lines of this thread until the guard is dropped.
     pub(crate) fn listen(&self) -> Listening {
         INSTALLED.call_once(|| {
-            // Asked for each line: a FilterFn would decide once for all threads.
-            let heard = DynFilterFn::new(|about, _| is_ours(about) && LISTENING.with_borrow(Option::is_some));
-            let lines = tracing_subscriber::fmt::layer().json().with_writer(OfThread);
-            tracing_subscriber::registry().with(lines.with_filter(heard)).init();
+            // A `DynFilterFn` decides for each line. A `FilterFn` would decide once for all
+            // threads.
+            let filter = DynFilterFn::new(|metadata, _| {
+                is_ours(metadata) && LISTENING.with_borrow(Option::is_some)
+            });
+            let lines = tracing_subscriber::fmt::layer().json().with_writer(ThreadWriter);
+            tracing_subscriber::registry().with(lines.with_filter(filter)).init();
         });
         LISTENING.set(Some(self.clone()));
         Listening
     }
 
-    /// The lines so far.
+    /// The signals counted so far.
+    pub(crate) fn signals(&self) -> Vec<Signal> {
+        let lines = self.lines();
+        let metric = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (line["target"] == "signal")
+                .then(|| line["fields"]["metric"].as_str().unwrap().to_owned())
+        };
+        let signal =
+            |metric: String| *Signal::ALL.iter().find(|signal| signal.metric() == metric).unwrap();
+        lines.lines().filter_map(metric).map(signal).collect()
+    }
+
+    /// The lines captured so far.
     pub(crate) fn lines(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 }
 
-/// Whether a function could log it: what others say below `info` it does not, whatever it is told.
-fn is_ours(about: &Metadata<'_>) -> bool {
+/// Whether a function could log this line. The AWS SDK's, hyper's and reqwest's lines below `info`
+/// are never captured, whatever level is enabled.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
     let others = ["aws_", "hyper", "reqwest"];
-    *about.level() <= Level::INFO
-        || (*about.level() == Level::DEBUG && !others.iter().any(|other| about.target().starts_with(other)))
+    *metadata.level() <= Level::INFO
+        || (*metadata.level() == Level::DEBUG
+            && !others.iter().any(|other| metadata.target().starts_with(other)))
 }
 
-/// Writes to the log that listens to this thread.
-struct OfThread;
+/// Writes to the log that captures the lines of the current thread.
+struct ThreadWriter;
 
-impl<'a> MakeWriter<'a> for OfThread {
+impl<'a> MakeWriter<'a> for ThreadWriter {
     type Writer = Log;
 
     fn make_writer(&'a self) -> Log {

@@ -1,8 +1,15 @@
-//! Stories of the platform, told through [`local::World`]: each test has a platform of its own, made from the template,
-//! and says in its name what holds.
+//! Stories of the platform, told through [`local::World`]: each test has a platform of its own,
+//! made from the template, and says in its name what holds.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else than it expects has failed")]
-#![expect(clippy::disallowed_methods, reason = "tests are not functions: their tasks may run beside them")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that finds something else than it expects has failed"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests are not functions: their tasks may run beside them"
+)]
 
 mod architecture;
 mod attempts;
@@ -17,6 +24,7 @@ mod card_charges;
 mod cards;
 mod carts;
 mod change_feed;
+mod channel_credentials;
 mod channel_stocks;
 mod channels;
 mod circuits;
@@ -27,6 +35,7 @@ mod coupons;
 mod data_platform;
 mod deliveries;
 mod delivery;
+mod documentation;
 mod expiry;
 mod external_orders;
 mod faults;
@@ -37,8 +46,10 @@ mod integration;
 mod kitchen;
 mod listing;
 mod log;
+mod marketplace_entries;
 mod marketplace_histories;
 mod marketplaces;
+mod notification_inputs;
 mod notifications;
 mod order_views;
 mod ordering;
@@ -57,6 +68,7 @@ mod top_sellers;
 mod transition_faults;
 mod verification;
 mod webhook_circuits;
+mod webhook_secrets;
 mod webhooks;
 
 use local::{
@@ -67,8 +79,10 @@ use serde_json::{Value, json};
 
 /// The body of an order of one customer: products and how many.
 fn order(customer: &str, items: &[(&str, i64)]) -> Value {
-    let items: Vec<Value> =
-        items.iter().map(|(id, quantity)| json!({ "productId": id, "quantity": quantity })).collect();
+    let items: Vec<Value> = items
+        .iter()
+        .map(|(id, quantity)| json!({ "productId": id, "quantity": quantity }))
+        .collect();
     json!({ "customerId": customer, "items": items })
 }
 
@@ -91,11 +105,16 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("{name} in {value:#}")).to_owned()
 }
 
-/// What the payment gateway has on its books: payment key, status and what it still has of the money.
+/// What the payment gateway has on its books: payment key, status and what it still has of the
+/// money.
 fn charges(world: &World) -> Vec<(String, String, i64)> {
     let books = world.partner("payment-gateway").books();
     let charge = |payment: &Value| {
-        (text(payment, "paymentKey"), text(payment, "status"), payment["balanceAmount"].as_i64().unwrap())
+        (
+            text(payment, "paymentKey"),
+            text(payment, "status"),
+            payment["balanceAmount"].as_i64().unwrap(),
+        )
     };
     books["payments"].as_array().unwrap().iter().map(charge).collect()
 }
@@ -116,7 +135,8 @@ fn at(status: &str, payment: &str) -> (String, String) {
     (status.to_owned(), payment.to_owned())
 }
 
-/// Lets so much time pass, and then everything that is due take effect: what messages tell, and what schedules find.
+/// Lets so much time pass, and then everything that is due take effect: what messages tell, and
+/// what schedules find.
 async fn pass(world: &World, time: std::time::Duration) {
     world.settle().await;
     world.advance(time);
@@ -138,7 +158,8 @@ fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
     json!({ "Records": records.collect::<Vec<_>>() })
 }
 
-/// The first try of a transaction does not arrive: while the function waits to try again, something else comes first.
+/// The first try of a transaction does not arrive: while the function waits to try again, something
+/// else comes first.
 fn first_try_fails() -> Rule {
     let (service, operation) = (None, Some("TransactWriteItems".into()));
     Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
@@ -147,7 +168,10 @@ fn first_try_fails() -> Rule {
 /// Draws a coupon of 10 %, at most 3,000 won, for a customer, from a source of so many.
 async fn coupon(world: &World, customer: &str, quantity: i64) -> String {
     world.operator().put("/api/v1/admin/coupon-sources/spring", &coupon_source(quantity)).await;
-    let issued = world.customer(customer).post("/coupons/spring/issue", &json!({ "customerId": customer })).await;
+    let issued = world
+        .customer(customer)
+        .post("/coupons/spring/issue", &json!({ "customerId": customer }))
+        .await;
     text(&issued.json(), "couponId")
 }
 
@@ -174,8 +198,11 @@ async fn balance(world: &World, customer: &str) -> i64 {
 
 /// The kinds of a customer's ledger entries with their amounts, the oldest first.
 async fn ledger(world: &World, customer: &str) -> Vec<(String, i64)> {
-    let history = world.operator().get(&format!("/points/{customer}/history?limit=100")).await.json();
-    let entry = |entry: &Value| (entry["kind"].as_str().unwrap().to_owned(), entry["amount"].as_i64().unwrap());
+    let history =
+        world.operator().get(&format!("/points/{customer}/history?limit=100")).await.json();
+    let entry = |entry: &Value| {
+        (entry["kind"].as_str().unwrap().to_owned(), entry["amount"].as_i64().unwrap())
+    };
     history["entries"].as_array().unwrap().iter().rev().map(entry).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Marketplaces as they are: slow, moody, and with more pages than one expects. Nothing is lost, and nothing comes twice.
+//! Collecting from marketplaces that are slow, faulty or rate limited, or whose pages shift. No
+//! order is lost, and none is collected twice.
 
 use crate::{
     assert_books_are_clean,
@@ -15,13 +16,14 @@ use std::time::Duration;
 
 pub(crate) const PARTNERS: [&str; 2] = ["coupang", "smartstore"];
 
-/// From now on, the marketplace is like this.
+/// Replaces the behaviour of a marketplace's stub: the default one, with these quirks.
 pub(crate) fn quirks(world: &World, partner: &str, quirks: &[&str]) {
     let quirks = quirks.iter().map(|quirk| (*quirk).to_owned()).collect();
     world.partner(partner).behave(Behaviour { quirks, ..Behaviour::default() });
 }
 
-/// Lets time go by a minute at a time, until every run of a channel has ended; tells about the last.
+/// Lets time pass minute by minute until the latest run of a channel has ended. Returns that run,
+/// or null if there is none. Panics after 30 minutes.
 pub(crate) async fn until_it_ends(world: &World, channel: &str) -> Value {
     for _ in 0..30 {
         let last = runs(world, channel).await.into_iter().next();
@@ -34,36 +36,51 @@ pub(crate) async fn until_it_ends(world: &World, channel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn pages_that_are_small_or_repeat_or_move_while_they_are_read_lose_nothing() {
-    for (partner, moods) in [
+async fn small_repeated_or_shifting_pages_lose_no_order() {
+    for (partner, quirk_sets) in [
         (
             "coupang",
-            &[&["small-pages"][..], &["small-pages", "duplicates"], &["small-pages", "moves-between-pages"], &["v4"]][..],
+            &[
+                &["small-pages"][..],
+                &["small-pages", "duplicates"],
+                &["small-pages", "moves-between-pages"],
+                &["v4"],
+            ][..],
         ),
-        ("smartstore", &[&["small-pages"], &["small-pages", "list-behind"], &["small-pages", "token-dies"]]),
+        (
+            "smartstore",
+            &[&["small-pages"], &["small-pages", "list-behind"], &["small-pages", "token-dies"]],
+        ),
     ] {
-        for mood in moods {
+        for quirk_set in quirk_sets {
             let world = World::new().await;
             let channel = register(&world, partner, 0).await;
-            quirks(&world, partner, mood);
-            // All in one millisecond.
+            quirks(&world, partner, quirk_set);
+            // All orders are placed in the same millisecond.
             for order in 1..=7 {
                 place(&world, partner, order);
             }
             let run = collect(&world, &channel).await;
-            assert_eq!(run["status"], "DONE", "{mood:?} {run}");
+            assert_eq!(run["status"], "DONE", "{quirk_set:?} {run}");
             let seen = orders(&world, &channel).await;
-            assert_eq!(seen.len(), 7, "{mood:?}");
-            assert!(seen.values().all(|order| order["totalAmount"] == 9_000), "{mood:?} {seen:?}");
+            assert_eq!(seen.len(), 7, "{quirk_set:?}");
+            assert!(
+                seen.values().all(|order| order["totalAmount"] == 9_000),
+                "{quirk_set:?} {seen:?}"
+            );
             let run = collect(&world, &channel).await;
-            assert_eq!((&run["status"], &run["changed"]), (&json!("DONE"), &json!(0)), "{mood:?} {run}");
+            assert_eq!(
+                (&run["status"], &run["changed"]),
+                (&json!("DONE"), &json!(0)),
+                "{quirk_set:?} {run}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn calls_of_an_account_take_turns_as_far_apart_as_its_marketplace_wants() {
-    for (partner, account, apart) in
+async fn calls_for_one_account_are_spaced_as_its_marketplace_requires() {
+    for (partner, account, interval_ms) in
         [("coupang", "COUPANG#A00012345", 250), ("smartstore", "SMARTSTORE#stub-client-1", 500)]
     {
         let world = World::new().await;
@@ -71,15 +88,18 @@ async fn calls_of_an_account_take_turns_as_far_apart_as_its_marketplace_wants() 
         place(&world, partner, 7);
         let begun_at = world.now();
         let calls = collect(&world, &channel).await["calls"].as_u64().unwrap();
-        // Time is held here and nobody waits; but each call has taken its turn.
-        let key = json!({ "pk": { "S": format!("ACCOUNT#{account}") }, "sk": { "S": "TURN" } });
+        // The clock is frozen, so no call waits. But each one defers the next permitted call.
+        let key =
+            json!({ "pk": { "S": format!("ACCOUNT#{account}") }, "sk": { "S": "RATE-LIMIT" } });
         let next = async || -> domain::Timestamp {
-            let turn = world.dynamodb("GetItem", json!({ "TableName": "ChannelsTable", "Key": key })).await;
-            text(&turn["Item"]["nextAt"], "S").parse().unwrap()
+            let row = world
+                .dynamodb("GetItem", json!({ "TableName": "ChannelsTable", "Key": key }))
+                .await;
+            text(&row["Item"]["nextAt"], "S").parse().unwrap()
         };
-        let taken = Duration::from_millis(apart * calls);
-        assert!(next().await >= begun_at.plus(taken), "{partner}: {calls} calls");
-        // Four at once take four.
+        let spacing = Duration::from_millis(interval_ms * calls);
+        assert!(next().await >= begun_at.plus(spacing), "{partner}: {calls} calls");
+        // Four concurrent calls use four intervals.
         world.advance(Duration::from_mins(2));
         let (operator, path) = (world.operator(), format!("{CHANNELS}/{channel}/test"));
         let begun_at = world.now();
@@ -89,12 +109,12 @@ async fn calls_of_an_account_take_turns_as_far_apart_as_its_marketplace_wants() 
         for tested in [tested.0, tested.1, tested.2, tested.3] {
             assert_eq!(tested.json()["ok"], true, "{tested:?}");
         }
-        assert!(next().await >= begun_at.plus(Duration::from_millis(apart * 4)), "{partner}");
+        assert!(next().await >= begun_at.plus(Duration::from_millis(interval_ms * 4)), "{partner}");
     }
 }
 
 #[tokio::test]
-async fn a_marketplace_that_counts_calls_gets_fewer_and_nothing_is_lost() {
+async fn a_rate_limited_collection_loses_no_order() {
     for partner in PARTNERS {
         let world = World::new().await;
         let channel = register(&world, partner, 0).await;
@@ -104,18 +124,23 @@ async fn a_marketplace_that_counts_calls_gets_fewer_and_nothing_is_lost() {
         }
         collect(&world, &channel).await;
         assert_eq!(until_it_ends(&world, &channel).await["status"], "DONE");
-        let too_often = world.partner(partner).requests().iter().filter(|request| request.status == 429).count();
-        assert!(too_often > 0, "where time is held nobody waits for a turn");
+        let rate_limited = world
+            .partner(partner)
+            .requests()
+            .iter()
+            .filter(|request| request.status == 429)
+            .count();
+        assert!(rate_limited > 0, "no call waits for its interval while the clock is frozen");
         assert_eq!(orders(&world, &channel).await.len(), 9, "{partner}");
     }
 }
 
 #[tokio::test]
-async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up_and_the_next_one_loses_nothing() {
+async fn a_failing_marketplace_is_retried_until_the_run_fails_and_the_next_run_loses_nothing() {
     let mode = |mode, status| Behaviour { mode, status, ..Behaviour::default() };
     let page = Behaviour { quirks: vec!["forbidden-page".into()], ..Behaviour::default() };
     let error = Behaviour { quirks: vec!["error-in-200".into()], ..Behaviour::default() };
-    for (partner, trouble, words) in [
+    for (partner, failure, message) in [
         ("coupang", mode(Mode::Error, None), "out of order: 500 ERROR Internal server error"),
         ("coupang", mode(Mode::Ok, Some(429)), "called too often"),
         ("coupang", error, "out of order: 200 ERROR Something went wrong"),
@@ -128,18 +153,24 @@ async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up
         let world = World::new().await;
         let channel = register(&world, partner, 0).await;
         place(&world, partner, 7);
-        // A short trouble is waited out.
-        world.partner(partner).behave(trouble.clone());
+        // After a short failure the run resumes and completes.
+        world.partner(partner).behave(failure.clone());
         let run = collect(&world, &channel).await;
-        assert_eq!(run["status"], "RUNNING", "{partner} {trouble:?} {run}");
-        assert!(text(&run, "error").contains(words), "{run}");
+        assert_eq!(run["status"], "RUNNING", "{partner} {failure:?} {run}");
+        assert!(text(&run, "error").contains(message), "{run}");
         world.partner(partner).be(Mode::Ok);
-        assert_eq!(until_it_ends(&world, &channel).await["status"], "DONE", "{partner} {trouble:?}");
+        assert_eq!(
+            until_it_ends(&world, &channel).await["status"],
+            "DONE",
+            "{partner} {failure:?}"
+        );
         assert_eq!(orders(&world, &channel).await.len(), 1);
-        // A long one is not; the place stays where it was.
+        // A long failure ends the run. The watermark stays where it was.
         place(&world, partner, 8);
-        let until = world.operator().get(&format!("{CHANNELS}/{channel}")).await.json()["collectedUntil"].clone();
-        world.partner(partner).behave(trouble.clone());
+        let watermark =
+            world.operator().get(&format!("{CHANNELS}/{channel}")).await.json()["collectedUntil"]
+                .clone();
+        world.partner(partner).behave(failure.clone());
         collect(&world, &channel).await;
         let mut failed = Value::Null;
         for _ in 0..80 {
@@ -149,9 +180,11 @@ async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up
             }
             a_minute_passes(&world).await;
         }
-        assert_eq!(failed["status"], "FAILED", "{partner} {trouble:?} {failed}");
-        let now = world.operator().get(&format!("{CHANNELS}/{channel}")).await.json()["collectedUntil"].clone();
-        assert_eq!(until, now);
+        assert_eq!(failed["status"], "FAILED", "{partner} {failure:?} {failed}");
+        let now =
+            world.operator().get(&format!("{CHANNELS}/{channel}")).await.json()["collectedUntil"]
+                .clone();
+        assert_eq!(watermark, now);
         world.partner(partner).be(Mode::Ok);
         assert_eq!(collect(&world, &channel).await["status"], "DONE");
         assert_eq!(orders(&world, &channel).await.len(), 2);
@@ -159,7 +192,7 @@ async fn a_marketplace_in_trouble_is_asked_again_and_at_last_the_run_is_given_up
 }
 
 #[tokio::test]
-async fn one_channel_in_trouble_delays_no_other() {
+async fn a_slow_channel_does_not_delay_another_one() {
     let world = World::new().await;
     let coupang = register(&world, "coupang", 0).await;
     let smartstore = register(&world, "smartstore", 0).await;
@@ -175,28 +208,48 @@ async fn one_channel_in_trouble_delays_no_other() {
 }
 
 #[tokio::test]
-async fn a_collection_that_would_outlive_its_function_is_gone_on_with_by_the_schedule() {
+async fn a_collection_longer_than_the_function_timeout_is_resumed_by_the_schedule() {
     let world = World::new().await;
     let channel = register(&world, "coupang", 0).await;
     for order in 1..=9 {
         place(&world, "coupang", order);
     }
-    // Each page takes half a minute, and a function five.
-    let slow = Behaviour { delay_ms: Some(30_000), quirks: vec!["small-pages".into()], ..Behaviour::default() };
+    // Each page takes 30 seconds. The function's timeout is five minutes.
+    let slow = Behaviour {
+        delay_ms: Some(30_000),
+        quirks: vec!["small-pages".into()],
+        ..Behaviour::default()
+    };
     world.partner("coupang").behave(slow);
-    let asked = world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await.json();
+    let requested =
+        world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await.json();
     world.take_calls();
     world.settle().await;
-    assert!(world.take_calls().iter().all(|call| call.function != "collect-channel" || call.service != "sqs"));
-    let half = &runs(&world, &channel).await[0];
-    assert_eq!((&half["runId"], &half["status"]), (&asked["runId"], &json!("RUNNING")), "{half}");
-    world.partner("coupang").behave(Behaviour { quirks: vec!["small-pages".into()], ..Behaviour::default() });
+    assert!(
+        world
+            .take_calls()
+            .iter()
+            .all(|call| call.function != "collect-channel" || call.service != "sqs")
+    );
+    let paused = &runs(&world, &channel).await[0];
+    assert_eq!(
+        (&paused["runId"], &paused["status"]),
+        (&requested["runId"], &json!("RUNNING")),
+        "{paused}"
+    );
+    world
+        .partner("coupang")
+        .behave(Behaviour { quirks: vec!["small-pages".into()], ..Behaviour::default() });
     let run = &until_it_ends(&world, &channel).await;
-    assert_eq!((&run["runId"], &run["status"], &run["changed"]), (&asked["runId"], &json!("DONE"), &json!(9)), "{run}");
+    assert_eq!(
+        (&run["runId"], &run["status"], &run["changed"]),
+        (&requested["runId"], &json!("DONE"), &json!(9)),
+        "{run}"
+    );
 }
 
 #[tokio::test]
-async fn two_messages_for_one_run_and_one_that_was_lost_do_no_harm() {
+async fn a_duplicate_or_lost_message_does_not_harm_a_run() {
     let world = World::new().await;
     let channel = register(&world, "coupang", 0).await;
     place(&world, "coupang", 7);
@@ -206,23 +259,30 @@ async fn two_messages_for_one_run_and_one_that_was_lost_do_no_harm() {
     world.send_message("CollectChannelQueue", &message);
     pass(&world, Duration::from_mins(2)).await;
     let seen = runs(&world, &channel).await;
-    assert_eq!((seen.len(), &seen[0]["runId"], &seen[0]["changed"]), (1, &first["runId"], &json!(1)));
-    // A run that was begun, and whose message is gone.
+    assert_eq!(
+        (seen.len(), &seen[0]["runId"], &seen[0]["changed"]),
+        (1, &first["runId"], &json!(1))
+    );
+    // A run that has begun and has no message left.
     world.partner("coupang").be(Mode::Error);
     world.operator().post(&collect, &json!({})).await;
     world.settle().await;
-    assert_eq!(world.messages("CollectChannelQueue").len(), 0, "it goes on by the schedule");
+    assert_eq!(world.messages("CollectChannelQueue").len(), 0, "the schedule resumes the run");
     world.partner("coupang").be(Mode::Ok);
     until_it_ends(&world, &channel).await;
     assert!(runs(&world, &channel).await.iter().all(|run| run["status"] == "DONE"));
 }
 
 #[tokio::test]
-async fn a_channel_is_collected_whatever_call_fails_how() {
+async fn a_channel_is_collected_despite_any_fault_in_any_call() {
     let world = shop().await;
     let mut channels = Vec::new();
     for partner in PARTNERS {
-        stage(&world, partner, json!({ "product": { "product": 900, "name": "Pen", "price": 1_000, "stock": 0 } }));
+        stage(
+            &world,
+            partner,
+            json!({ "product": { "product": 900, "name": "Pen", "price": 1_000, "stock": 0 } }),
+        );
         let channel = register(&world, partner, 0).await;
         collect(&world, &channel).await;
         let path = format!("{CHANNELS}/{channel}/products/900");
@@ -231,7 +291,7 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
     }
     world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 100_000 })).await;
     pass(&world, Duration::from_mins(2)).await;
-    // Only what collects is to fail.
+    // The stream's consumers are disabled, so that the faults hit the collection only.
     let others = ["relay-orders", "project-change-feed"];
     for function in others {
         world.enable(function, false);
@@ -245,7 +305,10 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
                 let before = left(&world, "pen").await;
                 world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await;
                 world.take_calls();
-                world.inject([Rule::nth(nth, kind), Rule { count: Some(1), ..Rule::nth(nth + 1, kind) }]);
+                world.inject([
+                    Rule::nth(nth, kind),
+                    Rule { count: Some(1), ..Rule::nth(nth + 1, kind) },
+                ]);
                 world.settle().await;
                 let calls = world.take_calls().len();
                 world.inject([]);
@@ -256,7 +319,11 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
                 let all = runs(&world, channel).await;
                 assert_eq!(all[0]["status"], "DONE", "{nth} {kind:?} {}", all[0]);
                 let order = &orders(&world, channel).await[&number.to_string()];
-                assert_eq!((&order["version"], &order["totalAmount"]), (&json!(1), &json!(9_000)), "{nth} {kind:?}");
+                assert_eq!(
+                    (&order["version"], &order["totalAmount"]),
+                    (&json!(1), &json!(9_000)),
+                    "{nth} {kind:?}"
+                );
                 assert_eq!(left(&world, "pen").await, before - 2, "{nth} {kind:?}");
                 if u64::try_from(calls).unwrap() < nth {
                     break;
@@ -267,7 +334,7 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
     for function in others {
         world.enable(function, true);
     }
-    // Both have our stock in the end.
+    // In the end both marketplaces have our stock.
     for channel in &channels {
         collect(&world, channel).await;
     }
@@ -279,12 +346,16 @@ async fn a_channel_is_collected_whatever_call_fails_how() {
 }
 
 #[tokio::test]
-async fn the_mock_makes_up_orders_without_any_network() {
+async fn the_mock_channel_generates_orders_without_a_network() {
     let world = World::new().await;
     let body = json!({ "name": "Try it", "type": "MOCK", "intervalMinutes": 60 });
     let channel = text(&world.operator().post(CHANNELS, &body).await.json(), "channelId");
     let run = collect(&world, &channel).await;
-    assert_eq!((&run["status"], &run["orders"], &run["products"]), (&json!("DONE"), &json!(241), &json!(3)), "{run}");
+    assert_eq!(
+        (&run["status"], &run["orders"], &run["products"]),
+        (&json!("DONE"), &json!(241), &json!(3)),
+        "{run}"
+    );
     pass(&world, Duration::from_hours(25)).await;
     let run = collect(&world, &channel).await;
     let seen = orders(&world, &channel).await;
@@ -295,7 +366,7 @@ async fn the_mock_makes_up_orders_without_any_network() {
 }
 
 #[tokio::test]
-async fn products_of_ours_and_of_every_channel_are_listed_page_by_page() {
+async fn own_and_channel_products_are_listed_page_by_page() {
     let world = shop().await;
     for partner in PARTNERS {
         for product in 900..903 {
@@ -308,7 +379,11 @@ async fn products_of_ours_and_of_every_channel_are_listed_page_by_page() {
     for limit in 1..=10 {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = world.operator().get(&format!("/api/v1/admin/products?limit={limit}{cursor}")).await.json();
+            let page = world
+                .operator()
+                .get(&format!("/api/v1/admin/products?limit={limit}{cursor}"))
+                .await
+                .json();
             seen.extend(page["products"].as_array().unwrap().iter().map(Value::to_string));
             match page["nextCursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -318,123 +393,6 @@ async fn products_of_ours_and_of_every_channel_are_listed_page_by_page() {
         let all = seen.len();
         seen.sort();
         seen.dedup();
-        assert_eq!((all, seen.len()), (9, 9), "{limit} at a time");
-    }
-}
-
-#[tokio::test]
-async fn credentials_that_expire_are_warned_about() {
-    let world = World::new().await;
-    let channel = register(&world, "coupang", 0).await;
-    assert_eq!(collect(&world, &channel).await["warning"], Value::Null);
-    world.advance(Duration::from_hours(24 * 170));
-    let run = collect(&world, &channel).await;
-    assert!(text(&run, "warning").starts_with("the credentials expire at 2026-07-04"), "{run}");
-    place(&world, "coupang", 7);
-    quirks(&world, "coupang", &["garbled"]);
-    let both = text(&collect(&world, &channel).await, "warning");
-    assert!(both.contains("expire at") && both.ends_with("; 1 entries are not understood, such as 70"), "{both}");
-    quirks(&world, "coupang", &["key-expired"]);
-    let run = collect(&world, &channel).await;
-    assert_eq!(run["error"], "the marketplace refuses the credentials: 401 ERROR Request is not authorized.");
-    let good = json!({ "credentials": world.partner("coupang").credentials["shops"][0] });
-    world.operator().patch(&format!("{CHANNELS}/{channel}"), &good).await;
-    quirks(&world, "coupang", &[]);
-    assert_eq!(collect(&world, &channel).await["warning"], Value::Null);
-}
-
-#[tokio::test]
-async fn what_is_not_understood_keeps_nothing_else_back_and_is_collected_once_it_is() {
-    for (partner, mood) in [("coupang", "garbled"), ("smartstore", "garbled")] {
-        let world = World::new().await;
-        let channel = register(&world, partner, 0).await;
-        for order in 1..=3 {
-            place(&world, partner, order);
-        }
-        quirks(&world, partner, &[mood]);
-        let run = collect(&world, &channel).await;
-        assert_eq!((&run["status"], &run["unread"], &run["changed"]), (&json!("DONE"), &json!(1), &json!(2)), "{run}");
-        assert!(text(&run, "warning").starts_with("1 entries are not understood, such as "), "{run}");
-        // However long it takes to mend it.
-        for _ in 0..3 {
-            pass(&world, Duration::from_hours(60)).await;
-            collect(&world, &channel).await;
-        }
-        quirks(&world, partner, &[]);
-        let run = collect(&world, &channel).await;
-        assert_eq!((&run["status"], &run["unread"], &run["changed"]), (&json!("DONE"), &json!(0), &json!(1)), "{run}");
-        assert_eq!(orders(&world, &channel).await.len(), 3);
-    }
-}
-
-#[tokio::test]
-async fn a_detail_that_is_left_out_is_asked_for_once_more() {
-    let world = World::new().await;
-    let channel = register(&world, "smartstore", 0).await;
-    for order in 1..=3 {
-        place(&world, "smartstore", order);
-    }
-    quirks(&world, "smartstore", &["forgets-one"]);
-    let run = collect(&world, &channel).await;
-    assert_eq!((&run["status"], &run["unread"], &run["changed"]), (&json!("DONE"), &json!(0), &json!(3)), "{run}");
-}
-
-#[tokio::test]
-async fn an_order_that_is_to_go_elsewhere_goes_there() {
-    for partner in PARTNERS {
-        let world = World::new().await;
-        let channel = register(&world, partner, 0).await;
-        place(&world, partner, 7);
-        collect(&world, &channel).await;
-        let status = if partner == "coupang" { "ACCEPT" } else { "PAYED" };
-        stage(&world, partner, json!({ "move": { "order": 7, "status": status, "address": "부산시 해운대구" } }));
-        let run = collect(&world, &channel).await;
-        let order = orders(&world, &channel).await.remove("7").unwrap();
-        assert_eq!((&run["changed"], &order["version"]), (&json!(0), &json!(1)), "the order is the same");
-        assert_eq!(order["recipient"]["address"], "부산시 해운대구 1층", "{partner}");
-    }
-}
-
-#[tokio::test]
-async fn a_claim_that_is_withdrawn_holds_nothing_back() {
-    let world = World::new().await;
-    let channel = register(&world, "coupang", 0).await;
-    place(&world, "coupang", 7);
-    let claim =
-        |quantity: u32| json!({ "claim": { "claim": 1, "order": 7, "item": 70, "quantity": quantity, "done": false } });
-    stage(&world, "coupang", claim(1));
-    collect(&world, &channel).await;
-    let units = async || orders(&world, &channel).await["7"]["items"][0]["quantity"].clone();
-    assert_eq!(units().await, 1, "one is not to be shipped");
-    stage(&world, "coupang", claim(0));
-    collect(&world, &channel).await;
-    assert_eq!(units().await, 2);
-}
-
-#[tokio::test]
-async fn a_channel_that_is_registered_anew_knows_its_orders_again() {
-    let world = World::new().await;
-    let channel = register(&world, "coupang", 0).await;
-    place(&world, "coupang", 7);
-    collect(&world, &channel).await;
-    let before = orders(&world, &channel).await;
-    assert_eq!(world.operator().delete(&format!("{CHANNELS}/{channel}")).await.status, 204);
-    assert_eq!(orders(&world, &channel).await, before, "its orders stay");
-    assert_eq!(register(&world, "coupang", 0).await, channel);
-    let run = collect(&world, &channel).await;
-    assert_eq!((&run["orders"], &run["changed"]), (&json!(1), &json!(0)), "{run}");
-}
-
-#[tokio::test]
-async fn who_comes_from_an_address_that_is_not_let_in_is_told_so() {
-    for (partner, words) in
-        [("coupang", "403 ERROR [FORBIDDEN] Not allowed IP"), ("smartstore", "403 GW.IP_NOT_ALLOWED")]
-    {
-        let world = World::new().await;
-        let channel = register(&world, partner, 0).await;
-        quirks(&world, partner, &["not-allowed-ip"]);
-        let run = collect(&world, &channel).await;
-        assert_eq!(run["status"], "FAILED");
-        assert!(text(&run, "error").contains(words), "{run}");
+        assert_eq!((all, seen.len()), (9, 9), "{limit} per page");
     }
 }

@@ -1,4 +1,4 @@
-//! Placing orders: what it costs, what it refuses, and what a repeat does.
+//! Placing orders: costs, refusals and replays.
 
 use crate::{assert_books_are_clean, balance, ledger, left, order, shop};
 use local::{World, world::Reply};
@@ -17,13 +17,17 @@ fn priced(mut order: Value, prices: &[i64]) -> Value {
     order
 }
 
-/// The operations since the last time, with the read and write units of each.
+/// The AWS operations since the last call of this function, each with its read and write units.
 fn costs(world: &World) -> Vec<(String, u64, u64)> {
-    world.take_calls().into_iter().map(|call| (call.operation, call.read_units, call.write_units)).collect()
+    world
+        .take_calls()
+        .into_iter()
+        .map(|call| (call.operation, call.read_units, call.write_units))
+        .collect()
 }
 
 #[tokio::test]
-async fn an_order_takes_stock_and_points_and_tells_everything_of_itself() {
+async fn an_order_takes_stock_and_points_and_returns_all_its_details() {
     let world = shop().await;
     let placed = world.customer("c1").post("/order", &order("c1", &THREE)).await;
     assert_eq!(placed.status, 200, "{placed:?}");
@@ -40,8 +44,14 @@ async fn an_order_takes_stock_and_points_and_tells_everything_of_itself() {
     );
     assert_eq!((&placed["status"], &placed["version"]), (&json!("PAID"), &json!(1)));
     assert_eq!(placed["payment"]["status"], json!("PAID"));
-    assert_eq!(placed["timeline"], json!([{ "status": "PAID", "at": placed["placedAt"], "by": "customer:c1" }]));
-    assert_eq!((left(&world, "pen").await, left(&world, "ink").await, left(&world, "pad").await), (9, 8, 7));
+    assert_eq!(
+        placed["timeline"],
+        json!([{ "status": "PAID", "at": placed["placedAt"], "by": "customer:c1" }])
+    );
+    assert_eq!(
+        (left(&world, "pen").await, left(&world, "ink").await, left(&world, "pad").await),
+        (9, 8, 7)
+    );
     assert_eq!(balance(&world, "c1").await, 92_500);
     assert_eq!(ledger(&world, "c1").await, [("CHARGE".into(), 100_000), ("USE".into(), -7_500)]);
     let path = format!("/orders/{}", placed["orderId"].as_str().unwrap());
@@ -50,7 +60,7 @@ async fn an_order_takes_stock_and_points_and_tells_everything_of_itself() {
 }
 
 #[tokio::test]
-async fn placing_an_order_whose_prices_are_stated_is_one_transaction_of_twelve_write_units() {
+async fn placing_an_order_with_expected_prices_is_one_transaction_of_twelve_write_units() {
     let world = shop().await;
     let body = priced(order("c1", &THREE), &[1_000, 2_500, 500]);
     assert_eq!(world.customer("c1").post_once("/order", &body, "k").await.status, 200);
@@ -58,7 +68,7 @@ async fn placing_an_order_whose_prices_are_stated_is_one_transaction_of_twelve_w
 }
 
 #[tokio::test]
-async fn a_cold_function_reads_once_and_a_warm_one_remembers() {
+async fn a_cold_function_reads_the_prices_once_and_a_warm_one_caches_them() {
     let world = shop().await;
     world.customer("c1").post("/order", &order("c1", &THREE)).await;
     let operations: Vec<_> = costs(&world).into_iter().map(|(operation, ..)| operation).collect();
@@ -68,7 +78,7 @@ async fn a_cold_function_reads_once_and_a_warm_one_remembers() {
 }
 
 #[tokio::test]
-async fn a_replay_is_one_call_and_the_first_answer_byte_for_byte() {
+async fn a_replay_is_one_call_and_returns_the_first_response_byte_for_byte() {
     let world = shop().await;
     let customer = world.customer("c1");
     let body = priced(order("c1", &THREE), &[1_000, 2_500, 500]);
@@ -78,7 +88,8 @@ async fn a_replay_is_one_call_and_the_first_answer_byte_for_byte() {
         if is_cold {
             world.cool_down();
         }
-        // The same meaning in other words: another order of lines, no stated price, quotes around the key.
+        // The second body means the same: other lines in another order, no expected prices. The
+        // quotes around the key do not matter either.
         for body in [&body, &order("c1", &[("pad", 3), ("ink", 1), ("pen", 1), ("ink", 1)])] {
             let again = customer.post_once("/order", body, "\"k\"").await;
             assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
@@ -91,14 +102,14 @@ async fn a_replay_is_one_call_and_the_first_answer_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_replay_comes_before_every_other_reason_to_refuse() {
+async fn a_replay_takes_precedence_over_every_refusal() {
     let world = shop().await;
     let customer = world.customer("c1");
     let body = order("c1", &[("pen", 10)]);
     let first = customer.post_once("/order", &body, "k").await;
     let spent = balance(&world, "c1").await;
     customer.post("/order", &order("c1", &[("ink", 10)])).await;
-    // Nothing of it could be had now: no stock, another price, not on sale.
+    // A new order would be refused now: no stock, another price, not on sale.
     let put = json!({ "name": "Pen", "category": "desk", "price": 9_000, "status": "INACTIVE" });
     world.operator().put("/api/v1/admin/products/pen", &put).await;
     for is_cold in [false, true] {
@@ -106,23 +117,37 @@ async fn a_replay_comes_before_every_other_reason_to_refuse() {
             world.cool_down();
         }
         let again = customer.post_once("/order", &body, "k").await;
-        assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body), "cold: {is_cold}");
+        assert_eq!(
+            (again.status, again.is_replayed(), &again.body),
+            (200, true, &first.body),
+            "cold: {is_cold}"
+        );
     }
     assert_eq!(spent - balance(&world, "c1").await, 25_000);
 }
 
 #[tokio::test]
-async fn refusals_name_the_product_and_how_many_are_left_and_leave_nothing() {
+async fn a_refusal_names_the_product_and_the_available_units_and_changes_nothing() {
     let world = shop().await;
     let customer = world.customer("c1");
     let short = customer.post("/order", &order("c1", &[("pen", 1), ("ink", 11)])).await;
     assert_eq!(refusal(&short), (409, "out-of-stock".into()));
-    let (requested, available) = (short.json()["requested"].clone(), short.json()["available"].clone());
-    assert_eq!((&short.json()["productId"], requested, available), (&json!("ink"), json!(11), json!(10)));
+    let (requested, available) =
+        (short.json()["requested"].clone(), short.json()["available"].clone());
+    assert_eq!(
+        (&short.json()["productId"], requested, available),
+        (&json!("ink"), json!(11), json!(10))
+    );
     let summed = customer.post("/order", &order("c1", &[("ink", 6), ("pen", 1), ("ink", 5)])).await;
-    assert_eq!((refusal(&summed), &summed.json()["requested"]), ((409, "out-of-stock".into()), &json!(11)));
+    assert_eq!(
+        (refusal(&summed), &summed.json()["requested"]),
+        ((409, "out-of-stock".into()), &json!(11))
+    );
     let unknown = customer.post("/order", &order("c1", &[("pen", 1), ("cup", 1)])).await;
-    assert_eq!((refusal(&unknown), &unknown.json()["productId"]), ((400, "invalid-product".into()), &json!("cup")));
+    assert_eq!(
+        (refusal(&unknown), &unknown.json()["productId"]),
+        ((400, "invalid-product".into()), &json!("cup"))
+    );
     world.charge("c2", 999).await;
     let poor = world.customer("c2").post("/order", &order("c2", &[("pen", 1)])).await;
     assert_eq!(refusal(&poor), (409, "insufficient-points".into()));
@@ -137,8 +162,14 @@ async fn refusals_name_the_product_and_how_many_are_left_and_leave_nothing() {
     let put = json!({ "name": "Pad", "category": "desk", "price": 500, "status": "INACTIVE" });
     world.operator().put("/api/v1/admin/products/pad", &put).await;
     let withdrawn = customer.post("/order", &order("c1", &[("pad", 1)])).await;
-    assert_eq!((refusal(&withdrawn), &withdrawn.json()["productId"]), ((409, "not-for-sale".into()), &json!("pad")));
-    assert_eq!((left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await), (10, 10, 100_000));
+    assert_eq!(
+        (refusal(&withdrawn), &withdrawn.json()["productId"]),
+        ((409, "not-for-sale".into()), &json!("pad"))
+    );
+    assert_eq!(
+        (left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await),
+        (10, 10, 100_000)
+    );
     assert_eq!(ledger(&world, "c1").await.len(), 1);
     assert_books_are_clean(&world).await;
 }
@@ -179,30 +210,36 @@ async fn a_refusal_takes_at_most_two_calls_warm_or_cold_with_a_key_or_without() 
 }
 
 #[tokio::test]
-async fn a_changed_price_is_never_charged_silently_and_told_before_a_short_stock() {
+async fn a_changed_price_is_never_charged_silently_and_is_reported_before_missing_stock() {
     let world = shop().await;
     let customer = world.customer("c1");
-    let changed = customer.post("/order", &priced(order("c1", &[("ink", 11), ("pen", 1)]), &[2_500, 900])).await;
+    let changed = customer
+        .post("/order", &priced(order("c1", &[("ink", 11), ("pen", 1)]), &[2_500, 900]))
+        .await;
     assert_eq!(refusal(&changed), (409, "price-changed".into()));
-    let told = changed.json();
+    let problem = changed.json();
     assert_eq!(
-        (&told["productId"], &told["expectedPrice"], &told["price"]),
+        (&problem["productId"], &problem["expectedPrice"], &problem["price"]),
         (&json!("pen"), &json!(900), &json!(1_000))
     );
     assert_eq!(balance(&world, "c1").await, 100_000);
-    // The warm function remembers 1,000; the price goes up behind its back.
+    // The warm function has cached the price of 1,000. Then the price rises.
     customer.post("/order", &order("c1", &[("pen", 1)])).await;
     let put = json!({ "name": "Pen", "category": "desk", "price": 1_200 });
     world.operator().put("/api/v1/admin/products/pen", &put).await;
     let placed = customer.post("/order", &order("c1", &[("pen", 1)])).await;
-    assert_eq!(placed.json()["totalAmount"], json!(1_200), "a stale memory sells at no stale price");
+    assert_eq!(
+        placed.json()["totalAmount"],
+        json!(1_200),
+        "a stale cache never sells at the old price"
+    );
     assert_eq!(balance(&world, "c1").await, 97_800);
     let stated = customer.post("/order", &priced(order("c1", &[("pen", 1)]), &[1_000])).await;
     assert_eq!(refusal(&stated), (409, "price-changed".into()));
 }
 
 #[tokio::test]
-async fn what_is_no_order_at_all_is_refused_before_anything_is_read() {
+async fn an_invalid_order_is_refused_before_anything_is_read() {
     let world = shop().await;
     let many: Vec<String> = (0..31).map(|n| format!("p{n}")).collect();
     let many: Vec<(&str, i64)> = many.iter().map(|id| (id.as_str(), 1)).collect();
@@ -221,17 +258,20 @@ async fn what_is_no_order_at_all_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
-async fn an_order_beyond_the_largest_amount_is_refused() {
+async fn an_order_above_the_maximum_amount_is_refused() {
     let world = shop().await;
     world.stock("gold", 1_000_000_000, 9_999).await;
     let refused = world.customer("c1").post("/order", &order("c1", &[("gold", 9_999)])).await;
     assert_eq!(refusal(&refused), (400, "amount-too-large".into()));
     let stated = priced(order("c1", &[("gold", 9_999)]), &[1_000_000_000]);
-    assert_eq!(refusal(&world.customer("c1").post("/order", &stated).await), (400, "amount-too-large".into()));
+    assert_eq!(
+        refusal(&world.customer("c1").post("/order", &stated).await),
+        (400, "amount-too-large".into())
+    );
 }
 
 #[tokio::test]
-async fn a_free_product_is_ordered_by_a_customer_never_seen() {
+async fn a_new_customer_can_order_a_free_product() {
     let world = shop().await;
     world.stock("leaflet", 0, 5).await;
     let placed = world.customer("new").post("/order", &order("new", &[("leaflet", 1)])).await;
@@ -240,19 +280,24 @@ async fn a_free_product_is_ordered_by_a_customer_never_seen() {
 }
 
 #[tokio::test]
-async fn products_of_a_store_need_a_delivery_and_are_all_of_one_store() {
+async fn products_of_a_store_need_a_delivery_and_are_ordered_from_one_store_at_a_time() {
     let world = shop().await;
     for store in ["s1", "s2"] {
-        world.operator().put(&format!("/api/v1/admin/stores/{store}"), &crate::kitchen::store(true)).await;
+        world
+            .operator()
+            .put(&format!("/api/v1/admin/stores/{store}"), &crate::kitchen::store(true))
+            .await;
     }
     for (id, store) in [("soup", "s1"), ("rice", "s1"), ("cake", "s2")] {
         let put = json!({ "name": id, "category": "food", "price": 1_000, "storeId": store });
         world.operator().put(&format!("/api/v1/admin/products/{id}"), &put).await;
-        world.operator().post(&format!("/api/v1/admin/products/{id}/stock"), &json!({ "delta": 10 })).await;
+        world
+            .operator()
+            .post(&format!("/api/v1/admin/products/{id}/stock"), &json!({ "delta": 10 }))
+            .await;
     }
     let customer = world.customer("c1");
-    let delivery =
-        json!({ "address": "Seoul, Sejong-daero 110", "lat": 37.5665, "lng": 126.978, "phone": "010-1234-5678" });
+    let delivery = json!({ "address": "Seoul, Sejong-daero 110", "lat": 37.5665, "lng": 126.978, "phone": "010-1234-5678" });
     let delivered = |items: &[(&str, i64)]| {
         let mut body = order("c1", items);
         body["delivery"] = delivery.clone();
@@ -266,7 +311,8 @@ async fn products_of_a_store_need_a_delivery_and_are_all_of_one_store() {
         );
         let stated = customer.post("/order", &priced(order("c1", &[("soup", 1)]), &[1_000])).await;
         assert_eq!(refusal(&stated), (400, "malformed-request".into()));
-        for mixed in [delivered(&[("soup", 1), ("cake", 1)]), delivered(&[("soup", 1), ("pen", 1)])] {
+        for mixed in [delivered(&[("soup", 1), ("cake", 1)]), delivered(&[("soup", 1), ("pen", 1)])]
+        {
             assert_eq!(
                 refusal(&customer.post("/order", &mixed).await),
                 (400, "mixed-stores".into()),

@@ -1,7 +1,10 @@
-//! Every AWS call on the way of an order that is paid by card fails in every way, and the gateway too: nobody is charged
-//! twice, no payment is forgotten, and in the end everything fits.
+//! Fault injection for payments: every AWS call fails in every way, and so does the payment
+//! gateway. No customer is charged twice, no payment is forgotten, and in the end money, stock and
+//! orders agree.
 
-use crate::{assert_books_are_clean, balance, by_card, charges, left, order, pass, shop, shown, stands, text};
+use crate::{
+    assert_books_are_clean, balance, by_card, charges, left, order, pass, shop, shown, stands, text,
+};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -12,16 +15,24 @@ use std::time::Duration;
 
 const KINDS: [Kind; 4] = [Kind::Before, Kind::After, Kind::Internal, Kind::Conflict(0)];
 
-/// A fault on the n-th call, once, and on each from the n-th on until the function gives up.
+/// Two sets of rules: a fault on the n-th call alone, and one on the n-th call and the three after
+/// it, so that the function gives up.
 fn rules(nth: u64, kind: Kind) -> [Vec<Rule>; 2] {
-    let one = Rule { service: Some("dynamodb".into()), operation: None, kind, every: nth, count: Some(1) };
-    // A call that is tried four times fails four times.
+    let one = Rule {
+        service: Some("dynamodb".into()),
+        operation: None,
+        kind,
+        every: nth,
+        count: Some(1),
+    };
+    // A call has four attempts, and all of them fail.
     let all = (0..4).map(|again| Rule { every: nth + again, ..one.clone() }).collect();
     [vec![one], all]
 }
 
-/// Lets everything come to its end: what is looked into, what is looked into again, what expires, what is refunded.
-async fn come_to_an_end(world: &World) {
+/// Lets every order and payment reach its final state: payments are settled, checked once more and
+/// refunded, and unpaid orders expire.
+async fn reach_final_states(world: &World) {
     world.inject([]);
     world.partner("payment-gateway").be(Mode::Ok);
     pass(world, Duration::from_mins(16)).await;
@@ -31,20 +42,27 @@ async fn come_to_an_end(world: &World) {
     }
 }
 
-/// What is charged is what orders say, stock is what orders left, and the audit finds nothing.
-async fn assert_everything_fits(world: &World, id: &str, told: &str) {
+/// Asserts that the charges, the balance and the stock match the order, and that the audit finds
+/// nothing.
+async fn assert_consistent(world: &World, id: &str, context: &str) {
     let order = shown(world, id).await;
-    let is_paid = order["payment"]["status"] == json!("PAID");
-    let is_kept = matches!(order["status"].as_str(), Some("PAID"));
-    assert_eq!(is_paid, is_kept, "{told}: {order:#}");
+    let payment_is_paid = order["payment"]["status"] == json!("PAID");
+    let has_paid_status = matches!(order["status"].as_str(), Some("PAID"));
+    assert_eq!(payment_is_paid, has_paid_status, "{context}: {order:#}");
     let charged: i64 = charges(world).iter().map(|(_, _, balance)| balance).sum();
-    let by_card = is_paid && order["payment"]["method"] == json!("CARD");
-    assert_eq!(charged, if by_card { 1_000 } else { 0 }, "{told}: {order:#} {:?}", charges(world));
-    let by_points = is_paid && !by_card;
-    assert_eq!(balance(world, "c1").await, if by_points { 99_000 } else { 100_000 }, "{told}");
-    assert_eq!(left(world, "pen").await, if is_kept { 9 } else { 10 }, "{told}");
-    let attempts_in_gateway = charges(world).iter().filter(|(_, status, _)| status != "ABORTED").count();
-    assert!(attempts_in_gateway <= 1, "{told}: {:?}", charges(world));
+    let by_card = payment_is_paid && order["payment"]["method"] == json!("CARD");
+    assert_eq!(
+        charged,
+        if by_card { 1_000 } else { 0 },
+        "{context}: {order:#} {:?}",
+        charges(world)
+    );
+    let by_points = payment_is_paid && !by_card;
+    assert_eq!(balance(world, "c1").await, if by_points { 99_000 } else { 100_000 }, "{context}");
+    assert_eq!(left(world, "pen").await, if has_paid_status { 9 } else { 10 }, "{context}");
+    let attempts_in_gateway =
+        charges(world).iter().filter(|(_, status, _)| status != "ABORTED").count();
+    assert!(attempts_in_gateway <= 1, "{context}: {:?}", charges(world));
     assert_books_are_clean(world).await;
 }
 
@@ -53,31 +71,37 @@ fn pen() -> Value {
 }
 
 #[tokio::test]
-async fn an_order_by_card_is_charged_once_and_never_forgotten_whatever_fails_how() {
+async fn a_card_order_is_charged_once_and_never_forgotten_despite_any_fault_in_any_call() {
     for mode in [Mode::Ok, Mode::Lost, Mode::Down, Mode::Decline] {
         for nth in 1..=6 {
             for kind in KINDS {
                 for rule in rules(nth, kind) {
                     let world = shop().await;
                     world.partner("payment-gateway").be(mode);
-                    let told = format!("{mode:?} {rule:?}");
+                    let context = format!("{mode:?} {rule:?}");
                     world.inject(rule);
                     let first = world.customer("c1").post_once("/order", &pen(), "k").await;
                     world.inject([]);
                     let again = world.customer("c1").post_once("/order", &pen(), "k").await;
-                    assert!([200, 202, 500].contains(&again.status), "{told}: {again:?}");
+                    assert!([200, 202, 500].contains(&again.status), "{context}: {again:?}");
                     match first.status {
-                        200 => assert_eq!((&again.body, again.status), (&first.body, 200), "{told}"),
-                        500 => assert_eq!(again.problem(), "payment-failed", "{told}"),
+                        200 => {
+                            assert_eq!(
+                                (&again.body, again.status),
+                                (&first.body, 200),
+                                "{context}"
+                            );
+                        }
+                        500 => assert_eq!(again.problem(), "payment-failed", "{context}"),
                         202 | 503 => {}
-                        _ => panic!("{told}: {first:?}"),
+                        _ => panic!("{context}: {first:?}"),
                     }
                     let body = again.json();
                     let id = text(&body, "orderId");
-                    come_to_an_end(&world).await;
-                    assert_everything_fits(&world, &id, &told).await;
+                    reach_final_states(&world).await;
+                    assert_consistent(&world, &id, &context).await;
                     if first.status == 200 {
-                        assert_eq!(stands(&world, &id).await.0, "PAID", "{told}");
+                        assert_eq!(stands(&world, &id).await.0, "PAID", "{context}");
                     }
                 }
             }
@@ -86,29 +110,36 @@ async fn an_order_by_card_is_charged_once_and_never_forgotten_whatever_fails_how
 }
 
 #[tokio::test]
-async fn a_payment_is_made_once_and_never_forgotten_whatever_fails_how() {
+async fn a_payment_is_made_once_and_never_forgotten_despite_any_fault_in_any_call() {
     let card = json!({ "method": "CARD", "paymentKey": "card-2" });
     let points = json!({ "method": "POINTS" });
-    for (choice, mode) in [(&card, Mode::Ok), (&card, Mode::Lost), (&card, Mode::Decline), (&points, Mode::Ok)] {
+    for (choice, mode) in
+        [(&card, Mode::Ok), (&card, Mode::Lost), (&card, Mode::Decline), (&points, Mode::Ok)]
+    {
         for nth in 1..=5 {
             for kind in KINDS {
                 for rule in rules(nth, kind) {
                     let world = shop().await;
                     world.partner("payment-gateway").be(Mode::Decline);
-                    let id = text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
+                    let id =
+                        text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
                     world.partner("payment-gateway").be(mode);
-                    let told = format!("{choice} {mode:?} {rule:?}");
+                    let context = format!("{choice} {mode:?} {rule:?}");
                     let path = format!("/orders/{id}/pay");
                     world.inject(rule);
                     let first = world.customer("c1").post_once(&path, choice, "k").await;
                     world.inject([]);
                     let again = world.customer("c1").post_once(&path, choice, "k").await;
                     if first.status == 200 {
-                        assert_eq!((&again.body, again.is_replayed()), (&first.body, true), "{told}");
+                        assert_eq!(
+                            (&again.body, again.is_replayed()),
+                            (&first.body, true),
+                            "{context}"
+                        );
                     }
-                    assert!([200, 202, 500].contains(&again.status), "{told}: {again:?}");
-                    come_to_an_end(&world).await;
-                    assert_everything_fits(&world, &id, &told).await;
+                    assert!([200, 202, 500].contains(&again.status), "{context}: {again:?}");
+                    reach_final_states(&world).await;
+                    assert_consistent(&world, &id, &context).await;
                 }
             }
         }
@@ -116,28 +147,38 @@ async fn a_payment_is_made_once_and_never_forgotten_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn a_cancellation_happens_once_whatever_fails_how() {
+async fn a_cancellation_happens_once_despite_any_fault_in_any_call() {
     for by_points in [true, false] {
         for nth in 1..=2 {
             for kind in KINDS {
                 for rule in rules(nth, kind) {
                     let world = shop().await;
                     let body = if by_points { order("c1", &[("pen", 1)]) } else { pen() };
-                    let id = text(&world.customer("c1").post("/order", &body).await.json(), "orderId");
-                    let (path, told) = (format!("/orders/{id}/cancel"), format!("{by_points} {rule:?}"));
+                    let id =
+                        text(&world.customer("c1").post("/order", &body).await.json(), "orderId");
+                    let (path, context) =
+                        (format!("/orders/{id}/cancel"), format!("{by_points} {rule:?}"));
                     world.inject(rule);
                     let first = world.customer("c1").post_once(&path, &json!({}), "k").await;
                     world.inject([]);
                     let again = world.customer("c1").post_once(&path, &json!({}), "k").await;
-                    assert_eq!(again.status, 200, "{told}: {again:?}");
+                    assert_eq!(again.status, 200, "{context}: {again:?}");
                     match first.status {
-                        200 => assert_eq!((&again.body, again.is_replayed()), (&first.body, true), "{told}"),
+                        200 => assert_eq!(
+                            (&again.body, again.is_replayed()),
+                            (&first.body, true),
+                            "{context}"
+                        ),
                         503 => {}
-                        _ => panic!("{told}: {first:?}"),
+                        _ => panic!("{context}: {first:?}"),
                     }
-                    come_to_an_end(&world).await;
-                    assert_eq!(stands(&world, &id).await, ("CANCELLED".into(), "REFUNDED".into()), "{told}");
-                    assert_everything_fits(&world, &id, &told).await;
+                    reach_final_states(&world).await;
+                    assert_eq!(
+                        stands(&world, &id).await,
+                        ("CANCELLED".into(), "REFUNDED".into()),
+                        "{context}"
+                    );
+                    assert_consistent(&world, &id, &context).await;
                 }
             }
         }
@@ -145,30 +186,43 @@ async fn a_cancellation_happens_once_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn what_is_settled_is_settled_once_whatever_fails_how() {
-    // A payment whose answer was lost; and a charge that must go back.
+async fn a_payment_is_settled_once_despite_any_fault_in_any_call() {
+    // A payment whose response was lost, and a charge that must be refunded.
     for cancelled in [false, true] {
         for nth in 1..=6 {
             for kind in KINDS {
                 for rule in rules(nth, kind) {
                     let world = shop().await;
-                    world.partner("payment-gateway").be(if cancelled { Mode::Ok } else { Mode::Lost });
-                    let id = text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
+                    world.partner("payment-gateway").be(if cancelled {
+                        Mode::Ok
+                    } else {
+                        Mode::Lost
+                    });
+                    let id =
+                        text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
                     if cancelled {
-                        world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
+                        world
+                            .customer("c1")
+                            .post(&format!("/orders/{id}/cancel"), &json!({}))
+                            .await;
                     }
-                    let told = format!("{cancelled} {rule:?}");
+                    let context = format!("{cancelled} {rule:?}");
                     world.partner("payment-gateway").be(Mode::Ok);
-                    // What the stream brings is brought; then the settling fails.
+                    // The stream's records are relayed first, so that the faults hit the settling.
                     world.enable("settle-payments", false);
                     pass(&world, Duration::from_secs(31)).await;
                     world.enable("settle-payments", true);
                     world.inject(rule);
                     world.settle().await;
-                    come_to_an_end(&world).await;
-                    let expected = if cancelled { ("CANCELLED", "REFUNDED") } else { ("PAID", "PAID") };
-                    assert_eq!(stands(&world, &id).await, (expected.0.into(), expected.1.into()), "{told}");
-                    assert_everything_fits(&world, &id, &told).await;
+                    reach_final_states(&world).await;
+                    let expected =
+                        if cancelled { ("CANCELLED", "REFUNDED") } else { ("PAID", "PAID") };
+                    assert_eq!(
+                        stands(&world, &id).await,
+                        (expected.0.into(), expected.1.into()),
+                        "{context}"
+                    );
+                    assert_consistent(&world, &id, &context).await;
                 }
             }
         }
@@ -176,23 +230,27 @@ async fn what_is_settled_is_settled_once_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_settled_reaches_its_queue_whatever_call_of_the_relay_fails_how() {
+async fn a_payment_to_settle_reaches_its_queue_despite_any_fault_of_the_relay() {
     for service in ["sqs", "events"] {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle, Kind::Entry] {
             for count in [1, 50] {
                 let world = shop().await;
                 world.partner("payment-gateway").be(Mode::Lost);
                 let id = text(&world.customer("c1").post("/order", &pen()).await.json(), "orderId");
-                let told = format!("{service} {kind:?} {count}");
+                let context = format!("{service} {kind:?} {count}");
                 world.inject([Rule { count: Some(count), ..Rule::all_of(service, kind) }]);
                 world.settle().await;
                 if service == "events" {
-                    assert_eq!(world.messages("SettlePaymentsQueue").len(), 1, "{told}: money does not wait for news");
+                    assert_eq!(
+                        world.messages("SettlePaymentsQueue").len(),
+                        1,
+                        "{context}: settling does not wait for the event bus"
+                    );
                 }
-                come_to_an_end(&world).await;
-                assert_eq!(stands(&world, &id).await, ("PAID".into(), "PAID".into()), "{told}");
-                assert_everything_fits(&world, &id, &told).await;
-                assert_eq!(world.partner("data-platform").requests().len(), 1, "{told}");
+                reach_final_states(&world).await;
+                assert_eq!(stands(&world, &id).await, ("PAID".into(), "PAID".into()), "{context}");
+                assert_consistent(&world, &id, &context).await;
+                assert_eq!(world.partner("data-platform").requests().len(), 1, "{context}");
             }
         }
     }

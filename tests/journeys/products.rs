@@ -1,4 +1,4 @@
-//! Putting products on sale, adjusting their stock, finding them.
+//! Putting products on sale, adjusting their stock and listing them.
 
 use crate::{left, shop};
 use local::World;
@@ -7,10 +7,11 @@ use serde_json::json;
 const PEN: &str = "/api/v1/admin/products/pen";
 
 #[tokio::test]
-async fn a_product_is_put_changed_and_shown() {
+async fn a_product_is_created_replaced_and_shown() {
     let world = World::new().await;
     let operator = world.operator();
-    let put = json!({ "name": "Pen", "category": "desk", "price": 1_000, "description": "It writes." });
+    let put =
+        json!({ "name": "Pen", "category": "desk", "price": 1_000, "description": "It writes." });
     let created = operator.put(PEN, &put).await;
     let shown = json!({
         "productId": "pen", "name": "Pen", "category": "desk", "description": "It writes.", "price": 1_000, "quantity": 0,
@@ -19,20 +20,23 @@ async fn a_product_is_put_changed_and_shown() {
     assert_eq!((created.status, created.json()), (200, shown.clone()));
     assert_eq!(world.anyone().get("/products/pen").await.json(), shown);
     operator.post(&format!("{PEN}/stock"), &json!({ "delta": 5 })).await;
-    let changed =
-        operator.put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 900, "status": "INACTIVE" })).await;
+    let changed = operator
+        .put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 900, "status": "INACTIVE" }))
+        .await;
     let shown = json!({
         "productId": "pen", "name": "Pen", "category": "desk", "price": 900, "quantity": 5, "status": "INACTIVE",
         "createdAt": created.json()["createdAt"], "updatedAt": changed.json()["updatedAt"],
     });
     assert_ne!(shown["createdAt"], shown["updatedAt"]);
-    assert_eq!(changed.json(), shown, "what is left out is gone, the stock is not");
-    let dear = operator.put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 1_000_000_001 })).await;
+    assert_eq!(changed.json(), shown, "omitted fields are removed, the stock is unchanged");
+    let dear = operator
+        .put(PEN, &json!({ "name": "Pen", "category": "desk", "price": 1_000_000_001 }))
+        .await;
     assert_eq!((dear.status, dear.problem().as_str()), (400, "invalid-price"));
 }
 
 #[tokio::test]
-async fn stock_is_adjusted_once_for_each_key_and_never_below_zero() {
+async fn stock_is_adjusted_once_per_key_and_never_below_zero() {
     let world = shop().await;
     let (operator, path) = (world.operator(), format!("{PEN}/stock"));
     let first = operator.post_once(&path, &json!({ "delta": 5, "reason": "delivery" }), "k").await;
@@ -48,14 +52,18 @@ async fn stock_is_adjusted_once_for_each_key_and_never_below_zero() {
     assert_eq!(left(&world, "pen").await, 14);
     for delta in [0, 1_000_001, -1_000_001] {
         let refused = operator.post(&path, &json!({ "delta": delta })).await;
-        assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid-quantity"), "{delta}");
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (400, "invalid-quantity"),
+            "{delta}"
+        );
     }
     let unknown = operator.post("/api/v1/admin/products/cup/stock", &json!({ "delta": 1 })).await;
     assert_eq!((unknown.status, unknown.problem().as_str()), (400, "invalid-product"));
 }
 
 #[tokio::test]
-async fn an_unknown_product_is_told_as_such() {
+async fn an_unknown_product_is_reported() {
     let world = World::new().await;
     let refused = world.anyone().get("/products/cup").await;
     assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid-product"));
@@ -63,18 +71,26 @@ async fn an_unknown_product_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn products_are_listed_by_category_and_store_and_page_by_page() {
+async fn products_are_listed_by_category_and_store_page_by_page() {
     let world = World::new().await;
-    for (id, category, store) in
-        [("a", "x", None), ("b", "y", Some("s1")), ("c", "x", Some("s1")), ("d", "x", None), ("e", "x", None)]
-    {
+    for (id, category, store) in [
+        ("a", "x", None),
+        ("b", "y", Some("s1")),
+        ("c", "x", Some("s1")),
+        ("d", "x", None),
+        ("e", "x", None),
+    ] {
         let put = json!({ "name": id, "category": category, "price": 1, "storeId": store });
-        assert_eq!(world.operator().put(&format!("/api/v1/admin/products/{id}"), &put).await.status, 200);
+        assert_eq!(
+            world.operator().put(&format!("/api/v1/admin/products/{id}"), &put).await.status,
+            200
+        );
     }
     let listed = async |query: &str| {
         let (mut ids, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = world.anyone().get(&format!("/products?limit=2{query}{cursor}")).await.json();
+            let page =
+                world.anyone().get(&format!("/products?limit=2{query}{cursor}")).await.json();
             ids.extend(
                 page["products"]
                     .as_array()

@@ -1,4 +1,4 @@
-//! From the stream of the orders table to the bus and the queues.
+//! The relay from the stream of the orders table to the event bus and the queues.
 
 use crate::{order, shop, sqs_event};
 use local::{
@@ -8,19 +8,24 @@ use local::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Places orders of one pad each and tells their ids.
+/// Places orders of one pad each. Returns their ids.
 async fn place(world: &World, count: usize) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for number in 0..count {
-        let placed = world.customer("c1").post_once("/order", &order("c1", &[("pad", 1)]), &number.to_string()).await;
+        let placed = world
+            .customer("c1")
+            .post_once("/order", &order("c1", &[("pad", 1)]), &number.to_string())
+            .await;
         ids.insert(placed.json()["orderId"].as_str().unwrap().to_owned());
     }
     ids
 }
 
-/// The orders that the data platform received, by the ids of their events.
+/// The ids of the orders whose events the data platform accepted.
 fn delivered(world: &World) -> BTreeSet<String> {
-    let id = |body: &str| serde_json::from_str::<Value>(body).unwrap()["subject"].as_str().unwrap().to_owned();
+    let id = |body: &str| {
+        serde_json::from_str::<Value>(body).unwrap()["subject"].as_str().unwrap().to_owned()
+    };
     world
         .partner("data-platform")
         .requests()
@@ -30,11 +35,16 @@ fn delivered(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
-/// Units of pads sold, as counted now.
+/// The units sold, after a new count of the top sellers.
 async fn sold(world: &World) -> i64 {
     world.fire("aggregate-top-sellers").await.unwrap();
     let top = world.anyone().get("/products/top-sellers").await.json();
-    top["products"].as_array().unwrap().iter().map(|product| product["soldQuantity"].as_i64().unwrap()).sum()
+    top["products"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|product| product["soldQuantity"].as_i64().unwrap())
+        .sum()
 }
 
 #[tokio::test]
@@ -47,24 +57,32 @@ async fn every_paid_order_reaches_the_data_platform_and_the_top_sellers() {
 }
 
 #[tokio::test]
-async fn entries_that_fail_alone_are_sent_again_alone() {
+async fn only_the_failed_entries_of_a_batch_are_sent_again() {
     for (service, operation) in [("events", "PutEvents"), ("sqs", "SendMessageBatch")] {
         let world = shop().await;
         let placed = place(&world, 10).await;
         world.take_calls();
         let operation = Some(operation.to_owned());
-        world.inject([Rule { service: Some(service.into()), operation, kind: Kind::Entry, every: 1, count: Some(1) }]);
+        world.inject([Rule {
+            service: Some(service.into()),
+            operation,
+            kind: Kind::Entry,
+            every: 1,
+            count: Some(1),
+        }]);
         world.settle().await;
         assert_eq!(delivered(&world), placed);
         assert_eq!(sold(&world).await, 10);
-        let calls =
-            world.take_calls().into_iter().filter(|call| call.service == service && call.function == "relay-orders");
-        assert_eq!(calls.count(), 2, "the batch, and once more what failed of it");
+        let calls = world
+            .take_calls()
+            .into_iter()
+            .filter(|call| call.service == service && call.function == "relay-orders");
+        assert_eq!(calls.count(), 2, "the batch, and its failed entry once more");
     }
 }
 
 #[tokio::test]
-async fn whatever_call_of_the_relay_fails_how_every_order_arrives_and_counts_once() {
+async fn every_order_arrives_and_counts_once_despite_any_fault_of_the_relay() {
     for service in ["events", "sqs"] {
         for kind in [Kind::Before, Kind::After, Kind::Throttle, Kind::Internal, Kind::Entry] {
             for count in [Some(1), None] {
@@ -75,14 +93,17 @@ async fn whatever_call_of_the_relay_fails_how_every_order_arrives_and_counts_onc
                 world.settle().await;
                 world.inject([]);
                 world.settle().await;
-                // What was hidden after a failed delivery is visible again.
+                // Messages that were hidden after a failed delivery are visible again.
                 world.advance(std::time::Duration::from_mins(20));
                 world.settle().await;
                 assert_eq!(delivered(&world), placed, "{rule:?}");
                 assert_eq!(sold(&world).await, 3, "{rule:?}");
                 if service == "events" && kind != Kind::Entry {
-                    let told = world.partner("data-platform").requests().len();
-                    assert_eq!(told, 3, "while the bus is down, the data platform is not told again and again");
+                    let requests = world.partner("data-platform").requests().len();
+                    assert_eq!(
+                        requests, 3,
+                        "the data platform gets no repeats while the bus is down"
+                    );
                 }
             }
         }
@@ -90,22 +111,22 @@ async fn whatever_call_of_the_relay_fails_how_every_order_arrives_and_counts_onc
 }
 
 #[tokio::test]
-async fn a_poison_record_ends_among_the_dead_letters_and_the_rest_goes_on() {
+async fn a_malformed_record_is_dead_lettered_and_the_others_are_relayed() {
     let world = shop().await;
     let mut placed = place(&world, 2).await;
-    let poison = json!({ "pk": { "S": "ORDER#poison" }, "sk": { "S": "ORDER" }, "status": { "S": "GIBBERISH" } });
-    world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": poison })).await;
+    let malformed = json!({ "pk": { "S": "ORDER#poison" }, "sk": { "S": "ORDER" }, "status": { "S": "GIBBERISH" } });
+    world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": malformed })).await;
     let later = world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
     placed.insert(later.json()["orderId"].as_str().unwrap().to_owned());
     world.settle().await;
     assert_eq!(delivered(&world), placed);
     let dead = world.messages("RelayOrdersDeadLetters");
     assert_eq!(dead.len(), 1);
-    assert!(dead[0].contains("GIBBERISH"), "the whole record is there to be mended: {}", dead[0]);
+    assert!(dead[0].contains("GIBBERISH"), "the dead letter holds the whole record: {}", dead[0]);
 }
 
 #[tokio::test]
-async fn what_the_function_cannot_report_stays_first_in_line_until_it_can() {
+async fn records_wait_in_the_stream_until_the_function_can_process_them() {
     let world = shop().await;
     world.enable("relay-orders", false);
     let placed = place(&world, 3).await;
@@ -117,7 +138,7 @@ async fn what_the_function_cannot_report_stays_first_in_line_until_it_can() {
 }
 
 #[tokio::test]
-async fn duplicated_and_reordered_deliveries_count_once_and_keep_their_ids() {
+async fn duplicated_and_reordered_events_count_once_under_the_same_ids() {
     let world = shop().await;
     place(&world, 4).await;
     world.enable("record-sales", false);
@@ -127,18 +148,22 @@ async fn duplicated_and_reordered_deliveries_count_once_and_keep_their_ids() {
     let twice_and_backwards: Vec<&String> = bodies.iter().chain(&bodies).rev().collect();
     world.enable("record-sales", true);
     for half in twice_and_backwards.chunks(3) {
-        let answer = world.invoke("record-sales", sqs_event(half)).await.unwrap();
-        assert_eq!(answer, json!({ "batchItemFailures": [] }));
+        let response = world.invoke("record-sales", sqs_event(half)).await.unwrap();
+        assert_eq!(response, json!({ "batchItemFailures": [] }));
     }
     world.settle().await;
     assert_eq!(sold(&world).await, 4);
-    let ids: BTreeSet<String> =
-        world.partner("data-platform").requests().iter().map(|request| request.headers["webhook-id"].clone()).collect();
+    let ids: BTreeSet<String> = world
+        .partner("data-platform")
+        .requests()
+        .iter()
+        .map(|request| request.headers["webhook-id"].clone())
+        .collect();
     assert_eq!(ids.len(), 4);
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_event_fails_alone_and_ends_among_the_dead_letters() {
+async fn a_malformed_message_fails_alone_and_is_dead_lettered() {
     let world = shop().await;
     place(&world, 1).await;
     world.send_message("RecordSalesQueue", "gibberish");

@@ -1,4 +1,4 @@
-//! What becomes of payments whose answer was lost, or whose messages were.
+//! Settling payments whose gateway response or queue message was lost.
 
 use crate::{
     assert_books_are_clean, at,
@@ -11,17 +11,22 @@ use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test]
-async fn a_payment_that_was_lost_is_tried_again_under_the_same_key() {
+async fn a_lost_payment_is_retried_under_the_same_key() {
     let world = shop().await;
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-0")).await.json(), "orderId");
-    let (path, choice) = (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
+    let (path, choice) =
+        (format!("/orders/{id}/pay"), json!({ "method": "CARD", "paymentKey": "card-1" }));
     gateway(&world).be(Mode::Down);
     assert_eq!(world.customer("c1").post_once(&path, &choice, "k").await.status, 202);
     gateway(&world).be(Mode::Ok);
     pass(&world, LOOKED_INTO).await;
-    assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"), "the gateway knows of no charge");
-    // "Not known yet" is no answer any more.
+    assert_eq!(
+        stands(&world, &id).await,
+        at("STOCK_ALLOCATED", "FAILED"),
+        "the gateway has no charge"
+    );
+    // The stored response, 202 "not known yet", is not replayed any more.
     let again = world.customer("c1").post_once(&path, &choice, "k").await;
     assert_eq!((again.status, &again.json()["status"]), (200, &json!("PAID")), "{again:?}");
     let replay = world.customer("c1").post_once(&path, &choice, "k").await;
@@ -30,7 +35,7 @@ async fn a_payment_that_was_lost_is_tried_again_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_card_that_was_declined_after_an_answer_was_lost_is_looked_at_once_more() {
+async fn an_attempt_that_was_declined_after_a_lost_response_is_checked_again() {
     let world = shop().await;
     gateway(&world).be(Mode::Down);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
@@ -38,32 +43,41 @@ async fn a_card_that_was_declined_after_an_answer_was_lost_is_looked_at_once_mor
     pass(&world, LOOKED_INTO).await;
     gateway(&world).be(Mode::Decline);
     assert_eq!(pay(&world, &id, "card-1").await.problem(), "payment-failed");
-    // The first asking takes effect after all.
+    // The first request takes effect after all.
     gateway(&world).be(Mode::Ok);
     arrive_late(&world, &id, "card-1").await;
     pass(&world, Duration::from_mins(16)).await;
     pass(&world, Duration::from_mins(1)).await;
     let (order, payment) = stands(&world, &id).await;
-    let kept: i64 = charges(&world).iter().map(|(_, _, won)| won).sum();
-    assert_eq!((order.as_str(), payment.as_str(), kept), ("PAID", "PAID", 6_000));
+    let charged: i64 = charges(&world).iter().map(|(_, _, won)| won).sum();
+    assert_eq!((order.as_str(), payment.as_str(), charged), ("PAID", "PAID", 6_000));
     assert_books_are_clean(&world).await;
 }
 
 #[tokio::test]
-async fn every_asking_for_a_refund_has_a_key_that_the_gateway_has_not_answered() {
+async fn every_refund_request_has_a_new_idempotency_key() {
     let world = shop().await;
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
     gateway(&world).be(Mode::Error);
-    assert_eq!(world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await.status, 200);
+    assert_eq!(
+        world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await.status,
+        200
+    );
     for _ in 0..12 {
         pass(&world, Duration::from_mins(5)).await;
     }
     let cancels = || {
-        let requests = gateway(&world).requests().into_iter().filter(|request| request.path.ends_with("/cancel"));
+        let requests = gateway(&world)
+            .requests()
+            .into_iter()
+            .filter(|request| request.path.ends_with("/cancel"));
         requests.map(|request| request.headers["idempotency-key"].clone()).collect::<Vec<_>>()
     };
     let keys = cancels();
-    assert!(keys.len() >= 5 && keys.iter().collect::<BTreeSet<_>>().len() == keys.len(), "{keys:?}");
+    assert!(
+        keys.len() >= 5 && keys.iter().collect::<BTreeSet<_>>().len() == keys.len(),
+        "{keys:?}"
+    );
     assert!(keys.iter().all(|key| key.starts_with(&format!("{id}-1-refund-"))), "{keys:?}");
     gateway(&world).be(Mode::Ok);
     for _ in 0..4 {
@@ -75,7 +89,7 @@ async fn every_asking_for_a_refund_has_a_key_that_the_gateway_has_not_answered()
 }
 
 #[tokio::test]
-async fn a_payment_is_settled_although_its_messages_are_lost_and_weeks_go_by() {
+async fn a_payment_is_settled_after_its_messages_expired() {
     let world = shop().await;
     gateway(&world).be(Mode::Lost);
     let placed = world.customer("c1").post("/order", &body("card-1")).await;
@@ -83,7 +97,7 @@ async fn a_payment_is_settled_although_its_messages_are_lost_and_weeks_go_by() {
     world.enable("settle-payments", false);
     world.settle().await;
     assert_eq!(world.messages("SettlePaymentsQueue").len(), 1);
-    // SQS keeps a message for two weeks at the most, counted from when it was first sent.
+    // SQS retains a message for at most two weeks, counted from when it was first sent.
     world.advance(Duration::from_hours(24 * 15));
     world.settle().await;
     assert_eq!(world.messages("SettlePaymentsQueue").len(), 0);

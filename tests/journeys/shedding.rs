@@ -1,12 +1,14 @@
-//! Under load notifications stop by themselves: text messages first, and orders never notice.
+//! Load shedding: under load SMS are dropped first, and orders are not affected.
 
 use crate::{
     kitchen::{kitchen, nearby, ordered, step},
     notifications::{
-        abandoned_claim, kitchen_of_nhn_cloud, kitchen_told_through, messages, prefers, taken, told, told_once,
+        abandoned_claim, kitchen_of_nhn_cloud, kitchen_told_through, messages, prefers, taken,
+        told, told_once,
     },
     pass, shown,
 };
+use edge::Signal;
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -15,34 +17,40 @@ use local::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How often it was said that a text message was shed: a metric counts these words.
+/// The number of text messages that were shed.
 fn shed(log: &crate::log::Log) -> usize {
-    log.lines().matches("an SMS is shed").count()
+    log.signals().into_iter().filter(|signal| *signal == Signal::SmsShed).count()
 }
 
 #[tokio::test]
-async fn when_messages_have_waited_too_long_text_messages_are_shed_and_alimtalk_goes_on() {
+async fn sms_are_shed_and_alimtalk_continues_when_messages_have_waited_too_long() {
     let log = crate::log::Log::default();
     let _listening = log.listen();
     let world = kitchen().await;
     world.enable("notify-customer", false);
     let id = ordered(&world, &[("gimbap", 1)]).await;
     pass(&world, Duration::from_mins(6)).await;
-    // It came just now, but waits behind the other.
+    // This event is new, but it waits behind the other one.
     let behind = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     world.enable("notify-customer", true);
     world.settle().await;
     for id in [&id, &behind] {
-        assert_eq!(told(&world, id).await, [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")]);
+        assert_eq!(
+            told(&world, id).await,
+            [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")]
+        );
     }
     let messages = messages(&world);
     assert_eq!(messages.len(), 2);
     for message in &messages {
-        assert_eq!((&message["type"], &message["kakaoOptions"]["disableSms"]), (&json!("ATA"), &json!(true)));
+        assert_eq!(
+            (&message["type"], &message["kakaoOptions"]["disableSms"]),
+            (&json!("ATA"), &json!(true))
+        );
     }
     assert_eq!(shed(&log), 2);
-    // Once the queue is up to date, text messages are sent again.
+    // Once the backlog is processed, SMS are sent again.
     step(&world, &id, "accept").await;
     world.settle().await;
     assert!(told(&world, &id).await.contains(&told_once("ACCEPTED", "KAKAO", "SENT")));
@@ -50,7 +58,7 @@ async fn when_messages_have_waited_too_long_text_messages_are_shed_and_alimtalk_
 }
 
 #[tokio::test]
-async fn a_text_message_that_would_stand_alone_is_shed_too_even_where_kakao_talk_does_not_reach() {
+async fn an_sms_without_alimtalk_is_shed_too_even_where_kakaotalk_does_not_reach() {
     for kakao in [false, true] {
         let world = kitchen().await;
         prefers(&world, kakao, true).await;
@@ -61,13 +69,19 @@ async fn a_text_message_that_would_stand_alone_is_shed_too_even_where_kakao_talk
         world.enable("notify-customer", true);
         world.settle().await;
         assert!(told(&world, &id).await.contains(&told_once("PAID", "SMS", "SHED")));
-        assert!(messages(&world).iter().all(|message| message["type"] == json!("ATA")), "no text message");
-        assert_eq!((messages(&world).len(), world.messages("NotifyCustomerQueue").len()), (usize::from(kakao), 0));
+        assert!(
+            messages(&world).iter().all(|message| message["type"] == json!("ATA")),
+            "no SMS is sent"
+        );
+        assert_eq!(
+            (messages(&world).len(), world.messages("NotifyCustomerQueue").len()),
+            (usize::from(kakao), 0)
+        );
     }
 }
 
 #[tokio::test]
-async fn a_text_message_that_somebody_is_about_to_send_is_shed_only_when_nobody_is() {
+async fn a_claimed_sms_is_shed_only_after_its_claim_expires() {
     let world = kitchen().await;
     prefers(&world, false, true).await;
     world.enable("notify-customer", false);
@@ -81,12 +95,15 @@ async fn a_text_message_that_somebody_is_about_to_send_is_shed_only_when_nobody_
     for _ in 0..3 {
         pass(&world, Duration::from_secs(20)).await;
     }
-    assert_eq!((messages(&world).len(), told(&world, &id).await), (0, vec![told_once("PAID", "SMS", "SHED")]));
+    assert_eq!(
+        (messages(&world).len(), told(&world, &id).await),
+        (0, vec![told_once("PAID", "SMS", "SHED")])
+    );
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
 }
 
 #[tokio::test]
-async fn what_is_shed_is_shown_whatever_fails_how() {
+async fn a_shed_sms_is_shown_despite_any_fault_in_any_call() {
     for nth in 1..=8 {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle] {
             for count in [1, 5] {
@@ -94,8 +111,13 @@ async fn what_is_shed_is_shown_whatever_fails_how() {
                 world.enable("notify-customer", false);
                 let id = ordered(&world, &[("gimbap", 1)]).await;
                 pass(&world, Duration::from_mins(6)).await;
-                let rule =
-                    Rule { service: Some("dynamodb".into()), operation: None, kind, every: nth, count: Some(count) };
+                let rule = Rule {
+                    service: Some("dynamodb".into()),
+                    operation: None,
+                    kind,
+                    every: nth,
+                    count: Some(count),
+                };
                 world.inject([rule]);
                 world.enable("notify-customer", true);
                 world.settle().await;
@@ -103,7 +125,8 @@ async fn what_is_shed_is_shown_whatever_fails_how() {
                 for _ in 0..4 {
                     pass(&world, Duration::from_secs(40)).await;
                 }
-                let expected = [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")];
+                let expected =
+                    [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")];
                 assert_eq!(told(&world, &id).await, expected, "{kind:?} at {nth}, {count} times");
                 assert_eq!(taken(&world, "nhn-cloud"), [(format!("{id}-1-KAKAO"), "ATA".into())]);
             }
@@ -112,30 +135,36 @@ async fn what_is_shed_is_shown_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn trouble_that_nhn_cloud_tells_in_its_body_opens_the_circuit_and_a_wrong_key_does_not() {
+async fn an_error_in_the_body_of_nhn_cloud_opens_the_circuit_and_a_wrong_key_does_not() {
     for (key, behaviour, opens) in [
         (None, Behaviour { mode: Mode::Error, status: Some(200), ..Behaviour::default() }, true),
         (Some("wrong"), Behaviour::default(), false),
     ] {
         let log = crate::log::Log::default();
         let _listening = log.listen();
-        let world = kitchen_told_through("NHN_CLOUD", key.map(|key| ("NhnCloudAlimtalkSecretKey", key))).await;
+        let world =
+            kitchen_told_through("NHN_CLOUD", key.map(|key| ("NhnCloudAlimtalkSecretKey", key)))
+                .await;
         world.partner("nhn-cloud").behave(behaviour);
         for _ in 0..6 {
             ordered(&world, &[("gimbap", 1)]).await;
             world.settle().await;
         }
         assert_eq!(log.lines().contains("a circuit opens"), opens);
-        assert_eq!((taken(&world, "nhn-cloud"), world.messages("NotifyCustomerQueue").len()), (vec![], 6));
-        assert!(!log.lines().contains("a customer is not told"));
+        assert_eq!(
+            (taken(&world, "nhn-cloud"), world.messages("NotifyCustomerQueue").len()),
+            (vec![], 6)
+        );
+        assert!(!log.signals().contains(&Signal::CustomerNotNotified));
         for _ in 0..16 {
             pass(&world, Duration::from_mins(1)).await;
         }
-        assert!(log.lines().contains("a customer is not told"), "an alarm listens for these words");
+        assert!(log.signals().contains(&Signal::CustomerNotNotified));
     }
 }
 
-/// A kitchen whose notifier is down, and has been called so often that its circuit is open.
+/// A kitchen whose notifier is down and has failed so often that its circuit is open. Returns the
+/// world and the orders.
 async fn broken(log: &crate::log::Log) -> (World, Vec<String>) {
     let world = kitchen().await;
     world.partner("solapi").be(Mode::Down);
@@ -149,21 +178,21 @@ async fn broken(log: &crate::log::Log) -> (World, Vec<String>) {
 }
 
 #[tokio::test]
-async fn while_the_circuit_is_open_text_messages_are_shed_and_alimtalk_follows_when_it_closes() {
+async fn while_the_circuit_is_open_sms_are_shed_and_alimtalk_waits_until_it_closes() {
     let log = crate::log::Log::default();
     let _listening = log.listen();
     let (world, mut ids) = broken(&log).await;
     let calls = messages(&world).len();
     let meanwhile = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    assert_eq!(messages(&world).len(), calls, "nobody calls it");
+    assert_eq!(messages(&world).len(), calls, "an open circuit permits no call");
     assert_eq!(told(&world, &meanwhile).await, [told_once("PAID", "SMS", "SHED")]);
     prefers(&world, false, true).await;
     let by_sms = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
     let waiting = world.messages("NotifyCustomerQueue").len();
-    assert_eq!(waiting, 7, "the Alimtalk waits, and the text message does not");
+    assert_eq!(waiting, 7, "Alimtalk waits, SMS do not");
     prefers(&world, true, true).await;
     world.partner("solapi").be(Mode::Ok);
     world.partner("solapi").forget();
@@ -175,14 +204,19 @@ async fn while_the_circuit_is_open_text_messages_are_shed_and_alimtalk_follows_w
         assert!(told(&world, id).await.contains(&told_once("PAID", "KAKAO", "SENT")));
     }
     let late: Vec<Value> = messages(&world);
-    let of_meanwhile = late.iter().find(|message| message["text"].as_str().unwrap().contains(&meanwhile)).unwrap();
-    assert_eq!(of_meanwhile["kakaoOptions"]["disableSms"], json!(true), "what was shed is shed");
+    let of_meanwhile =
+        late.iter().find(|message| message["text"].as_str().unwrap().contains(&meanwhile)).unwrap();
+    assert_eq!(
+        of_meanwhile["kakaoOptions"]["disableSms"],
+        json!(true),
+        "a shed SMS is not sent later"
+    );
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
     assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
 }
 
 #[tokio::test]
-async fn orders_do_not_notice_that_nobody_can_be_told() {
+async fn orders_are_not_affected_while_the_notifier_is_down() {
     let world = kitchen().await;
     let mut wanted = nearby(&[("gimbap", 1)]);
     wanted["items"][0]["expectedPrice"] = json!(4_000);
@@ -200,5 +234,5 @@ async fn orders_do_not_notice_that_nobody_can_be_told() {
             assert_eq!(shown(&world, &id).await["status"], json!("ACCEPTED"));
         }
     }
-    assert_eq!(calls, [1; 16], "one call, whether or not anybody can be told");
+    assert_eq!(calls, [1; 16], "one call, whether or not the notifier is available");
 }

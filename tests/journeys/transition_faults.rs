@@ -1,5 +1,5 @@
-//! Every AWS call on the way of an order that is refused or moved on fails in every way: money and stock are right, and a
-//! repeat under the key does it once.
+//! Fault injection for transitions: every AWS call fails in every way. Money and stock stay
+//! correct, and a request repeated under its key takes effect once.
 
 use crate::{
     assert_books_are_clean, balance,
@@ -15,23 +15,32 @@ use serde_json::json;
 
 const KINDS: [Kind; 4] = [Kind::Before, Kind::After, Kind::Internal, Kind::Conflict(0)];
 
-/// A fault on the n-th call, once, and on each from the n-th on until the function gives up.
+/// Two sets of rules: a fault on the n-th call alone, and one on the n-th call and the three after
+/// it, so that the function gives up.
 fn rules(nth: u64, kind: Kind) -> [Vec<Rule>; 2] {
-    let one = Rule { service: Some("dynamodb".into()), operation: None, kind, every: nth, count: Some(1) };
+    let one = Rule {
+        service: Some("dynamodb".into()),
+        operation: None,
+        kind,
+        every: nth,
+        count: Some(1),
+    };
     let all = (0..4).map(|again| Rule { every: nth + again, ..one.clone() }).collect();
     [vec![one], all]
 }
 
-async fn ask(world: &World, id: &str, name: &str) -> Reply {
+async fn request(world: &World, id: &str, name: &str) -> Reply {
     let client = if name == "pick-up" { rider(world) } else { chef(world) };
     client.post_once(&format!("/orders/{id}/{name}"), &json!({}), "k").await
 }
 
 #[tokio::test]
-async fn a_step_is_done_once_and_wholly_whatever_fails_how() {
-    for (name, from, reached) in
-        [("reject", "PAID", "REJECTED"), ("accept", "PAID", "ACCEPTED"), ("pick-up", "COOKED", "PICKED_UP")]
-    {
+async fn a_transition_happens_once_and_completely_despite_any_fault_in_any_call() {
+    for (name, from, reached) in [
+        ("reject", "PAID", "REJECTED"),
+        ("accept", "PAID", "ACCEPTED"),
+        ("pick-up", "COOKED", "PICKED_UP"),
+    ] {
         for nth in 1..=3 {
             for kind in KINDS {
                 for rule in rules(nth, kind) {
@@ -39,20 +48,33 @@ async fn a_step_is_done_once_and_wholly_whatever_fails_how() {
                     let id = ordered(&world, &[("gimbap", 2), ("soup", 1)]).await;
                     walk(&world, &id, from).await;
                     let version = shown(&world, &id).await["version"].as_u64().unwrap();
-                    let told = format!("{name} {rule:?}");
+                    let context = format!("{name} {rule:?}");
                     world.inject(rule);
-                    let first = ask(&world, &id, name).await;
+                    let first = request(&world, &id, name).await;
                     world.inject([]);
-                    assert!(first.status == 200 || first.status == 503, "{told}: {first:?}");
-                    let again = ask(&world, &id, name).await;
-                    assert_eq!(again.status, 200, "{told}: {again:?}");
+                    assert!(first.status == 200 || first.status == 503, "{context}: {first:?}");
+                    let again = request(&world, &id, name).await;
+                    assert_eq!(again.status, 200, "{context}: {again:?}");
                     if first.status == 200 {
-                        assert_eq!((again.is_replayed(), &again.body), (true, &first.body), "{told}");
+                        assert_eq!(
+                            (again.is_replayed(), &again.body),
+                            (true, &first.body),
+                            "{context}"
+                        );
                     }
                     let order = shown(&world, &id).await;
-                    assert_eq!((&order["status"], &order["version"]), (&json!(reached), &json!(version + 1)), "{told}");
-                    let (points, gimbap) = if name == "reject" { (100_000, 100) } else { (83_000, 98) };
-                    assert_eq!((balance(&world, "c1").await, left(&world, "gimbap").await), (points, gimbap), "{told}");
+                    assert_eq!(
+                        (&order["status"], &order["version"]),
+                        (&json!(reached), &json!(version + 1)),
+                        "{context}"
+                    );
+                    let (points, gimbap) =
+                        if name == "reject" { (100_000, 100) } else { (83_000, 98) };
+                    assert_eq!(
+                        (balance(&world, "c1").await, left(&world, "gimbap").await),
+                        (points, gimbap),
+                        "{context}"
+                    );
                     assert_books_are_clean(&world).await;
                 }
             }
@@ -61,7 +83,7 @@ async fn a_step_is_done_once_and_wholly_whatever_fails_how() {
 }
 
 #[tokio::test]
-async fn read_models_follow_whatever_fails_how() {
+async fn read_models_catch_up_despite_any_fault_in_any_call() {
     for nth in 1..=8 {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle] {
             let world = kitchen().await;
@@ -80,14 +102,14 @@ async fn read_models_follow_whatever_fails_how() {
                 world.settle().await;
                 world.advance(std::time::Duration::from_mins(6));
             }
-            let told = format!("{kind:?} every {nth}");
+            let context = format!("{kind:?} every {nth}");
             let view = world.customer("c1").get(&format!("/order-views/{id}")).await.json();
-            assert_eq!(view["status"], json!("COMPLETED"), "{told}: {view:#}");
+            assert_eq!(view["status"], json!("COMPLETED"), "{context}: {view:#}");
             let found = rider(&world).get("/deliveries?lat=37.5551&lng=126.9245").await.json();
-            assert_eq!(found["deliveries"].as_array().unwrap().len(), 1, "{told}");
-            assert_eq!(found["deliveries"][0]["orderId"], json!(waiting), "{told}");
+            assert_eq!(found["deliveries"].as_array().unwrap().len(), 1, "{context}");
+            assert_eq!(found["deliveries"][0]["orderId"], json!(waiting), "{context}");
             let customer = world.customer("c1").get("/customers/c1").await.json();
-            assert_eq!(customer["completedOrders"], json!(1), "{told}");
+            assert_eq!(customer["completedOrders"], json!(1), "{context}");
             world.advance(std::time::Duration::from_hours(2));
             assert_books_are_clean(&world).await;
         }

@@ -1,4 +1,4 @@
-//! Whom we send messages: to numbers that are somebody's, and not too many.
+//! Phone verification: messages go to verified numbers only, within a daily limit.
 
 use crate::{
     kitchen::{chef, kitchen, ordered},
@@ -12,13 +12,17 @@ use std::time::Duration;
 const PATH: &str = "/customers/c1/phone-verification";
 
 async fn set_phone(world: &World, phone: &str) -> Value {
-    world.customer("c1").put("/customers/c1", &json!({ "name": "민지", "phone": phone })).await.json()
+    world
+        .customer("c1")
+        .put("/customers/c1", &json!({ "name": "민지", "phone": phone }))
+        .await
+        .json()
 }
 
-/// The codes that were sent, the oldest first.
+/// The codes that were sent, oldest first.
 fn codes(world: &World) -> Vec<String> {
     let texts = messages(world).into_iter().map(|message| text(&message, "text"));
-    let code = |text: String| text.split_once("인증번호 ").map(|(_, rest)| rest[..6].to_owned());
+    let code = |text: String| text.split_once("인증번호 ").map(|(_, tail)| tail[..6].to_owned());
     texts.filter_map(code).collect()
 }
 
@@ -27,22 +31,34 @@ async fn try_code(world: &World, code: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_number_that_a_customer_set_hears_nothing_but_a_code_until_it_is_verified() {
+async fn a_number_that_is_not_verified_receives_nothing_but_a_code() {
     let world = kitchen().await;
     assert_eq!(set_phone(&world, "010-5555-6666").await["phoneVerified"], json!(false));
     let id = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!((told(&world, &id).await, messages(&world).len()), (vec![], 0));
-    let asked = world.customer("c1").post(PATH, &json!({})).await;
-    assert_eq!((asked.status, &asked.json()["phoneVerified"]), (202, &json!(false)), "{asked:?}");
-    assert!(!asked.body.contains(&codes(&world)[0]), "the code is for the phone alone");
+    let requested = world.customer("c1").post(PATH, &json!({})).await;
+    assert_eq!(
+        (requested.status, &requested.json()["phoneVerified"]),
+        (202, &json!(false)),
+        "{requested:?}"
+    );
+    assert!(!requested.body.contains(&codes(&world)[0]), "the response does not contain the code");
     let verified = world.customer("c1").post(PATH, &json!({ "code": codes(&world)[0] })).await;
     assert_eq!((verified.status, &verified.json()["phoneVerified"]), (200, &json!(true)));
-    assert_eq!(set_phone(&world, "+82 10 5555 6666").await["phoneVerified"], json!(true), "the same number");
+    assert_eq!(
+        set_phone(&world, "+82 10 5555 6666").await["phoneVerified"],
+        json!(true),
+        "the same number"
+    );
     let id = ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(told(&world, &id).await.len(), 1);
-    assert_eq!(set_phone(&world, "010-7777-8888").await["phoneVerified"], json!(false), "another one");
+    assert_eq!(
+        set_phone(&world, "010-7777-8888").await["phoneVerified"],
+        json!(false),
+        "another number"
+    );
     let name = world.customer("c1").put("/customers/c1", &json!({ "name": "민지" })).await;
     assert_eq!((name.status, name.json().get("phone")), (200, None));
     assert_eq!(world.customer("c1").post(PATH, &json!({})).await.problem(), "no-phone");
@@ -50,7 +66,7 @@ async fn a_number_that_a_customer_set_hears_nothing_but_a_code_until_it_is_verif
 }
 
 #[tokio::test]
-async fn a_code_is_good_for_five_minutes_and_five_tries_and_there_are_five_a_day() {
+async fn a_code_is_valid_for_five_minutes_and_five_attempts_and_a_number_gets_five_a_day() {
     let world = kitchen().await;
     set_phone(&world, "010-5555-6666").await;
     world.customer("c1").post(PATH, &json!({})).await;
@@ -59,19 +75,19 @@ async fn a_code_is_good_for_five_minutes_and_five_tries_and_there_are_five_a_day
     for _ in 0..5 {
         assert_eq!(try_code(&world, wrong).await, "wrong-code");
     }
-    assert_eq!(try_code(&world, &code).await, "wrong-code", "it was tried too often");
+    assert_eq!(try_code(&world, &code).await, "wrong-code", "the attempts are exhausted");
     world.customer("c1").post(PATH, &json!({})).await;
     let second = codes(&world)[1].clone();
     if second != code {
-        assert_eq!(try_code(&world, &code).await, "wrong-code", "the last one counts");
+        assert_eq!(try_code(&world, &code).await, "wrong-code", "only the latest code is valid");
     }
     world.advance(Duration::from_mins(6));
-    assert_eq!(try_code(&world, &second).await, "wrong-code", "it is too late");
+    assert_eq!(try_code(&world, &second).await, "wrong-code", "the code has expired");
     for _ in 0..3 {
         assert_eq!(world.customer("c1").post(PATH, &json!({})).await.status, 202);
     }
     assert_eq!(world.customer("c1").post(PATH, &json!({})).await.problem(), "too-many-codes");
-    // Whoever asks for the same number: it is the number that is called.
+    // The limit belongs to the number, whichever customer requests the code.
     let other = json!({ "name": "x", "phone": "01055556666" });
     world.customer("c2").put("/customers/c2", &other).await;
     let refused = world.customer("c2").post("/customers/c2/phone-verification", &json!({})).await;
@@ -80,11 +96,14 @@ async fn a_code_is_good_for_five_minutes_and_five_tries_and_there_are_five_a_day
     assert_eq!(world.customer("c1").post(PATH, &json!({})).await.status, 202);
     assert_eq!(try_code(&world, &codes(&world)[5]).await, "");
     let rows = world.dynamodb("Scan", json!({ "TableName": "CustomersTable" })).await.to_string();
-    assert!(codes(&world).iter().all(|code| !rows.contains(&format!("\"{code}\""))), "no row has a code");
+    assert!(
+        codes(&world).iter().all(|code| !rows.contains(&format!("\"{code}\""))),
+        "no row holds a code in plain text"
+    );
 }
 
 #[tokio::test]
-async fn a_number_gets_thirty_messages_a_day() {
+async fn a_number_gets_at_most_thirty_messages_a_day() {
     let world = kitchen().await;
     world.charge("c1", 100_000).await;
     for _ in 0..40 {
@@ -96,19 +115,24 @@ async fn a_number_gets_thirty_messages_a_day() {
     ordered(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(messages(&world).len(), 31);
-    assert_eq!(world.messages("NotifyCustomerQueue").len(), 0, "nothing waits");
+    assert_eq!(world.messages("NotifyCustomerQueue").len(), 0, "no message waits");
 }
 
 #[tokio::test]
-async fn a_reason_goes_out_without_links_and_control_characters() {
+async fn links_and_control_characters_are_removed_from_a_rejection_reason() {
     let world = kitchen().await;
     let id = ordered(&world, &[("gimbap", 1)]).await;
-    let reason = "재료 소진\n환불은 https://evil.example/refund 또는 evil.example/x 로 +060-700-1234";
+    let reason =
+        "재료 소진\n환불은 https://evil.example/refund 또는 evil.example/x 로 +060-700-1234";
     let path = format!("/orders/{id}/reject");
     assert_eq!(chef(&world).post(&path, &json!({ "reason": reason })).await.status, 200);
     pass(&world, Duration::from_secs(1)).await;
-    let rejected =
-        messages(&world).into_iter().find(|one| one["kakaoOptions"]["templateId"] == json!("order-rejected"));
+    let rejected = messages(&world)
+        .into_iter()
+        .find(|one| one["kakaoOptions"]["templateId"] == json!("order-rejected"));
     let sent = rejected.unwrap().to_string();
-    assert!(sent.contains("재료 소진") && !sent.contains("evil.example") && !sent.contains("\\n환불"), "{sent}");
+    assert!(
+        sent.contains("재료 소진") && !sent.contains("evil.example") && !sent.contains("\\n환불"),
+        "{sent}"
+    );
 }

@@ -1,4 +1,5 @@
-//! A receiver of events that is in trouble: its circuit opens alone, its backlog waits as rows, and nothing is lost.
+//! Circuit breakers of webhook endpoints: the circuit of a failing endpoint opens alone, its
+//! backlog waits as rows, and nothing is lost.
 
 use crate::{
     pass, shop, text,
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test]
-async fn one_receiver_in_trouble_delays_no_other_and_its_circuit_opens_alone() {
+async fn a_failing_endpoint_delays_no_other_one_and_only_its_circuit_opens() {
     for mode in [Mode::Down, Mode::Slow, Mode::Error] {
         let log = crate::log::Log::default();
         let _listening = log.listen();
@@ -23,17 +24,22 @@ async fn one_receiver_in_trouble_delays_no_other_and_its_circuit_opens_alone() {
             world.settle().await;
             let all = received(&world);
             assert_eq!(all.len(), placed, "{mode:?}");
-            let told: Value = serde_json::from_str(&all[placed - 1].body).unwrap();
-            let (at, event): (Timestamp, Timestamp) = (all[placed - 1].at, text(&told, "time").parse().unwrap());
-            // Here a slow call moves the one clock that everybody has; so it shows until the circuit is open.
+            let event: Value = serde_json::from_str(&all[placed - 1].body).unwrap();
+            let (received_at, event_at): (Timestamp, Timestamp) =
+                (all[placed - 1].at, text(&event, "time").parse().unwrap());
+            // A slow call advances the clock that all share, so the delay shows until the circuit
+            // is open.
             let has_slow_calls = mode == Mode::Slow && placed <= 6;
-            assert!(has_slow_calls || event.until(at) < Duration::from_secs(1), "{mode:?}: at once, whatever TMS does");
+            assert!(
+                has_slow_calls || event_at.until(received_at) < Duration::from_secs(1),
+                "{mode:?}: delivered at once, whatever TMS does"
+            );
         }
         assert!(
             log.lines().contains(r#""circuit":"webhook-tms""#)
                 && !log.lines().contains(r#""circuit":"webhook-warehouse""#)
         );
-        assert!(world.partner("tms").requests().len() < 12, "it is left alone");
+        assert!(world.partner("tms").requests().len() < 12, "an open circuit stops the calls");
         world.partner("tms").be(Mode::Ok);
         world.partner("tms").forget();
         for _ in 0..12 {
@@ -51,7 +57,7 @@ async fn one_receiver_in_trouble_delays_no_other_and_its_circuit_opens_alone() {
 }
 
 #[tokio::test]
-async fn what_was_on_its_way_when_a_circuit_opened_waits_no_longer_than_the_circuit() {
+async fn deliveries_in_progress_when_a_circuit_opens_wait_no_longer_than_the_circuit() {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 300 })).await;
     world.charge("c1", 1_000_000).await;
@@ -62,7 +68,8 @@ async fn what_was_on_its_way_when_a_circuit_opened_waits_no_longer_than_the_circ
         place(&world).await;
     }
     world.settle().await;
-    // It is well for one probe, so its circuit closes; when all the others come, it is down again.
+    // The endpoint accepts one probe, so its circuit closes. When the other deliveries follow, it
+    // is down again.
     receiver.be(Mode::Ok);
     while !receiver.requests().iter().any(|request| request.status == 200) {
         pass(&world, Duration::from_mins(1)).await;
@@ -74,11 +81,11 @@ async fn what_was_on_its_way_when_a_circuit_opened_waits_no_longer_than_the_circ
         pass(&world, Duration::from_mins(1)).await;
     }
     let arrived = receiver.requests().iter().filter(|request| request.status == 200).count();
-    assert!(arrived >= 90, "those that were not tried: {arrived}");
+    assert!(arrived >= 90, "the deliveries that were not attempted arrive: {arrived}");
 }
 
 #[tokio::test]
-async fn a_backlog_behind_an_open_circuit_makes_as_many_calls_as_are_sent() {
+async fn a_backlog_behind_an_open_circuit_sends_few_messages_for_each_attempt() {
     let world = shop().await;
     world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 300 })).await;
     world.charge("c1", 1_000_000).await;
@@ -88,7 +95,7 @@ async fn a_backlog_behind_an_open_circuit_makes_as_many_calls_as_are_sent() {
         place(&world).await;
     }
     world.settle().await;
-    // Its circuit is open by now: what comes waits as rows.
+    // The circuit is open by now, so new deliveries wait as rows.
     for _ in 0..190 {
         place(&world).await;
     }
@@ -98,17 +105,22 @@ async fn a_backlog_behind_an_open_circuit_makes_as_many_calls_as_are_sent() {
     for _ in 0..30 {
         pass(&world, Duration::from_mins(1)).await;
         let calls = world.take_calls();
-        let sent = |call: &&local::aws::Call| call.service == "sqs" && call.operation.starts_with("SendMessage");
+        let sent = |call: &&local::aws::Call| {
+            call.service == "sqs" && call.operation.starts_with("SendMessage")
+        };
         messages += calls
             .iter()
             .filter(sent)
-            .filter(|call| call.function.ends_with("deliveries") || call.function == "deliver-webhook")
+            .filter(|call| {
+                call.function.ends_with("deliveries") || call.function == "deliver-webhook"
+            })
             .count();
     }
     let tried = received(&world).len() - before;
-    assert!(tried <= 40, "its circuit lets one through at a time: {tried}");
-    assert!(messages <= 2 * tried + 10, "{messages} messages for {tried} calls");
-    // Once it is well again everything arrives, ten to a message of the queue.
+    assert!(tried <= 40, "the circuit permits one attempt at a time: {tried}");
+    assert!(messages <= 2 * tried + 10, "{messages} messages for {tried} attempts");
+    // Once the endpoint has recovered, everything arrives. One call of the queue sends ten
+    // messages.
     world.partner("webhook-receiver").be(Mode::Ok);
     world.take_calls();
     let mut messages = 0;

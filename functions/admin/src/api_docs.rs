@@ -1,22 +1,25 @@
-//! `GET /openapi.json` and `GET /docs`: the API's document, and a page to read it and try it on.
+//! `GET /openapi.json` and `GET /docs`: the OpenAPI document of the API, and a page to read it and
+//! to try requests.
 
 use crate::contract;
 use domain::Failure;
 use edge::{Access, Function, Method, Request, Response, Route};
 use std::sync::LazyLock;
 
-/// The route of the document.
-pub const DOCUMENT: Route = Route::new(Method::Get, "/openapi.json", Access::Public, "This document");
+/// `GET /openapi.json`.
+pub const DOCUMENT: Route =
+    Route::new(Method::Get, "/openapi.json", Access::Public, "Returns this document");
 
-/// The route of the page.
-pub const PAGE: Route = Route::new(Method::Get, "/docs", Access::Public, "This document as an interactive page");
+/// `GET /docs`.
+pub const PAGE: Route =
+    Route::new(Method::Get, "/docs", Access::Public, "Shows this document as an interactive page");
 
-/// The function.
+/// The `api-docs` handler.
 pub fn function() -> Function {
     Function::http("api-docs", &[DOCUMENT, PAGE], handle)
 }
 
-/// The document, written once for each process.
+/// The document, built once per process.
 static TEXT: LazyLock<String> = LazyLock::new(|| contract::document().to_string());
 
 async fn handle((): (), request: Request) -> Result<Response, Failure> {

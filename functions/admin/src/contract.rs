@@ -1,4 +1,4 @@
-//! The API as an OpenAPI 3.1 document, from the routes' own declarations and types.
+//! Builds the OpenAPI 3.1 document of the API from the declarations and types of the routes.
 
 use crate::ROUTES;
 use domain::{RefusalKind, Role};
@@ -7,14 +7,19 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What any route may answer.
-const COMMON: [RefusalKind; 4] =
-    [RefusalKind::MalformedRequest, RefusalKind::BodyTooLarge, RefusalKind::InternalError, RefusalKind::Busy];
+/// The problems that every route may return.
+const COMMON: [RefusalKind; 4] = [
+    RefusalKind::MalformedRequest,
+    RefusalKind::BodyTooLarge,
+    RefusalKind::InternalError,
+    RefusalKind::Busy,
+];
 
-/// The document.
+/// The OpenAPI document.
 pub(crate) fn document() -> Value {
-    let mut schemas =
-        SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into()).into_generator();
+    let mut schemas = SchemaSettings::draft2020_12()
+        .with(|s| s.definitions_path = "/components/schemas".into())
+        .into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
@@ -28,7 +33,7 @@ pub(crate) fn document() -> Value {
             "title": "jumun",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "An order platform: points, products, orders and payment, top sellers. \
-                Errors are RFC 9457 problems; every POST that moves money or stock honours Idempotency-Key.",
+                Errors are RFC 9457 problems. Every POST that moves money or stock supports Idempotency-Key.",
         },
         "paths": paths,
         "components": {
@@ -67,7 +72,8 @@ fn operation_id(route: &Route) -> String {
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
-    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path =
         in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let in_query = route.query.iter().map(|(name, meaning)| {
@@ -76,7 +82,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     });
     let key = json!({
         "name": "Idempotency-Key", "in": "header", "schema": { "type": "string", "maxLength": 255 },
-        "description": "The caller's name for this intention: a repeat with the same key has the first answer and no second effect.",
+        "description": "The caller's key. A repeat with the same key gets the first response and has no second effect.",
     });
     in_path.chain(in_query).chain(route.is_idempotent_by_key.then_some(key)).collect()
 }
@@ -91,7 +97,8 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         responses.insert(status.to_string(), response);
     }
     for (status, problems) in problems(route) {
-        let meanings = problems.iter().map(|kind| format!("`{}`: {}", kind.slug(), kind.documentation()));
+        let meanings =
+            problems.iter().map(|kind| format!("`{}`: {}", kind.slug(), kind.documentation()));
         let meaning = meanings.collect::<Vec<_>>().join(" ");
         let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
         responses.insert(status.to_string(), json!({ "description": meaning, "content": content }));
@@ -99,7 +106,7 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     responses.into()
 }
 
-/// Every problem that a route can answer, by status.
+/// Every problem that a route may return, by status.
 pub fn problems(route: &Route) -> BTreeMap<u16, Vec<RefusalKind>> {
     let mut all = COMMON.to_vec();
     if route.access != Access::Public {
@@ -122,14 +129,14 @@ pub fn problems(route: &Route) -> BTreeMap<u16, Vec<RefusalKind>> {
 fn problem_schema() -> Value {
     json!({
         "type": "object",
-        "description": "An RFC 9457 problem; further members tell more, such as `productId` or `available`.",
+        "description": "An RFC 9457 problem. More members depend on its type, such as `productId` or `available`.",
         "required": ["type", "title", "status", "detail", "instance"],
         "properties": {
             "type": { "type": "string", "examples": ["/problems/out-of-stock"] },
             "title": { "type": "string" },
             "status": { "type": "integer" },
             "detail": { "type": "string" },
-            "instance": { "type": "string", "description": "The request's id, as in x-request-id." },
+            "instance": { "type": "string", "description": "The request id, as in the `x-request-id` header." },
         },
         "additionalProperties": true,
     })

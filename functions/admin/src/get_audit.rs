@@ -1,4 +1,4 @@
-//! `GET /api/v1/admin/audit` tells what the last audit of the books found (장부 감사).
+//! `GET /api/v1/admin/audit` returns the report of the last audit of the books (장부 감사).
 
 use domain::{Failure, Refusal, RefusalKind, Role, Timestamp};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -9,32 +9,32 @@ use store::{
     audits::{Law, Violation},
 };
 
-/// The route.
+/// `GET /api/v1/admin/audit`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/audit",
     Access::Roles(&[Role::Operator]),
-    "Tells what the last audit of the books found (장부 감사)",
+    "Returns the report of the last audit of the books (장부 감사)",
 )
 .response::<AuditReport>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `get-audit` handler.
 pub fn function() -> Function {
     Function::http("get-audit", &[ROUTE], handle)
 }
 
-/// The last audit.
+/// The report of the last audit.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditReport {
-    /// When it was made.
+    /// When the audit ran.
     audited_at: Timestamp,
-    /// Whether nothing broke a law.
+    /// Whether there are no violations.
     clean: bool,
-    /// Each law, with how many things it was held against.
+    /// Each law, with the number of items that were checked against it.
     laws: Vec<Law>,
-    /// What broke a law; the first few hundred where there are more.
+    /// The violations, limited to the first few hundred.
     violations: Vec<Violation>,
 }
 

@@ -1,6 +1,7 @@
-//! Admin: the audit of the books, the API's document, and the answer to unknown paths.
+//! Admin: the audit of the books, the API document, and the response to unknown paths.
 //!
-//! The one context that depends on others, and on their routes alone: it must never call their handlers.
+//! This is the only context that depends on others, and only on their routes: it must never call
+//! their handlers.
 
 pub mod api_docs;
 pub mod audit_books;

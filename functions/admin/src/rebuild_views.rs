@@ -1,15 +1,17 @@
-//! `rebuild-views` puts right what events have built of orders: views, boards and deliveries that are missing, behind, or
-//! otherwise not what the orders themselves say; and rows of campaigns that are missing or behind, with their sums. It is run by hand,
-//! when an audit finds such a one, or their shape has changed, or they are new.
+//! `rebuild-views` rebuilds the projections of orders from the orders themselves: views, boards and
+//! deliveries that are missing, outdated or otherwise different; and rows of campaigns that are
+//! missing or outdated, with their sums. It is run by hand when an audit finds such an error, when
+//! the shape of a projection has changed, or when a projection is new.
 //!
-//! Orders are read as they stand while the shop is open: what an event has brought further meanwhile stays.
+//! Orders are read while the shop is open. A projection that an event has updated further in the
+//! meantime is not overwritten.
 
 use domain::{Fault, OrderId, StoreId, Timestamp, order::Status};
 use edge::{Function, Tick};
 use events::Order;
 use store::{ProjectionSource, Store, audits::OrderRow, boards::is_on_board};
 
-/// The function.
+/// The `rebuild-views` handler.
 pub fn function() -> Function {
     Function::schedule("rebuild-views", handle)
 }
@@ -28,7 +30,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
         }
         place = next;
         if place.is_none() {
-            tracing::info!(seen, rebuilt, "what events have built is what the orders say");
+            tracing::info!(seen, rebuilt, "the projections match the orders");
             return Ok(());
         }
     }
@@ -42,25 +44,33 @@ fn order(row: OrderRow) -> Option<Order> {
     }
 }
 
-/// Puts right what was built of some orders; tells how many things were not.
+/// Rebuilds the projections of some orders. Returns how many were wrong.
 async fn rebuild(store: &Store, orders: &[Order], now: Timestamp) -> Result<usize, Fault> {
     let mut rebuilt = 0;
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id.clone()).collect();
     for (order, viewed) in orders.iter().zip(store.order_views().stored(&ids).await?) {
         if viewed.as_ref() != Some(order) {
-            rebuilt += usize::from(store.order_views().project(order, ProjectionSource::Rebuild).await?);
+            rebuilt +=
+                usize::from(store.order_views().project(order, ProjectionSource::Rebuild).await?);
         }
     }
     let of_stores: Vec<(&StoreId, &Order)> =
         orders.iter().filter_map(|order| Some((order.store_id.as_ref()?, order))).collect();
-    let on_boards: Vec<_> = of_stores.iter().copied().filter(|(_, order)| is_on_board(order, now)).collect();
-    for ((store_id, order), boarded) in on_boards.iter().zip(store.boards().stored(&on_boards).await?) {
+    let on_boards: Vec<_> =
+        of_stores.iter().copied().filter(|(_, order)| is_on_board(order, now)).collect();
+    for ((store_id, order), boarded) in
+        on_boards.iter().zip(store.boards().stored(&on_boards).await?)
+    {
         if boarded.as_ref() != Some(*order) {
-            rebuilt += usize::from(store.boards().project(store_id, order, ProjectionSource::Rebuild).await?);
+            rebuilt += usize::from(
+                store.boards().project(store_id, order, ProjectionSource::Rebuild).await?,
+            );
         }
     }
     let ids: Vec<OrderId> = of_stores.iter().map(|(_, order)| order.order_id.clone()).collect();
-    for ((_, order), is_waiting) in of_stores.iter().zip(store.deliveries().are_waiting(&ids).await?) {
+    for ((_, order), is_waiting) in
+        of_stores.iter().zip(store.deliveries().are_waiting(&ids).await?)
+    {
         if is_waiting != (order.status == Status::Cooked) {
             store.deliveries().project(order, ProjectionSource::Rebuild, now).await?;
             rebuilt += 1;

@@ -1,38 +1,44 @@
-//! `GET /` says what answers here and where its documents are; `GET /health` says that it answers.
+//! `GET /` names the service and the paths of its documents; `GET /health` reports that the API is
+//! up.
 
 use domain::Failure;
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What answers here.
-pub const ROOT: Route =
-    Route::new(Method::Get, "/", Access::Public, "Says what answers here, and where its documents are")
-        .response::<Service>();
+/// `GET /`.
+pub const ROOT: Route = Route::new(
+    Method::Get,
+    "/",
+    Access::Public,
+    "Names the service and the paths of its documents",
+)
+.response::<Service>();
 
-/// That it answers.
+/// `GET /health`.
 pub const HEALTH: Route =
-    Route::new(Method::Get, "/health", Access::Public, "Says that the API answers").response::<Health>();
+    Route::new(Method::Get, "/health", Access::Public, "Reports that the API is up")
+        .response::<Health>();
 
-/// The function.
+/// The `service-info` handler.
 pub fn function() -> Function {
     Function::http("service-info", &[ROOT, HEALTH], handle)
 }
 
-/// What answers here.
+/// The service and its documents.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Service {
-    /// Its name.
+    /// The service's name.
     name: &'static str,
-    /// Its version.
+    /// The service's version.
     version: &'static str,
-    /// The path of the API's page.
+    /// The path of the interactive API page.
     docs: &'static str,
-    /// The path of the API's document.
+    /// The path of the OpenAPI document.
     openapi: &'static str,
 }
 
-/// That it answers.
+/// The health of the API.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Health {
     /// Always `ok`.

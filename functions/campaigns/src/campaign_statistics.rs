@@ -1,9 +1,9 @@
-//! `GET /campaigns/{campaignId}/statistics` tells what the orders of a campaign amount to, all together and by the day (캠페인
-//! 통계).
+//! `GET /campaigns/{campaignId}/statistics` shows the totals of a campaign's orders, overall and by
+//! day (캠페인 통계).
 //!
-//! An order belongs to the day (KST) on which it was placed, and counts once it is paid. One that is called off afterwards
-//! restates its day: it is still among the orders and their gross revenue, but among the cancelled too, and no longer part of
-//! the discount and the net revenue.
+//! An order belongs to the day (KST) on which it was placed, and counts once it is paid. If it is
+//! cancelled later, the totals of its day change: the order still counts as an order and in the
+//! gross revenue, but also as cancelled, and no longer in the discount and the net revenue.
 
 use domain::{
     CampaignId, Failure, Refusal, Role,
@@ -18,67 +18,68 @@ use store::{
     campaigns::{DayTotals, customers_within},
 };
 
-/// The route.
+/// `GET /campaigns/{campaignId}/statistics`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/campaigns/{campaignId}/statistics",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Tells what the orders of a campaign amount to, by the day in Korea (캠페인 통계)",
+    "Shows the totals of a campaign's orders, overall and by day in Korea (캠페인 통계)",
 )
 .query(&[
-    ("from", "the first day, such as 2026-01-05; the campaign's first, if left out"),
-    ("to", "the last day; the campaign's last, if left out"),
+    ("from", "first day, such as 2026-01-05 (default: the campaign's first day)"),
+    ("to", "last day (default: the campaign's last day)"),
 ])
 .response::<CampaignStatistics>();
 
-/// The function.
+/// The `campaign-statistics` handler.
 pub fn function() -> Function {
     Function::http("campaign-statistics", &[ROUTE], handle)
 }
 
-/// What the orders of a campaign amount to.
+/// The totals of a campaign's orders.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignStatistics {
-    /// Which campaign.
+    /// The campaign's id.
     campaign_id: CampaignId,
-    /// All days together.
+    /// The totals of all days.
     #[serde(flatten)]
     total: Sums,
-    /// The days on which orders were placed, the first first.
+    /// The days on which orders were placed, oldest first.
     by_day: Vec<DayStatistics>,
 }
 
-/// What the orders of a day amount to.
+/// The totals of one day.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DayStatistics {
     /// The day in Korea: `2026-01-05`.
     day: String,
-    /// Its sums.
+    /// The totals of the day.
     #[serde(flatten)]
     sums: Sums,
 }
 
-/// Sums over orders, in won.
+/// Totals of orders; amounts are in won.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sums {
-    /// Orders that were paid, those called off afterwards among them.
+    /// Paid orders, including those that were cancelled later.
     orders: i64,
-    /// Those of them that were called off.
+    /// Orders that were cancelled after payment.
     cancelled: i64,
-    /// What all of them would have cost before discounts.
+    /// The amount of all orders before discounts.
     gross_revenue: i64,
-    /// What those that stand have paid.
+    /// The amount paid for the orders that are not cancelled.
     net_revenue: i64,
-    /// What was taken off those that stand.
+    /// The discounts on the orders that are not cancelled.
     discount: i64,
-    /// Different customers who ordered.
+    /// Distinct customers.
     customers: i64,
-    /// Those whose first order of all, through whatever campaign or none, was one of them.
+    /// Customers whose first order ever, through any campaign or none, is one of these orders.
     new_customers: i64,
-    /// What an order that stands has paid on average, rounded down; 0 if none stands.
+    /// The average amount paid for an order that is not cancelled, rounded down; 0 if there is
+    /// none.
     average_order_value: i64,
 }
 
@@ -108,7 +109,11 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     Ok(Response::ok(&statistics(campaign_id, from, &days)))
 }
 
-fn statistics(campaign_id: CampaignId, from: Option<Day>, days: &BTreeMap<Day, DayTotals>) -> CampaignStatistics {
+fn statistics(
+    campaign_id: CampaignId,
+    from: Option<Day>,
+    days: &BTreeMap<Day, DayTotals>,
+) -> CampaignStatistics {
     let mut figures = Figures::default();
     let mut new_customers = 0;
     for day in days.values() {

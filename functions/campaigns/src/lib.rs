@@ -1,6 +1,8 @@
-//! Campaigns: which orders each brought, and what that amounts to, for the marketing platform TasOn (캠페인).
+//! Campaigns: the orders that each campaign brought, and their totals, for the marketing platform
+//! TasOn (캠페인).
 //!
-//! This crate must never read the orders of a campaign to tell its statistics: day sums are kept beside them.
+//! This crate must never read the orders of a campaign to compute its statistics: daily totals are
+//! stored separately.
 
 pub mod campaign_statistics;
 pub mod list_campaign_orders;
@@ -10,5 +12,9 @@ use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![project_campaigns::function(), list_campaign_orders::function(), campaign_statistics::function()]
+    vec![
+        project_campaigns::function(),
+        list_campaign_orders::function(),
+        campaign_statistics::function(),
+    ]
 }

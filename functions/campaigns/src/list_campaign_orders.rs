@@ -1,27 +1,35 @@
-//! `GET /campaigns/{campaignId}/orders` lists the orders that a campaign brought, the newest first (캠페인 주문 목록).
+//! `GET /campaigns/{campaignId}/orders` lists the paid orders that a campaign brought, newest first
+//! (캠페인 주문 목록).
 
 use domain::{CampaignId, Failure, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use store::Store;
 
-/// The route.
+/// `GET /campaigns/{campaignId}/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/campaigns/{campaignId}/orders",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Lists the paid orders that a campaign brought, the newest first (캠페인 주문 목록)",
+    "Lists the paid orders that a campaign brought, newest first (캠페인 주문 목록)",
 )
-.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.query(&[
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
+])
 .response::<OrderList>();
 
-/// The function.
+/// The `list-campaign-orders` handler.
 pub fn function() -> Function {
     Function::http("list-campaign-orders", &[ROUTE], handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let campaign: CampaignId = request.path("campaignId")?;
-    let page = store.until(request.deadline).campaigns().orders(&campaign, &listing::page(request.page()?)).await?;
+    let page = store
+        .until(request.deadline)
+        .campaigns()
+        .orders(&campaign, &listing::page(request.page()?))
+        .await?;
     Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
 }

@@ -1,25 +1,27 @@
-//! `project-campaigns` attributes each paid order to the campaign that brought it, and keeps the campaign's day sums.
+//! `project-campaigns` attributes each paid order to the campaign that brought it, and updates the
+//! daily totals of the campaign.
 //!
-//! An order's latest version wins, whatever order its events come in and however often; the sums move in the same
-//! transaction, by what has changed. Orders without a campaign count too: they may be their customer's first.
+//! The latest version of an order wins, however often and in whichever order its events arrive. The
+//! same transaction updates the totals by the difference. Orders without a campaign are processed,
+//! too: they may be the first orders of their customers.
 
 use domain::Fault;
 use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::Store;
 
-/// The function.
+/// The `project-campaigns` handler.
 pub fn function() -> Function {
     Function::queue("project-campaigns", handle)
 }
 
-/// Why an event stays in the queue.
+/// Why an event remains in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAttributed {
-    /// It is not an order's event: it will end in the dead-letter queue.
-    #[error("it is not an order's event")]
+    /// The message is not an order event: it ends in the dead-letter queue.
+    #[error("the message is not an order event")]
     Unreadable(#[from] MalformedMessage),
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
 }

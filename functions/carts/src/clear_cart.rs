@@ -1,19 +1,19 @@
-//! `DELETE /carts/{customerId}` empties a cart, whether or not anything was in it.
+//! `DELETE /carts/{customerId}` empties a cart (장바구니 비우기). It also succeeds if the cart is empty.
 
 use domain::{CustomerId, Failure, ProductId, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `DELETE /carts/{customerId}`.
 pub const ROUTE: Route = Route::new(
     Method::Delete,
     "/carts/{customerId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
     "Empties a cart (장바구니 비우기)",
 )
-.successes(&[(204, "It is empty")]);
+.successes(&[(204, "The cart is empty")]);
 
-/// The function.
+/// The `clear-cart` handler.
 pub fn function() -> Function {
     Function::http("clear-cart", &[ROUTE], handle)
 }

@@ -4,16 +4,16 @@ use domain::{CustomerId, Failure, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `GET /carts/{customerId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/carts/{customerId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Shows a cart with prices and stock of this moment (장바구니)",
+    "Shows a cart with current prices and stock (장바구니)",
 )
 .response::<crate::Cart>();
 
-/// The function.
+/// The `get-cart` handler.
 pub fn function() -> Function {
     Function::http("get-cart", &[ROUTE], handle)
 }

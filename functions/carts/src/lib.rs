@@ -1,7 +1,7 @@
-//! Carts: what a customer has in mind, until it is ordered.
+//! Carts: the products that a customer intends to order.
 //!
-//! A cart promises nothing: this crate must never hold stock or a price for it. An order that is made of a cart is an order
-//! like any other, so placing it is the business of `orders`, which this context uses.
+//! A cart guarantees nothing: this crate must never reserve stock or fix a price for it. An order
+//! made from a cart is an ordinary order, so the crate `ordering` places it.
 
 pub mod clear_cart;
 pub mod get_cart;
@@ -26,36 +26,36 @@ pub fn functions() -> Vec<Function> {
     ]
 }
 
-/// A cart as it is shown, with prices and stock of this moment.
+/// A cart in a response, with current prices and stock.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cart {
-    /// Whose it is.
+    /// The customer's id.
     customer_id: CustomerId,
-    /// What is in it, by product id.
+    /// The items, by product id.
     items: Vec<CartItem>,
-    /// What it all costs now.
+    /// The current total in won.
     total_amount: i64,
 }
 
-/// One product of a cart.
+/// One product in a cart.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CartItem {
-    /// Which product.
+    /// The product's id.
     product_id: ProductId,
-    /// Its name.
+    /// The product's name.
     name: String,
-    /// How many units are wanted.
+    /// The number of units.
     #[schemars(with = "u32", range(min = 1, max = 9999))]
     quantity: Quantity,
-    /// The price of one unit.
+    /// The price of one unit in won.
     unit_price: Won,
-    /// Units left.
+    /// Units in stock.
     available: i64,
 }
 
-/// A cart with what its products are now; products that exist no more are left out.
+/// Adds the current data of its products to a cart. Products that no longer exist are left out.
 async fn shown(store: &Store, customer_id: CustomerId, cart: carts::Cart) -> Result<Cart, Fault> {
     let products: Vec<ProductId> = cart.lines.iter().map(|line| line.product_id.clone()).collect();
     let stocked = store.products().many_with_stock(&products).await?;
@@ -74,7 +74,8 @@ async fn shown(store: &Store, customer_id: CustomerId, cart: carts::Cart) -> Res
             })
         })
         .collect();
-    // More than an order may cost: a cart is only a wish.
-    let total_amount = items.iter().map(|item| item.unit_price.get() * i64::from(item.quantity)).sum();
+    // The total may exceed the limit of an order, so it is not a `Won`.
+    let total_amount =
+        items.iter().map(|item| item.unit_price.get() * i64::from(item.quantity)).sum();
     Ok(Cart { customer_id, items, total_amount })
 }

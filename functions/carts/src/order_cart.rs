@@ -1,5 +1,6 @@
-//! `POST /carts/{customerId}/order` orders what is in the cart (장바구니 주문). The ordered lines leave the cart in the same transaction;
-//! if a line changes meanwhile, the order is refused and the line stays.
+//! `POST /carts/{customerId}/order` orders the contents of a cart (장바구니 주문). The same transaction
+//! removes the ordered lines from the cart. If a line changes in the meantime, the order is refused
+//! and the line remains in the cart.
 
 use domain::{
     CampaignId, CouponId, CustomerId, Failure, OrderId, Refusal, Role,
@@ -15,35 +16,38 @@ use ordering::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The route.
+/// `POST /carts/{customerId}/order`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/carts/{customerId}/order",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Orders what is in the cart, and pays it (장바구니 주문)",
+    "Orders the contents of a cart and pays the order (장바구니 주문)",
 )
 .idempotent_by_key()
 .request_body::<OrderCart>()
 .response::<events::Order>()
-.successes(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.successes(&[
+    (200, "Placed and paid"),
+    (202, "Placed and not paid yet; with `Retry-After` if the payment gateway is overloaded"),
+])
 .problems(placement::REFUSALS);
 
-/// The function.
+/// The `order-cart` handler.
 pub fn function() -> Function {
     Function::http("order-cart", &[ROUTE], handle)
 }
 
-/// How the cart is ordered.
+/// The details of an order of a cart.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCart {
-    /// A coupon to use.
+    /// The coupon to use.
     coupon_id: Option<CouponId>,
     /// The campaign that brought the customer.
     campaign_id: Option<CampaignId>,
-    /// How it is paid; with points if left out.
+    /// The payment; with points if omitted.
     payment: Option<PaymentRequest>,
-    /// Where it goes; needed for products of a store.
+    /// The destination. Required for products of a store.
     delivery: Option<Delivery>,
 }
 
@@ -66,9 +70,10 @@ async fn handle(placement: Placement, request: Request) -> Result<Response, Fail
     }
     let basket = if is_empty { Basket::nothing() } else { Basket::of(wishes)? };
     let origin = Origin::Cart;
-    let order = OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
+    let order =
+        OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
     if is_empty {
-        // The cart may be empty because it was ordered under this very key.
+        // The cart may be empty because it was ordered under the same key.
         let placed = store.orders().get(&order_id).await?.ok_or(Refusal::EmptyOrder)?;
         return Ok(Response::of(placement::replay(placed, &order)?));
     }

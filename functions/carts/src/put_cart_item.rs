@@ -1,4 +1,5 @@
-//! `PUT /carts/{customerId}/items/{productId}` puts so many of a product into a cart, however many there were before.
+//! `PUT /carts/{customerId}/items/{productId}` sets the quantity of a product in a cart (장바구니 담기),
+//! whatever it was before.
 
 use domain::{
     CustomerId, Failure, Fault, ProductId, Refusal, RefusalKind, Role,
@@ -10,10 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{CommitError, Store, Transaction, carts::CartLine};
 
-/// How often the cart is read anew when something else was put into it in between.
+/// Eight attempts: each failed one means that the cart changed between the read and the write.
 const ATTEMPTS: usize = 8;
 
-/// The route.
+/// `PUT /carts/{customerId}/items/{productId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/carts/{customerId}/items/{productId}",
@@ -24,20 +25,21 @@ pub const ROUTE: Route = Route::new(
 .response::<crate::Cart>()
 .problems(&[RefusalKind::InvalidQuantity, RefusalKind::InvalidProduct, RefusalKind::CartFull]);
 
-/// The function.
+/// The `put-cart-item` handler.
 pub fn function() -> Function {
     Function::http("put-cart-item", &[ROUTE], handle)
 }
 
-/// How many are wanted.
+/// The quantity of a product in a cart.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutCartItem {
-    /// 1 to 9,999.
+    /// The number of units: 1 to 9,999.
     quantity: WholeNumber,
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
-    let (customer, product_id): (CustomerId, ProductId) = (request.path("customerId")?, request.path("productId")?);
+    let (customer, product_id): (CustomerId, ProductId) =
+        (request.path("customerId")?, request.path("productId")?);
     request.caller.must_be(&customer)?;
     let quantity = Quantity::try_from(request.json::<PutCartItem>()?.quantity.0)
         .map_err(|_| Refusal::InvalidQuantity { product_id: product_id.clone() })?;
@@ -47,20 +49,26 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     }
     for _ in 0..ATTEMPTS {
         let mut cart = store.carts().get(&customer, request.now).await?;
-        let place = cart.lines.binary_search_by(|line| line.product_id.cmp(&product_id));
-        if place.is_err() && cart.lines.len() >= MAX_PRODUCTS {
+        let index = cart.lines.binary_search_by(|line| line.product_id.cmp(&product_id));
+        if index.is_err() && cart.lines.len() >= MAX_PRODUCTS {
             return Err(Refusal::CartFull.into());
         }
-        let line = CartLine { product_id: product_id.clone(), quantity, put_at: request.now, put_in: cart.version + 1 };
-        // Counting each change keeps two that come together from filling a cart beyond its limit.
+        let line = CartLine {
+            product_id: product_id.clone(),
+            quantity,
+            put_at: request.now,
+            put_in: cart.version + 1,
+        };
+        // Each change increments the cart's version, so concurrent requests cannot exceed the limit
+        // of the cart.
         let put = Transaction::default()
             .with(store.carts().count_change(&customer, &cart, request.now), ())
             .with(store.carts().put_line(&customer, &line)?, ());
         match put.commit(&store).await {
             Ok(()) => {
-                match place {
-                    Ok(place) => cart.lines[place] = line,
-                    Err(place) => cart.lines.insert(place, line),
+                match index {
+                    Ok(index) => cart.lines[index] = line,
+                    Err(index) => cart.lines.insert(index, line),
                 }
                 return Ok(Response::ok(&crate::shown(&store, customer, cart).await?));
             }
@@ -68,5 +76,5 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
-    Err(Fault::busy("the cart changes faster than something can be put into it").into())
+    Err(Fault::busy("the cart changes faster than it can be written").into())
 }

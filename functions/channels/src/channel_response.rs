@@ -1,4 +1,4 @@
-//! How channels and their collections are shown, and why a channel is refused.
+//! The responses of the channel API, and the validation that its requests share.
 
 use crate::session::expire_at;
 use domain::{ChannelId, ProductId, Refusal, RunId, Timestamp, Won};
@@ -9,42 +9,44 @@ use store::{
     channels::{Channel, Collection, Run, Stage},
 };
 
-/// The shortest and the longest interval between collections, in minutes, and the usual one.
+/// The allowed intervals between two collections, in minutes.
 pub(crate) const INTERVALS: std::ops::RangeInclusive<u32> = 1..=1_440;
+
+/// The default interval between two collections, in minutes.
 pub(crate) const DEFAULT_INTERVAL: u32 = 10;
 
-/// The longest name of a channel, in characters.
+/// The maximum length of a channel's name, in characters.
 const MAX_NAME: usize = 100;
 
-/// A channel as it is shown. Its credentials are not.
+/// A channel as the API returns it, without its credentials.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelResponse {
-    /// Its id: the `source` of its orders.
+    /// The channel's id. It is the `source` of the channel's orders.
     channel_id: ChannelId,
-    /// What the operator calls it.
+    /// The name that the operator chose.
     name: String,
-    /// The kind of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
+    /// The type of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
     #[serde(rename = "type")]
     kind: String,
-    /// Which account it is there.
+    /// The account at the marketplace.
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
-    /// It is collected every so many minutes.
+    /// Minutes between two collections.
     interval_minutes: u32,
-    /// Whether it is collected.
+    /// Whether the channel is collected.
     active: bool,
-    /// Since when we have its credentials.
+    /// When the current credentials were stored.
     credentials_since: Timestamp,
-    /// When they expire, if they do: new ones are needed before.
+    /// When the credentials expire, if they do. New ones are needed before then.
     #[serde(skip_serializing_if = "Option::is_none")]
     credentials_expire_at: Option<Timestamp>,
-    /// Up to where every order is collected.
+    /// The watermark: every order up to this time is collected.
     #[serde(skip_serializing_if = "Option::is_none")]
     collected_until: Option<Timestamp>,
-    /// When it was registered.
+    /// When the channel was registered.
     created_at: Timestamp,
-    /// When it last changed.
+    /// When the channel was last changed.
     updated_at: Timestamp,
 }
 
@@ -66,74 +68,79 @@ impl ChannelResponse {
     }
 }
 
-/// Where a collection stands.
+/// The status of a collection run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunStatus {
-    /// It goes on, or is about to.
+    /// The run is in progress, or waits to continue.
     Running,
     /// Everything was collected.
     Done,
-    /// It was given up; the next one begins where this one did.
+    /// The run ended with an error. The next run starts where this one started.
     Failed,
 }
 
-/// What is being collected.
+/// What a collection run is working on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Collecting {
-    /// Orders.
+    /// Orders are collected.
     Orders,
-    /// Products.
+    /// Products are collected.
     Products,
-    /// Stocks are told.
+    /// Stock levels are sent to the marketplace.
     Stocks,
 }
 
-/// A collection of a channel.
+/// A collection run of a channel.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunAnswer {
-    /// Its id.
+    /// The run's id.
     run_id: RunId,
-    /// Where it stands.
+    /// The run's status.
     status: RunStatus,
-    /// What is being collected, while it goes on.
+    /// What the run is working on, while it is in progress.
     #[serde(skip_serializing_if = "Option::is_none")]
     collecting: Option<Collecting>,
-    /// When it began.
+    /// When the run started.
     begun_at: Timestamp,
-    /// When it ended, if it did.
+    /// When the run ended, if it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
-    /// From when on orders are collected in it.
+    /// The start of the time range whose orders are collected.
     from: Timestamp,
-    /// Until when.
+    /// The end of that time range.
     until: Timestamp,
-    /// Calls that were made of the marketplace.
+    /// The number of calls to the marketplace.
     calls: u32,
-    /// Orders that it told of; one that was told of twice counts twice.
+    /// The number of orders that the marketplace reported. An order reported twice counts twice.
     orders: u32,
-    /// Of these, those that were news.
+    /// How many of these were new or changed.
     changed: u32,
-    /// Products that it told of.
+    /// The number of products that the marketplace reported.
     products: u32,
-    /// Stocks that it was told.
+    /// The number of stock levels that were sent to the marketplace.
     stocks: u32,
-    /// Entries that it told of and that were not understood: the next run begins before them.
+    /// The number of malformed entries. The next run starts before them.
     unread: u32,
-    /// What went wrong last, if it is not over.
+    /// The last error, unless a later call succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// What you should know.
+    /// Warnings for the operator: credentials that expire soon, malformed entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
 }
 
 impl From<Run> for RunAnswer {
     fn from(run: Run) -> Self {
-        let unread = format!("{} entries are not understood, such as {}", run.unread, run.such_as.join(", "));
-        let warnings: Vec<String> = run.warning.into_iter().chain((run.unread > 0).then_some(unread)).collect();
+        let unread = format!(
+            "{} entries are not understood, such as {}",
+            run.malformed,
+            run.malformed_examples.join(", ")
+        );
+        let warnings: Vec<String> =
+            run.warning.into_iter().chain((run.malformed > 0).then_some(unread)).collect();
         let status = match (run.ended_at, &run.error) {
             (None, _) => RunStatus::Running,
             (Some(_), None) => RunStatus::Done,
@@ -158,37 +165,39 @@ impl From<Run> for RunAnswer {
             changed: run.changed,
             products: run.products,
             stocks: run.stocks,
-            unread: run.unread,
+            unread: run.malformed,
             error: run.error,
             warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
         }
     }
 }
 
-/// A product, ours or as a channel has it.
+/// A product: one of ours, or one that a channel lists.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelProductAnswer {
-    /// On which channel; ours, if there is none.
+    /// The channel that lists it. Absent for our own products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channel_id: Option<ChannelId>,
-    /// Its id there.
+    /// The product's id on the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) external_id: Option<ProductId>,
-    /// Our product: itself, or the one that it is mapped to.
+    /// The id of our product: the product itself, or the one that the channel's product is mapped
+    /// to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) product_id: Option<ProductId>,
-    /// What it is called.
+    /// The product's name.
     pub(crate) name: String,
-    /// Where it stands, in the channel's words.
+    /// The product's status. For a channel's product it is the channel's own term.
     pub(crate) status: String,
-    /// Its price, if that is known.
+    /// The price, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) price: Option<Won>,
-    /// How many can be bought, if that is known: as we told the channel, as it told us, or as we know of ours.
+    /// The number of units for sale, if known. For a channel's product it is the number that we
+    /// last sent to the channel, or else the number that the channel reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stock: Option<i64>,
-    /// Why the channel could not be told of our stock, if the last try was in vain.
+    /// Why the last attempt to send our stock to the channel failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stock_error: Option<String>,
 }
@@ -202,13 +211,13 @@ impl ChannelProductAnswer {
             name: product.name,
             status: product.status,
             price: product.price,
-            stock: mapping.and_then(|mapping| mapping.stock_there).or(product.stock),
+            stock: mapping.and_then(|mapping| mapping.stock_sent).or(product.stock),
             stock_error: mapping.and_then(|mapping| mapping.error.clone()),
         }
     }
 }
 
-/// A channel's name.
+/// Checks the length of a channel's name.
 pub(crate) fn checked_name(name: String) -> Result<String, Refusal> {
     if (1..=MAX_NAME).contains(&name.chars().count()) {
         Ok(name)
@@ -217,11 +226,14 @@ pub(crate) fn checked_name(name: String) -> Result<String, Refusal> {
     }
 }
 
-/// An interval in minutes.
+/// Checks that an interval is within [`INTERVALS`].
 pub(crate) fn checked_interval(minutes: u32) -> Result<u32, Refusal> {
     if INTERVALS.contains(&minutes) {
         Ok(minutes)
     } else {
-        Err(Refusal::field("intervalMinutes", format!("must be {} to {}", INTERVALS.start(), INTERVALS.end())))
+        Err(Refusal::field(
+            "intervalMinutes",
+            format!("must be {} to {}", INTERVALS.start(), INTERVALS.end()),
+        ))
     }
 }

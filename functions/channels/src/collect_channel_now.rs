@@ -1,4 +1,5 @@
-//! `POST /api/v1/admin/channels/{channelId}/collect` collects a channel now, its products too (채널 즉시 수집).
+//! `POST /api/v1/admin/channels/{channelId}/collect` starts a collection of a channel now,
+//! including its products (채널 즉시 수집).
 
 use crate::queue::{DueRun, Queue};
 use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role, RunId};
@@ -8,27 +9,30 @@ use serde::Serialize;
 use std::time::Duration;
 use store::{Store, channels::RunRequest};
 
-/// The route.
+/// `POST /api/v1/admin/channels/{channelId}/collect`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/channels/{channelId}/collect",
     Access::Roles(&[Role::Operator]),
-    "Collects a channel now, its products too (채널 즉시 수집)",
+    "Collects a channel now, including its products (채널 즉시 수집)",
 )
 .response::<Asked>()
-.successes(&[(202, "It is on its way; while a run is asked for and has not begun, it is that one")])
+.successes(&[(
+    202,
+    "Requested; if a requested run has not started yet, the response names that run",
+)])
 .problems(&[RefusalKind::NotFound, RefusalKind::ChannelInactive]);
 
-/// The function.
+/// The `collect-channel-now` handler.
 pub fn function() -> Function {
     Function::http("collect-channel-now", &[ROUTE], handle)
 }
 
-/// Which run it is.
+/// The requested run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
-    /// Its id.
+    /// The run's id.
     run_id: RunId,
 }
 
@@ -51,12 +55,12 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     if !channel.active {
         return Err(Refusal::ChannelInactive.into());
     }
-    let asked = RunRequest { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
-    let (run_id, is_new) = store.channels().request_run(&id, asked).await?;
+    let requested = RunRequest { run_id: RunId::from_ulid(request.ids().ulid()), at: request.now };
+    let (run_id, is_new) = store.channels().request_run(&id, requested).await?;
     if is_new {
-        // Where this fails, the schedule sends it.
+        // If this fails, the schedule sends the message.
         let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
-        resources.queue.ask(&due, Duration::ZERO).await?;
+        resources.queue.send(&due, Duration::ZERO).await?;
     }
     Ok(Response::accepted(&Asked { run_id }))
 }

@@ -1,4 +1,5 @@
-//! `POST /api/v1/admin/channels` registers an account with a marketplace (채널 등록). Its credentials are sealed, and never shown.
+//! `POST /api/v1/admin/channels` registers a marketplace account as a channel (채널 등록). Its
+//! credentials are stored encrypted and never returned.
 
 use crate::{
     channel_response::{ChannelResponse, DEFAULT_INTERVAL, checked_interval, checked_name},
@@ -15,43 +16,43 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::{Store, channels::Channel, vault::Vault};
 
-/// Channels at the most.
+/// The maximum number of channels.
 const MAX_CHANNELS: usize = 100;
 
-/// The route.
+/// `POST /api/v1/admin/channels`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/channels",
     Access::Roles(&[Role::Operator]),
-    "Registers an account with a marketplace (채널 등록); it is collected from then on",
+    "Registers a marketplace account as a channel, which is collected from then on (채널 등록)",
 )
 .request_body::<CreateChannel>()
 .response::<ChannelResponse>()
-.successes(&[(201, "Registered; `Location` is its path")])
+.successes(&[(201, "Registered; `Location` is the path of the channel")])
 .idempotent_by_key()
 .problems(&[RefusalKind::ChannelExists, RefusalKind::KeyReused]);
 
-/// The function.
+/// The `create-channel` handler.
 pub fn function() -> Function {
     Function::http("create-channel", &[ROUTE], handle)
 }
 
-/// What a channel is to be.
+/// A channel to register.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateChannel {
-    /// What you call it: 1 to 100 characters.
+    /// The channel's name: 1 to 100 characters.
     name: String,
-    /// The kind of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
+    /// The type of marketplace: `COUPANG`, `SMARTSTORE`, `HTTP` or `MOCK`.
     #[serde(rename = "type")]
     kind: String,
-    /// By what the marketplace knows you. Coupang: `vendorId`, `accessKey`, `secretKey`; Smartstore: `clientId`, `clientSecret`;
-    /// the mock: nothing.
+    /// The credentials of the marketplace account. Coupang: `vendorId`, `accessKey`, `secretKey`;
+    /// Smartstore: `clientId`, `clientSecret`; the mock: none.
     #[serde(default)]
     credentials: Value,
-    /// It is collected every so many minutes: 1 to 1,440 (10).
+    /// Minutes between two collections: 1 to 1,440; 10 by default.
     interval_minutes: Option<u32>,
-    /// Whether it is collected; yes, if left out.
+    /// Whether the channel is collected; `true` by default.
     active: Option<bool>,
 }
 
@@ -70,18 +71,19 @@ impl Open<Environment> for Resources {
 }
 
 async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {
-    let asked: CreateChannel = request.json()?;
-    let Some(kind) = kind(&asked.kind) else {
+    let requested: CreateChannel = request.json()?;
+    let Some(kind) = kind(&requested.kind) else {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         return Err(Refusal::field("type", format!("must be one of {}", names.join(", "))).into());
     };
-    let account = checked(kind, &asked.credentials, resources.reach)?;
-    let name = checked_name(asked.name)?;
-    let interval_minutes = checked_interval(asked.interval_minutes.unwrap_or(DEFAULT_INTERVAL))?;
-    let active = asked.active.unwrap_or(true);
+    let account = checked(kind, &requested.credentials, resources.reach)?;
+    let name = checked_name(requested.name)?;
+    let interval_minutes =
+        checked_interval(requested.interval_minutes.unwrap_or(DEFAULT_INTERVAL))?;
+    let active = requested.active.unwrap_or(true);
     let key = request.idempotency_key()?;
-    let meaning = format!("{name}/{}/{account:?}/{interval_minutes}/{active}", kind.name);
-    let registered_by = key.as_ref().map(|key| (key.hash("channel"), key.hash(&meaning)));
+    let fingerprint = format!("{name}/{}/{account:?}/{interval_minutes}/{active}", kind.name);
+    let registered_by = key.as_ref().map(|key| (key.hash("channel"), key.hash(&fingerprint)));
     let channel_id = match (&account, &key) {
         (Some(account), _) => ChannelId::of_account(kind.name, account),
         (None, Some(key)) => ChannelId::of_key(key),
@@ -90,13 +92,15 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let (store, now) = (resources.store.until(request.deadline), request.now);
     let channels = store.channels().all().await?;
     if let Some(known) = channels.iter().find(|known| known.channel_id == channel_id) {
-        return registered_before(known, registered_by.as_ref());
+        return existing_channel(known, registered_by.as_ref());
     }
     if channels.len() >= MAX_CHANNELS {
-        return Err(Refusal::field("name", format!("there are {MAX_CHANNELS} channels already")).into());
+        return Err(
+            Refusal::field("name", format!("there are {MAX_CHANNELS} channels already")).into()
+        );
     }
     let channel = Channel {
-        credentials: seal(&resources.vault, &channel_id, &asked.credentials).await?,
+        credentials: seal(&resources.vault, &channel_id, &requested.credentials).await?,
         channel_id,
         name,
         kind: kind.name.to_owned(),
@@ -113,18 +117,30 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     if store.channels().create(&channel).await? {
         return Ok(created(channel));
     }
-    let known =
-        store.channels().get(&channel.channel_id).await?.ok_or_else(|| Fault::busy("the channel comes and goes"))?;
-    registered_before(&known, channel.registered_by.as_ref())
+    let known = store
+        .channels()
+        .get(&channel.channel_id)
+        .await?
+        .ok_or_else(|| Fault::busy("the channel existed and was then deleted"))?;
+    existing_channel(&known, channel.registered_by.as_ref())
 }
 
-/// What is answered where there is such a channel: the first answer again to the same request, else that there is one.
-fn registered_before(known: &Channel, asked: Option<&(String, String)>) -> Result<Response, Failure> {
-    match (known.registered_by.as_ref(), asked) {
-        (Some(before), Some(asked)) if before == asked => Ok(created(known.clone()).replayed()),
-        (Some(before), Some(asked)) if before.0 == asked.0 => Err(Refusal::KeyReused.into()),
+/// Responds when a channel of this id exists already. A repeat of the request that registered it
+/// gets the first response again. Another request is refused.
+fn existing_channel(
+    known: &Channel,
+    requested: Option<&(String, String)>,
+) -> Result<Response, Failure> {
+    match (known.registered_by.as_ref(), requested) {
+        (Some(before), Some(requested)) if before == requested => {
+            Ok(created(known.clone()).replayed())
+        }
+        (Some(before), Some(requested)) if before.0 == requested.0 => {
+            Err(Refusal::KeyReused.into())
+        }
         (Some(_) | None, Some(_) | None) => {
-            Err(Refusal::ChannelExists { account: known.account.clone().unwrap_or_default() }.into())
+            Err(Refusal::ChannelExists { account: known.account.clone().unwrap_or_default() }
+                .into())
         }
     }
 }

@@ -1,20 +1,21 @@
-//! `DELETE /api/v1/admin/channels/{channelId}` removes a channel (채널 삭제). What was collected of its orders stays.
+//! `DELETE /api/v1/admin/channels/{channelId}` removes a channel (채널 삭제). The orders that were
+//! collected from it remain.
 
 use domain::{ChannelId, Failure, Refusal, RefusalKind, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `DELETE /api/v1/admin/channels/{channelId}`.
 pub const ROUTE: Route = Route::new(
     Method::Delete,
     "/api/v1/admin/channels/{channelId}",
     Access::Roles(&[Role::Operator]),
-    "Removes a channel; what was collected of its orders stays (채널 삭제)",
+    "Removes a channel; its collected orders remain (채널 삭제)",
 )
-.successes(&[(204, "It is removed")])
+.successes(&[(204, "Removed")])
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `delete-channel` handler.
 pub fn function() -> Function {
     Function::http("delete-channel", &[ROUTE], handle)
 }

@@ -5,7 +5,7 @@ use domain::{ChannelId, Failure, Refusal, RefusalKind, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `GET /api/v1/admin/channels/{channelId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/channels/{channelId}",
@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 .response::<ChannelResponse>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `get-channel` handler.
 pub fn function() -> Function {
     Function::http("get-channel", &[ROUTE], handle)
 }

@@ -1,7 +1,8 @@
-//! Channels: accounts with marketplaces, whose orders and products are collected into the one standard model, and which are told
-//! of our stock.
+//! Channels: accounts with marketplaces. Their orders and products are collected into one standard
+//! model, and our stock levels are sent to them.
 //!
-//! This crate must never know what one marketplace has and others do not: that is its file in `shared/partners/src/channels`.
+//! This crate must never contain anything specific to one marketplace: that belongs in the
+//! marketplace's file in `shared/partners/src/channels`.
 
 pub mod channel_response;
 pub mod collect_channel;

@@ -1,5 +1,5 @@
-//! `GET /api/v1/admin/orders` lists orders in the one standard model: those of a channel, or all that changed in the last 30 days, ours
-//! and theirs (채널 주문 목록).
+//! `GET /api/v1/admin/orders` lists orders in the standard model: those of one channel, or all own
+//! and external orders that changed in the last 30 days (채널 주문 목록).
 
 use domain::{ChannelId, Failure, OrderId, Role, channel::Recipient, order::Status};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -8,25 +8,25 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
 
-/// How many pages are looked through at the most for orders of a status.
+/// The maximum number of pages that one request searches for orders in a status.
 const MAX_PAGES: usize = 20;
 
-/// The route.
+/// `GET /api/v1/admin/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/orders",
     Access::Roles(&[Role::Operator]),
-    "Lists orders: those of a channel, the newest first; or all, ours and theirs, the last change first, of 30 days (채널 주문 목록)",
+    "Lists a channel's orders, newest first; or all own and external orders of 30 days, last change first (채널 주문 목록)",
 )
 .query(&[
-    ("channelId", "of this channel alone"),
-    ("status", "in this status alone"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("channelId", "only orders of this channel"),
+    ("status", "only orders in this status"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<ChannelOrders>();
 
-/// The function.
+/// The `list-channel-orders` handler.
 pub fn function() -> Function {
     Function::http("list-channel-orders", &[ROUTE], handle)
 }
@@ -37,24 +37,25 @@ pub fn function() -> Function {
 pub struct ChannelOrders {
     /// The orders.
     orders: Vec<ListedOrder>,
-    /// Where the next page begins, if there is one. A page may have fewer orders than were asked for, and yet not be the last.
+    /// The cursor of the next page, if there is one. A page may have fewer orders than requested
+    /// and still not be the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-/// An order as it stands.
+/// An order in its current state.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedOrder {
     /// The order.
     #[serde(flatten)]
     order: Order,
-    /// To whom it goes, while that is kept.
+    /// The recipient, for as long as we store it.
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<Recipient>,
 }
 
-/// A status by its name.
+/// A status, parsed from its name.
 struct Named(Status);
 
 impl std::str::FromStr for Named {
@@ -92,18 +93,26 @@ async fn of_channel(
     let mut recipients = store.channel_orders().recipients(id, &page.entries).await?;
     let mut listed = |order_id: &OrderId| {
         let order = orders.remove(order_id)?.order;
-        // The index of statuses is a moment behind.
-        let is_asked_for = status.is_none_or(|status| order.status == status);
-        is_asked_for.then(|| ListedOrder { recipient: recipients.remove(order_id), order })
+        // The status index is eventually consistent.
+        let is_requested = status.is_none_or(|status| order.status == status);
+        is_requested.then(|| ListedOrder { recipient: recipients.remove(order_id), order })
     };
     Ok((page.entries.iter().filter_map(&mut listed).collect(), page.next))
 }
 
-async fn of_all(store: &Store, status: Option<Status>, limit: u16, before: Option<u64>) -> Result<Listed, Failure> {
+async fn of_all(
+    store: &Store,
+    status: Option<Status>,
+    limit: u16,
+    before: Option<u64>,
+) -> Result<Listed, Failure> {
     let (mut orders, mut next) = (Vec::new(), before);
     for _ in 0..MAX_PAGES {
         let (entries, reached) = store.change_feed().latest(next, limit).await?;
-        for entry in entries.into_iter().filter(|entry| status.is_none_or(|status| entry.order.status == status)) {
+        for entry in entries
+            .into_iter()
+            .filter(|entry| status.is_none_or(|status| entry.order.status == status))
+        {
             orders.push(ListedOrder { order: entry.order, recipient: None });
             if orders.len() == usize::from(limit) {
                 return Ok((orders, Some(entry.position.to_string())));

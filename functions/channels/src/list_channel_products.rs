@@ -1,4 +1,5 @@
-//! `GET /api/v1/admin/products` lists products: those of a channel as it has them, or all, ours first (채널 상품 목록).
+//! `GET /api/v1/admin/products` lists products: those that one channel lists, or all, our own first
+//! (채널 상품 목록).
 
 use crate::channel_response::ChannelProductAnswer;
 use domain::{ChannelId, Failure, Fault, ProductId, Refusal, RefusalKind, Role};
@@ -10,22 +11,22 @@ use store::{
     products::{Listing, StockedProduct},
 };
 
-/// The route.
+/// `GET /api/v1/admin/products`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/products",
     Access::Roles(&[Role::Operator]),
-    "Lists products: those of a channel as it has them, or all, ours first (채널 상품 목록)",
+    "Lists products: those that one channel lists, or all, our own first (채널 상품 목록)",
 )
 .query(&[
-    ("channelId", "of this channel alone"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("channelId", "only products of this channel"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<ChannelProducts>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `list-channel-products` handler.
 pub fn function() -> Function {
     Function::http("list-channel-products", &[ROUTE], handle)
 }
@@ -36,12 +37,13 @@ pub fn function() -> Function {
 pub struct ChannelProducts {
     /// The products.
     products: Vec<ChannelProductAnswer>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-/// A place in the list of all products: whose product was the last, and which. Ours are nobody's.
+/// A position in the list of all products: the channel and the id of the last product. Our own
+/// products have no channel.
 fn place(channel: Option<&ChannelId>, last: &str) -> String {
     format!("{}/{last}", channel.map_or("", ChannelId::as_str))
 }
@@ -58,17 +60,23 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     } else {
         of_all(&store, limit, after).await?
     };
-    Ok(Response::ok(&ChannelProducts { products: page.entries, next_cursor: Response::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&ChannelProducts {
+        products: page.entries,
+        next_cursor: Response::cursor(page.next.as_deref()),
+    }))
 }
 
 fn read_place(place: &str) -> Result<(Option<ChannelId>, ProductId), Refusal> {
-    let not_ours = || Refusal::field("cursor", "is not one of ours");
-    let (channel, last) = place.split_once('/').ok_or_else(not_ours)?;
-    let channel = (!channel.is_empty()).then(|| ChannelId::parse(channel)).transpose().map_err(|_| not_ours())?;
-    Ok((channel, ProductId::parse(last).map_err(|_| not_ours())?))
+    let invalid_cursor = || Refusal::field("cursor", "is not one of ours");
+    let (channel, last) = place.split_once('/').ok_or_else(invalid_cursor)?;
+    let channel = (!channel.is_empty())
+        .then(|| ChannelId::parse(channel))
+        .transpose()
+        .map_err(|_| invalid_cursor())?;
+    Ok((channel, ProductId::parse(last).map_err(|_| invalid_cursor())?))
 }
 
-/// A page of ours, and then of each channel's, until it is full.
+/// Fills a page with our own products, then with those of each channel.
 async fn of_all(
     store: &Store,
     limit: u16,
@@ -80,7 +88,10 @@ async fn of_all(
         Some((from, last)) => (from, Some(last.to_string())),
     };
     if from.is_none() {
-        let ours = store.products().list(&Listing::Everything, &PageRequest { limit, after: last.take() }).await?;
+        let ours = store
+            .products()
+            .list(&Listing::Everything, &PageRequest { limit, after: last.take() })
+            .await?;
         page.entries.extend(ours.entries.into_iter().map(our_product));
         if let Some(next) = ours.next {
             return Ok(Page { next: Some(place(None, &next)), ..page });
@@ -94,9 +105,15 @@ async fn of_all(
         let room = usize::from(limit).saturating_sub(page.entries.len());
         if room == 0 {
             let last = page.entries.last().and_then(|last| {
-                Some((last.channel_id.as_ref(), last.external_id.as_ref().or(last.product_id.as_ref())?))
+                Some((
+                    last.channel_id.as_ref(),
+                    last.external_id.as_ref().or(last.product_id.as_ref())?,
+                ))
             });
-            return Ok(Page { next: last.map(|(channel, last)| place(channel, last.as_str())), ..page });
+            return Ok(Page {
+                next: last.map(|(channel, last)| place(channel, last.as_str())),
+                ..page
+            });
         }
         let after = last.take().filter(|_| from.as_ref() == Some(&id));
         let theirs = PageRequest { limit: u16::try_from(room).unwrap_or(limit), after };
@@ -109,9 +126,14 @@ async fn of_all(
     Ok(page)
 }
 
-async fn of_channel(store: &Store, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProductAnswer>, Fault> {
+async fn of_channel(
+    store: &Store,
+    id: &ChannelId,
+    page: &PageRequest,
+) -> Result<Page<ChannelProductAnswer>, Fault> {
     let page = store.channel_products().list(id, page).await?;
-    let products: Vec<ProductId> = page.entries.iter().map(|product| product.external_id.clone()).collect();
+    let products: Vec<ProductId> =
+        page.entries.iter().map(|product| product.external_id.clone()).collect();
     let mappings = store.channel_products().mappings_of(id, &products).await?;
     let answers = page.entries.into_iter().map(|product| {
         let mapping = mappings.get(&product.external_id);
@@ -120,7 +142,9 @@ async fn of_channel(store: &Store, id: &ChannelId, page: &PageRequest) -> Result
     Ok(Page { entries: answers.collect(), next: page.next.map(|last| place(Some(id), &last)) })
 }
 
-fn our_product(StockedProduct { product, quantity, version: _ }: StockedProduct) -> ChannelProductAnswer {
+fn our_product(
+    StockedProduct { product, quantity, version: _ }: StockedProduct,
+) -> ChannelProductAnswer {
     ChannelProductAnswer {
         channel_id: None,
         external_id: None,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
 
-/// The route.
+/// `GET /api/v1/admin/channels`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/channels",
@@ -16,15 +16,15 @@ pub const ROUTE: Route = Route::new(
 )
 .response::<Channels>();
 
-/// The function.
+/// The `list-channels` handler.
 pub fn function() -> Function {
     Function::http("list-channels", &[ROUTE], handle)
 }
 
-/// The channels.
+/// The list of channels.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Channels {
-    /// Every one.
+    /// All channels, ordered by id.
     channels: Vec<ChannelResponse>,
 }
 
@@ -34,6 +34,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let ids: Vec<&ChannelId> = channels.iter().map(|channel| &channel.channel_id).collect();
     let collections = store.channels().collections(&ids).await?;
     let both = channels.into_iter().zip(&collections);
-    let channels = both.map(|(channel, (collection, _))| ChannelResponse::of(channel, collection.as_ref())).collect();
+    let channels = both
+        .map(|(channel, (collection, _))| ChannelResponse::of(channel, collection.as_ref()))
+        .collect();
     Ok(Response::ok(&Channels { channels }))
 }

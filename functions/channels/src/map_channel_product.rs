@@ -1,7 +1,8 @@
-//! `PUT /api/v1/admin/channels/{channelId}/products/{externalId}` says which product of ours a channel's is (채널 상품 매핑). From then on its
-//! orders take from our stock, and the channel is told of it.
+//! `PUT /api/v1/admin/channels/{channelId}/products/{externalId}` maps a channel's product to one
+//! of ours, or removes the mapping (채널 상품 매핑). While it is mapped, its orders reserve our
+//! stock, and the channel receives our stock level.
 
-use crate::{channel_response::ChannelProductAnswer, queue::Queue, stocks::ask_to_tell};
+use crate::{channel_response::ChannelProductAnswer, queue::Queue, stocks::request_stock_updates};
 use domain::{ChannelId, Failure, Fault, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::channels::kind;
@@ -13,30 +14,31 @@ use store::{
     channel_products::{ChannelProduct, Mapping},
 };
 
-/// How often the mapping is read anew when somebody else changed it in between.
+/// Attempts to change the mapping. Each failed one means that another request changed it in
+/// between.
 const ATTEMPTS: usize = 4;
 
-/// The route.
+/// `PUT /api/v1/admin/channels/{channelId}/products/{externalId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/api/v1/admin/channels/{channelId}/products/{externalId}",
     Access::Roles(&[Role::Operator]),
-    "Says which product of ours a channel's is, or that it is none (채널 상품 매핑)",
+    "Maps a channel's product to one of ours, or removes the mapping (채널 상품 매핑)",
 )
 .request_body::<MapProduct>()
 .response::<ChannelProductAnswer>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `map-channel-product` handler.
 pub fn function() -> Function {
     Function::http("map-channel-product", &[ROUTE], handle)
 }
 
-/// Which product of ours it is.
+/// The product of ours to map to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MapProduct {
-    /// Our product; none, if it is null.
+    /// The id of our product; `null` removes the mapping.
     #[serde(deserialize_with = "Option::deserialize")]
     product_id: Option<ProductId>,
 }
@@ -61,8 +63,10 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     let product = match store.channel_products().get(&id, &external).await? {
         Some(product) => product,
-        None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => return Err(Refusal::NotFound.into()),
-        // Whoever has no catalogue may have any.
+        None if kind(&channel.kind).is_some_and(|kind| kind.has_catalogue) => {
+            return Err(Refusal::NotFound.into());
+        }
+        // A marketplace without a catalogue may sell any product.
         None => {
             let product = ChannelProduct::unseen(id.clone(), external.clone());
             store.channel_products().put_all(std::slice::from_ref(&product)).await?;
@@ -73,20 +77,29 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         store.products().get(ours).await?.ok_or(Refusal::NotFound)?;
     }
     for _ in 0..ATTEMPTS {
-        let seen = store.channel_products().mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
-        let is_so = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
-        if is_so || store.channel_products().map(&id, &external, seen.as_ref(), product_id.as_ref()).await? {
+        let seen = store
+            .channel_products()
+            .mappings_of(&id, std::slice::from_ref(&external))
+            .await?
+            .remove(&external);
+        let is_unchanged = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
+        if is_unchanged
+            || store
+                .channel_products()
+                .map(&id, &external, seen.as_ref(), product_id.as_ref())
+                .await?
+        {
             let mapping = product_id.clone().map(|product_id| Mapping {
                 channel_id: id.clone(),
                 external_id: external.clone(),
                 product_id,
-                stock_there: seen.and_then(|seen| seen.stock_there).filter(|_| is_so),
+                stock_sent: seen.and_then(|seen| seen.stock_sent).filter(|_| is_unchanged),
                 error: None,
             });
             let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
-            ask_to_tell(&store, &resources.queue, &ours, None).await;
+            request_stock_updates(&store, &resources.queue, &ours, None).await;
             return Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
         }
     }
-    Err(Fault::busy("the product is mapped by others all the time").into())
+    Err(Fault::busy("every attempt to change the mapping met a concurrent change").into())
 }

@@ -1,10 +1,11 @@
-//! The steps of a run: each makes one call, or a few of one kind, stores what came of it, and moves the place on.
+//! The steps of a run. Each step makes one call, or a few of one kind, stores the result, and moves
+//! the position on.
 
 use crate::{
     queue::Queue,
     session::{Account, Session, StepError},
-    stocks::ask_to_tell,
-    upsert::keep,
+    stocks::request_stock_updates,
+    upsert::upsert,
 };
 use domain::{
     ChannelId, Timestamp,
@@ -18,25 +19,26 @@ use store::{
     channels::{Collection, Run, Stage},
 };
 
-/// Entries that were not understood and that a run names.
-const NAMED: usize = 5;
+/// The maximum number of malformed entries that a run names.
+const MAX_EXAMPLES: usize = 5;
 
-/// Mappings that are looked at in one step.
+/// The number of mappings that one step processes.
 const MAPPINGS: u16 = 25;
 
-/// So many stocks in a row may fail before it is the marketplace that is in trouble, and not they.
-const STOCKS_IN_TROUBLE: u32 = 2;
+/// Consecutive stock updates that may fail on their own. If the next one fails as well, the
+/// marketplace counts as unavailable.
+const MAX_STOCK_FAILURES: u32 = 2;
 
-/// An order that was put into other parcels is asked for so often before the run goes on without it.
-const REPACKED_TRIES: u32 = 3;
+/// Consecutive failures after which the run continues without a repacked order that cannot be read.
+const MAX_REPACKED_ATTEMPTS: u32 = 3;
 
-/// A window is not made smaller than this.
+/// The smallest window of a listing.
 const MIN_WINDOW: Duration = Duration::from_hours(1);
 
-/// A listing of orders that has not come to its end after so many calls has none.
+/// The number of calls after which a listing of orders counts as endless.
 const MAX_CALLS: u32 = 10_000;
 
-/// Makes one call, stores what it told, and moves the place on.
+/// Performs one step: makes its call, stores the result, and moves the position on.
 pub(crate) async fn step(
     queue: &Queue,
     session: &Session<'_>,
@@ -45,33 +47,37 @@ pub(crate) async fn step(
 ) -> Result<(), StepError> {
     match run.stage.clone() {
         Stage::Orders { place, from, until } => {
-            let listed = Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
+            let listed =
+                Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
             match orders(queue, session, collection, run, &listed).await {
                 Err(StepError::Channel(ChannelError::TimedOut)) => narrow(session, run, &listed),
                 outcome => outcome,
             }
         }
-        Stage::Products { place } => products(session, collection, run, place.as_deref().map(Place::parse)).await,
+        Stage::Products { place } => {
+            products(session, collection, run, place.as_deref().map(Place::parse)).await
+        }
         Stage::Stocks { after } => stocks(session, collection, run, after).await,
         Stage::Over => Ok(()),
     }
 }
 
-/// A place in the listing of orders, and the window that it is in.
+/// A position in the listing of orders, and its window.
 struct Listed {
     place: Place,
     from: Timestamp,
     until: Timestamp,
 }
 
-/// What begins at `from`, in a window that is not too large for the marketplace.
+/// The stage that begins at `from`, with a window that the marketplace can list in time.
 fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Stage {
     let most = run.window_seconds.map_or(MAX_WINDOW, Duration::from_secs);
     let window = session.account.channel.begin(from, run.until, most);
     Stage::Orders { place: window.first.text(), from: Some(from), until: window.until }
 }
 
-/// A page took too long: the window begins anew, half as large, unless it is as small as it may be.
+/// Restarts the window at half its size after a page timed out. Fails if the window cannot be
+/// smaller.
 fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), StepError> {
     let known = run.window_seconds.map_or(MAX_WINDOW, Duration::from_secs);
     let half = listed.from.until(listed.until).min(known) / 2;
@@ -81,9 +87,13 @@ fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), S
     run.window_seconds = Some(half.as_secs());
     run.stage = window(session, run, listed.from);
     match run.stage {
-        // The marketplace has no smaller window: the same page would be too slow once more.
-        Stage::Orders { until, .. } if until == listed.until => Err(StepError::Channel(ChannelError::TimedOut)),
-        Stage::Orders { .. } | Stage::Products { .. } | Stage::Stocks { .. } | Stage::Over => Ok(()),
+        // The marketplace has no smaller windows: the same page would time out again.
+        Stage::Orders { until, .. } if until == listed.until => {
+            Err(StepError::Channel(ChannelError::TimedOut))
+        }
+        Stage::Orders { .. } | Stage::Products { .. } | Stage::Stocks { .. } | Stage::Over => {
+            Ok(())
+        }
     }
 }
 
@@ -96,56 +106,64 @@ async fn orders(
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
     if run.calls >= MAX_CALLS {
-        return Err(StepError::Channel(ChannelError::Rejected("the listing of orders comes to no end".into())));
+        return Err(StepError::Channel(ChannelError::Rejected(
+            "the listing of orders comes to no end".into(),
+        )));
     }
-    session.turn().await?;
+    session.acquire_call().await?;
     run.calls += 1;
     let page = account.orders(place, store.now()).await?;
     if !kind.has_catalogue {
         store.channel_products().put_all(&ordered(&channel.channel_id, &page.entries)).await?;
     }
-    let mut kept = keep(store, channel, page.entries, kind.repacks).await?;
-    // The other channels hear of changed stocks at once: if a later call fails, these orders are not news to the next run.
-    ask_to_tell(store, queue, &kept.moved, Some(&channel.channel_id)).await;
-    let mut unread = page.unread;
-    for repacked in std::mem::take(&mut kept.repacked) {
-        session.turn().await?;
+    let mut upserted = upsert(store, channel, page.entries, kind.repacks).await?;
+    // The other channels get the changed stock now. If a later call fails, the next run finds these
+    // orders unchanged and sends nothing for them.
+    request_stock_updates(store, queue, &upserted.moved, Some(&channel.channel_id)).await;
+    let mut malformed = page.malformed;
+    for repacked in std::mem::take(&mut upserted.repacked) {
+        session.acquire_call().await?;
         run.calls += 1;
         let whole = match account.order(&repacked, store.now()).await {
             Ok(whole) => whole,
-            // It keeps no other order back, and its claims neither.
+            // The run continues: this order and its claims must not block the other orders.
             Err(ChannelError::Rejected(why)) => {
-                unread.push(format!("{repacked}: {why}"));
+                malformed.push(format!("{repacked}: {why}"));
                 continue;
             }
-            Err(ChannelError::Unavailable(why)) if run.troubles >= REPACKED_TRIES => {
-                unread.push(format!("{repacked}: {why}"));
+            Err(ChannelError::Unavailable(why)) if run.failures >= MAX_REPACKED_ATTEMPTS => {
+                malformed.push(format!("{repacked}: {why}"));
                 continue;
             }
-            Err(trouble) => return Err(trouble.into()),
+            Err(error) => return Err(error.into()),
         };
-        let one = keep(store, channel, vec![whole], false).await?;
-        ask_to_tell(store, queue, &one.moved, Some(&channel.channel_id)).await;
-        kept.changed += one.changed;
+        let one = upsert(store, channel, vec![whole], false).await?;
+        request_stock_updates(store, queue, &one.moved, Some(&channel.channel_id)).await;
+        upserted.changed += one.changed;
     }
-    (run.orders, run.changed) = (run.orders + kept.orders, run.changed + kept.changed);
-    session.rest(page.rest).await?;
-    run.unread += u32::try_from(unread.len()).unwrap_or(u32::MAX);
-    run.such_as.extend(unread);
-    run.such_as.truncate(NAMED);
+    (run.orders, run.changed) = (run.orders + upserted.orders, run.changed + upserted.changed);
+    session.cool_down(page.cool_down).await?;
+    run.malformed += u32::try_from(malformed.len()).unwrap_or(u32::MAX);
+    run.malformed_examples.extend(malformed);
+    run.malformed_examples.truncate(MAX_EXAMPLES);
     run.stage = if let Some(next) = page.next {
         Stage::Orders { place: next.text(), from: Some(*from), until: *until }
     } else {
-        // What is not understood is not collected: the next run begins there, until somebody has mended it.
-        if run.unread == 0 {
+        // The watermark stays before malformed entries: the next run starts there again, until an
+        // operator has fixed them.
+        if run.malformed == 0 {
             collection.collected_until = collection.collected_until.max(Some(*until));
         }
-        if *until < run.until { window(session, run, *until) } else { Stage::Stocks { after: None } }
+        if *until < run.until {
+            window(session, run, *until)
+        } else {
+            Stage::Stocks { after: None }
+        }
     };
     Ok(())
 }
 
-/// The products that were ordered, as far as their orders tell of them.
+/// The products that were ordered, as far as their orders describe them.
 fn ordered(channel_id: &ChannelId, orders: &[ChannelOrderUpdate]) -> Vec<ChannelProduct> {
     let items = orders.iter().flat_map(|order| order.items.values()).flat_map(BTreeMap::values);
     let product = |item: &Item| ChannelProduct {
@@ -163,7 +181,7 @@ async fn products(
     place: Option<Place>,
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, .. }, .. } = session;
-    session.turn().await?;
+    session.acquire_call().await?;
     run.calls += 1;
     let page = account.products(place.as_ref(), store.now()).await?;
     let product = |product: partners::channels::Product| ChannelProduct {
@@ -177,10 +195,10 @@ async fn products(
     let products: Vec<ChannelProduct> = page.entries.into_iter().map(product).collect();
     store.channel_products().put_all(&products).await?;
     run.products += u32::try_from(products.len()).unwrap_or(0);
-    session.rest(page.rest).await?;
+    session.cool_down(page.cool_down).await?;
     let interval = Duration::from_mins(session.channel.interval_minutes.into());
     run.stage = match page.next {
-        // Orders do not wait for products: the next run goes on there.
+        // The next run is due, and orders do not wait for products. It continues at this position.
         Some(next) if run.begun_at.plus(interval) <= store.now() => {
             collection.products_place = Some(next.text());
             Stage::Over
@@ -194,7 +212,8 @@ async fn products(
     Ok(())
 }
 
-/// Tells the stocks of a few mapped products: of those whose stock the marketplace does not have, and once a day of all.
+/// Sends the stock of a few mapped products: of those that differ at the marketplace, and once a
+/// day of all.
 async fn stocks(
     session: &Session<'_>,
     collection: &mut Collection,
@@ -202,35 +221,41 @@ async fn stocks(
     after: Option<String>,
 ) -> Result<(), StepError> {
     let page = PageRequest { limit: MAPPINGS, after };
-    let page = session.store.channel_products().list_mappings(&session.channel.channel_id, &page).await?;
+    let page =
+        session.store.channel_products().list_mappings(&session.channel.channel_id, &page).await?;
     let products: Vec<_> = page.entries.iter().map(|mapping| mapping.product_id.clone()).collect();
     let stocks = session.store.stock().quantities(&products).await?;
     for mapping in page.entries {
         let external = mapping.external_id.to_string();
         let units = stocks.get(&mapping.product_id).copied();
-        // What a marketplace does to its stocks by itself, we do not hear: now and then all are told.
-        let anyway = run.with_products;
-        if units.is_some() && (anyway || units != mapping.stock_there || mapping.error.is_some()) {
-            match session.tell(mapping, anyway).await {
-                Ok(told) => {
-                    (run.stocks, run.calls) = (run.stocks + told, run.calls + told);
-                    run.troubles = 0;
+        // A marketplace may change its stock without our knowledge, so all are sent from time to
+        // time.
+        let force = run.with_products;
+        if units.is_some() && (force || units != mapping.stock_sent || mapping.error.is_some()) {
+            match session.send_stock(mapping, force).await {
+                Ok(sent) => {
+                    (run.stocks, run.calls) = (run.stocks + sent, run.calls + sent);
+                    run.failures = 0;
                 }
-                // It is written down at the product, and tried again with the next run; the others are told all the same.
+                // The error is recorded in the mapping, and the next run retries it. The other
+                // products are still sent.
                 Err(StepError::Channel(ChannelError::Rejected(_))) => run.calls += 1,
                 Err(StepError::Channel(ChannelError::Unavailable(_) | ChannelError::TimedOut))
-                    if run.troubles < STOCKS_IN_TROUBLE =>
+                    if run.failures < MAX_STOCK_FAILURES =>
                 {
-                    (run.calls, run.troubles) = (run.calls + 1, run.troubles + 1);
+                    (run.calls, run.failures) = (run.calls + 1, run.failures + 1);
                 }
-                Err(halt) => return Err(halt),
+                Err(error) => return Err(error),
             }
         }
         run.stage = Stage::Stocks { after: Some(external) };
     }
     if page.next.is_none() {
-        run.stage =
-            if run.with_products { Stage::Products { place: collection.products_place.take() } } else { Stage::Over };
+        run.stage = if run.with_products {
+            Stage::Products { place: collection.products_place.take() }
+        } else {
+            Stage::Over
+        };
     }
     Ok(())
 }

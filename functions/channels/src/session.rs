@@ -1,4 +1,4 @@
-//! Accounts with marketplaces: opened with their secrets, called in turn, and left alone when they want to be.
+//! Sessions with marketplace accounts: credentials, rate limits and backoff.
 
 use domain::{ChannelId, Fault, NotStarted, Open, Refusal, Timestamp, Variables};
 use edge::Environment;
@@ -18,27 +18,40 @@ use store::{
     vault::{Purpose, Vault},
 };
 
-/// How often in a row a marketplace may be in trouble before a run is given up.
-const MAX_TROUBLES: u32 = 5;
+/// Consecutive failures of a marketplace that a run tolerates. The next one ends the run.
+const MAX_FAILURES: u32 = 5;
 
-/// KMS seals no more than this, in bytes.
+/// The maximum size of credentials, in bytes: KMS encrypts no more.
 const LONGEST_CREDENTIALS: usize = 4_096;
 
-/// What credentials are sealed for.
+/// The encryption context of a channel's credentials.
 fn purpose(id: &ChannelId) -> Purpose<'_> {
     ("channel", id.as_str())
 }
 
-/// Credentials that may be those of a kind of channel, and the account that they are of.
-pub(crate) fn checked(kind: &Kind, credentials: &Value, reach: Reach) -> Result<Option<String>, Refusal> {
+/// Validates credentials for a kind of channel. Returns the account that they belong to, if
+/// channels of this kind have one.
+pub(crate) fn checked(
+    kind: &Kind,
+    credentials: &Value,
+    reach: Reach,
+) -> Result<Option<String>, Refusal> {
     if credentials.to_string().len() > LONGEST_CREDENTIALS {
-        return Err(Refusal::field("credentials", format!("must not be over {LONGEST_CREDENTIALS} bytes")));
+        return Err(Refusal::field(
+            "credentials",
+            format!("must not be over {LONGEST_CREDENTIALS} bytes"),
+        ));
     }
-    (kind.account)(credentials, reach).map_err(|InvalidCredentials(why)| Refusal::field("credentials", why))
+    (kind.account)(credentials, reach)
+        .map_err(|InvalidCredentials(why)| Refusal::field("credentials", why))
 }
 
-/// Seals the credentials of a channel.
-pub(crate) async fn seal(vault: &Vault, id: &ChannelId, credentials: &Value) -> Result<String, Fault> {
+/// Encrypts the credentials of a channel.
+pub(crate) async fn seal(
+    vault: &Vault,
+    id: &ChannelId,
+    credentials: &Value,
+) -> Result<String, Fault> {
     vault.seal(purpose(id), &credentials.to_string()).await
 }
 
@@ -47,14 +60,15 @@ pub(crate) fn expire_at(channel: &Channel) -> Option<Timestamp> {
     Some(channel.credentials_since.plus(channels::kind(&channel.kind)?.credentials_last?))
 }
 
-/// An account that is open, and what is true of its marketplace.
+/// An open account, with the properties of its marketplace.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) kind: &'static Kind,
     pub(crate) channel: Arc<dyn channels::Channel>,
 }
 
-/// The accounts of an environment: each is opened once, so that it keeps its token.
+/// The accounts that this execution environment has opened. Each is opened once, so that its token
+/// is reused.
 #[derive(Clone)]
 pub(crate) struct Accounts {
     vault: Vault,
@@ -76,39 +90,51 @@ impl Open<Environment> for Accounts {
 }
 
 impl Accounts {
-    /// The account of a channel.
+    /// Returns the account of a channel. Opens it if it is not open, or if the credentials changed.
     pub(crate) async fn of(&self, channel: &Channel) -> Result<Account, Fault> {
-        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&channel.channel_id).cloned();
-        if let Some((_, account)) = known.filter(|(credentials, _)| *credentials == channel.credentials) {
+        let known = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&channel.channel_id)
+            .cloned();
+        if let Some((_, account)) =
+            known.filter(|(credentials, _)| *credentials == channel.credentials)
+        {
             return Ok(account);
         }
-        let kind = channels::kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
-        let credentials = self.vault.unseal(purpose(&channel.channel_id), &channel.credentials).await?;
+        let kind = channels::kind(&channel.kind)
+            .ok_or_else(|| Fault::broken("the kind of the channel is unknown"))?;
+        let credentials =
+            self.vault.unseal(purpose(&channel.channel_id), &channel.credentials).await?;
         let credentials: Value = serde_json::from_str(&credentials)
-            .map_err(|_| Fault::broken("what was sealed as credentials is not JSON"))?;
+            .map_err(|_| Fault::broken("the decrypted credentials are not JSON"))?;
         let url = self.urls.get(kind.name).map(String::as_str).unwrap_or_default();
         let account = (kind.open)(url, &credentials, self.reach).map_err(Fault::broken)?;
         let account = Account { kind, channel: Arc::from(account) };
         let entry = (channel.credentials.clone(), account.clone());
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.channel_id.clone(), entry);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(channel.channel_id.clone(), entry);
         Ok(account)
     }
 }
 
-/// Why a step is not taken, or not to its end.
+/// Why a step was not completed.
 #[derive(Debug)]
 pub(crate) enum StepError {
-    /// The marketplace is in trouble, or will not have it.
+    /// The call failed, or the marketplace rejected it.
     Channel(ChannelError),
-    /// It is not the account's turn for so long.
+    /// The account's rate limiter permits no call for this long.
     Wait(Duration),
-    /// The machinery failed.
+    /// An error on our side.
     Fault(Fault),
 }
 
 impl From<ChannelError> for StepError {
-    fn from(trouble: ChannelError) -> Self {
-        Self::Channel(trouble)
+    fn from(error: ChannelError) -> Self {
+        Self::Channel(error)
     }
 }
 
@@ -118,50 +144,71 @@ impl From<Fault> for StepError {
     }
 }
 
-/// A channel whose account is open.
+/// A channel with its open account.
 pub(crate) struct Session<'a> {
     pub(crate) store: &'a Store,
     pub(crate) channel: &'a Channel,
     pub(crate) account: &'a Account,
-    /// Until when a call may begin.
-    pub(crate) patience: Timestamp,
+    /// The latest time at which a call may start.
+    pub(crate) last_call_at: Timestamp,
 }
 
 impl Session<'_> {
-    /// Waits for the account's turn.
-    pub(crate) async fn turn(&self) -> Result<(), StepError> {
-        let turn =
-            self.store.channels().take_turn(&self.channel.paced_by(), self.account.kind.apart(), self.patience).await?;
-        turn.map_err(StepError::Wait)
+    /// Waits until the account's rate limiter permits a call. Fails with [`StepError::Wait`] if the
+    /// wait would end after `last_call_at`.
+    pub(crate) async fn acquire_call(&self) -> Result<(), StepError> {
+        let permitted = self
+            .store
+            .channels()
+            .acquire_call(
+                &self.channel.rate_limit_key(),
+                self.account.kind.call_interval(),
+                self.last_call_at,
+            )
+            .await?;
+        permitted.map_err(StepError::Wait)
     }
 
-    /// Leaves the account alone, if that is what the marketplace wants; tells how long to wait before it is asked again, if that is
-    /// not in vain after so many times.
-    pub(crate) async fn heed(&self, trouble: &ChannelError, times: u32) -> Result<Option<Duration>, Fault> {
-        let wait = wait_for(trouble, times);
-        if let (Some(wait), ChannelError::RateLimited | ChannelError::CoolingDown(_)) = (wait, trouble) {
-            self.rest(wait).await?;
+    /// Returns how long to wait before a failed call is retried, or `None` if a retry is useless or
+    /// there were too many `failures` in a row. If the marketplace limited the rate or requested a
+    /// pause, all calls of the account wait.
+    pub(crate) async fn back_off(
+        &self,
+        error: &ChannelError,
+        failures: u32,
+    ) -> Result<Option<Duration>, Fault> {
+        let wait = backoff(error, failures);
+        if let (Some(wait), ChannelError::RateLimited | ChannelError::CoolingDown(_)) =
+            (wait, error)
+        {
+            self.cool_down(wait).await?;
         }
         Ok(wait)
     }
 
-    /// Leaves the account alone for as long as the marketplace asked for.
-    pub(crate) async fn rest(&self, rest: Duration) -> Result<(), Fault> {
-        if rest.is_zero() {
+    /// Blocks all calls of the account for as long as the marketplace requested.
+    pub(crate) async fn cool_down(&self, pause: Duration) -> Result<(), Fault> {
+        if pause.is_zero() {
             return Ok(());
         }
-        self.store.channels().back_off(&self.channel.paced_by(), self.store.now().plus(rest)).await
+        self.store
+            .channels()
+            .back_off(&self.channel.rate_limit_key(), self.store.now().plus(pause))
+            .await
     }
 }
 
-/// How long to wait before a marketplace that was in trouble so often in a row is asked again; none, if it is in vain.
-fn wait_for(trouble: &ChannelError, troubles: u32) -> Option<Duration> {
-    let doubled = |first: Duration| first * 2_u32.pow(troubles.saturating_sub(1).min(6));
-    let wait = match trouble {
+/// The wait before the retry after `failures` consecutive failures. `None` means no retry: the
+/// error is permanent, or there were too many.
+fn backoff(error: &ChannelError, failures: u32) -> Option<Duration> {
+    let doubled = |first: Duration| first * 2_u32.pow(failures.saturating_sub(1).min(6));
+    let wait = match error {
         ChannelError::Unauthorized(_) | ChannelError::Rejected(_) => None,
-        ChannelError::CoolingDown(rest) => Some(*rest),
+        ChannelError::CoolingDown(pause) => Some(*pause),
         ChannelError::RateLimited => Some(doubled(Duration::from_secs(2))),
-        ChannelError::Unavailable(_) | ChannelError::TimedOut => Some(doubled(Duration::from_secs(10))),
+        ChannelError::Unavailable(_) | ChannelError::TimedOut => {
+            Some(doubled(Duration::from_secs(10)))
+        }
     };
-    wait.filter(|_| troubles <= MAX_TROUBLES)
+    wait.filter(|_| failures <= MAX_FAILURES)
 }

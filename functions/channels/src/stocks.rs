@@ -1,5 +1,7 @@
-//! How marketplaces are told how many units of a product there are. A stock is told as it is, and not by how much it changed, so it
-//! does not matter how often, and looked at again afterwards, so it does not matter if it changed in between.
+//! Sends stock levels to marketplaces.
+//!
+//! A stock level is sent as an absolute number, so repeats are harmless. It is read again after it
+//! was sent, so a change in between is not lost.
 
 use crate::{
     queue::{DueStock, Queue},
@@ -10,48 +12,63 @@ use partners::channels::ChannelError;
 use std::{collections::BTreeSet, time::Duration};
 use store::{Store, channel_products::Mapping};
 
-/// How often a stock is told anew when it changed while it was told.
+/// Attempts to send a stock level. Each further one means that the stock changed while it was sent.
 const ATTEMPTS: usize = 4;
 
 impl Session<'_> {
-    /// Makes sure that the marketplace has the stock of a mapped product, or tells it anyway; says how often it was told.
-    pub(crate) async fn tell(&self, mapping: Mapping, anyway: bool) -> Result<u32, StepError> {
+    /// Sends the stock of a mapped product, if the marketplace does not have it already or if
+    /// `force` is set. Returns how often it was sent.
+    pub(crate) async fn send_stock(&self, mapping: Mapping, force: bool) -> Result<u32, StepError> {
         let Mapping { channel_id, external_id, product_id, .. } = &mapping;
-        let mut told = 0;
+        let mut sent = 0;
         if !self.account.kind.has_catalogue {
-            return Ok(told);
+            return Ok(sent);
         }
         for _ in 0..ATTEMPTS {
             let key = std::slice::from_ref(external_id);
-            let Some(known) = self.store.channel_products().mappings_of(channel_id, key).await?.remove(external_id)
+            let Some(known) = self
+                .store
+                .channel_products()
+                .mappings_of(channel_id, key)
+                .await?
+                .remove(external_id)
             else {
                 break;
             };
             let stocks = self.store.stock().quantities(std::slice::from_ref(product_id)).await?;
-            let Some(units) = stocks.get(product_id).copied().filter(|_| known.product_id == *product_id) else {
+            let Some(units) =
+                stocks.get(product_id).copied().filter(|_| known.product_id == *product_id)
+            else {
                 break;
             };
-            let has_it = known.stock_there == Some(units) && known.error.is_none();
-            if has_it && !(anyway && told == 0) {
+            let is_sent = known.stock_sent == Some(units) && known.error.is_none();
+            if is_sent && !(force && sent == 0) {
                 break;
             }
-            self.turn().await?;
+            self.acquire_call().await?;
             let count = u32::try_from(units).unwrap_or(0);
-            let outcome = self.account.channel.set_stock(external_id, count, self.store.now()).await;
-            let as_told = outcome.as_ref().map(|()| units).map_err(ChannelError::to_string);
-            self.store.channel_products().record_stock_sent(&known, &as_told).await?;
+            let outcome =
+                self.account.channel.set_stock(external_id, count, self.store.now()).await;
+            let result = outcome.as_ref().map(|()| units).map_err(ChannelError::to_string);
+            self.store.channel_products().record_stock_sent(&known, &result).await?;
             outcome?;
-            told += 1;
+            sent += 1;
         }
-        Ok(told)
+        Ok(sent)
     }
 }
 
-/// Asks for the channels to be told of these stocks, but for the one where the change was made. Where that fails, each channel's
-/// next collection tells it: every collection compares all stocks.
-pub(crate) async fn ask_to_tell(store: &Store, queue: &Queue, moved: &BTreeSet<ProductId>, but: Option<&ChannelId>) {
+/// Requests that the stock of these products is sent to every channel except `but`, where the
+/// change was made. If the request fails, each channel's next collection sends the stock: it
+/// compares all levels.
+pub(crate) async fn request_stock_updates(
+    store: &Store,
+    queue: &Queue,
+    moved: &BTreeSet<ProductId>,
+    but: Option<&ChannelId>,
+) {
     for product in moved {
-        let asked = async {
+        let requested = async {
             for mapping in store
                 .channel_products()
                 .mappings_to(product)
@@ -59,13 +76,17 @@ pub(crate) async fn ask_to_tell(store: &Store, queue: &Queue, moved: &BTreeSet<P
                 .into_iter()
                 .filter(|mapping| Some(&mapping.channel_id) != but)
             {
-                let due = DueStock { channel_id: mapping.channel_id, external_id: mapping.external_id, sent: 0 };
-                queue.ask(&due, Duration::ZERO).await?;
+                let due = DueStock {
+                    channel_id: mapping.channel_id,
+                    external_id: mapping.external_id,
+                    sent: 0,
+                };
+                queue.send(&due, Duration::ZERO).await?;
             }
             Ok::<_, Fault>(())
         };
-        if let Err(error) = asked.await {
-            tracing::warn!(%error, %product, "channels are told of a stock later");
+        if let Err(error) = requested.await {
+            tracing::warn!(%error, %product, "a stock level is sent with the next collections");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /api/v1/admin/channels/{channelId}/test` tries the credentials of a channel (채널 연결 확인).
+//! `POST /api/v1/admin/channels/{channelId}/test` checks the credentials of a channel by a call to
+//! its marketplace (채널 연결 확인).
 
 use crate::session::{Accounts, Session, StepError};
 use domain::{ChannelId, Failure, NotStarted, Open, Refusal, RefusalKind, Role};
@@ -8,30 +9,30 @@ use serde::Serialize;
 use std::time::Duration;
 use store::Store;
 
-/// A call of the marketplace takes so long at the most, with a new token.
+/// The longest time that a call to the marketplace may take, including the request for a new token.
 const CALLS_TAKE: Duration = Duration::from_secs(12);
 
-/// The route.
+/// `POST /api/v1/admin/channels/{channelId}/test`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/channels/{channelId}/test",
     Access::Roles(&[Role::Operator]),
-    "Tries the credentials of a channel (채널 연결 확인)",
+    "Checks the credentials of a channel (채널 연결 확인)",
 )
 .response::<Tested>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `test-channel` handler.
 pub fn function() -> Function {
     Function::http("test-channel", &[ROUTE], handle)
 }
 
-/// What came of it.
+/// The result of the check.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tested {
-    /// Whether the marketplace let us in.
+    /// Whether the marketplace accepted the credentials.
     ok: bool,
-    /// What it said, if it did not.
+    /// Why the check failed; empty if it succeeded.
     detail: String,
 }
 
@@ -52,22 +53,23 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let store = resources.store.until(request.deadline);
     let channel = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
     let account = resources.accounts.of(&channel).await?;
-    let patience = request.deadline.minus(CALLS_TAKE);
-    let session = Session { store: &store, channel: &channel, account: &account, patience };
-    let tested = match session.turn().await {
+    let last_call_at = request.deadline.minus(CALLS_TAKE);
+    let session = Session { store: &store, channel: &channel, account: &account, last_call_at };
+    let result = match session.acquire_call().await {
         Ok(()) => account.channel.check(store.now()).await.map_err(StepError::Channel),
-        Err(halt) => Err(halt),
+        Err(error) => Err(error),
     };
-    let tested = match tested {
+    let result = match result {
         Ok(()) => Tested { ok: true, detail: String::new() },
-        Err(StepError::Channel(trouble)) => {
-            session.heed(&trouble, 1).await?;
-            Tested { ok: false, detail: trouble.to_string() }
+        Err(StepError::Channel(error)) => {
+            session.back_off(&error, 1).await?;
+            Tested { ok: false, detail: error.to_string() }
         }
-        Err(StepError::Wait(wait)) => {
-            Tested { ok: false, detail: format!("the account is left alone for {} s", wait.as_secs()) }
-        }
+        Err(StepError::Wait(wait)) => Tested {
+            ok: false,
+            detail: format!("the account is left alone for {} s", wait.as_secs()),
+        },
         Err(StepError::Fault(fault)) => return Err(fault.into()),
     };
-    Ok(Response::ok(&tested))
+    Ok(Response::ok(&result))
 }

@@ -1,5 +1,5 @@
-//! `PATCH /api/v1/admin/channels/{channelId}` changes a channel: what is left out stays as it is (채널 수정). New credentials replace the
-//! old ones at once.
+//! `PATCH /api/v1/admin/channels/{channelId}` changes a channel (채널 수정). Omitted fields stay
+//! unchanged. New credentials replace the old ones at once.
 
 use crate::{
     channel_response::{ChannelResponse, checked_interval, checked_name},
@@ -14,36 +14,37 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::channels::Channel;
 
-/// How often the channel is read anew when somebody else changed it in between.
+/// Attempts to change the channel. Each failed one means that another request changed it in
+/// between.
 const ATTEMPTS: usize = 4;
 
-/// The route.
+/// `PATCH /api/v1/admin/channels/{channelId}`.
 pub const ROUTE: Route = Route::new(
     Method::Patch,
     "/api/v1/admin/channels/{channelId}",
     Access::Roles(&[Role::Operator]),
-    "Changes a channel; what is left out stays as it is (채널 수정)",
+    "Changes a channel; omitted fields stay unchanged (채널 수정)",
 )
 .request_body::<UpdateChannel>()
 .response::<ChannelResponse>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `update-channel` handler.
 pub fn function() -> Function {
     Function::http("update-channel", &[ROUTE], handle)
 }
 
-/// What is to be another.
+/// The fields to change.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateChannel {
-    /// What you call it: 1 to 100 characters.
+    /// The channel's name: 1 to 100 characters.
     name: Option<String>,
     /// New credentials of the same account.
     credentials: Option<Value>,
-    /// It is collected every so many minutes: 1 to 1,440.
+    /// Minutes between two collections: 1 to 1,440.
     interval_minutes: Option<u32>,
-    /// Whether it is collected.
+    /// Whether the channel is collected.
     active: Option<bool>,
 }
 
@@ -57,11 +58,14 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         let known = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
-            let kind = kind(&channel.kind).ok_or_else(|| Fault::broken("there is no such kind of channel"))?;
+            let kind = kind(&channel.kind)
+                .ok_or_else(|| Fault::broken("the kind of the channel is unknown"))?;
             if checked(kind, credentials, resources.reach)? != channel.account {
-                return Err(
-                    Refusal::field("credentials", "are of another account, which would be another channel").into()
-                );
+                return Err(Refusal::field(
+                    "credentials",
+                    "are of another account, which would be another channel",
+                )
+                .into());
             }
             channel.credentials = seal(&resources.vault, &id, credentials).await?;
             channel.credentials_since = now;
@@ -74,5 +78,5 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             return Ok(Response::ok(&ChannelResponse::of(channel, collection.as_ref())));
         }
     }
-    Err(Fault::busy("the channel is changed by others all the time").into())
+    Err(Fault::busy("every attempt to change the channel met a concurrent change").into())
 }

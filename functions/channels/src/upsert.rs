@@ -1,5 +1,7 @@
-//! How what a marketplace tells of orders is kept: as one order of the standard model for each of theirs, with what it takes from
-//! our stock, in one transaction. What is known already is not written again.
+//! Stores what marketplaces report about their orders.
+//!
+//! Each marketplace order becomes one order of the standard model. The order and its changes of our
+//! stock are written in one transaction. An update that contains nothing new is not written.
 
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
@@ -19,33 +21,36 @@ use store::{
     external_orders::ExternalOrderRow,
 };
 
-/// How often an order is read anew when it, or a stock, changed in between.
+/// Attempts to write an order. Each failed one means that the order or a stock changed in between.
 const ATTEMPTS: usize = 8;
 
-/// Stocks that one transaction changes at the most: each is three writes.
+/// The maximum number of stock changes in one transaction. Each takes three writes.
 const MAX_CHANGES: usize = 30;
 
-/// What came of what was told.
+/// The result of an upsert.
 #[derive(Debug, Default)]
 pub(crate) struct Upserted {
-    /// How many orders were told of.
+    /// The number of order updates received.
     pub(crate) orders: u32,
-    /// How many of them were news.
+    /// How many orders were new or changed.
     pub(crate) changed: u32,
-    /// The products of ours whose stock changed by it.
+    /// Our products whose stock changed.
     pub(crate) moved: BTreeSet<ProductId>,
-    /// Orders of which nothing was kept: their items are in other parcels than is known, so all of each must be asked for.
+    /// Orders that were not stored, because their items are in different parcels than before. The
+    /// whole order must be requested for each of them.
     pub(crate) repacked: Vec<ExternalOrderId>,
 }
 
-/// Keeps what a channel tells of orders; where it repacks orders, but for those that it has repacked.
-pub(crate) async fn keep(
+/// Upserts the orders that a channel reports. If the channel `repacks` orders, those with new
+/// parcels are not stored but returned in [`Upserted::repacked`].
+pub(crate) async fn upsert(
     store: &Store,
     channel: &Channel,
     update: Vec<ChannelOrderUpdate>,
     repacks: bool,
 ) -> Result<Upserted, Fault> {
-    let mut kept = Upserted { orders: u32::try_from(update.len()).unwrap_or(u32::MAX), ..Upserted::default() };
+    let mut upserted =
+        Upserted { orders: u32::try_from(update.len()).unwrap_or(u32::MAX), ..Upserted::default() };
     let source = channel.channel_id.source();
     let mut orders: BTreeMap<ExternalOrderId, ChannelOrderUpdate> = BTreeMap::new();
     for one in update {
@@ -55,7 +60,8 @@ pub(crate) async fn keep(
         };
         orders.insert(merged.external_order_id.clone(), merged);
     }
-    let ids: Vec<OrderId> = orders.keys().map(|external| OrderId::of_external(&source, external)).collect();
+    let ids: Vec<OrderId> =
+        orders.keys().map(|external| OrderId::of_external(&source, external)).collect();
     let mut known = store.channel_orders().many(&ids).await?;
     let products: BTreeSet<&ProductId> = orders.values().flat_map(products).collect();
     let products: Vec<ProductId> = products.into_iter().cloned().collect();
@@ -65,14 +71,14 @@ pub(crate) async fn keep(
         let seen = known.remove(&id);
         let order_state = seen.as_ref().and_then(|seen| seen.order_state.as_ref());
         if repacks && order_state.is_some_and(|order_state| order_state.is_repacked(update)) {
-            kept.repacked.push(update.external_order_id.clone());
+            upserted.repacked.push(update.external_order_id.clone());
             continue;
         }
-        if !keep_one(store, channel, &id, update, seen.clone(), &mappings, &mut kept).await? {
-            keep_recipient(store, channel, update, seen, recipients.get(&id)).await?;
+        if !upsert_one(store, channel, &id, update, seen.clone(), &mappings, &mut upserted).await? {
+            upsert_recipient(store, channel, update, seen, recipients.get(&id)).await?;
         }
     }
-    Ok(kept)
+    Ok(upserted)
 }
 
 fn products(update: &ChannelOrderUpdate) -> impl Iterator<Item = &ProductId> {
@@ -80,8 +86,8 @@ fn products(update: &ChannelOrderUpdate) -> impl Iterator<Item = &ProductId> {
     of_items.chain(update.claims.values().map(|claim| &claim.product_id))
 }
 
-/// Keeps to whom an order goes, if it is to go elsewhere now and is the same otherwise.
-async fn keep_recipient(
+/// Updates the recipient of an open order, when nothing else of the order has changed.
+async fn upsert_recipient(
     store: &Store,
     channel: &Channel,
     update: &ChannelOrderUpdate,
@@ -89,36 +95,43 @@ async fn keep_recipient(
     known: Option<&Recipient>,
 ) -> Result<(), Fault> {
     let is_open = |seen: &ExternalOrderRow| {
-        seen.order_state.as_ref().is_some_and(|order_state| order_state.open_since(seen.order.placed_at).is_some())
+        seen.order_state
+            .as_ref()
+            .is_some_and(|order_state| order_state.open_since(seen.order.placed_at).is_some())
     };
     match (&update.recipient, seen.filter(is_open)) {
         (Some(recipient), Some(seen)) if known != Some(recipient) => {
-            store.channel_orders().put_recipient(&channel.channel_id, &seen.order, recipient, true).await
+            store
+                .channel_orders()
+                .put_recipient(&channel.channel_id, &seen.order, recipient, true)
+                .await
         }
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
 }
 
-/// Keeps an order; tells whether anything was news.
-async fn keep_one(
+/// Upserts one order. Returns whether it was new or changed.
+async fn upsert_one(
     store: &Store,
     channel: &Channel,
     id: &OrderId,
     update: &ChannelOrderUpdate,
     mut seen: Option<ExternalOrderRow>,
     mappings: &BTreeMap<ProductId, Mapping>,
-    kept: &mut Upserted,
+    upserted: &mut Upserted,
 ) -> Result<bool, Fault> {
-    let mut is_news = false;
-    for round in 0..ATTEMPTS {
-        if round > 0 {
+    let mut is_changed = false;
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
             seen = store.external_orders().get(id).await?;
         }
         let before = seen.as_ref().and_then(|seen| seen.order_state.clone()).unwrap_or_default();
-        let mut order_state =
-            before.with(update, |product| mappings.get(product).map(|mapping| mapping.product_id.clone()));
+        let mut order_state = before.with(update, |product| {
+            mappings.get(product).map(|mapping| mapping.product_id.clone())
+        });
         if seen.is_none() && order_state.items.is_empty() {
-            // A claim is looked into on an order of which nothing was told.
+            // The order is unknown and the update has only pending claims: there is nothing to
+            // store.
             return Ok(false);
         }
         let mut changes = Vec::new();
@@ -130,18 +143,27 @@ async fn keep_one(
         if seen.is_some() && order_state == before {
             break;
         }
-        let there: Vec<ProductId> = changes.iter().map(|change| change.channel_product_id.clone()).collect();
-        let mapped = store.channel_products().mappings_of(&channel.channel_id, &there).await?.into_keys().collect();
+        let channel_products: Vec<ProductId> =
+            changes.iter().map(|change| change.channel_product_id.clone()).collect();
+        let mapped = store
+            .channel_products()
+            .mappings_of(&channel.channel_id, &channel_products)
+            .await?
+            .into_keys()
+            .collect();
         let now = store.now();
         let order = order(channel, id, update, seen.as_ref(), &order_state, now)?;
         let collected = ExternalOrderRow {
             order_state: Some(order_state),
             ..advance(seen.as_ref(), order, SourceRevision::default(), now)
         };
-        // Nobody needs to know to whom an order went that was over before we heard of it.
-        let is_over = collected.order_state.as_ref().is_some_and(|order_state| order_state.open_since(now).is_none());
+        // An order that was already over when it was first reported needs no recipient.
+        let is_over = collected
+            .order_state
+            .as_ref()
+            .is_some_and(|order_state| order_state.open_since(now).is_none());
         let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
-        let as_kept = ChannelOrder {
+        let row = ChannelOrder {
             channel_id: &channel.channel_id,
             collected: &collected,
             seen_version: seen.as_ref().map_or(0, |seen| seen.order.version),
@@ -150,21 +172,23 @@ async fn keep_one(
             mapped: &mapped,
             now,
         };
-        if store.channel_orders().put(&as_kept).await? {
-            is_news = true;
-            kept.moved.extend(changes.iter().map(|change| change.product_id.clone()));
+        if store.channel_orders().put(&row).await? {
+            is_changed = true;
+            upserted.moved.extend(changes.iter().map(|change| change.product_id.clone()));
             if changes.len() < MAX_CHANGES {
                 break;
             }
-        } else if round + 1 == ATTEMPTS {
-            return Err(Fault::busy("the order, or a stock, changes faster than it can be kept"));
+        } else if attempt + 1 == ATTEMPTS {
+            return Err(Fault::busy(
+                "every attempt to store the order met a concurrent change of it or of a stock",
+            ));
         }
     }
-    kept.changed += u32::from(is_news);
-    Ok(is_news)
+    upserted.changed += u32::from(is_changed);
+    Ok(is_changed)
 }
 
-/// The order that all that was told amounts to.
+/// Builds the order of the standard model from the state of its items.
 fn order(
     channel: &Channel,
     id: &OrderId,
@@ -181,15 +205,17 @@ fn order(
     let total_amount = original_amount.less(discount_amount);
     let placed_at = update.placed_at_least().unwrap_or(now);
     let buyer = update.buyer.as_deref().unwrap_or(update.external_order_id.as_str());
-    let inflow = update.items.values().flat_map(BTreeMap::values).find_map(|item| item.inflow.as_deref());
+    let inflow =
+        update.items.values().flat_map(BTreeMap::values).find_map(|item| item.inflow.as_deref());
     let campaign = update.campaign_id.clone().or_else(|| inflow.map(CampaignId::of_inflow));
-    let customer = || update.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
+    let customer =
+        || update.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
     let mut order = Order {
         external_status: None,
         order_id: id.clone(),
         version: 0,
         status: order_state.status(),
-        // Whose it is, which campaign brought it and when it was placed do not change: others have counted by that.
+        // Customer, campaign and time of placement never change: read models have counted by them.
         customer_id: known.map_or_else(customer, |known| known.customer_id.clone()),
         campaign_id: known.map_or(campaign, |known| known.campaign_id.clone()),
         placed_at: known.map_or(placed_at, |known| known.placed_at),
@@ -224,12 +250,15 @@ fn sum(mut amounts: impl Iterator<Item = Won>) -> Result<Won, Fault> {
 }
 
 fn item(line: &Line<'_>) -> Result<Item, Fault> {
-    let domain::channel::Item { product_id, name, unit_price, channel_status, inflow, .. } = &line.item_state.item;
+    let domain::channel::Item { product_id, name, unit_price, channel_status, inflow, .. } =
+        &line.item_state.item;
     let reservation = line.item_state.reservation.as_ref();
     Ok(Item {
         product_id: product_id.clone(),
-        // An order of ours never has more of anything; one of theirs is kept all the same.
-        quantity: Quantity::try_from(i64::from(line.units).min(Quantity::MAX)).map_err(Fault::broken)?,
+        // An own order never exceeds the maximum. A channel order that does is stored with the
+        // maximum.
+        quantity: Quantity::try_from(i64::from(line.units).min(Quantity::MAX))
+            .map_err(Fault::broken)?,
         unit_price: *unit_price,
         total_price: unit_price.times(line.units).map_err(Fault::broken)?,
         channel: Some(ChannelItem {

@@ -1,6 +1,7 @@
-//! Coupons: what customers may take off an order, first come first served.
+//! Coupons: discounts on orders, issued first come, first served.
 //!
-//! This crate must never use a coupon or give one back: that is part of placing an order, or of calling one off.
+//! This crate must never mark a coupon as used or unused: that is part of placing or cancelling an
+//! order.
 
 pub mod issue_coupon;
 pub mod list_coupons;
@@ -19,31 +20,31 @@ pub fn functions() -> Vec<Function> {
     vec![put_coupon_source::function(), issue_coupon::function(), list_coupons::function()]
 }
 
-/// A coupon as it is shown.
+/// A coupon in a response.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coupon {
-    /// Its id.
+    /// The coupon's id.
     coupon_id: CouponId,
-    /// Where it comes from.
+    /// The source that issued the coupon.
     source_id: CouponSourceId,
-    /// The name customers read.
+    /// The name that customers see.
     name: String,
-    /// What it takes off.
+    /// The discount.
     #[serde(flatten)]
     discount: Discount,
-    /// The least that an order must cost before the discount.
+    /// The minimum amount of an order before the discount, in won.
     minimum_order_amount: Won,
-    /// Where it stands.
+    /// The coupon's status.
     status: CouponStatus,
-    /// When it was issued.
+    /// When the coupon was issued.
     issued_at: Timestamp,
-    /// Until when it can be used.
+    /// When the coupon expires.
     expires_at: Timestamp,
-    /// The order that uses it.
+    /// The order that uses the coupon.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
-    /// Since when it does.
+    /// When the order used the coupon.
     #[serde(skip_serializing_if = "Option::is_none")]
     used_at: Option<Timestamp>,
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
 
-/// The route.
+/// `GET /customers/{customerId}/coupons`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/customers/{customerId}/coupons",
@@ -17,13 +17,13 @@ pub const ROUTE: Route = Route::new(
     "Lists a customer's coupons (쿠폰함)",
 )
 .query(&[
-    ("status", "ISSUED, USED or EXPIRED; all if left out"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("status", "only coupons in this status: ISSUED, USED or EXPIRED"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<CouponList>();
 
-/// The function.
+/// The `list-coupons` handler.
 pub fn function() -> Function {
     Function::http("list-coupons", &[ROUTE], handle)
 }
@@ -34,7 +34,7 @@ pub fn function() -> Function {
 pub struct CouponList {
     /// The coupons, by id.
     coupons: Vec<crate::Coupon>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -47,11 +47,13 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store = store.until(request.deadline);
     let mut page = PageRequest { limit, after: after.map(|coupon| coupon.to_string()) };
     let mut found: Vec<Coupon> = Vec::new();
-    // The status of some follows from the time, so it is asked here and not of the store. One more than the page has tells that
-    // more follow.
+    // Whether a coupon has expired depends on the current time, so the status is filtered here and
+    // not by the store. One coupon more than the page has is needed to know that there is a next
+    // page.
     while found.len() <= usize::from(limit) {
         let part = store.coupons().list(&customer, &page).await?;
-        let fits = |coupon: &Coupon| status.is_none_or(|status| coupon.status(request.now) == status);
+        let fits =
+            |coupon: &Coupon| status.is_none_or(|status| coupon.status(request.now) == status);
         found.extend(part.entries.into_iter().filter(fits));
         page.after = part.next;
         if page.after.is_none() {
@@ -61,6 +63,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let has_more = found.len() > usize::from(limit);
     found.truncate(limit.into());
     let last = found.last().filter(|_| has_more).map(|coupon| coupon.coupon_id.to_string());
-    let coupons = found.into_iter().map(|coupon| crate::Coupon::shown(coupon, request.now)).collect();
+    let coupons =
+        found.into_iter().map(|coupon| crate::Coupon::shown(coupon, request.now)).collect();
     Ok(Response::ok(&CouponList { coupons, next_cursor: Response::cursor(last.as_deref()) }))
 }

@@ -1,6 +1,8 @@
-//! `PUT /api/v1/admin/coupon-sources/{sourceId}` opens a source of coupons or changes its terms (쿠폰 발행 등록).
+//! `PUT /api/v1/admin/coupon-sources/{sourceId}` creates a coupon source or changes its terms
+//! (쿠폰 발행 등록).
 //!
-//! A coupon keeps the terms on which it was issued: a change is for those that are issued from then on.
+//! A change applies only to coupons that are issued after it. The terms of an issued coupon never
+//! change.
 
 use domain::{
     CouponSourceId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp, Won,
@@ -12,48 +14,49 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{CommitError, Store, Transaction};
 
-/// How often the source is read anew when it changed in between.
+/// Eight attempts: each failed one means that the source changed between the read and the write.
 const ATTEMPTS: usize = 8;
 
 const MAX_NAME: usize = 100;
 
-/// The route.
+/// `PUT /api/v1/admin/coupon-sources/{sourceId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/api/v1/admin/coupon-sources/{sourceId}",
     Access::Roles(&[Role::Operator]),
-    "Opens a source of coupons, or changes its terms (쿠폰 발행 등록)",
+    "Creates a coupon source or changes its terms (쿠폰 발행 등록)",
 )
 .request_body::<PutCouponSource>()
 .response::<CouponSource>()
 .problems(&[RefusalKind::QuantityBelowIssued]);
 
-/// The function.
+/// The `put-coupon-source` handler.
 pub fn function() -> Function {
     Function::http("put-coupon-source", &[ROUTE], handle)
 }
 
-/// The terms of a source: either `discountAmount`, or `discountRate` with `maxDiscountAmount`.
+/// The terms of a source. The discount is either `discountAmount`, or `discountRate` with
+/// `maxDiscountAmount`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PutCouponSource {
-    /// The name customers read, 1 to 100 characters.
+    /// The name that customers see, 1 to 100 characters.
     name: String,
-    /// The fixed amount that is taken off, 1 to 10^12 won.
+    /// A fixed discount, 1 to 10^12 won.
     discount_amount: Option<WholeNumber>,
-    /// The share that is taken off, 1 to 100 %, rounded down to the won.
+    /// The discount as a share of the order, 1 to 100 %, rounded down to the won.
     discount_rate: Option<WholeNumber>,
-    /// The most that the share takes off, 1 to 10^12 won.
+    /// The maximum discount amount with `discountRate`, 1 to 10^12 won.
     max_discount_amount: Option<WholeNumber>,
-    /// The least that an order must cost before the discount; nothing if left out.
+    /// The minimum amount of an order before the discount, in won; 0 if omitted.
     minimum_order_amount: Option<WholeNumber>,
-    /// How many coupons there are, 1 to 10,000,000.
+    /// The number of coupons, 1 to 10,000,000.
     quantity: WholeNumber,
-    /// From when on they are issued.
+    /// When issuing starts.
     issue_from: Timestamp,
-    /// Until when they are issued.
+    /// When issuing ends.
     issue_until: Timestamp,
-    /// How long each is valid from its issue: 1 to 3,650 days.
+    /// How long each coupon is valid after it is issued: 1 to 3,650 days.
     valid_days: WholeNumber,
 }
 
@@ -68,14 +71,19 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             return Err(Refusal::QuantityBelowIssued { issued }.into());
         }
         let source = CouponSource { issued, ..terms.clone() };
-        match Transaction::default().with(store.coupons().put_source(&source, version)?, ()).commit(&store).await {
+        match Transaction::default()
+            .with(store.coupons().put_source(&source, version)?, ())
+            .commit(&store)
+            .await
+        {
             Ok(()) => return Ok(Response::ok(&source)),
-            // Somebody else put it, or more were issued by now: look again.
+            // Another request changed the source, or more coupons were issued in the meantime: read
+            // and decide again.
             Err(CommitError::Failed(_)) => {}
             Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
-    Err(Fault::busy("the source is changed by others faster than by this request").into())
+    Err(Fault::busy("the source changes faster than it can be written").into())
 }
 
 impl PutCouponSource {
@@ -87,13 +95,18 @@ impl PutCouponSource {
         if self.issue_until <= self.issue_from {
             return Err(Refusal::field("issueUntil", "must be after issueFrom"));
         }
-        let minimum = self.minimum_order_amount.map(|minimum| within("minimumOrderAmount", minimum, 0, Won::MAX.get()));
+        let minimum = self
+            .minimum_order_amount
+            .map(|minimum| within("minimumOrderAmount", minimum, 0, Won::MAX.get()));
         let valid_days = within("validDays", self.valid_days, 1, MAX_VALID_DAYS)?;
         Ok(CouponSource {
             source_id,
             name: self.name,
             discount,
-            minimum_order_amount: won("minimumOrderAmount", minimum.transpose()?.unwrap_or_default())?,
+            minimum_order_amount: won(
+                "minimumOrderAmount",
+                minimum.transpose()?.unwrap_or_default(),
+            )?,
             quantity: within("quantity", self.quantity, 1, MAX_COUPONS)?,
             issued: 0,
             issue_from: self.issue_from,
@@ -110,10 +123,16 @@ impl PutCouponSource {
             }
             (None, Some(rate), Some(max)) => {
                 let max = within("maxDiscountAmount", max, 1, Won::MAX.get())?;
-                let rate = Percent::try_from(rate.0).map_err(|error| Refusal::field("discountRate", error))?;
-                Ok(Discount::Rate { discount_rate: rate, max_discount_amount: won("maxDiscountAmount", max)? })
+                let rate = Percent::try_from(rate.0)
+                    .map_err(|error| Refusal::field("discountRate", error))?;
+                Ok(Discount::Rate {
+                    discount_rate: rate,
+                    max_discount_amount: won("maxDiscountAmount", max)?,
+                })
             }
-            (None, Some(_), None) => Err(Refusal::field("maxDiscountAmount", "is needed with discountRate")),
+            (None, Some(_), None) => {
+                Err(Refusal::field("maxDiscountAmount", "is needed with discountRate"))
+            }
             _ => Err(Refusal::field(
                 "discountAmount",
                 "must be there alone, or discountRate with maxDiscountAmount instead",
@@ -124,7 +143,11 @@ impl PutCouponSource {
 
 fn within(field: &str, number: WholeNumber, least: i64, most: i64) -> Result<i64, Refusal> {
     let is_within = (least..=most).contains(&number.0);
-    if is_within { Ok(number.0) } else { Err(Refusal::field(field, format!("must be {least} to {most}"))) }
+    if is_within {
+        Ok(number.0)
+    } else {
+        Err(Refusal::field(field, format!("must be {least} to {most}")))
+    }
 }
 
 fn won(field: &str, amount: i64) -> Result<Won, Refusal> {

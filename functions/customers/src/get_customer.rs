@@ -1,19 +1,20 @@
-//! `GET /customers/{customerId}` shows a customer, with their grade (고객 조회). One never seen has the first grade.
+//! `GET /customers/{customerId}` shows a customer with their grade (고객 조회). An unknown customer has
+//! the lowest grade.
 
 use crate::{Customer, Resources};
 use domain::{CustomerId, Failure, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 
-/// The route.
+/// `GET /customers/{customerId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/customers/{customerId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Shows a customer, with their grade (고객 조회)",
+    "Shows a customer with their grade (고객 조회)",
 )
 .response::<Customer>();
 
-/// The function.
+/// The `get-customer` handler.
 pub fn function() -> Function {
     Function::http("get-customer", &[ROUTE], handle)
 }

@@ -1,6 +1,7 @@
-//! Customers: their profiles, the verification of their phones, and their grades.
+//! Customers: their profiles, the verification of their phone numbers, and their grades.
 //!
-//! This crate must never send a message to a number that is not verified, but for the code that verifies it.
+//! This crate must never send a message to a number that is not verified, except for the code that
+//! verifies it.
 
 pub mod get_customer;
 pub mod put_customer;
@@ -22,28 +23,34 @@ use store::{
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![get_customer::function(), put_customer::function(), verify_phone::function(), raise_grade::function()]
+    vec![
+        get_customer::function(),
+        put_customer::function(),
+        verify_phone::function(),
+        raise_grade::function(),
+    ]
 }
 
-/// A customer as they are shown.
+/// A customer in a response.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
-    /// The customer.
+    /// The customer's id.
     customer_id: CustomerId,
-    /// Their name, if they told it.
+    /// The customer's name, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Their phone number, if they gave one.
+    /// The customer's mobile number, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<MobileNumber>,
-    /// Whether it is verified to be theirs: nothing but a code is sent to it before.
+    /// Whether the number is verified to be the customer's. An unverified number receives only
+    /// verification codes.
     phone_verified: bool,
-    /// By which channels they are told of their orders.
+    /// The channels of order notifications.
     notify: Preferences,
-    /// Their grade, which rises with their completed orders (등급).
+    /// The customer's grade, which is derived from the number of completed orders (등급).
     grade: Grade,
-    /// How many orders they have got.
+    /// The number of completed orders.
     completed_orders: u64,
 }
 
@@ -65,7 +72,7 @@ impl Customer {
     }
 }
 
-/// What the functions that show customers need.
+/// The clients and settings of the handlers that return a customer.
 #[derive(Debug, Clone)]
 struct Resources {
     store: Store,
@@ -74,7 +81,10 @@ struct Resources {
 
 impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let grades = GradeThresholds { silver: env.number("GRADE_SILVER_FROM")?, gold: env.number("GRADE_GOLD_FROM")? };
+        let grades = GradeThresholds {
+            silver: env.number("GRADE_SILVER_FROM")?,
+            gold: env.number("GRADE_GOLD_FROM")?,
+        };
         Ok(Self { store: env.open()?, grades })
     }
 }

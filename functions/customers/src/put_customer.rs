@@ -1,4 +1,4 @@
-//! `PUT /customers/{customerId}` says how a customer is reached (고객 등록·수정).
+//! `PUT /customers/{customerId}` sets the contact data of a customer (고객 등록·수정).
 
 use crate::{Customer, Resources};
 use domain::{Caller, CustomerId, Failure, Fault, Refusal, Role, phone::MobileNumber};
@@ -9,32 +9,34 @@ use store::customers::{Contact, Preferences};
 
 const MAX_NAME: usize = 100;
 
-/// How often the customer is read anew when somebody else changed them in between.
+/// Four attempts: each failed one means that the phone number or its verification changed between
+/// the read and the write.
 const ATTEMPTS: usize = 4;
 
-/// The route.
+/// `PUT /customers/{customerId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/customers/{customerId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Says how a customer is reached (고객 등록·수정)",
+    "Sets the contact data of a customer (고객 등록·수정)",
 )
 .request_body::<PutCustomer>()
 .response::<Customer>();
 
-/// The function.
+/// The `put-customer` handler.
 pub fn function() -> Function {
     Function::http("put-customer", &[ROUTE], handle)
 }
 
-/// How a customer is reached.
+/// The contact data of a customer.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutCustomer {
-    /// Their name, 1 to 100 characters.
+    /// The customer's name, 1 to 100 characters.
     name: String,
-    /// Their mobile number in Korea. One that a customer sets is verified by a code before anything else is sent to it.
+    /// The customer's Korean mobile number. A number that a customer sets must be verified by a
+    /// code before anything else is sent to it.
     phone: Option<MobileNumber>,
-    /// By which channels they want to be told of their orders; by both if left out.
+    /// The channels of order notifications; both if omitted.
     #[serde(default)]
     notify: Preferences,
 }
@@ -49,7 +51,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let store = resources.store.until(request.deadline);
     for _ in 0..ATTEMPTS {
         let seen = store.customers().get(&customer).await?.contact;
-        // However it is written: what is dialled counts.
+        // Numbers are compared as they are dialled, regardless of their formatting.
         let dialled = phone.as_ref().map(MobileNumber::dialled);
         let verified = seen.as_ref().and_then(Contact::verified_phone).map(MobileNumber::dialled);
         let was_verified = verified.is_some() && verified == dialled;
@@ -64,5 +66,5 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             return Ok(Response::ok(&Customer::of(customer, profile, resources.grades)));
         }
     }
-    Err(Fault::busy("the customer changes faster than it can be put").into())
+    Err(Fault::busy("the customer changes faster than the contact data can be written").into())
 }

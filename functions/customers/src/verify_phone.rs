@@ -1,10 +1,11 @@
-//! `POST /customers/{customerId}/phone-verification` shows that a customer's phone is theirs (휴대폰 인증): an empty body sends a code
-//! by SMS, and the code in the body verifies the phone.
+//! `POST /customers/{customerId}/phone-verification` verifies that a phone number is the customer's
+//! (휴대폰 인증). A request without a code sends one by SMS; a request with the code verifies the
+//! number.
 
 use crate::Customer;
 use domain::{
-    CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, grade::GradeThresholds,
-    phone::MobileNumber,
+    CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role,
+    grade::GradeThresholds, phone::MobileNumber,
 };
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::notifiers::{self, Notifier, Way};
@@ -17,27 +18,30 @@ use store::{
     phones::{CodeCondition, MAX_CODES},
 };
 
-/// `POST /customers/{customerId}/phone-verification`, for the customer.
+/// `POST /customers/{customerId}/phone-verification`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/customers/{customerId}/phone-verification",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Sends a code to a customer's phone, or verifies the phone by it (휴대폰 인증)",
+    "Sends a code to a customer's phone, or verifies the number with it (휴대폰 인증)",
 )
 .request_body::<VerifyPhone>()
 .response::<Customer>()
-.successes(&[(200, "The phone is verified"), (202, "A code is on its way; it is valid for 5 minutes and 5 tries")])
+.successes(&[
+    (200, "The phone number is verified"),
+    (202, "A code was sent; it is valid for 5 minutes and 5 attempts"),
+])
 .problems(&[RefusalKind::NoPhone, RefusalKind::WrongCode, RefusalKind::TooManyCodes]);
 
-/// The function `verify-phone`.
+/// The `verify-phone` handler.
 pub fn function() -> Function {
     Function::http("verify-phone", &[ROUTE], handle)
 }
 
-/// A code, or the wish for one.
+/// A verification code, or the request for one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct VerifyPhone {
-    /// The 6 digits that were sent; without them a code is sent.
+    /// The 6 digits that were sent. If omitted, a code is sent.
     code: Option<String>,
 }
 
@@ -89,18 +93,19 @@ async fn send_code(
 ) -> Result<(), Failure> {
     let permit = resources.breaker.admit(store).await.map_err(Fault::busy)?;
     let code = format!("{:06}", rand::random_range(0..1_000_000_u32));
-    let kept = store.phones().put_code(customer, phone, &code, request.now)?;
-    match kept.commit(store).await {
+    let put = store.phones().put_code(customer, phone, &code, request.now)?;
+    match put.commit(store).await {
         Ok(()) => {}
-        not_kept => {
+        outcome => {
             resources.breaker.release(store, permit).await;
-            return match not_kept {
+            return match outcome {
                 Err(CommitError::Failed(failed)) => {
-                    let is_limit = failed.iter().all(|failed| failed.condition != CodeCondition::Code);
+                    let is_limit =
+                        failed.iter().all(|failed| failed.condition != CodeCondition::Code);
                     Err(if is_limit {
                         Refusal::TooManyCodes { limit: MAX_CODES }.into()
                     } else {
-                        Fault::busy("the code changed").into()
+                        Fault::busy("the code changed while it was stored").into()
                     })
                 }
                 Err(CommitError::Fault(fault)) => Err(fault.into()),
@@ -115,7 +120,7 @@ async fn send_code(
         way: Way::Sms,
     };
     let sent = resources.notifier.send(&message, store.now()).await;
-    let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
-    resources.breaker.record(store, made).await;
+    let call = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
+    resources.breaker.record(store, call).await;
     sent.map_err(|unsent| Fault::busy(unsent).into())
 }

@@ -1,54 +1,60 @@
-//! `GET /deliveries` shows a rider the cooked orders nearby that wait to be brought (배달 찾기), the nearest first.
+//! `GET /deliveries` lists cooked orders nearby that wait for a rider, nearest first (배달 찾기).
 //!
-//! The cells around the place that is asked for are searched, and what is found is measured.
+//! The geohash cells around the requested position are searched, and the distance of each result is
+//! measured.
 
 use crate::geography::{cells_around, meters_between};
-use domain::{Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp, delivery::Degrees, geohash::Position};
+use domain::{
+    Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp, delivery::Degrees,
+    geohash::Position,
+};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
 use store::{Store, deliveries::Delivery, keys::Near};
 
-/// How far a rider looks, if nothing is said, and at the most.
+/// The search radius if the request has none.
 const DEFAULT_RADIUS_METERS: u32 = 3_000;
+/// The largest search radius.
 const MAX_RADIUS_METERS: u32 = 20_000;
 
-/// How far north or south anybody looks, in degrees: beyond, a circle is all around the pole, and there is no street.
+/// The northernmost and southernmost latitude that can be searched, in degrees. Near a pole, a
+/// circle can contain all longitudes, and there are no streets.
 const MAX_LATITUDE: i64 = 85;
 
-/// The route.
+/// `GET /deliveries`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/deliveries",
     Access::Roles(&[Role::Rider, Role::Operator]),
-    "Shows the cooked orders nearby that wait for a rider, the nearest first (배달 찾기)",
+    "Lists cooked orders nearby that wait for a rider, nearest first (배달 찾기)",
 )
 .query(&[
-    ("lat", "the latitude around which to look, -85 to 85; needed"),
-    ("lng", "the longitude; needed"),
-    ("radiusMeters", "how far, 1 to 20,000 (3,000)"),
+    ("lat", "latitude of the center, -85 to 85; required"),
+    ("lng", "longitude of the center; required"),
+    ("radiusMeters", "search radius, 1 to 20,000 (default: 3,000)"),
     (
         "near",
-        "what must be so near: the `customer` to whom an order goes (if left out), or the `store` from which it comes",
+        "position that must be within the radius: `customer` (the destination; default) or `store`",
     ),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<Deliveries>();
 
-/// The function.
+/// The `find-deliveries` handler.
 pub fn function() -> Function {
     Function::http("find-deliveries", &[ROUTE], handle)
 }
 
-/// Orders that wait for a rider.
+/// A page of orders that wait for a rider.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deliveries {
-    /// The orders, the nearest first.
+    /// The orders, nearest first.
     deliveries: Vec<DeliveryAnswer>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -57,36 +63,37 @@ pub struct Deliveries {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryAnswer {
-    /// The order.
+    /// The order's id.
     order_id: OrderId,
-    /// The store from which it comes.
+    /// The id of the store, where the rider picks the order up.
     store_id: StoreId,
-    /// The store's name, if it is known.
+    /// The store's name, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_name: Option<String>,
-    /// The store's latitude, if it is known.
+    /// The store's latitude, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_lat: Option<Degrees>,
-    /// The store's longitude, if it is known.
+    /// The store's longitude, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_lng: Option<Degrees>,
-    /// How far the store is, in meters, if that is known.
+    /// The distance to the store in meters, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_distance_meters: Option<u32>,
-    /// The latitude to which it goes, to a thousandth of a degree (some 100 m): the address is for the rider who picks it up.
+    /// The destination's latitude, rounded to a thousandth of a degree (about 100 m). Only the
+    /// rider who picks the order up sees the address.
     lat: Degrees,
-    /// The longitude to which it goes, likewise.
+    /// The destination's longitude, rounded in the same way.
     lng: Degrees,
-    /// How far that is, in meters.
+    /// The distance to the destination in meters.
     customer_distance_meters: u32,
-    /// Since when it waits.
+    /// When the order was cooked: it waits since then.
     cooked_at: Timestamp,
 }
 
-/// What must be near, as a query names it.
-struct Asked(Near);
+/// The value of the `near` parameter.
+struct Named(Near);
 
-impl FromStr for Asked {
+impl FromStr for Named {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -98,7 +105,7 @@ impl FromStr for Asked {
     }
 }
 
-/// Where an order is in the list: how far, and which one it is.
+/// The position of an order in the list: its distance in meters, then its id.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place(u32, OrderId);
 
@@ -112,37 +119,49 @@ impl FromStr for Place {
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
-    let centre = Position { lat: needed(&request, "lat")?, lng: needed(&request, "lng")? };
+    let centre = Position { lat: required(&request, "lat")?, lng: required(&request, "lng")? };
     if centre.lat.e7().abs() > MAX_LATITUDE * 10_000_000 {
-        return Err(Refusal::field("lat", format!("must be -{MAX_LATITUDE} to {MAX_LATITUDE}")).into());
+        return Err(
+            Refusal::field("lat", format!("must be -{MAX_LATITUDE} to {MAX_LATITUDE}")).into()
+        );
     }
     let radius = request.query("radiusMeters")?.unwrap_or(DEFAULT_RADIUS_METERS);
     if !(1..=MAX_RADIUS_METERS).contains(&radius) {
-        return Err(Refusal::field("radiusMeters", format!("must be 1 to {MAX_RADIUS_METERS}")).into());
+        return Err(
+            Refusal::field("radiusMeters", format!("must be 1 to {MAX_RADIUS_METERS}")).into()
+        );
     }
-    let whom = request.query("near")?.map_or(Near::Customer, |Asked(whom)| whom);
+    let near = request.query("near")?.map_or(Near::Customer, |Named(near)| near);
     let (limit, after) = request.page::<Place>()?;
-    let found = store.until(request.deadline).deliveries().in_cells(whom, &cells_around(centre, radius)).await?;
+    let found = store
+        .until(request.deadline)
+        .deliveries()
+        .in_cells(near, &cells_around(centre, radius))
+        .await?;
     let measured = found.into_iter().filter_map(|delivery| {
-        let place = Place(meters_between(centre, position(&delivery, whom)?), delivery.order_id.clone());
-        let is_asked_for = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
-        is_asked_for.then_some((place, delivery))
+        let place =
+            Place(meters_between(centre, position(&delivery, near)?), delivery.order_id.clone());
+        let is_requested = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
+        is_requested.then_some((place, delivery))
     });
     let mut nearest: Vec<(Place, Delivery)> = measured.collect();
     nearest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let has_more = nearest.len() > usize::from(limit);
     nearest.truncate(limit.into());
-    let last = nearest.last().filter(|_| has_more).map(|(Place(meters, order), _)| format!("{meters}#{order}"));
+    let last = nearest
+        .last()
+        .filter(|_| has_more)
+        .map(|(Place(meters, order), _)| format!("{meters}#{order}"));
     let deliveries = nearest.into_iter().map(|(_, delivery)| shown(delivery, centre)).collect();
     Ok(Response::ok(&Deliveries { deliveries, next_cursor: Response::cursor(last.as_deref()) }))
 }
 
-fn needed(request: &Request, name: &str) -> Result<Degrees, Refusal> {
+fn required(request: &Request, name: &str) -> Result<Degrees, Refusal> {
     request.query(name)?.ok_or_else(|| Refusal::field(name, "is required"))
 }
 
-fn position(delivery: &Delivery, whom: Near) -> Option<Position> {
-    match whom {
+fn position(delivery: &Delivery, near: Near) -> Option<Position> {
+    match near {
         Near::Customer => Some(delivery.position),
         Near::Store => delivery.store_position,
     }
@@ -155,7 +174,9 @@ fn shown(delivery: Delivery, centre: Position) -> DeliveryAnswer {
         store_name: delivery.store_name,
         store_lat: delivery.store_position.map(|position| position.lat),
         store_lng: delivery.store_position.map(|position| position.lng),
-        store_distance_meters: delivery.store_position.map(|position| meters_between(centre, position)),
+        store_distance_meters: delivery
+            .store_position
+            .map(|position| meters_between(centre, position)),
         lat: delivery.position.lat,
         lng: delivery.position.lng,
         customer_distance_meters: meters_between(centre, delivery.position),

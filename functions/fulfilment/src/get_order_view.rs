@@ -1,20 +1,21 @@
-//! `GET /order-views/{orderId}` shows a customer everything of their order on one page (주문 현황).
+//! `GET /order-views/{orderId}` shows an order with its store, its timeline and its notifications
+//! in one response (주문 현황).
 
 use crate::view::{OrderViewResponse, shown};
 use domain::{Failure, OrderId, Refusal, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `GET /order-views/{orderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/order-views/{orderId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Shows an order with its store, its steps and what the customer was told (주문 현황); it follows the order by a moment",
+    "Shows an order with its store, timeline and notifications (주문 현황); eventually consistent",
 )
 .response::<OrderViewResponse>();
 
-/// The function.
+/// The `get-order-view` handler.
 pub fn function() -> Function {
     Function::http("get-order-view", &[ROUTE], handle)
 }

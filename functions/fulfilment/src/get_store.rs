@@ -5,12 +5,13 @@ use domain::{Failure, Refusal, RefusalKind, StoreId};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
-pub const ROUTE: Route = Route::new(Method::Get, "/stores/{storeId}", Access::Public, "Shows a store (가게 조회)")
-    .response::<ListedStore>()
-    .problems(&[RefusalKind::InvalidStore]);
+/// `GET /stores/{storeId}`.
+pub const ROUTE: Route =
+    Route::new(Method::Get, "/stores/{storeId}", Access::Public, "Shows a store (가게 조회)")
+        .response::<ListedStore>()
+        .problems(&[RefusalKind::InvalidStore]);
 
-/// The function.
+/// The `get-store` handler.
 pub fn function() -> Function {
     Function::http("get-store", &[ROUTE], handle)
 }

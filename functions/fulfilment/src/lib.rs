@@ -1,7 +1,9 @@
-//! Fulfilment: stores take and cook orders, riders bring them, carriers carry them, customers confirm them; and the read
-//! models by which each of them sees what is theirs.
+//! Fulfilment: stores accept and cook orders, riders and carriers deliver them, and customers
+//! confirm the delivery. Read models show stores, riders and customers the orders that concern
+//! them.
 //!
-//! This crate must never be needed to place or pay an order: it moves orders that are paid, and reads events of them.
+//! Placing and paying an order must never depend on this crate: it changes the status of paid
+//! orders, and consumes their events.
 
 pub mod accept_order;
 pub mod confirm_delivery;

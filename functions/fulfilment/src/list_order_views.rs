@@ -1,4 +1,5 @@
-//! `GET /order-views?customerId=` shows a customer everything of their orders, the newest first (주문 현황 목록).
+//! `GET /order-views?customerId=` lists a customer's orders with their stores, timelines and
+//! notifications, newest first (주문 현황 목록).
 
 use crate::view::{OrderViewResponse, shown};
 use domain::{CustomerId, Failure, Refusal, Role, StoreId};
@@ -9,32 +10,32 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use store::Store;
 
-/// The route.
+/// `GET /order-views`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/order-views",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Shows a customer's orders with their stores, steps and notifications, the newest first (주문 현황 목록)",
+    "Lists a customer's orders with their stores, timelines and notifications, newest first (주문 현황 목록)",
 )
 .query(&[
-    ("customerId", "whose orders; needed"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("customerId", "the customer's id; required"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<OrderViews>();
 
-/// The function.
+/// The `list-order-views` handler.
 pub fn function() -> Function {
     Function::http("list-order-views", &[ROUTE], handle)
 }
 
-/// A page of views.
+/// A page of order views.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderViews {
-    /// The views.
+    /// The order views.
     order_views: Vec<OrderViewResponse>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -45,8 +46,12 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     request.caller.must_be(&customer)?;
     let store = store.until(request.deadline);
     let page = store.order_views().list(&customer, &listing::page(request.page()?)).await?;
-    let stores: BTreeSet<&StoreId> = page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
+    let stores: BTreeSet<&StoreId> =
+        page.entries.iter().filter_map(|view| view.order.store_id.as_ref()).collect();
     let stores = store.stores().many(&Vec::from_iter(stores)).await?;
     let order_views = page.entries.into_iter().map(|view| shown(view, &stores)).collect();
-    Ok(Response::ok(&OrderViews { order_views, next_cursor: Response::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&OrderViews {
+        order_views,
+        next_cursor: Response::cursor(page.next.as_deref()),
+    }))
 }

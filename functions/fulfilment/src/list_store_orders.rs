@@ -1,4 +1,4 @@
-//! `GET /stores/{storeId}/orders` shows a store's board (가게 주문 목록).
+//! `GET /stores/{storeId}/orders` lists the orders on a store's board (가게 주문 목록).
 
 use domain::{Failure, Role, StoreId, order::Status};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -10,29 +10,29 @@ use serde::{
 use std::str::FromStr;
 use store::Store;
 
-/// The route.
+/// `GET /stores/{storeId}/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/stores/{storeId}/orders",
     Access::Roles(&[Role::Store, Role::Operator]),
-    "Shows a store's board (가게 주문 목록): all of it, the newest order first; or the orders of a status, the oldest first",
+    "Lists the orders on a store's board (가게 주문 목록): all, newest first; or those in one status, oldest first",
 )
 .query(&[
-    ("status", "only orders of this status"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("status", "only orders in this status"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<OrderList>();
 
-/// The function.
+/// The `list-store-orders` handler.
 pub fn function() -> Function {
     Function::http("list-store-orders", &[ROUTE], handle)
 }
 
-/// A status as a query names it.
-struct Asked(Status);
+/// The value of the `status` parameter.
+struct Named(Status);
 
-impl FromStr for Asked {
+impl FromStr for Named {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -43,9 +43,12 @@ impl FromStr for Asked {
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     request.caller.must_be_at(&store_id)?;
-    let status: Option<Asked> = request.query("status")?;
+    let status: Option<Named> = request.query("status")?;
     let page = listing::page(request.page()?);
-    let board =
-        store.until(request.deadline).boards().list(&store_id, status.map(|Asked(status)| status), &page).await?;
+    let board = store
+        .until(request.deadline)
+        .boards()
+        .list(&store_id, status.map(|Named(status)| status), &page)
+        .await?;
     Ok(Response::ok(&OrderList::new(board.entries, Response::cursor(board.next.as_deref()))))
 }

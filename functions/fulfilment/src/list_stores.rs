@@ -1,32 +1,35 @@
-//! `GET /stores` lists the stores (가게 목록): by id, or the nearest first where a place is given.
+//! `GET /stores` lists stores (가게 목록): by id, or nearest first around a given position.
 //!
-//! Where a place is given every store is read: a merchant has tens of them, or hundreds, of some 200 bytes each.
+//! With a position, every store is read: a merchant has tens or hundreds of stores, of about 200
+//! bytes each.
 
 use crate::geography::meters_between;
-use domain::{Failure, InvalidId, Refusal, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile};
+use domain::{
+    Failure, InvalidId, Refusal, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile,
+};
 use edge::{Access, Function, MAX_PAGE, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
 use store::{PageRequest, Store};
 
-/// The route.
+/// `GET /stores`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/stores",
     Access::Public,
-    "Lists the stores, the nearest first where a place is given (가게 목록)",
+    "Lists stores by id, or nearest first around a given position (가게 목록)",
 )
 .query(&[
-    ("lat", "the latitude around which to look, with `lng`"),
-    ("lng", "the longitude, with `lat`"),
-    ("radiusMeters", "how far from there, from 1 meter; everywhere, if left out"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("lat", "latitude of the center; requires `lng`"),
+    ("lng", "longitude of the center; requires `lat`"),
+    ("radiusMeters", "search radius in meters, at least 1 (default: unlimited)"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<StoreList>();
 
-/// The function.
+/// The `list-stores` handler.
 pub fn function() -> Function {
     Function::http("list-stores", &[ROUTE], handle)
 }
@@ -37,39 +40,40 @@ pub fn function() -> Function {
 pub struct StoreList {
     /// The stores.
     stores: Vec<ListedStore>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-/// A store as everybody may see it.
+/// The public data of a store.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedStore {
-    /// The store.
+    /// The store's id.
     store_id: StoreId,
-    /// The name customers read.
+    /// The name that customers see.
     name: String,
     /// The latitude in decimal degrees.
     lat: Degrees,
     /// The longitude in decimal degrees.
     lng: Degrees,
-    /// Whether it takes orders now.
+    /// Whether the store accepts orders now.
     open: bool,
-    /// How far it is from the place that was given, in meters.
+    /// The distance from the given position in meters.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_meters: Option<u32>,
 }
 
 impl ListedStore {
-    /// A store, and how far it is if that was asked.
+    /// The public data of a store, with its distance if a position was given.
     pub(crate) fn shown(profile: StoreProfile, distance_meters: Option<u32>) -> Self {
-        let StoreProfile { store_id, name, position: Position { lat, lng }, open, phone: _ } = profile;
+        let StoreProfile { store_id, name, position: Position { lat, lng }, open, phone: _ } =
+            profile;
         Self { store_id, name, lat, lng, open, distance_meters }
     }
 }
 
-/// Where a store is in the list around a place: how far, and which one it is.
+/// The position of a store in the list around a point: its distance in meters, then its id.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(u32, StoreId);
 
@@ -91,7 +95,9 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             nearest(&store, &request, Position { lat, lng }, radius.unwrap_or(u32::MAX)).await?
         }
         (Some(_), Some(_)) => return Err(Refusal::field("lat", "must be -90 to 90").into()),
-        (None, None) if radius.is_some() => return Err(Refusal::field("lat", "is needed, and lng").into()),
+        (None, None) if radius.is_some() => {
+            return Err(Refusal::field("lat", "is needed, and lng").into());
+        }
         (None, None) => by_id(&store, &request).await?,
         (None, Some(_)) => return Err(Refusal::field("lat", "is needed where there is lng").into()),
         (Some(_), None) => return Err(Refusal::field("lng", "is needed where there is lat").into()),
@@ -101,12 +107,19 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
 
 async fn by_id(store: &Store, request: &Request) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<StoreId>()?;
-    let page = store.stores().list(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
-    let stores = page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
+    let page =
+        store.stores().list(&PageRequest { limit, after: after.map(|id| id.to_string()) }).await?;
+    let stores =
+        page.entries.into_iter().map(|profile| ListedStore::shown(profile, None)).collect();
     Ok(StoreList { stores, next_cursor: Response::cursor(page.next.as_deref()) })
 }
 
-async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32) -> Result<StoreList, Failure> {
+async fn nearest(
+    store: &Store,
+    request: &Request,
+    centre: Position,
+    radius: u32,
+) -> Result<StoreList, Failure> {
     let (limit, after) = request.page::<Place>()?;
     let mut near: Vec<(Place, StoreProfile)> = Vec::new();
     let mut page = PageRequest { limit: MAX_PAGE, after: None };
@@ -114,8 +127,9 @@ async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32
         let part = store.stores().list(&page).await?;
         near.extend(part.entries.into_iter().filter_map(|profile| {
             let place = Place(meters_between(centre, profile.position), profile.store_id.clone());
-            let is_asked_for = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
-            is_asked_for.then_some((place, profile))
+            let is_requested =
+                place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
+            is_requested.then_some((place, profile))
         }));
         page.after = part.next;
         if page.after.is_none() {
@@ -125,7 +139,12 @@ async fn nearest(store: &Store, request: &Request, centre: Position, radius: u32
     near.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let has_more = near.len() > usize::from(limit);
     near.truncate(limit.into());
-    let last = near.last().filter(|_| has_more).map(|(Place(meters, store), _)| format!("{meters}#{store}"));
-    let stores = near.into_iter().map(|(Place(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
+    let last = near
+        .last()
+        .filter(|_| has_more)
+        .map(|(Place(meters, store), _)| format!("{meters}#{store}"));
+    let stores = near
+        .into_iter()
+        .map(|(Place(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
     Ok(StoreList { stores: stores.collect(), next_cursor: Response::cursor(last.as_deref()) })
 }

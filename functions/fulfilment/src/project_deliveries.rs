@@ -1,10 +1,10 @@
-//! `project-deliveries` shows riders the orders that are cooked, and takes away those that somebody has picked up.
+//! `project-deliveries` lists cooked orders for riders, and removes those that were picked up.
 
 use edge::{Function, Message, MessageError};
 use events::{Envelope, Order};
 use store::{ProjectionSource, Store};
 
-/// The function.
+/// The `project-deliveries` handler.
 pub fn function() -> Function {
     Function::queue("project-deliveries", handle)
 }

@@ -1,13 +1,14 @@
-//! `project-order-views` keeps each order's view as the last of its events tells it.
+//! `project-order-views` projects the last event of each order to its view.
 //!
-//! An event holds the whole order as it was just after, so a view needs the last one alone: what comes late, again or out of
-//! turn is refused by its version.
+//! An event contains the whole order as it was after the change, so a view needs only the last one.
+//! The version of a late, repeated or reordered event is not newer than the stored one, so the
+//! event changes nothing.
 
 use edge::{Function, Message, MessageError};
 use events::{Envelope, Order};
 use store::{ProjectionSource, Store};
 
-/// The function.
+/// The `project-order-views` handler.
 pub fn function() -> Function {
     Function::queue("project-order-views", handle)
 }

@@ -1,7 +1,9 @@
-//! `PUT /api/v1/admin/stores/{storeId}` says what is known of a store, and whether it takes orders now (가게 등록·수정).
+//! `PUT /api/v1/admin/stores/{storeId}` creates a store or replaces its profile, and opens or
+//! closes it (가게 등록·수정).
 
 use domain::{
-    Failure, Refusal, Role, StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber, store::StoreProfile,
+    Failure, Refusal, Role, StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber,
+    store::StoreProfile,
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
@@ -10,51 +12,51 @@ use store::Store;
 
 const MAX_NAME: usize = 100;
 
-/// The route.
+/// `PUT /api/v1/admin/stores/{storeId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/api/v1/admin/stores/{storeId}",
     Access::Roles(&[Role::Operator]),
-    "Says what is known of a store, and opens or closes it (가게 등록·수정)",
+    "Creates a store or replaces its profile, and opens or closes it (가게 등록·수정)",
 )
 .request_body::<PutStore>()
 .response::<StoreAnswer>();
 
-/// The function.
+/// The `put-store` handler.
 pub fn function() -> Function {
     Function::http("put-store", &[ROUTE], handle)
 }
 
-/// What a store is to be.
+/// The profile of a store.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutStore {
-    /// The name customers read, 1 to 100 characters.
-    name: String,
-    /// Where it is: the latitude in decimal degrees.
-    lat: Degrees,
-    /// The longitude in decimal degrees.
-    lng: Degrees,
-    /// Its phone number.
-    phone: PhoneNumber,
-    /// Whether it takes orders now.
-    open: bool,
-}
-
-/// A store as it is shown.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StoreAnswer {
-    /// The store.
-    store_id: StoreId,
-    /// The name customers read.
+    /// The name that customers see, 1 to 100 characters.
     name: String,
     /// The latitude in decimal degrees.
     lat: Degrees,
     /// The longitude in decimal degrees.
     lng: Degrees,
-    /// Its phone number.
+    /// The store's phone number.
     phone: PhoneNumber,
-    /// Whether it takes orders now.
+    /// Whether the store accepts orders now.
+    open: bool,
+}
+
+/// A store in a response.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreAnswer {
+    /// The store's id.
+    store_id: StoreId,
+    /// The name that customers see.
+    name: String,
+    /// The latitude in decimal degrees.
+    lat: Degrees,
+    /// The longitude in decimal degrees.
+    lng: Degrees,
+    /// The store's phone number.
+    phone: PhoneNumber,
+    /// Whether the store accepts orders now.
     open: bool,
 }
 

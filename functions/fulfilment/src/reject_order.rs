@@ -1,5 +1,6 @@
-//! `POST /orders/{orderId}/reject` lets a store refuse a paid order (거절): stock, coupon and points are back with it, in one
-//! transaction; a card's charge goes back through the gateway.
+//! `POST /orders/{orderId}/reject` rejects a paid order for its store (거절). One transaction rejects
+//! the order, releases its stock and its coupon, and refunds its points. A card payment is refunded
+//! through the gateway afterwards.
 
 use domain::{Failure, Role, lifecycle::Command, order::checked_reason};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -11,27 +12,27 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
 
-/// The route.
+/// `POST /orders/{orderId}/reject`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/orders/{orderId}/reject",
     Access::Roles(&[Role::Store, Role::Operator]),
-    "The store refuses a paid order (거절); what was paid goes back",
+    "Rejects a paid order for its store (거절); the payment is refunded",
 )
 .idempotent_by_key()
 .request_body::<RejectOrder>()
 .response::<events::Order>()
 .problems(transition::REFUSALS);
 
-/// The function.
+/// The `reject-order` handler.
 pub fn function() -> Function {
     Function::http("reject-order", &[ROUTE], handle)
 }
 
-/// How an order is refused.
+/// The details of a rejection.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct RejectOrder {
-    /// Why, in at most 200 characters; the customer reads it.
+    /// The reason, at most 200 characters. The customer sees it.
     reason: Option<String>,
 }
 
@@ -40,10 +41,10 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let RejectOrder { reason } = request.json_or_nothing()?;
     let reason = checked_reason(reason)?;
     let meaning = reason.as_deref().unwrap_or_default();
-    let asked = Transition { order_id, name: "reject", meaning, may_request: is_store_of };
+    let reject = Transition { order_id, name: "reject", meaning, may_request: is_store_of };
     let key = request.idempotency_key()?;
     Ok(Response::of(
-        transition(&store, &request.context(), key.as_ref(), asked, |refund| Command::Reject {
+        transition(&store, &request.context(), key.as_ref(), reject, |refund| Command::Reject {
             reason: reason.clone(),
             refund,
         })

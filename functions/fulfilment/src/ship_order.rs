@@ -1,4 +1,4 @@
-//! `POST /orders/{orderId}/ship` says that a carrier has taken a paid order of goods (발송).
+//! `POST /orders/{orderId}/ship` marks a paid retail order as handed over to a carrier (발송).
 
 use domain::{
     Failure, Refusal, Role,
@@ -11,30 +11,30 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
 
-/// The route.
+/// `POST /orders/{orderId}/ship`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/orders/{orderId}/ship",
     Access::Roles(&[Role::Operator]),
-    "A carrier has taken an order of goods (발송)",
+    "Marks a retail order as handed over to a carrier (발송)",
 )
 .idempotent_by_key()
 .request_body::<ShipOrder>()
 .response::<events::Order>()
 .problems(transition::REFUSALS);
 
-/// The function.
+/// The `ship-order` handler.
 pub fn function() -> Function {
     Function::http("ship-order", &[ROUTE], handle)
 }
 
-/// How an order is shipped.
+/// The details of a shipment.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShipOrder {
-    /// Who carries it, 1 to 50 characters (택배사).
+    /// The carrier, 1 to 50 characters (택배사).
     carrier: String,
-    /// The carrier's number for it, 1 to 64 characters (운송장 번호).
+    /// The carrier's tracking number, 1 to 64 characters (운송장 번호).
     tracking_number: String,
 }
 
@@ -47,9 +47,12 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         InvalidShipment::Carrier => Refusal::field("carrier", invalid),
         InvalidShipment::TrackingNumber => Refusal::field("trackingNumber", invalid),
     })?;
-    let asked = Transition { order_id, name: "ship", meaning: &meaning, may_request: |_, _| true };
+    let ship = Transition { order_id, name: "ship", meaning: &meaning, may_request: |_, _| true };
     let key = request.idempotency_key()?;
     Ok(Response::of(
-        transition(&store, &request.context(), key.as_ref(), asked, |_| Command::Ship(shipment.clone())).await?,
+        transition(&store, &request.context(), key.as_ref(), ship, |_| {
+            Command::Ship(shipment.clone())
+        })
+        .await?,
     ))
 }

@@ -1,4 +1,5 @@
-//! `POST /orders/{orderId}/start-cooking` says that a store has begun to cook (요리 시작): from now on the order cannot be called off.
+//! `POST /orders/{orderId}/start-cooking` marks an order as being cooked (요리 시작). From then on it
+//! cannot be cancelled.
 
 use domain::{Failure, Role, lifecycle::Command};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -8,25 +9,29 @@ use ordering::{
 };
 use store::Store;
 
-/// The route.
+/// `POST /orders/{orderId}/start-cooking`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/orders/{orderId}/start-cooking",
     Access::Roles(&[Role::Store, Role::Operator]),
-    "The store begins to cook (요리 시작)",
+    "Marks an order as being cooked (요리 시작)",
 )
 .idempotent_by_key()
 .response::<events::Order>()
 .problems(transition::REFUSALS);
 
-/// The function.
+/// The `start-cooking` handler.
 pub fn function() -> Function {
     Function::http("start-cooking", &[ROUTE], handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
-    let asked = Transition { order_id, name: "start-cooking", meaning: "", may_request: is_store_of };
+    let start =
+        Transition { order_id, name: "start-cooking", meaning: "", may_request: is_store_of };
     let key = request.idempotency_key()?;
-    Ok(Response::of(transition(&store, &request.context(), key.as_ref(), asked, |_| Command::StartCooking).await?))
+    Ok(Response::of(
+        transition(&store, &request.context(), key.as_ref(), start, |_| Command::StartCooking)
+            .await?,
+    ))
 }

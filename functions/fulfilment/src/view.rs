@@ -1,6 +1,8 @@
-//! An order's view as it is shown.
+//! The response of the order view routes.
 
-use domain::{StoreId, Timestamp, delivery::Degrees, order::Status, phone::PhoneNumber, store::StoreProfile};
+use domain::{
+    StoreId, Timestamp, delivery::Degrees, order::Status, phone::PhoneNumber, store::StoreProfile,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
@@ -8,63 +10,64 @@ use store::{
     order_views::OrderView,
 };
 
-/// One page of state: the order with every step and its time, its store, how far it has come, and what the customer was
-/// told of it.
+/// An order with its timeline, its store, its delivery state and the notifications of it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrderViewResponse {
     /// The order.
     #[serde(flatten)]
     order: events::Order,
-    /// The store, for an order of a store.
+    /// The store, if the order is of a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<OrderStore>,
-    /// How far the order has come on its way to the customer.
+    /// The progress of the order towards the customer.
     delivery_state: DeliveryState,
-    /// What the customer was told, the first first.
+    /// The notifications sent to the customer, oldest first.
     notifications: Vec<NotificationAnswer>,
 }
 
-/// A store, as far as it is known.
+/// A store. Everything but the id is omitted if the store has no profile.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrderStore {
-    /// The store.
+    /// The store's id.
     store_id: StoreId,
-    /// Its name.
+    /// The store's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Its latitude in decimal degrees.
+    /// The store's latitude in decimal degrees.
     #[serde(skip_serializing_if = "Option::is_none")]
     lat: Option<Degrees>,
-    /// Its longitude in decimal degrees.
+    /// The store's longitude in decimal degrees.
     #[serde(skip_serializing_if = "Option::is_none")]
     lng: Option<Degrees>,
-    /// Its phone number.
+    /// The store's phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<PhoneNumber>,
 }
 
-/// How far an order has come on its way.
+/// The progress of an order towards the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum DeliveryState {
-    /// It is not ready yet.
+    /// The order is not ready yet.
     Preparing,
-    /// It waits for a rider.
+    /// The order waits for a rider.
     WaitingForRider,
-    /// A rider or a carrier has it.
+    /// A rider or a carrier has the order.
     OnTheWay,
-    /// The customer has it.
+    /// The customer has received the order.
     Delivered,
-    /// It will not come.
+    /// The order was cancelled, was rejected or expired.
     CalledOff,
 }
 
 impl From<Status> for DeliveryState {
     fn from(status: Status) -> Self {
         match status {
-            Status::StockAllocated | Status::Paid | Status::Accepted | Status::Cooking => Self::Preparing,
+            Status::StockAllocated | Status::Paid | Status::Accepted | Status::Cooking => {
+                Self::Preparing
+            }
             Status::Cooked => Self::WaitingForRider,
             Status::PickedUp | Status::Shipped => Self::OnTheWay,
             Status::Completed => Self::Delivered,
@@ -73,30 +76,35 @@ impl From<Status> for DeliveryState {
     }
 }
 
-/// Something that the customer was told.
+/// A notification of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NotificationAnswer {
-    /// Of which status of the order.
+    /// The order's status that it reports.
     order_status: Status,
-    /// Of which version of the order.
+    /// The order's version that it reports.
     version: u32,
-    /// By which channel.
+    /// The channel.
     channel: Channel,
-    /// What became of it; SHED is dropped because there was too much to send.
+    /// The status of the notification. `SHED`: it was dropped because there was too much to send.
     status: NotificationStatus,
-    /// Since when.
+    /// When the notification reached this status.
     at: Timestamp,
 }
 
 impl From<Notification> for NotificationAnswer {
-    fn from(Notification { version, order_status, channel, status, at, code: _ }: Notification) -> Self {
+    fn from(
+        Notification { version, order_status, channel, status, at, code: _ }: Notification,
+    ) -> Self {
         Self { order_status, version, channel, status, at }
     }
 }
 
-/// A view with what is known of its store now.
-pub(crate) fn shown(OrderView { order, notifications }: OrderView, stores: &[StoreProfile]) -> OrderViewResponse {
+/// The response for a view, with the current profile of its store.
+pub(crate) fn shown(
+    OrderView { order, notifications }: OrderView,
+    stores: &[StoreProfile],
+) -> OrderViewResponse {
     let store = order.store_id.clone().map(|store_id| {
         let known = stores.iter().find(|store| store.store_id == store_id);
         OrderStore {

@@ -1,23 +1,23 @@
-//! `PUT /integrations/orders/{source}/{externalOrderId}` stores an order that another system made (외부 주문 수집): a new one, or a
-//! newer state of a known one. Older updates change nothing.
+//! `PUT /integrations/orders/{source}/{externalOrderId}` stores an external order (외부 주문 수집):
+//! a new one, or a newer state of a known one. Older updates change nothing.
 
 use domain::{ExternalOrderId, Failure, Role, SourceId};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{external_order, external_order_update::ExternalOrder};
 use store::Store;
 
-/// The route.
+/// `PUT /integrations/orders/{source}/{externalOrderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/integrations/orders/{source}/{externalOrderId}",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Stores an order that another system made (외부 주문 수집); older updates change nothing",
+    "Stores an external order (외부 주문 수집); older updates change nothing",
 )
 .request_body::<ExternalOrder>()
 .response::<events::Order>()
 .problems(external_order::REFUSALS);
 
-/// The function.
+/// The `collect-order` handler.
 pub fn function() -> Function {
     Function::http("collect-order", &[ROUTE], handle)
 }
@@ -27,5 +27,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let update = request.json()?;
     let store = store.until(request.deadline);
-    Ok(Response::ok(&external_order::upsert(&store, &source, &external, update, request.now).await?))
+    Ok(Response::ok(
+        &external_order::upsert(&store, &source, &external, update, request.now).await?,
+    ))
 }

@@ -1,5 +1,6 @@
-//! `collect-order-event` stores orders that another system made from events on the bus, as `collect-order` does from requests: an
-//! event of type `ExternalOrder` holds the order with its `source` and `externalOrderId`.
+//! `collect-order-event` stores external orders from events on the bus, as `collect-order` does
+//! from requests. An event of type `ExternalOrder` holds the order with its `source` and
+//! `externalOrderId`.
 
 use domain::{ExternalOrderId, Failure, Fault, NotStarted, Open, SourceId};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
@@ -8,13 +9,13 @@ use serde::Deserialize;
 use std::time::Duration;
 use store::Store;
 
-/// The first backoff.
+/// The backoff after the first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The longest backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// The function.
+/// The `collect-order-event` handler.
 pub fn function() -> Function {
     Function::queue("collect-order-event", handle)
 }
@@ -27,12 +28,13 @@ struct Resources {
 
 impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let queue = SourceQueue::open(env, "COLLECT_ORDER_EVENT_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?;
+        let queue =
+            SourceQueue::open(env, "COLLECT_ORDER_EVENT_QUEUE", FIRST_BACKOFF, LONGEST_BACKOFF)?;
         Ok(Self { store: env.open()?, queue })
     }
 }
 
-/// The order of an event; the rest of the event is its state.
+/// The key of an event's order. The other fields of the event are the order's state.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OrderKey {
@@ -43,7 +45,7 @@ struct OrderKey {
 /// Why an event stays in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCollected {
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The event could not be dead-lettered.
@@ -51,8 +53,12 @@ pub enum NotCollected {
     DeadLetter(#[from] DeadLetterError),
 }
 
-async fn handle(Resources { store, queue }: Resources, message: Message) -> Result<(), NotCollected> {
-    let event = message.json::<OrderKey>().and_then(|key| Ok((key, message.json::<ExternalOrder>()?)));
+async fn handle(
+    Resources { store, queue }: Resources,
+    message: Message,
+) -> Result<(), NotCollected> {
+    let event =
+        message.json::<OrderKey>().and_then(|key| Ok((key, message.json::<ExternalOrder>()?)));
     let (OrderKey { source, external_order_id }, update) = match event {
         Ok(event) => event,
         Err(malformed) => return Ok(queue.dead_letter(&message, malformed).await?),

@@ -1,29 +1,29 @@
-//! `GET /integrations/orders/{orderId}` and `GET /integrations/orders/{source}/{externalOrderId}` show a partner an order: by our id,
-//! or by the one that it was given where it was made.
+//! `GET /integrations/orders/{orderId}` and `GET /integrations/orders/{source}/{externalOrderId}`
+//! show a partner an order: by our id, or by its id in the source system.
 
 use domain::{ExternalOrderId, Failure, OrderId, Refusal, Role, SourceId};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `GET /integrations/orders/{orderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/orders/{orderId}",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Shows an order, whoever made it (주문 조회)",
+    "Shows an order, own or external, by our id (주문 조회)",
 )
 .response::<events::Order>();
 
-/// The same order, by the id that it was given where it was made.
+/// `GET /integrations/orders/{source}/{externalOrderId}`.
 pub const ROUTE_BY_SOURCE: Route = Route::new(
     Method::Get,
     "/integrations/orders/{source}/{externalOrderId}",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Shows an order that another system made, by its id there (외부 주문 조회)",
+    "Shows an external order by its id in the source system (외부 주문 조회)",
 )
 .response::<events::Order>();
 
-/// The function.
+/// The `get-integration-order` handler.
 pub fn function() -> Function {
     Function::http("get-integration-order", &[ROUTE, ROUTE_BY_SOURCE], handle)
 }
@@ -36,6 +36,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     } else {
         request.path("orderId")?
     };
-    let order = store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
+    let order =
+        store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
     Ok(Response::ok(&order))
 }

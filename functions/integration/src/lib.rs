@@ -1,6 +1,8 @@
-//! Integration: orders of other systems, taken in over HTTP and from the bus, and the change feed for them.
+//! Integration: external orders, received over HTTP and from the bus, and the change feed for other
+//! systems.
 //!
-//! This crate must never change an order of this shop: other systems read those, and write only their own.
+//! This crate must never change one of our own orders: other systems read those and write only
+//! theirs.
 
 pub mod collect_order;
 pub mod collect_order_event;

@@ -1,4 +1,5 @@
-//! `GET /integrations/orders` is the change feed: every change of every order, the oldest first, none left out.
+//! `GET /integrations/orders` returns the change feed: every change of every order, oldest first,
+//! without gaps.
 
 use domain::{Failure, OrderId, Role, Timestamp, order::Status};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -7,24 +8,25 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Store, change_feed::Entry};
 
-/// How many pages are looked through at the most for changes that are new enough: a time leads to the beginning of its hour.
+/// The maximum number of pages that one request searches for changes that are new enough: a time
+/// maps to the beginning of its hour.
 const MAX_PAGES: usize = 50;
 
-/// The route.
+/// `GET /integrations/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/orders",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Every change of every order of the last 30 days, the oldest first, none left out (주문 변경 목록); the last page's cursor goes on later",
+    "Lists every order change of 30 days, oldest first, without gaps (주문 변경 목록); poll with the last cursor",
 )
 .query(&[
-    ("updatedSince", "only changes as new as this time; from the beginning, if left out"),
-    ("limit", "how many at the most, 1 to 100 (20)"),
-    ("cursor", "the `nextCursor` of the page before"),
+    ("updatedSince", "only changes at or after this time (default: from the beginning)"),
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
 ])
 .response::<ChangedOrders>();
 
-/// The function.
+/// The `list-changed-orders` handler.
 pub fn function() -> Function {
     Function::http("list-changed-orders", &[ROUTE], handle)
 }
@@ -33,28 +35,29 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedOrders {
-    /// The changes.
+    /// The changes, oldest first.
     changes: Vec<ChangedOrder>,
-    /// Where to go on, now or later: it is always there. Where it is the cursor that was asked for, there is nothing more now.
+    /// The cursor to continue from, now or later. It is always present. If it equals the requested
+    /// cursor, there are no further changes yet.
     next_cursor: Option<String>,
 }
 
-/// A change.
+/// A change of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedOrder {
-    /// Which order.
+    /// The order's id.
     order_id: OrderId,
-    /// The version that it had from then on.
+    /// The order's version after the change.
     version: u32,
-    /// What changed.
+    /// The type of the change.
     #[serde(rename = "type")]
     event_type: EventType,
-    /// The status that it had from then on.
+    /// The order's status after the change.
     status: Status,
-    /// When it changed.
+    /// The time of the change.
     updated_at: Timestamp,
-    /// The order as it was just after.
+    /// The order right after the change.
     order: events::Order,
 }
 
@@ -80,16 +83,19 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         (None, Some(since)) => store.change_feed().position_before(since).await?,
         (None, None) => 0,
     };
-    let is_asked_for = |entry: &Entry| since.is_none_or(|since| entry.order.updated_at >= since);
+    let is_requested = |entry: &Entry| since.is_none_or(|since| entry.order.updated_at >= since);
     let (mut changes, mut reached) = (Vec::new(), after);
     for _ in 0..MAX_PAGES {
         let (entries, next) = store.change_feed().after(reached, limit).await?;
-        changes = entries.into_iter().filter(is_asked_for).map(ChangedOrder::from).collect();
+        changes = entries.into_iter().filter(is_requested).map(ChangedOrder::from).collect();
         let is_the_end = next == reached;
         reached = next;
         if is_the_end || !changes.is_empty() {
             break;
         }
     }
-    Ok(Response::ok(&ChangedOrders { changes, next_cursor: Response::cursor(Some(&reached.to_string())) }))
+    Ok(Response::ok(&ChangedOrders {
+        changes,
+        next_cursor: Response::cursor(Some(&reached.to_string())),
+    }))
 }

@@ -1,28 +1,35 @@
-//! `GET /integrations/sources/{source}/orders` lists the orders that another system made, the newest first, without an end (외부 주문
-//! 목록).
+//! `GET /integrations/sources/{source}/orders` lists the external orders of a source, newest first
+//! and without a time limit (외부 주문 목록).
 
 use domain::{Failure, Role, SourceId};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
 use store::Store;
 
-/// The route.
+/// `GET /integrations/sources/{source}/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/sources/{source}/orders",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Lists the orders that another system made, the newest first (외부 주문 목록)",
+    "Lists the external orders of a source, newest first (외부 주문 목록)",
 )
-.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.query(&[
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
+])
 .response::<OrderList>();
 
-/// The function.
+/// The `list-source-orders` handler.
 pub fn function() -> Function {
     Function::http("list-source-orders", &[ROUTE], handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source: SourceId = request.path("source")?;
-    let page = store.until(request.deadline).external_orders().list(&source, &listing::page(request.page()?)).await?;
+    let page = store
+        .until(request.deadline)
+        .external_orders()
+        .list(&source, &listing::page(request.page()?))
+        .await?;
     Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
 }

@@ -1,25 +1,28 @@
-//! `POST /integrations/orders/{source}/{externalOrderId}/status` updates the status of an order that another system made (외부 주문
-//! 상태 변경). Older updates change nothing.
+//! `POST /integrations/orders/{source}/{externalOrderId}/status` updates the status of an external
+//! order (외부 주문 상태 변경). Older updates change nothing.
 
-use domain::{ExternalOrderId, Failure, Refusal, RefusalKind, Role, SourceId, Timestamp, external::ReportedStatus};
+use domain::{
+    ExternalOrderId, Failure, Refusal, RefusalKind, Role, SourceId, Timestamp,
+    external::ReportedStatus,
+};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::external_order;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
 
-/// The route.
+/// `POST /integrations/orders/{source}/{externalOrderId}/status`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/integrations/orders/{source}/{externalOrderId}/status",
     Access::Roles(&[Role::Partner, Role::Operator]),
-    "Updates the status of an order that another system made (외부 주문 상태 변경); older updates change nothing",
+    "Updates the status of an external order (외부 주문 상태 변경); older updates change nothing",
 )
 .request_body::<StatusUpdate>()
 .response::<events::Order>()
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `update-collected-order` handler.
 pub fn function() -> Function {
     Function::http("update-collected-order", &[ROUTE], handle)
 }
@@ -27,9 +30,11 @@ pub fn function() -> Function {
 /// A new status.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StatusUpdate {
-    /// A status of ours, in upper or lower case, or a word of that system, which is kept as `externalStatus` beside ours.
+    /// One of our statuses, in upper or lower case, or a status of the source system, which is
+    /// stored as `externalStatus` beside ours.
     status: ReportedStatus,
-    /// Since when, by the clock of the system that made the order; now, if left out.
+    /// When the order took the status, by the clock of the source system; the current time by
+    /// default.
     at: Option<Timestamp>,
 }
 
@@ -38,6 +43,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let StatusUpdate { status, at } = request.json()?;
     let store = store.until(request.deadline);
-    let order = external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
+    let order =
+        external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
     Ok(Response::ok(&order.ok_or(Refusal::NotFound)?))
 }

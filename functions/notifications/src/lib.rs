@@ -1,6 +1,7 @@
-//! Notifications: each step of an order, told to its customer.
+//! Notifications: messages to customers about the status of their orders.
 //!
-//! This crate must never delay an order: it consumes events, and dead-letters what it cannot send.
+//! This crate must never delay an order: it consumes events, and a message that cannot be sent ends
+//! in the dead-letter queue.
 
 pub mod notify_customer;
 mod texts;

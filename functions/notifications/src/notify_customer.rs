@@ -1,16 +1,18 @@
-//! `notify-customer` tells customers of each step of their orders (알림): by Alimtalk, and where that does not reach them by
-//! SMS.
+//! `notify-customer` notifies customers of the status of their orders (알림): by Alimtalk, and by SMS
+//! if Alimtalk does not reach them.
 //!
-//! Each notification of an order's version by a channel is claimed before it is sent and concluded after: what is delivered
-//! twice is told once. What the notifier does not take stays in the queue; while it is in trouble its circuit is open and
-//! nobody calls it.
+//! There is one notification per order version and channel. A worker claims it, sends it and
+//! records the result, so an event that is delivered twice results in one message. If the notifier
+//! does not accept a message, it remains in the queue. While the notifier has an outage, its
+//! circuit is open and it is not called.
 //!
-//! When there is too much to tell (the circuit is open, or what came with a message has waited longer than [`SHED_AFTER`]),
-//! text messages are shed: they are dropped, counted and shown as such. Alimtalk goes on as soon as it can.
+//! Under overload (the circuit is open, or the oldest message of a batch has waited longer than
+//! [`SHED_AFTER`]), text messages are shed: they are dropped, counted and shown as shed. Alimtalk
+//! messages are sent as soon as possible.
 
 use crate::texts::{Text, Texts};
 use domain::{CustomerId, Fault, NotStarted, Open, Timestamp, Variables, phone::Dialled};
-use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
+use edge::{DeadLetterError, Environment, Function, Message, Signal, SourceQueue, signal};
 use events::{Envelope, Order};
 use partners::notifiers::{self, Notifier, SendError, Way};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -21,25 +23,28 @@ use store::{
     notifications::{Channel, Notification, NotificationStatus},
 };
 
-/// From this age of the oldest message on, text messages are shed.
+/// The age of the oldest message of a batch from which text messages are shed.
 pub const SHED_AFTER: Duration = Duration::from_mins(5);
 
-/// The pause after the first failure.
+/// The backoff after the first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// The longest pause between two attempts.
+/// The longest backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// So many deliveries without success, over some ten minutes, are told as an error.
-const TOLD_AFTER: u32 = 8;
+/// The number of receives without success, over about ten minutes, after which an error is logged,
+/// which raises an alarm.
+const ALARM_AFTER: u32 = 8;
 
-/// How long it may take to hand a message over and to say what became of it: what is begun is brought to its end.
-const SENDING_TAKES: Duration = Duration::from_secs(8);
+/// The time needed to send a message and to record the result. No message is sent if less time
+/// remains, so that both are completed.
+const SEND_TIME: Duration = Duration::from_secs(8);
 
-/// The code of a notification that is not sent because its phone had as many today as it may.
+/// The code of a notification that is not sent because its number has reached its daily limit of
+/// messages.
 const DAILY_LIMIT: &str = "DAILY-LIMIT";
 
-/// The function.
+/// The `notify-customer` handler.
 pub fn function() -> Function {
     Function::queue("notify-customer", handle)
 }
@@ -50,7 +55,7 @@ struct Resources {
     notifier: Arc<dyn Notifier>,
     breaker: Breaker,
     texts: Texts,
-    /// What the notifier calls a template, where that is not what we call it.
+    /// The notifier's names of templates, where they differ from ours.
     template_ids: HashMap<String, String>,
     queue: SourceQueue,
 }
@@ -70,32 +75,33 @@ impl Open<Environment> for Resources {
     }
 }
 
-/// What the notifier calls templates: `ours=theirs,…`.
+/// Parses the notifier's names of templates: `ours=theirs,…`.
 fn template_ids(pairs: &str) -> Result<HashMap<String, String>, NotStarted> {
     let pairs = pairs.split(',').map(str::trim).filter(|pair| !pair.is_empty());
     let pair = |pair: &str| {
-        let (ours, theirs) = pair.split_once('=').ok_or_else(|| format!("{pair} is not ours=theirs"))?;
+        let (ours, theirs) =
+            pair.split_once('=').ok_or_else(|| format!("{pair} must have the form ours=theirs"))?;
         Ok((ours.trim().to_owned(), theirs.trim().to_owned()))
     };
     pairs.map(pair).collect()
 }
 
-/// Why a message stays in the queue.
+/// Why a message remains in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// Somebody else is about to tell it.
-    #[error("somebody else is about to tell it")]
+    /// Another worker has claimed the notification.
+    #[error("another worker has claimed the notification")]
     Claimed,
-    /// The notifier is in trouble, and is left alone.
+    /// The notifier's circuit is open.
     #[error(transparent)]
     CircuitOpen(#[from] CircuitOpen),
-    /// The notifier did not take it.
+    /// The notifier did not accept the message.
     #[error(transparent)]
     SendError(#[from] SendError),
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// It could not be laid aside.
+    /// The message could not be moved to the dead-letter queue.
     #[error(transparent)]
     DeadLetterError(#[from] DeadLetterError),
 }
@@ -103,136 +109,173 @@ pub enum NotifyError {
 async fn handle(resources: Resources, message: Message) -> Result<(), NotifyError> {
     let order = match message.json::<Envelope<Order>>() {
         Ok(Envelope { data: order, .. }) => order,
-        Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
+        Err(malformed) => return Ok(resources.queue.dead_letter(&message, malformed).await?),
     };
     let order_id = order.order_id.clone();
-    let Err(not_told) = tell(&resources, &message, order).await else { return Ok(()) };
-    let at_least = if let NotifyError::CircuitOpen(CircuitOpen(wait)) = &not_told { *wait } else { Duration::ZERO };
+    let Err(error) = notify(&resources, &message, order).await else { return Ok(()) };
+    let at_least = if let NotifyError::CircuitOpen(CircuitOpen(wait)) = &error {
+        *wait
+    } else {
+        Duration::ZERO
+    };
     resources.queue.hide(&message, at_least).await;
-    if message.receive_count >= TOLD_AFTER {
-        // An alarm listens for these words.
-        tracing::error!(order = %order_id, error = %not_told, "a customer is not told");
+    if message.receive_count >= ALARM_AFTER {
+        tracing::error!(order = %order_id, %error, "a customer is not notified");
+        signal(Signal::CustomerNotNotified);
     }
-    Err(not_told)
+    Err(error)
 }
 
-async fn tell(resources: &Resources, message: &Message, order: Order) -> Result<(), NotifyError> {
+async fn notify(resources: &Resources, message: &Message, order: Order) -> Result<(), NotifyError> {
     let Some(text) = resources.texts.of(&order) else { return Ok(()) };
     let store = resources.store.until(message.deadline);
-    let Some((to, wanted)) = reach(&store, &order.customer_id).await? else { return Ok(()) };
+    let Some((to, wanted)) = recipient(&store, &order.customer_id).await? else { return Ok(()) };
     let known = store.notifications().of_version(&order.order_id, order.version).await?;
     let is_late = message.waiting_since.plus(SHED_AFTER) < message.now;
-    let errand = Errand { resources, store, order, text, to, known, is_late, deadline: message.deadline };
-    if wanted.kakao && errand.by_kakao(wanted.sms).await? == Outcome::Reached {
+    let notification = OrderNotification {
+        resources,
+        store,
+        order,
+        text,
+        to,
+        known,
+        is_late,
+        deadline: message.deadline,
+    };
+    if wanted.kakao && notification.by_kakao(wanted.sms).await? == Outcome::Reached {
         return Ok(());
     }
-    if wanted.sms { errand.by_sms().await } else { Ok(()) }
+    if wanted.sms { notification.by_sms().await } else { Ok(()) }
 }
 
-/// Where a customer is reached, and by which channels they want to be: at the phone that is verified to be theirs, and nowhere
-/// else. The phone of a delivery is for whoever brings it.
-async fn reach(store: &Store, customer: &CustomerId) -> Result<Option<(Dialled, Preferences)>, Fault> {
+/// A customer's verified phone number and preferred channels. No other number is used: the number
+/// in a delivery is for the person who delivers.
+async fn recipient(
+    store: &Store,
+    customer: &CustomerId,
+) -> Result<Option<(Dialled, Preferences)>, Fault> {
     let contact = store.customers().get(customer).await?.contact;
     Ok(contact.and_then(|contact| Some((contact.verified_phone()?.dialled(), contact.notify))))
 }
 
-/// One thing to tell one customer.
-struct Errand<'a> {
+/// The notification of one order version to its customer, through all channels.
+struct OrderNotification<'a> {
     resources: &'a Resources,
     store: Store,
     order: Order,
     text: &'a Text,
     to: Dialled,
-    /// What the customer was told of it already.
+    /// The notifications that exist already.
     known: Vec<Notification>,
-    /// Whether messages wait too long.
+    /// Whether messages wait too long in the queue, so that text messages are shed.
     is_late: bool,
-    /// By when the work must be done.
+    /// The deadline of the invocation.
     deadline: Timestamp,
 }
 
-/// What came of a channel.
+/// The result of a channel.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// It reaches the customer, or did before.
+    /// The customer is notified through the channel, now or before.
     Reached,
-    /// It will not.
+    /// The channel does not reach the customer.
     NotReached,
 }
 
-impl Errand<'_> {
+impl OrderNotification<'_> {
     fn known(&self, channel: Channel) -> Option<NotificationStatus> {
         self.known.iter().find(|known| known.channel == channel).map(|known| known.status)
     }
 
-    fn notification(&self, channel: Channel, status: NotificationStatus, at: Timestamp) -> Notification {
+    fn notification(
+        &self,
+        channel: Channel,
+        status: NotificationStatus,
+        at: Timestamp,
+    ) -> Notification {
         let Order { version, status: order_status, .. } = self.order;
         Notification { version, order_status, channel, status, at, code: None }
     }
 
-    /// Tells by Alimtalk, with a text message where KakaoTalk does not reach the phone, unless those are shed.
+    /// Sends an Alimtalk message. If KakaoTalk does not reach the phone, the notifier sends a text
+    /// message instead, unless text messages are shed.
     async fn by_kakao(&self, wants_sms: bool) -> Result<Outcome, NotifyError> {
         match self.known(Channel::Kakao) {
             Some(NotificationStatus::Sent) => return Ok(Outcome::Reached),
-            Some(NotificationStatus::Failed | NotificationStatus::Shed) => return Ok(Outcome::NotReached),
+            Some(NotificationStatus::Failed | NotificationStatus::Shed) => {
+                return Ok(Outcome::NotReached);
+            }
             Some(NotificationStatus::Sending) | None => {}
         }
         let admitted = self.resources.breaker.admit(&self.store).await;
-        let sheds = self.is_late || admitted.is_err() || self.known(Channel::Sms) == Some(NotificationStatus::Shed);
-        if wants_sms && sheds {
-            // Before the Alimtalk goes without it: after that nobody would.
-            if let Err(not_shed) = self.shed().await {
-                if let Ok(pass) = admitted {
-                    self.resources.breaker.release(&self.store, pass).await;
+        let is_shed = self.is_late
+            || admitted.is_err()
+            || self.known(Channel::Sms) == Some(NotificationStatus::Shed);
+        if wants_sms && is_shed {
+            // The SMS is recorded as shed before the Alimtalk message is sent without the SMS
+            // fallback, because nothing records it afterwards.
+            if let Err(error) = self.shed().await {
+                if let Ok(permit) = admitted {
+                    self.resources.breaker.release(&self.store, permit).await;
                 }
-                return Err(not_shed);
+                return Err(error);
             }
         }
         let permit = admitted?;
         let variables = self.text.variables(&self.order);
         let ours = &self.text.template;
         let template = self.resources.template_ids.get(ours).unwrap_or(ours).clone();
-        let way = Way::Alimtalk { template, variables, or_else_sms: wants_sms && !sheds };
+        let way = Way::Alimtalk { template, variables, or_else_sms: wants_sms && !is_shed };
         self.send(Channel::Kakao, way, permit).await
     }
 
-    /// Tells by a text message, or sheds it.
+    /// Sends a text message, or sheds it.
     async fn by_sms(&self) -> Result<(), NotifyError> {
         match self.known(Channel::Sms) {
-            Some(NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed) => return Ok(()),
+            Some(
+                NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed,
+            ) => return Ok(()),
             Some(NotificationStatus::Sending) | None => {}
         }
         if self.is_late {
             return self.shed().await;
         }
         match self.resources.breaker.admit(&self.store).await {
-            Ok(pass) => self.send(Channel::Sms, Way::Sms, pass).await.map(drop),
+            Ok(permit) => self.send(Channel::Sms, Way::Sms, permit).await.map(drop),
             Err(CircuitOpen(_)) => self.shed().await,
         }
     }
 
-    /// Drops a text message, once, unless somebody is about to send it.
+    /// Sheds a text message once, unless another worker has claimed it.
     async fn shed(&self) -> Result<(), NotifyError> {
         let shed = self.notification(Channel::Sms, NotificationStatus::Shed, self.store.now());
         if self.store.notifications().claim(&self.order.order_id, &shed).await? {
-            // A metric counts these words.
             tracing::warn!(order = %self.order.order_id, version = self.order.version, "an SMS is shed");
+            signal(Signal::SmsShed);
             return Ok(());
         }
         match self.known(Channel::Sms) {
             Some(NotificationStatus::Sending) => Err(NotifyError::Claimed),
-            Some(NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed) | None => Ok(()),
+            Some(
+                NotificationStatus::Sent | NotificationStatus::Failed | NotificationStatus::Shed,
+            )
+            | None => Ok(()),
         }
     }
 
-    /// Claims the notification, hands it over, and says what became of it. A crash in between leaves the claim to expire:
-    /// then it is handed over again.
-    async fn send(&self, channel: Channel, way: Way, permit: Permit) -> Result<Outcome, NotifyError> {
+    /// Claims the notification, sends it and records the result. After a crash in between, the
+    /// claim expires and the notification is sent again.
+    async fn send(
+        &self,
+        channel: Channel,
+        way: Way,
+        permit: Permit,
+    ) -> Result<Outcome, NotifyError> {
         let Self { resources, store, order, .. } = self;
         let claim = self.notification(channel, NotificationStatus::Sending, store.now());
-        if let Err(not_begun) = self.begin(&claim).await {
+        if let Err(error) = self.begin(&claim).await {
             resources.breaker.release(store, permit).await;
-            return Err(not_begun);
+            return Err(error);
         }
         if !store.phones().count_message(&self.to, claim.at).await? {
             resources.breaker.release(store, permit).await;
@@ -245,35 +288,42 @@ impl Errand<'_> {
             way,
         };
         let sent = resources.notifier.send(&message, store.now()).await;
-        let made = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
-        let is_tried_again = !matches!(&sent, Ok(()) | Err(SendError::Refused(_)));
-        // First what became of the message, for others wait for that; then how the call went.
+        let call = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));
+        let is_retried = !matches!(&sent, Ok(()) | Err(SendError::Refused(_)));
+        // The result of the message is recorded first, because other workers wait for it, and then
+        // the result of the call.
         let outcome = self.conclude(&claim, sent).await;
-        resources.breaker.record(store, made).await;
-        if is_tried_again {
+        resources.breaker.record(store, call).await;
+        if is_retried {
             store.phones().uncount_message(&self.to, claim.at).await?;
         }
         outcome
     }
 
-    /// Claims a notification, if there is time to bring it to its end and nobody else has.
+    /// Claims a notification, if there is time to complete it and no other worker has claimed it.
     async fn begin(&self, claim: &Notification) -> Result<(), NotifyError> {
-        if claim.at.plus(SENDING_TAKES) > self.deadline {
-            return Err(Fault::busy("there is no time left to send it").into());
+        if claim.at.plus(SEND_TIME) > self.deadline {
+            return Err(
+                Fault::busy("there is not enough time left to send the notification").into()
+            );
         }
         let is_mine = self.store.notifications().claim(&self.order.order_id, claim).await?;
         if is_mine { Ok(()) } else { Err(NotifyError::Claimed) }
     }
 
-    /// Says what became of a notification that was handed over.
-    async fn conclude(&self, claim: &Notification, sent: Result<(), SendError>) -> Result<Outcome, NotifyError> {
+    /// Records the result of a notification that was sent.
+    async fn conclude(
+        &self,
+        claim: &Notification,
+        sent: Result<(), SendError>,
+    ) -> Result<Outcome, NotifyError> {
         let Self { store, order, .. } = self;
         let (outcome, concluded) = match sent {
             Ok(()) => (Outcome::Reached, claim.now_is(NotificationStatus::Sent, store.now())),
             Err(SendError::Refused(code)) => {
                 let failed = claim.now_is(NotificationStatus::Failed, store.now());
-                // A metric counts these words.
-                tracing::warn!(order = %order.order_id, channel = %claim.channel, code, "a notification is refused");
+                tracing::warn!(order = %order.order_id, channel = %claim.channel, code, "a notification is rejected");
+                signal(Signal::NotificationRejected);
                 (Outcome::NotReached, Notification { code: Some(code), ..failed })
             }
             Err(unsent @ (SendError::NotNow { .. } | SendError::Unreachable(_))) => {

@@ -1,5 +1,6 @@
-//! `POST /orders/{orderId}/cancel` calls an order off before it is cooked (주문 취소): stock, coupon and points are back
-//! with it, in one transaction; a card's charge goes back through the gateway, and the order says when it has.
+//! `POST /orders/{orderId}/cancel` cancels an order before it is cooked (주문 취소). One transaction
+//! cancels the order, releases its stock and its coupon, and refunds its points. A card payment is
+//! refunded through the gateway afterwards; the order shows when that is done.
 
 use domain::{Failure, Refusal, RefusalKind, Role, lifecycle::Command, order::checked_reason};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -11,27 +12,32 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
 
-/// The route.
+/// `POST /orders/{orderId}/cancel`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/orders/{orderId}/cancel",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Calls an order off before it is cooked (주문 취소)",
+    "Cancels an order before it is cooked (주문 취소)",
 )
 .idempotent_by_key()
 .request_body::<CancelOrder>()
 .response::<events::Order>()
-.problems(&[RefusalKind::NotFound, RefusalKind::NotCancellable, RefusalKind::BalanceLimit, RefusalKind::KeyReused]);
+.problems(&[
+    RefusalKind::NotFound,
+    RefusalKind::NotCancellable,
+    RefusalKind::BalanceLimit,
+    RefusalKind::KeyReused,
+]);
 
-/// The function.
+/// The `cancel-order` handler.
 pub fn function() -> Function {
     Function::http("cancel-order", &[ROUTE], handle)
 }
 
-/// How an order is called off.
+/// The details of a cancellation.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct CancelOrder {
-    /// Why, in at most 200 characters.
+    /// The reason, at most 200 characters.
     reason: Option<String>,
 }
 

@@ -1,8 +1,9 @@
-//! `expire-orders` ends the orders that were not paid in time, every minute (주문 만료): stock and coupon are back with it,
-//! in one transaction for each order.
+//! `expire-orders` runs every minute and expires the orders that were not paid in time (주문 만료). One
+//! transaction per order expires it and releases its stock and its coupon.
 //!
-//! Who is overdue is told by an index that has the unpaid orders alone. The index follows the orders by a moment; that an
-//! order still waits is asserted when it is ended.
+//! Overdue orders are found in an index that contains only unpaid orders. The index is eventually
+//! consistent, so each order is read again, and the transaction asserts that the order is unchanged
+//! since.
 
 use domain::{Fault, OrderId, Timestamp, actor::Actor, lifecycle::Command};
 use edge::{Function, Tick};
@@ -14,13 +15,13 @@ use store::{
     transition::TransitionError,
 };
 
-/// Orders that are ended side by side.
+/// Orders of a page that are expired concurrently.
 const CONCURRENCY: usize = 10;
 
-/// The time that is kept for the orders under way; what is left is for the next minute.
+/// The time reserved for the orders in progress. The next run expires the remaining orders.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// The function.
+/// The `expire-orders` handler.
 pub fn function() -> Function {
     Function::schedule("expire-orders", handle)
 }
@@ -28,7 +29,7 @@ pub fn function() -> Function {
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
     let mut failure = None;
-    // Neither an order that cannot be ended nor a part of the index that cannot be read keeps the others waiting.
+    // An order that cannot be expired, or a shard that cannot be read, must not block the others.
     for shard in 0..UNPAID_SHARDS {
         if let Err(fault) = expire_shard(&store, shard, tick).await {
             failure = Some(fault);
@@ -54,10 +55,12 @@ async fn expire_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault>
 
 async fn expire(store: Store, order_id: OrderId, now: Timestamp) -> Result<(), Fault> {
     let Some(before) = store.orders().get(&order_id).await? else { return Ok(()) };
-    let Ok(expired) = before.order.decide(Command::Expire, Actor::System, now) else { return Ok(()) };
+    let Ok(expired) = before.order.decide(Command::Expire, Actor::System, now) else {
+        return Ok(());
+    };
     let after = PlacedOrder { order: before.order.clone().apply(&expired), ..before.clone() };
     match store.orders().commit(store.orders().transition(&before.order, &after)?).await {
-        // Paid or called off a moment ago: so much the better.
+        // The order was paid or cancelled in the meantime, so it does not expire.
         Ok(()) | Err(TransitionError::Conflict) => Ok(()),
         Err(other) => Err(other.into_fault()),
     }

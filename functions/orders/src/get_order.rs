@@ -1,11 +1,12 @@
-//! `GET /orders/{orderId}` shows an order to those whom it concerns; to others it does not exist.
+//! `GET /orders/{orderId}` shows an order to its customer, its store, its rider and operators
+//! (주문 조회). For any other caller the order does not exist.
 
 use domain::{Failure, OrderId, Refusal, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::access::{may_read, visible_to};
 use store::Store;
 
-/// The route.
+/// `GET /orders/{orderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/orders/{orderId}",
@@ -14,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 )
 .response::<events::Order>();
 
-/// The function.
+/// The `get-order` handler.
 pub fn function() -> Function {
     Function::http("get-order", &[ROUTE], handle)
 }

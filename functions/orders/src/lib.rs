@@ -1,6 +1,8 @@
-//! Orders: placing, paying, cancelling and showing them, settling their payments, and publishing each change.
+//! Orders: places, pays, cancels and shows them, settles their payments, and publishes each of
+//! their changes.
 //!
-//! This crate must never change an order without raising its version: the stream of the orders table is the outbox.
+//! This crate must never change an order without incrementing its version: the stream of the orders
+//! table is the outbox.
 
 pub mod cancel_order;
 pub mod expire_orders;

@@ -1,4 +1,5 @@
-//! `GET /orders/{orderId}/payments` lists every payment of an order that was tried (결제 내역): with points, or by card.
+//! `GET /orders/{orderId}/payments` lists every payment of an order that was attempted, by card or
+//! with points (결제 내역).
 
 use domain::{
     Failure, OrderId, Role, Timestamp, Won,
@@ -11,43 +12,43 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
 
-/// The route.
+/// `GET /orders/{orderId}/payments`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/orders/{orderId}/payments",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Lists the payments of an order that were tried, the first one first (결제 내역)",
+    "Lists the payments of an order, including failed ones, oldest first (결제 내역)",
 )
 .response::<OrderPayments>();
 
-/// The function.
+/// The `list-order-payments` handler.
 pub fn function() -> Function {
     Function::http("list-order-payments", &[ROUTE], handle)
 }
 
-/// What was tried to pay an order.
+/// The payments of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderPayments {
-    /// Each attempt by card, and the payment with points.
+    /// The attempts to pay by card, followed by the payment with points.
     payments: Vec<TriedPayment>,
 }
 
-/// One payment of an order, whatever became of it.
+/// One payment of an order, successful or not.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TriedPayment {
-    /// Its id: that of the ledger entry, for points.
+    /// The payment's id. For points, the id of the ledger entry.
     payment_id: String,
-    /// How it was made.
+    /// The payment method.
     method: PaymentMethod,
-    /// How much, in won.
+    /// The amount in won.
     amount: Won,
-    /// Its status.
+    /// The payment's status.
     status: AttemptStatus,
-    /// How much of it was given back.
+    /// The refunded part of the amount, in won.
     refunded_amount: Won,
-    /// When the status was reached.
+    /// When the payment reached this status.
     at: Timestamp,
 }
 
@@ -56,32 +57,35 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store = store.until(request.deadline);
     let file = order_of_caller(&store, &order_id, &request.caller).await?;
     let by_card = file.attempts.iter().map(by_card);
-    Ok(Response::ok(&OrderPayments { payments: by_card.chain(with_points(&file.placed.order)).collect() }))
+    Ok(Response::ok(&OrderPayments {
+        payments: by_card.chain(with_points(&file.placed.order)).collect(),
+    }))
 }
 
 fn by_card(attempt: &Attempt) -> TriedPayment {
-    let is_back = attempt.status == AttemptStatus::Refunded;
+    let is_refunded = attempt.status == AttemptStatus::Refunded;
     TriedPayment {
         payment_id: format!("{}-{}", attempt.payable, attempt.attempt),
         method: PaymentMethod::Card,
         amount: attempt.amount,
         status: attempt.status,
-        refunded_amount: if is_back { attempt.amount } else { Won::ZERO },
+        refunded_amount: if is_refunded { attempt.amount } else { Won::ZERO },
         at: attempt.updated_at,
     }
 }
 
-/// Points are taken, and given back, in the transaction that says so: nothing of theirs is ever on its way.
+/// A payment with points is never in progress: the transaction that changes the order also debits
+/// or refunds the points.
 fn with_points(order: &Order) -> Option<TriedPayment> {
     let payment = &order.payment;
     let entry = payment.ledger_entry.as_ref()?;
-    let is_back = payment.status == PaymentStatus::Refunded;
+    let is_refunded = payment.status == PaymentStatus::Refunded;
     Some(TriedPayment {
         payment_id: entry.to_string(),
         method: PaymentMethod::Points,
         amount: payment.amount,
-        status: if is_back { AttemptStatus::Refunded } else { AttemptStatus::Paid },
-        refunded_amount: if is_back { payment.amount } else { Won::ZERO },
-        at: if is_back { order.updated_at } else { payment.paid_at.unwrap_or(order.placed_at) },
+        status: if is_refunded { AttemptStatus::Refunded } else { AttemptStatus::Paid },
+        refunded_amount: if is_refunded { payment.amount } else { Won::ZERO },
+        at: if is_refunded { order.updated_at } else { payment.paid_at.unwrap_or(order.placed_at) },
     })
 }

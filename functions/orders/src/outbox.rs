@@ -1,6 +1,7 @@
-//! The ways out: the event bus, and the queues that are fed directly.
+//! The outgoing side of the relay: the event bus, and the queues that receive messages directly.
 //!
-//! Both services take batches and answer for each entry alone: what failed, and only that, is sent again.
+//! Both services accept batches and report a result for each entry. Only failed entries are sent
+//! again.
 
 use aws_sdk_eventbridge::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
@@ -18,20 +19,22 @@ use std::{error::Error, time::Duration};
 /// The most entries in one call, for both services.
 const BATCH: usize = 10;
 
-/// The most bytes in one call, for both services: 256 KiB, less what each entry has beside its text.
+/// The most bytes of entry bodies in one call, for both services: 256 KiB, less the overhead of
+/// each entry.
 const BATCH_BYTES: usize = 250_000;
 
-/// How often an entry is sent at the most.
+/// The most attempts to send an entry.
 const ATTEMPTS: u32 = 4;
 
-/// The bound of the first wait; it doubles with each.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The upper bound of the first backoff. It doubles with each attempt.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
-/// How long to wait for a connection, and for an answer, before a call counts as lost.
+/// The time limit for opening a connection. A call that exceeds it has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit for a response. A call that exceeds it has failed.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The event bus and the queues.
+/// The clients of the event bus and of the queues.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     bus: aws_sdk_eventbridge::Client,
@@ -44,33 +47,36 @@ pub(crate) struct Outbox {
     env: Environment,
 }
 
-/// What goes onto the bus: the type of an event and its envelope.
+/// An entry for the bus: the type of an event, and its envelope as JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct BusEvent {
     pub(crate) detail_type: &'static str,
     pub(crate) detail: String,
 }
 
-/// Why an entry was not taken.
+/// Why a service did not accept an entry.
 #[derive(Debug, Clone)]
 pub(crate) enum NotTaken {
-    /// The service is overloaded, out of reach or not set up: the same entry may be taken later.
+    /// The service is overloaded, unreachable or not set up: it may accept the same entry later.
     Transient(String),
-    /// The service refuses the entry for what it is, and always will.
+    /// The service rejects the entry itself: a retry cannot help.
     Permanent(String),
 }
 
-/// Why a whole call was in vain.
+/// The failure of a whole call.
 struct Failure {
     error: String,
-    /// Whether an entry of the call is refused for what it is.
+    /// Whether the service rejects an entry of the call, so that a retry of the same call cannot
+    /// help.
     is_permanent: bool,
 }
 
-/// Error codes by which EventBridge refuses an entry for what it is (`PutEventsResultEntry`, and those of whole calls).
-const REFUSED_BY_BUS: [&str; 4] = ["InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationException"];
+/// Error codes with which EventBridge rejects an entry itself (`PutEventsResultEntry`, and the
+/// errors of whole calls).
+const REFUSED_BY_BUS: [&str; 4] =
+    ["InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationException"];
 
-/// Error codes by which SQS refuses a message for what it is.
+/// Error codes with which SQS rejects a message itself.
 const REFUSED_BY_QUEUE: [&str; 5] = [
     "InvalidMessageContents",
     "InvalidParameterValue",
@@ -79,15 +85,19 @@ const REFUSED_BY_QUEUE: [&str; 5] = [
     "AWS.SimpleQueueService.BatchRequestTooLong",
 ];
 
-/// The longest message, in bytes (SQS: 1 MiB), less some room.
+/// The largest message in bytes, somewhat below the SQS limit of 1 MiB.
 const MAX_MESSAGE: usize = 1_000_000;
 
 impl Open<Environment> for Outbox {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
         let aws: &SdkConfig = &env.aws;
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-        // Retries are ours: the SDK's would send a whole batch again.
-        let bus = aws_sdk_eventbridge::config::Builder::from(aws).retry_config(RetryConfig::disabled());
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .build();
+        // The SDK's own retries are disabled: they would send the whole batch again.
+        let bus =
+            aws_sdk_eventbridge::config::Builder::from(aws).retry_config(RetryConfig::disabled());
         let bus = bus.timeout_config(timeouts.clone()).build();
         let queues = aws_sdk_sqs::config::Builder::from(aws).retry_config(RetryConfig::disabled());
         let queues = queues.timeout_config(timeouts).build();
@@ -98,20 +108,24 @@ impl Open<Environment> for Outbox {
             data_platform_queue: env.require("DATA_PLATFORM_QUEUE")?,
             settle_payments_queue: env.require("SETTLE_PAYMENTS_QUEUE")?,
             dead_letter_queue: env.require("DEAD_LETTER_QUEUE")?,
-            sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep")?,
+            sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep implementation")?,
             env: env.clone(),
         })
     }
 }
 
 impl Outbox {
-    /// The time by the AWS configuration's clock.
+    /// The current time of the AWS configuration's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.env.now()
     }
 
-    /// Puts events onto the bus; tells for each whether it was taken.
-    pub(crate) async fn publish(&self, events: &[BusEvent], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
+    /// Publishes events to the bus. Returns for each event whether the bus accepted it.
+    pub(crate) async fn publish(
+        &self,
+        events: &[BusEvent],
+        deadline: Timestamp,
+    ) -> Vec<Result<(), NotTaken>> {
         self.in_batches(
             events,
             BATCH,
@@ -119,16 +133,21 @@ impl Outbox {
             deadline,
             |batch: Vec<BusEvent>| async move {
                 let entry = |event: BusEvent| {
-                    let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus_name).source("jumun.orders");
+                    let entry = PutEventsRequestEntry::builder()
+                        .event_bus_name(&self.bus_name)
+                        .source("jumun.orders");
                     entry.detail_type(event.detail_type).detail(sendable(&event.detail)).build()
                 };
                 let entries = batch.into_iter().map(entry).collect();
                 let sent = self.bus.put_events().set_entries(Some(entries)).send().await;
                 let answer = sent.map_err(|error| failure(&error, &REFUSED_BY_BUS))?;
-                let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.error_code() {
+                let outcome = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry
+                    .error_code()
+                {
                     None => Ok(()),
                     Some(code) => {
-                        let error = format!("{code}: {}", entry.error_message().unwrap_or_default());
+                        let error =
+                            format!("{code}: {}", entry.error_message().unwrap_or_default());
                         Err(not_taken(error, REFUSED_BY_BUS.contains(&code)))
                     }
                 };
@@ -138,7 +157,8 @@ impl Outbox {
         .await
     }
 
-    /// Sends events to the queue of the data platform; tells for each whether it was taken.
+    /// Sends events to the queue of the data platform. Returns for each event whether the queue
+    /// accepted it.
     pub(crate) async fn send_to_data_platform(
         &self,
         events: &[String],
@@ -148,8 +168,8 @@ impl Outbox {
         self.send(&self.data_platform_queue, &at_once, BATCH, deadline).await
     }
 
-    /// Sends what is to be settled to its queue, each to be seen after its delay (at most a quarter of an hour); tells for
-    /// each whether it was taken.
+    /// Sends due payment attempts to the queue of `settle-payments`, each with its delay (at most
+    /// 15 minutes). Returns for each message whether the queue accepted it.
     pub(crate) async fn send_to_settle(
         &self,
         due: &[(String, Duration)],
@@ -158,16 +178,24 @@ impl Outbox {
         self.send(&self.settle_payments_queue, due, BATCH, deadline).await
     }
 
-    /// Sends records that can never be published to the dead-letter queue, one at a time, for a few may be too large together;
-    /// tells for each whether it was taken. One that is too large by itself is named alone.
-    pub(crate) async fn dead_letter(&self, records: &[Value], deadline: Timestamp) -> Vec<Result<(), NotTaken>> {
+    /// Sends stream records that can never be published to the dead-letter queue. Each is sent
+    /// alone, because several together may exceed the size limit. A record that exceeds it alone is
+    /// replaced by its keys and its sequence number. Returns for each record whether the queue
+    /// accepted it.
+    pub(crate) async fn dead_letter(
+        &self,
+        records: &[Value],
+        deadline: Timestamp,
+    ) -> Vec<Result<(), NotTaken>> {
         let body = |record: &Value| {
             let body = record.to_string();
             if body.len() <= MAX_MESSAGE {
                 return body;
             }
-            let (keys, place) = (&record["dynamodb"]["Keys"], &record["dynamodb"]["SequenceNumber"]);
-            json!({ "tooLarge": true, "dynamodb": { "Keys": keys, "SequenceNumber": place } }).to_string()
+            let (keys, place) =
+                (&record["dynamodb"]["Keys"], &record["dynamodb"]["SequenceNumber"]);
+            json!({ "tooLarge": true, "dynamodb": { "Keys": keys, "SequenceNumber": place } })
+                .to_string()
         };
         let at_once: Vec<_> = records.iter().map(|record| (body(record), Duration::ZERO)).collect();
         self.send(&self.dead_letter_queue, &at_once, 1, deadline).await
@@ -187,20 +215,27 @@ impl Outbox {
             deadline,
             |batch: Vec<(String, Duration)>| async move {
                 let entry = |(place, (body, delay)): (usize, (String, Duration))| {
-                    let seconds = i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
+                    let seconds =
+                        i32::try_from(delay.as_secs()).ok().filter(|seconds| *seconds > 0);
                     let entry = SendMessageBatchRequestEntry::builder().id(place.to_string());
                     let entry = entry.message_body(sendable(&body));
                     entry.set_delay_seconds(seconds).build()
                 };
                 let size = batch.len();
                 let entries: Result<Vec<_>, _> = batch.into_iter().enumerate().map(entry).collect();
-                let entries = entries.map_err(|error| Failure { error: error.to_string(), is_permanent: false })?;
-                let request = self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
-                let answer = request.send().await.map_err(|error| failure(&error, &REFUSED_BY_QUEUE))?;
+                let entries = entries
+                    .map_err(|error| Failure { error: error.to_string(), is_permanent: false })?;
+                let request =
+                    self.queues.send_message_batch().queue_url(queue).set_entries(Some(entries));
+                let answer =
+                    request.send().await.map_err(|error| failure(&error, &REFUSED_BY_QUEUE))?;
                 let mut outcomes = vec![Ok(()); size];
                 for failed in answer.failed() {
-                    if let Some(outcome) = failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place)) {
-                        let error = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
+                    if let Some(outcome) =
+                        failed.id().parse().ok().and_then(|place: usize| outcomes.get_mut(place))
+                    {
+                        let error =
+                            format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
                         *outcome = Err(not_taken(error, REFUSED_BY_QUEUE.contains(&failed.code())));
                     }
                 }
@@ -210,8 +245,9 @@ impl Outbox {
         .await
     }
 
-    /// Sends entries in batches, and those that failed again, with full jitter between. Where a whole call is refused for what
-    /// one of its entries is, each goes alone from then on. No call is begun that could end after the deadline.
+    /// Sends entries in batches, and retries the failed ones with backoff and full jitter. If a
+    /// whole call is rejected because of one of its entries, each entry is sent alone from then on.
+    /// No call starts that could end after the deadline.
     async fn in_batches<T, Fut>(
         &self,
         entries: &[T],
@@ -233,19 +269,25 @@ impl Outbox {
                 break;
             }
             if attempt > 0 {
-                self.sleep.sleep((FIRST_WAIT * 2u32.pow(attempt - 1)).mul_f64(rand::random())).await;
+                self.sleep
+                    .sleep((FIRST_BACKOFF * 2u32.pow(attempt - 1)).mul_f64(rand::random()))
+                    .await;
             }
-            for places in in_calls(&left, batch_size, |place| bytes(&entries[place])) {
+            for places in split_into_calls(&left, batch_size, |place| bytes(&entries[place])) {
                 if self.env.now().plus(CONNECT_TIMEOUT + READ_TIMEOUT) > deadline {
                     return outcomes;
                 }
                 let batch = places.iter().map(|place| entries[*place].clone()).collect();
                 match send(batch).await {
-                    Ok(answers) => places.iter().zip(answers).for_each(|(place, answer)| outcomes[*place] = answer),
+                    Ok(answers) => places
+                        .iter()
+                        .zip(answers)
+                        .for_each(|(place, answer)| outcomes[*place] = answer),
                     Err(Failure { error, is_permanent }) => {
                         let is_alone = places.len() == 1;
                         for place in places {
-                            outcomes[*place] = Err(not_taken(error.clone(), is_permanent && is_alone));
+                            outcomes[*place] =
+                                Err(not_taken(error.clone(), is_permanent && is_alone));
                         }
                         if is_permanent {
                             batch_size = 1;
@@ -258,8 +300,13 @@ impl Outbox {
     }
 }
 
-/// Parts places into calls, none of which has too many, or, if it has more than one, too many bytes.
-fn in_calls(places: &[usize], most: usize, bytes: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+/// Splits entries into calls. No call has more than `most` entries, or more than [`BATCH_BYTES`]
+/// unless it has a single entry.
+fn split_into_calls(
+    places: &[usize],
+    most: usize,
+    bytes: impl Fn(usize) -> usize,
+) -> Vec<&[usize]> {
     let (mut calls, mut begin, mut sum) = (Vec::new(), 0, 0);
     for (end, place) in places.iter().enumerate() {
         let more = bytes(*place);
@@ -279,7 +326,8 @@ fn not_taken(error: String, is_permanent: bool) -> NotTaken {
     if is_permanent { NotTaken::Permanent(error) } else { NotTaken::Transient(error) }
 }
 
-/// A whole call that failed; `refusals` are the codes by which the service refuses what it is sent.
+/// Describes a call that failed as a whole. `refusals` are the codes with which the service rejects
+/// an entry itself.
 fn failure<E>(error: &SdkError<E>, refusals: &[&str]) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -294,11 +342,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_has_no_more_entries_and_bytes_than_it_may_and_a_large_entry_goes_alone() {
+    fn a_call_respects_both_limits_and_a_large_entry_is_sent_alone() {
         let bytes = [100_000, 100_000, 100_000, 300_000, 1, 1, 1];
         let places: Vec<usize> = (0..bytes.len()).collect();
-        assert_eq!(in_calls(&places, 2, |place| bytes[place]), [&[0, 1][..], &[2], &[3], &[4, 5], &[6]]);
-        assert_eq!(in_calls(&places, 10, |place| bytes[place]), [&[0, 1][..], &[2], &[3], &[4, 5, 6]]);
-        assert_eq!(in_calls(&[], 10, |_| 1), Vec::<&[usize]>::new());
+        assert_eq!(
+            split_into_calls(&places, 2, |place| bytes[place]),
+            [&[0, 1][..], &[2], &[3], &[4, 5], &[6]]
+        );
+        assert_eq!(
+            split_into_calls(&places, 10, |place| bytes[place]),
+            [&[0, 1][..], &[2], &[3], &[4, 5, 6]]
+        );
+        assert_eq!(split_into_calls(&[], 10, |_| 1), Vec::<&[usize]>::new());
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /orders/{orderId}/pay` pays an order whose stock is reserved (결제): with points, or by another attempt at the gateway.
+//! `POST /orders/{orderId}/pay` pays an order whose stock is reserved (결제): with points, or by
+//! another attempt to charge a card.
 
 use domain::{Failure, NotStarted, Open, Refusal, RefusalKind, Role, request::PaymentChoice};
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
@@ -9,20 +10,20 @@ use ordering::{
 };
 use store::Store;
 
-/// The route.
+/// `POST /orders/{orderId}/pay`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/orders/{orderId}/pay",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Pays an order whose stock is held (결제)",
+    "Pays an order whose stock is reserved (결제)",
 )
 .idempotent_by_key()
 .request_body::<PaymentRequest>()
 .response::<events::Order>()
-.successes(&[(200, "Paid"), (202, "To be paid: the gateway's answer is awaited; or, with `Retry-After`, the gateway is overloaded and was not asked")])
+.successes(&[(200, "Paid"), (202, "Not paid yet: the gateway's result is not known; or, with `Retry-After`, the gateway is overloaded and was not called")])
 .problems(&[RefusalKind::NotFound, RefusalKind::NotPayable, RefusalKind::InsufficientPoints, RefusalKind::TooManyAttempts, RefusalKind::KeyReused, RefusalKind::PaymentFailed]);
 
-/// The function.
+/// The `pay-order` handler.
 pub fn function() -> Function {
     Function::http("pay-order", &[ROUTE], handle)
 }
@@ -39,14 +40,21 @@ impl Open<Environment> for Resources {
     }
 }
 
-async fn handle(Resources { store, card_payments }: Resources, request: Request) -> Result<Response, Failure> {
+async fn handle(
+    Resources { store, card_payments }: Resources,
+    request: Request,
+) -> Result<Response, Failure> {
     let order_id = request.path("orderId")?;
     let payment_key = match PaymentRequest::choice(Some(request.json()?), "")? {
         PaymentChoice::Points => None,
         PaymentChoice::Card(Some(key)) => Some(key),
-        PaymentChoice::Card(None) => return Err(Refusal::field("paymentKey", "is required to pay by card").into()),
+        PaymentChoice::Card(None) => {
+            return Err(Refusal::field("paymentKey", "is required to pay by card").into());
+        }
     };
     let key = request.idempotency_key()?;
     let payment = Payment { order_id, payment_key };
-    Ok(Response::of(payment::pay(&store, &request.context(), &card_payments, key.as_ref(), &payment).await?))
+    Ok(Response::of(
+        payment::pay(&store, &request.context(), &card_payments, key.as_ref(), &payment).await?,
+    ))
 }

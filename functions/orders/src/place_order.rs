@@ -1,6 +1,7 @@
-//! `POST /order` places an order and pays it (주문·결제): with points in the same transaction, by card right after it.
+//! `POST /order` places an order and pays it (주문·결제): with points in the same transaction, by card
+//! immediately after it.
 //!
-//! How an order is placed is in [`ordering::placement`], how a card is charged in [`ordering::card_payment`].
+//! [`ordering::placement`] implements the placement, [`ordering::card_payment`] the card payment.
 
 use domain::{
     CampaignId, CouponId, CustomerId, Failure, OrderId, ProductId, Refusal, Role, Won,
@@ -17,7 +18,7 @@ use ordering::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The route.
+/// `POST /order`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/order",
@@ -27,43 +28,47 @@ pub const ROUTE: Route = Route::new(
 .idempotent_by_key()
 .request_body::<PlaceOrder>()
 .response::<events::Order>()
-.successes(&[(200, "Placed and paid"), (202, "Placed and not paid yet; `Retry-After` if the gateway is overloaded")])
+.successes(&[
+    (200, "Placed and paid"),
+    (202, "Placed and not paid yet; with `Retry-After` if the payment gateway is overloaded"),
+])
 .problems(placement::REFUSALS);
 
-/// The function.
+/// The `place-order` handler.
 pub fn function() -> Function {
     Function::http("place-order", &[ROUTE], handle)
 }
 
-/// What is asked for.
+/// An order to place.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceOrder {
-    /// Who orders.
+    /// The customer's id.
     #[serde(alias = "userId")]
     customer_id: CustomerId,
-    /// What; items of the same product are summed first.
+    /// The items. The quantities of items with the same product are added up first.
     #[serde(alias = "orderItems")]
     items: Vec<PlaceOrderItem>,
-    /// A coupon to use.
+    /// The coupon to use.
     coupon_id: Option<CouponId>,
     /// The campaign that brought the customer.
     campaign_id: Option<CampaignId>,
-    /// How it is paid; with points if left out.
+    /// The payment; with points if omitted.
     payment: Option<PaymentRequest>,
-    /// Where it goes; needed for products of a store.
+    /// The destination. Required for products of a store.
     delivery: Option<Delivery>,
 }
 
-/// One item.
+/// One item of the order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceOrderItem {
-    /// Which product.
+    /// The product's id.
     product_id: ProductId,
-    /// How many: 1 to 9,999.
+    /// The number of units: 1 to 9,999.
     quantity: WholeNumber,
-    /// The price that the customer saw: another one is refused, never charged.
+    /// The unit price that the customer saw. If the price has changed, the order is refused; a
+    /// different price is never charged.
     expected_price: Option<Won>,
 }
 
@@ -81,7 +86,10 @@ impl PlaceOrder {
         request.caller.must_be(&self.customer_id)?;
         let payment = PaymentRequest::choice(self.payment, "payment.")?;
         let delivery = checked(self.delivery)?;
-        let items = self.items.into_iter().map(|item| (item.product_id, item.quantity.0, item.expected_price));
+        let items = self
+            .items
+            .into_iter()
+            .map(|item| (item.product_id, item.quantity.0, item.expected_price));
         Ok(OrderRequest {
             customer_id: self.customer_id,
             basket: Basket::of(items)?,

@@ -1,25 +1,25 @@
-//! `project-customer-orders` lists each new order among those of its customer.
+//! `project-customer-orders` adds each new order to the list of its customer's orders.
 //!
-//! The list says which orders there are, and is written once for each; how they stand is read from the orders themselves.
-//! So late, repeated and reordered events change nothing.
+//! The list contains only ids and is written once per order; the state of an order is read from the
+//! order itself. Late, repeated and reordered events therefore change nothing.
 
 use domain::Fault;
 use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::{Store, Transaction};
 
-/// The function.
+/// The `project-customer-orders` handler.
 pub fn function() -> Function {
     Function::queue("project-customer-orders", handle)
 }
 
-/// Why a message stays in the queue.
+/// Why a message remains in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotListed {
-    /// It is not an order's event: it will end in the dead-letter queue.
-    #[error("it is not an order's event")]
+    /// The message is not an order event: it ends in the dead-letter queue.
+    #[error("the message is not an order event")]
     Unreadable(#[from] MalformedMessage),
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
 }

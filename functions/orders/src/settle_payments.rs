@@ -1,8 +1,10 @@
-//! `settle-payments` finds out what became of payments whose answer was lost, and takes charges back (결제 정산).
+//! `settle-payments` queries the payment gateway for card payments whose result is unknown, and
+//! refunds charges (결제 정산).
 //!
-//! A message names an attempt that is due. What is still open after a look is due again later, by its row: the stream of the
-//! orders table tells of every change of it, and `sweep-payments` finds rows of which no message told. So no message has to
-//! live for long, and none is sent here.
+//! A message names a payment attempt that is due. If the attempt is still open after the check, its
+//! row is due again later. `relay-orders` reads every change of the row from the stream of the
+//! orders table and sends a new message, and `sweep-payments` finds rows whose message was lost.
+//! Messages can therefore be short-lived, and this function sends none.
 
 use domain::{
     Fault, NotStarted, Open,
@@ -10,7 +12,9 @@ use domain::{
     lifecycle::Command,
     payment::{Attempt, AttemptStatus, Payable},
 };
-use edge::{DeadLetterError, Environment, Function, MalformedMessage, Message, SourceQueue};
+use edge::{
+    DeadLetterError, Environment, Function, MalformedMessage, Message, Signal, SourceQueue, signal,
+};
 use ordering::{
     card_payment::{AttemptResult, CardPayments, Concluder, conclude},
     point_charge,
@@ -26,19 +30,20 @@ use store::{
     transition::TransitionCondition,
 };
 
-/// The pause after the first failure of our own.
+/// The backoff after the first error on our side.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest such pause.
+/// The longest such backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// After so many looks without an end an alarm sounds; at once, if another amount was charged.
-const TOLD_AFTER: u32 = 10;
+/// The number of checks without a result after which an error is logged, which raises an alarm. If
+/// the gateway charged a different amount, the error is logged at the first check.
+const ALARM_AFTER: u32 = 10;
 
-/// What the customer reads on the card's statement.
+/// The refund reason that the customer sees on the card statement.
 const REFUND_REASON: &str = "주문 취소";
 
-/// The function.
+/// The `settle-payments` handler.
 pub fn function() -> Function {
     Function::queue("settle-payments", handle)
 }
@@ -64,21 +69,21 @@ impl Open<Environment> for Resources {
 #[derive(Debug, thiserror::Error)]
 pub enum NotSettled {
     /// The message names no attempt.
-    #[error("it names no attempt")]
+    #[error("the message names no payment attempt")]
     Unreadable(#[from] MalformedMessage),
-    /// There is no such attempt.
-    #[error("there is no such attempt")]
+    /// The attempt does not exist.
+    #[error("the payment attempt does not exist")]
     Unknown,
-    /// The gateway charged another amount than it was asked to.
-    #[error("the gateway charged another amount")]
+    /// The gateway charged a different amount than requested.
+    #[error("the gateway charged a different amount")]
     OtherAmount,
     /// The gateway's circuit is open.
     #[error(transparent)]
     CircuitOpen(#[from] CircuitOpen),
-    /// The gateway did not say.
+    /// The gateway did not return a result.
     #[error(transparent)]
     GatewayError(#[from] GatewayError),
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The message could not be moved to the dead-letter queue.
@@ -86,7 +91,7 @@ pub enum NotSettled {
     DeadLetterError(#[from] DeadLetterError),
 }
 
-/// What is paid, with the attempt that is due.
+/// An order or a charge, with its due attempt.
 enum DueFile {
     Order(Box<OrderWithAttempts>, Attempt),
     Charge(Box<ChargeWithAttempt>),
@@ -104,9 +109,9 @@ impl DueFile {
 async fn handle(resources: Resources, message: Message) -> Result<(), NotSettled> {
     match settle(&resources, &message).await {
         Ok(()) => Ok(()),
-        // Trying again is in vain: somebody must look.
-        Err(in_vain @ (NotSettled::Unreadable(_) | NotSettled::Unknown)) => {
-            Ok(resources.queue.dead_letter(&message, in_vain).await?)
+        // A retry cannot help: an operator must inspect the message.
+        Err(permanent @ (NotSettled::Unreadable(_) | NotSettled::Unknown)) => {
+            Ok(resources.queue.dead_letter(&message, permanent).await?)
         }
         Err(not_settled) => {
             resources.queue.hide(&message, Duration::ZERO).await;
@@ -121,28 +126,29 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
     let file = find(&store, &due).await?;
     let attempt = file.attempt().clone();
     if attempt.due_at != Some(due.due_at) {
-        // It has gone on since: if it has not ended, another message tells of that.
+        // The attempt has changed since the message was sent. If it is still open, there is a newer
+        // message.
         return Ok(());
     }
-    let looked = match attempt.status {
+    let checked = match attempt.status {
         AttemptStatus::Asked | AttemptStatus::Lost | AttemptStatus::Declined => {
-            find_out(resources, &store, file, message).await
+            conclude_by_query(resources, &store, file, message).await
         }
-        AttemptStatus::Refunding => take_back(resources, &store, file).await,
+        AttemptStatus::Refunding => refund(resources, &store, file).await,
         AttemptStatus::Paid | AttemptStatus::Refunded => Ok(()),
     };
-    let at_least = match &looked {
+    let at_least = match &checked {
         Err(NotSettled::CircuitOpen(CircuitOpen(wait))) => *wait,
         Err(NotSettled::GatewayError(_) | NotSettled::OtherAmount) => Duration::ZERO,
-        Ok(()) | Err(_) => return looked,
+        Ok(()) | Err(_) => return checked,
     };
     let next = attempt.clone().checked_without_result(store.now(), at_least);
-    let is_grave = next.looks >= TOLD_AFTER || matches!(looked, Err(NotSettled::OtherAmount));
-    if let (true, Err(why)) = (is_grave, &looked) {
-        // An alarm listens for these words.
+    let raises_alarm = next.looks >= ALARM_AFTER || matches!(checked, Err(NotSettled::OtherAmount));
+    if let (true, Err(why)) = (raises_alarm, &checked) {
         tracing::error!(payable = %next.payable, attempt = next.attempt, error = %why, "a payment is not settled");
+        signal(Signal::PaymentNotSettled);
     }
-    // Where somebody else changed it meanwhile, that is the latest word.
+    // If another writer has changed the attempt in the meantime, its change wins.
     store.attempts().update(&next, &attempt).await?;
     Ok(())
 }
@@ -151,20 +157,31 @@ async fn find(store: &Store, due: &DueAttempt) -> Result<DueFile, NotSettled> {
     match &due.payable {
         Payable::Order(id) => {
             let file = store.orders().with_attempts(id).await?.ok_or(NotSettled::Unknown)?;
-            let attempt = file.attempts.iter().find(|attempt| attempt.attempt == due.attempt).cloned();
+            let attempt =
+                file.attempts.iter().find(|attempt| attempt.attempt == due.attempt).cloned();
             Ok(DueFile::Order(Box::new(file), attempt.ok_or(NotSettled::Unknown)?))
         }
-        Payable::Charge(id) => {
-            store.charges().with_attempt(id).await?.map(Box::new).map(DueFile::Charge).ok_or(NotSettled::Unknown)
-        }
+        Payable::Charge(id) => store
+            .charges()
+            .with_attempt(id)
+            .await?
+            .map(Box::new)
+            .map(DueFile::Charge)
+            .ok_or(NotSettled::Unknown),
     }
 }
 
-/// Asks what the gateway knows of the payment, and concludes from it what became of the attempt.
-async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: &Message) -> Result<(), NotSettled> {
+/// Queries the gateway for the payment, and concludes the attempt with the result.
+async fn conclude_by_query(
+    resources: &Resources,
+    store: &Store,
+    file: DueFile,
+    message: &Message,
+) -> Result<(), NotSettled> {
     let attempt = file.attempt().clone();
     let permit = resources.card_payments.breaker.admit(store).await?;
-    let found = resources.card_payments.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
+    let found =
+        resources.card_payments.gateway.find(attempt.payable.as_str(), &attempt.payment_key).await;
     let call = permit.finish(store, !matches!(&found, Err(why) if why.is_outage()));
     resources.card_payments.breaker.record(store, call).await;
     let (payable, number) = (&attempt.payable, attempt.attempt);
@@ -184,7 +201,8 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
         (true, _) => AttemptResult::Charged,
         (false, AttemptStatus::Asked) => AttemptResult::Lost,
         (false, AttemptStatus::Lost) => AttemptResult::Declined("LOST".into()),
-        // That was the last look at what was declined after an answer was lost.
+        // This was the final check of an attempt that was declined after an earlier response was
+        // lost.
         (false, _) => {
             store.attempts().update(&attempt.clone().settled(), &attempt).await?;
             return Ok(());
@@ -203,8 +221,13 @@ async fn find_out(resources: &Resources, store: &Store, file: DueFile, message: 
     Ok(())
 }
 
-/// The gateway charged the order under another key than the one that was asked for.
-async fn conclude_other(store: &Store, file: &DueFile, key: &domain::payment::PaymentKey) -> Result<(), NotSettled> {
+/// Concludes another attempt of the order as charged. The gateway charged the order under that
+/// attempt's payment key, and not under the one that was queried.
+async fn conclude_other(
+    store: &Store,
+    file: &DueFile,
+    key: &domain::payment::PaymentKey,
+) -> Result<(), NotSettled> {
     let other = match file {
         DueFile::Order(file, _) => {
             file.attempts.iter().find(|other| other.payment_key == *key).map(|other| (file, other))
@@ -213,35 +236,49 @@ async fn conclude_other(store: &Store, file: &DueFile, key: &domain::payment::Pa
     };
     if let Some((file, other)) = other {
         let concluder = Concluder { by: Actor::System, now: store.now() };
-        conclude(store, (**file).clone(), other.clone(), &AttemptResult::Charged, &concluder).await?;
+        conclude(store, (**file).clone(), other.clone(), &AttemptResult::Charged, &concluder)
+            .await?;
     } else {
-        tracing::error!(payable = %file.attempt().payable, "the gateway charged under a key that nobody gave");
+        tracing::error!(payable = %file.attempt().payable, "the gateway charged under a payment key of no attempt");
     }
     Ok(())
 }
 
-/// Takes a charge back, and writes that it is.
-async fn take_back(resources: &Resources, store: &Store, file: DueFile) -> Result<(), NotSettled> {
+/// Refunds a charge through the gateway, and records the refund.
+async fn refund(resources: &Resources, store: &Store, file: DueFile) -> Result<(), NotSettled> {
     let attempt = file.attempt().clone();
     let permit = resources.card_payments.breaker.admit(store).await?;
-    let cancelled =
-        resources.card_payments.gateway.cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key()).await;
+    let cancelled = resources
+        .card_payments
+        .gateway
+        .cancel(&attempt.payment_key, REFUND_REASON, &attempt.refund_key())
+        .await;
     let call = permit.finish(store, !matches!(&cancelled, Err(why) if why.is_outage()));
     resources.card_payments.breaker.record(store, call).await;
     cancelled?;
     let now = store.now();
-    let refunded = store.attempts().replace(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
+    let refunded = store
+        .attempts()
+        .replace(&attempt.clone().becomes(AttemptStatus::Refunded, now), &attempt)?;
     let change = match file {
         DueFile::Charge(_) => Transaction::default().with(refunded, TransitionCondition::Unchanged),
         DueFile::Order(file, _) => {
             let before = file.placed;
             let is_of_order = before.order.payment.attempt == Some(attempt.attempt);
-            let event = before.order.decide(Command::FinishRefund, Actor::System, now).ok().filter(|_| is_of_order);
+            let event = before
+                .order
+                .decide(Command::FinishRefund, Actor::System, now)
+                .ok()
+                .filter(|_| is_of_order);
             match event {
                 None => Transaction::default().with(refunded, TransitionCondition::Unchanged),
                 Some(event) => {
-                    let after = PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
-                    store.orders().transition(&before.order, &after)?.with(refunded, TransitionCondition::Unchanged)
+                    let after =
+                        PlacedOrder { order: before.order.clone().apply(&event), ..before.clone() };
+                    store
+                        .orders()
+                        .transition(&before.order, &after)?
+                        .with(refunded, TransitionCondition::Unchanged)
                 }
             }
         }

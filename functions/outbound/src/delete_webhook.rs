@@ -1,4 +1,5 @@
-//! `DELETE /api/v1/admin/webhooks/{name}` removes a receiver of events (웹훅 삭제): what is still due to it is given up.
+//! `DELETE /api/v1/admin/webhooks/{name}` removes a webhook (웹훅 삭제). Its pending deliveries
+//! fail.
 
 use crate::{
     deliver_webhook::{REMOVED, give_up},
@@ -12,23 +13,24 @@ use store::{
     webhooks::{DeliveryStatus, DueWebhookDelivery},
 };
 
-/// The most deliveries that are given up at once. What is due beyond them waits until the same is asked again, or its row expires.
+/// The maximum number of pending deliveries that one request ends. The others stay pending until
+/// the request is repeated or their rows expire.
 const MAX_AT_ONCE: i32 = 1_000;
 
-/// How many are given up side by side.
+/// How many deliveries are ended in parallel.
 const CONCURRENCY: usize = 20;
 
-/// The route.
+/// `DELETE /api/v1/admin/webhooks/{name}`.
 pub const ROUTE: Route = Route::new(
     Method::Delete,
     "/api/v1/admin/webhooks/{name}",
     Access::Roles(&[Role::Operator]),
-    "Removes a receiver of events (웹훅 삭제), also where there is none",
+    "Removes a webhook (웹훅 삭제); succeeds also if none has this name",
 )
-.successes(&[(204, "There is none of that name now")])
+.successes(&[(204, "No webhook has this name")])
 .problems(&[RefusalKind::ReservedName]);
 
-/// The function.
+/// The `delete-webhook` handler.
 pub fn function() -> Function {
     Function::http("delete-webhook", &[ROUTE], handle)
 }
@@ -40,16 +42,26 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     }
     let store = store.until(request.deadline);
     store.webhooks().remove(&name).await?;
-    let all_due = store.webhooks().due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MAX_AT_ONCE).await?;
+    let all_due = store
+        .webhooks()
+        .due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MAX_AT_ONCE)
+        .await?;
     for some in all_due.chunks(CONCURRENCY) {
-        try_join_all(some.iter().map(|due| give_up_one(&store, due, &request))).await?;
+        try_join_all(some.iter().map(|due| end_delivery(&store, due, &request))).await?;
     }
     Ok(Response::no_content())
 }
 
-/// Gives a delivery up, unless it is to a webhook of the same name that is registered meanwhile.
-async fn give_up_one(store: &Store, due: &DueWebhookDelivery, request: &Request) -> Result<(), Fault> {
-    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
+/// Ends a delivery as failed, unless it belongs to a webhook of the same name that was registered
+/// in the meantime.
+async fn end_delivery(
+    store: &Store,
+    due: &DueWebhookDelivery,
+    request: &Request,
+) -> Result<(), Fault> {
+    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else {
+        return Ok(());
+    };
     if delivery.status != DeliveryStatus::Pending || delivery.created_at > request.now {
         return Ok(());
     }

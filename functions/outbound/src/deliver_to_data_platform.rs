@@ -1,7 +1,8 @@
-//! `deliver-to-data-platform` brings paid orders to the data platform, one to a request, signed.
+//! `deliver-to-data-platform` sends paid orders to the data platform, one per request, signed.
 //!
-//! What the data platform will never take goes straight to the dead-letter queue. Everything else stays in the queue and
-//! is tried again, after a pause that doubles up to [`LONGEST_BACKOFF`]: an outage of days loses nothing.
+//! A message that the data platform refuses permanently is dead-lettered at once. Any other failed
+//! message stays in the queue and is retried after a backoff that doubles up to
+//! [`LONGEST_BACKOFF`], so an outage of days loses nothing.
 
 use domain::{NotStarted, Open, Variables};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
@@ -9,13 +10,13 @@ use partners::{DataPlatform, DeliveryError, webhook::Secret};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The pause after the first failure.
+/// The backoff after the first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest pause between two attempts.
+/// The longest backoff between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
 
-/// The function.
+/// The `deliver-to-data-platform` handler.
 pub fn function() -> Function {
     Function::queue("deliver-to-data-platform", handle)
 }
@@ -39,20 +40,20 @@ impl Open<Environment> for Resources {
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDelivered {
-    /// The data platform did not take it this time.
-    #[error("it is tried again in {pause:?}")]
+    /// The attempt failed with a transient error.
+    #[error("the message is retried in {pause:?}")]
     Later {
-        /// After how long.
+        /// The time until the retry.
         pause: Duration,
-        /// Why.
+        /// The error.
         source: DeliveryError,
     },
-    /// It could not be laid aside.
+    /// The message could not be dead-lettered.
     #[error(transparent)]
     DeadLetterError(#[from] DeadLetterError),
 }
 
-/// The part of an envelope that a courier reads.
+/// The part of an envelope needed for its delivery.
 #[derive(Deserialize)]
 struct Addressed {
     id: String,
@@ -61,11 +62,13 @@ struct Addressed {
 async fn handle(resources: Resources, message: Message) -> Result<(), NotDelivered> {
     let id = match message.json() {
         Ok(Addressed { id }) => id,
-        Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
+        Err(malformed) => return Ok(resources.queue.dead_letter(&message, malformed).await?),
     };
     match resources.data_platform.deliver(&id, &message.body, message.now).await {
         Ok(()) => Ok(()),
-        Err(refused @ DeliveryError::Refused(_)) => Ok(resources.queue.dead_letter(&message, refused).await?),
+        Err(refused @ DeliveryError::Refused(_)) => {
+            Ok(resources.queue.dead_letter(&message, refused).await?)
+        }
         Err(source @ (DeliveryError::NotNow(_) | DeliveryError::Unreachable(_))) => {
             let pause = resources.queue.hide(&message, Duration::ZERO).await;
             Err(NotDelivered::Later { pause, source })

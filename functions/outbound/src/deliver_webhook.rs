@@ -1,13 +1,15 @@
-//! `deliver-webhook` brings events to whoever wants them, signed (Standard Webhooks 1.0.0).
+//! `deliver-webhook` delivers order events to webhook endpoints, signed (Standard Webhooks 1.0.0).
 //!
-//! An event from the bus becomes a delivery for each endpoint that wants it, and a message for each delivery: from then on every
-//! endpoint has its own fate. A delivery is claimed before it is sent and concluded after; what did not arrive comes again by the
-//! schedule of the specification, ten attempts over three days, each under the same id. An endpoint in trouble has its own circuit;
-//! one that asks for time is left alone. A webhook that answers 410 is switched off.
+//! Each event from the bus fans out to one delivery, and one message, per subscribed endpoint.
+//! Deliveries are independent: each endpoint has its own retry schedule, circuit breaker and log. A
+//! worker claims a delivery, sends it and records the result. Failed deliveries are retried by the
+//! schedule of the specification: ten attempts over three days, under the same id. `Retry-After`
+//! opens the endpoint's circuit. `410 Gone` disables a registered webhook.
 //!
-//! The row of a delivery says when it is due: `schedule-deliveries` finds it and sends its message. Only what is due before
-//! that function could see it is sent from here, so a message never makes more than a few hops: Lambda stops a function that
-//! goes on sending to its own queue.
+//! The row of a delivery holds the time when it is due. `schedule-deliveries` finds due rows and
+//! sends their messages. This function sends a message itself only if the retry is due before the
+//! schedule could find it. A message thus makes only a few hops: Lambda stops a function that keeps
+//! sending to its own queue.
 
 use crate::endpoints::{Endpoint, Endpoints, Secrets};
 use domain::{
@@ -15,7 +17,9 @@ use domain::{
     circuit::Thresholds,
     webhook::{GIVEN_UP_AFTER, MAX_COOL_DOWN, pause_after},
 };
-use edge::{DeadLetterError, Environment, Function, Message, SendError, SourceQueue};
+use edge::{
+    DeadLetterError, Environment, Function, Message, SendError, Signal, SourceQueue, signal,
+};
 use events::{Envelope, Order};
 use partners::receiver::{DeliveryError, Outgoing, Reach, Sender};
 use std::{
@@ -29,25 +33,25 @@ use store::{
     webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
 };
 
-/// The pause after the first failure of our own.
+/// The backoff after the first error on our side.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest such pause.
+/// The longest such backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// What is due sooner than this is sent from here: the schedule would be late for it.
+/// A retry due sooner than this is sent from here: the schedule would be late for it.
 const SCHEDULED_AFTER: Duration = Duration::from_mins(1);
 
-/// How long whoever sends a message may take before another may try.
+/// How long a worker's claim on a delivery lasts. After that, another worker may send it.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
 
-/// Why what was due to a webhook that is no more is given up.
+/// Why the deliveries of a removed webhook fail.
 pub(crate) const REMOVED: &str = "the webhook was removed";
 
-/// How often a webhook is read anew when it changed in between.
+/// Attempts to change a delivery or a webhook. Each failed one means that it changed in between.
 const ATTEMPTS: usize = 4;
 
-/// The function.
+/// The `deliver-webhook` handler.
 pub fn function() -> Function {
     Function::queue("deliver-webhook", handle)
 }
@@ -59,7 +63,7 @@ struct Resources {
     sender: Sender,
     queue: SourceQueue,
     thresholds: Thresholds,
-    /// One for each endpoint.
+    /// One breaker per endpoint.
     breakers: Arc<Mutex<HashMap<WebhookName, Breaker>>>,
 }
 
@@ -85,20 +89,23 @@ impl Open<Environment> for Resources {
 impl Resources {
     fn breaker(&self, name: &WebhookName) -> Breaker {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
-        breakers.entry(name.clone()).or_insert_with(|| Breaker::new(circuit_of(name), self.thresholds)).clone()
+        breakers
+            .entry(name.clone())
+            .or_insert_with(|| Breaker::new(circuit_of(name), self.thresholds))
+            .clone()
     }
 }
 
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDelivered {
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// A delivery could not be sent on.
+    /// The message of a delivery could not be sent.
     #[error(transparent)]
     SendError(#[from] SendError),
-    /// It could not be laid aside.
+    /// The message could not be dead-lettered.
     #[error(transparent)]
     DeadLetterError(#[from] DeadLetterError),
 }
@@ -109,7 +116,7 @@ async fn handle(resources: Resources, message: Message) -> Result<(), NotDeliver
         Ok(due) => deliver(&resources, &store, &due).await,
         Err(_) => match message.json::<Envelope<Order>>() {
             Ok(envelope) => fan_out(&resources, &store, &envelope, &message).await,
-            Err(not_json) => return Ok(resources.queue.dead_letter(&message, not_json).await?),
+            Err(malformed) => return Ok(resources.queue.dead_letter(&message, malformed).await?),
         },
     };
     if done.is_err() {
@@ -118,8 +125,8 @@ async fn handle(resources: Resources, message: Message) -> Result<(), NotDeliver
     done
 }
 
-/// Makes a delivery of an event for each endpoint that wants it, once. A message that is not sent, for a crash, is sent by the
-/// schedule.
+/// Creates one delivery of an event per subscribed endpoint, exactly once. If a crash prevents a
+/// message from being sent, the schedule sends it.
 async fn fan_out(
     resources: &Resources,
     store: &Store,
@@ -155,33 +162,44 @@ async fn fan_out(
     Ok(())
 }
 
-/// What the queue is told of a delivery.
+/// The queue message of a delivery.
 pub(crate) fn due(delivery: &WebhookDelivery) -> Result<String, Fault> {
     serde_json::to_string(&DueWebhookDelivery::from(delivery)).map_err(Fault::broken)
 }
 
-/// Makes a delivery that is due, unless somebody else is at it, or its receiver is to be left alone: then it waits as a row.
-async fn deliver(resources: &Resources, store: &Store, due: &DueWebhookDelivery) -> Result<(), NotDelivered> {
-    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else { return Ok(()) };
-    if delivery.status != DeliveryStatus::Pending || delivery.next_attempt_at != due.next_attempt_at {
-        // It has ended, or gone on: if it is due again, another message tells of that.
+/// Attempts a due delivery. Nothing is sent if another worker has claimed it, or if the endpoint's
+/// circuit is open: then its row waits for the schedule.
+async fn deliver(
+    resources: &Resources,
+    store: &Store,
+    due: &DueWebhookDelivery,
+) -> Result<(), NotDelivered> {
+    let Some(delivery) = store.webhooks().delivery(&due.webhook, &due.delivery_id).await? else {
+        return Ok(());
+    };
+    if delivery.status != DeliveryStatus::Pending || delivery.next_attempt_at != due.next_attempt_at
+    {
+        // The delivery has ended or was rescheduled. If it is due again, it has another message.
         return Ok(());
     }
     let now = store.now();
     let found = resources.endpoints.find(store, &due.webhook).await?;
     let found = found.filter(|(endpoint, _)| endpoint.registered_at == delivery.registered_at);
-    let Some((endpoint, webhook)) = found else { return Ok(give_up(store, delivery, REMOVED).await?) };
+    let Some((endpoint, webhook)) = found else {
+        return Ok(give_up(store, delivery, REMOVED).await?);
+    };
     if !endpoint.is_active {
         return Ok(give_up(store, delivery, "the webhook is switched off").await?);
     }
     let secrets = resources.secrets.of(&endpoint, webhook.as_ref(), now).await?;
     let breaker = resources.breaker(&endpoint.name);
     let permit = match breaker.admit(store).await {
-        Ok(pass) => pass,
+        Ok(permit) => permit,
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
             return Ok(give_up(store, delivery, "its receiver was in trouble all the time").await?);
         }
-        // It was put off while its message was under way: it is due again as soon as the circuit may be probed.
+        // The schedule postponed the delivery when it sent this message. It becomes due again as
+        // soon as the circuit may be probed.
         Err(CircuitOpen(wait)) => {
             let again = now.plus(wait);
             if delivery.next_attempt_at > again {
@@ -190,8 +208,11 @@ async fn deliver(resources: &Resources, store: &Store, due: &DueWebhookDelivery)
             return Ok(());
         }
     };
-    let claimed =
-        WebhookDelivery { next_attempt_at: now.plus(CLAIMED_FOR), writes: delivery.writes + 1, ..delivery.clone() };
+    let claimed = WebhookDelivery {
+        next_attempt_at: now.plus(CLAIMED_FOR),
+        writes: delivery.writes + 1,
+        ..delivery.clone()
+    };
     match store.webhooks().put_delivery(&claimed).await {
         Ok(true) => {}
         not_claimed => {
@@ -208,20 +229,23 @@ async fn deliver(resources: &Resources, store: &Store, due: &DueWebhookDelivery)
     };
     let at = store.now();
     let sent = resources.sender.send(&outgoing, at).await;
-    let made = permit.finish(store, !matches!(&sent, Err(why) if !why.is_gone()));
-    let concluded = conclude(store, &endpoint, claimed, &sent, at).await;
-    breaker.record(store, made).await;
-    if let Err(DeliveryError::Status { retry_after: Some(rest), .. }) = sent {
-        breaker.leave_alone(store, at.plus(rest.min(MAX_COOL_DOWN))).await;
+    let result = permit.finish(store, !matches!(&sent, Err(why) if !why.is_gone()));
+    let recorded = record_attempt(store, &endpoint, claimed, &sent, at).await;
+    breaker.record(store, result).await;
+    if let Err(DeliveryError::Status { retry_after: Some(cool_down), .. }) = sent {
+        breaker.leave_alone(store, at.plus(cool_down.min(MAX_COOL_DOWN))).await;
     }
-    match concluded? {
-        Some((next, pause)) if pause < SCHEDULED_AFTER => Ok(resources.queue.send(&self::due(&next)?, pause).await?),
+    match recorded? {
+        Some((next, pause)) if pause < SCHEDULED_AFTER => {
+            Ok(resources.queue.send(&self::due(&next)?, pause).await?)
+        }
         Some(_) | None => Ok(()),
     }
 }
 
-/// Writes down what came of an attempt, and what follows from it; tells of the pause before the next one, if there is one.
-async fn conclude(
+/// Records an attempt and its consequences. Returns the delivery with the wait before its next
+/// attempt, if there is one.
+async fn record_attempt(
     store: &Store,
     endpoint: &Endpoint,
     claimed: WebhookDelivery,
@@ -238,86 +262,104 @@ async fn conclude(
             DeliveryAttempt { at, took_ms, status: None, error: Some(error.to_string()) }
         }
     };
-    // The template's own endpoints cannot be switched off here: what they answer with 410 is a failure like others.
-    let is_gone = sent.as_ref().is_err_and(DeliveryError::is_gone) && endpoint.registered_at.is_some();
+    // The template's own endpoints cannot be disabled: for them, 410 is a failure like any other.
+    let is_gone =
+        sent.as_ref().is_err_and(DeliveryError::is_gone) && endpoint.registered_at.is_some();
     let begun_at = claimed.begun_at;
     let mut seen = claimed;
     for _ in 0..ATTEMPTS {
         let mut next = WebhookDelivery { writes: seen.writes + 1, ..seen };
         next.attempts.push(attempt.clone());
-        // Where somebody asked for it to be sent once more meanwhile, it is.
-        let again = if next.begun_at == begun_at { follow(&mut next, sent, is_gone, now) } else { None };
+        // After a replay in the meantime, the delivery stays scheduled: only the attempt is
+        // recorded.
+        let again = if next.begun_at == begun_at {
+            apply_result(&mut next, sent, is_gone, now)
+        } else {
+            None
+        };
         if store.webhooks().put_delivery(&next).await? {
             if next.status == DeliveryStatus::Failed {
-                tell_given_up(&next);
+                log_failed_delivery(&next);
             }
             if is_gone {
-                switch_off(store, endpoint, now).await?;
+                disable_webhook(store, endpoint, now).await?;
             }
             return Ok(again.map(|pause| (next, pause)));
         }
-        let Some(meanwhile) = store.webhooks().delivery(&next.webhook, &next.delivery_id).await? else {
+        let Some(meanwhile) = store.webhooks().delivery(&next.webhook, &next.delivery_id).await?
+        else {
             return Ok(None);
         };
         seen = meanwhile;
     }
-    Err(Fault::busy("the delivery changes faster than it can be concluded"))
+    Err(Fault::busy("every attempt to record the delivery met a concurrent change"))
 }
 
-/// What follows from an attempt: it arrived, it is tried again after a pause, or it is given up.
-fn follow(
+/// Applies the result of an attempt: the delivery succeeded, is retried after a wait, or is
+/// exhausted. Returns the wait.
+fn apply_result(
     delivery: &mut WebhookDelivery,
     sent: &Result<u16, DeliveryError>,
     is_gone: bool,
     now: Timestamp,
 ) -> Option<Duration> {
-    let undelivered = match sent {
+    let error = match sent {
         Ok(_) => {
             delivery.status = DeliveryStatus::Delivered;
             return None;
         }
         Err(_) if delivery.status != DeliveryStatus::Pending => return None,
-        Err(undelivered) => undelivered,
+        Err(error) => error,
     };
     delivery.failed_in_row += 1;
-    let asked_for = match undelivered {
+    let retry_after = match error {
         DeliveryError::Status { retry_after, .. } => *retry_after,
         DeliveryError::Unsafe(_) | DeliveryError::Unreachable(_) => None,
     };
-    let pause = pause_after(delivery.failed_in_row, rand::random_range(0..=1_000), asked_for).filter(|_| !is_gone);
+    let pause = pause_after(delivery.failed_in_row, rand::random_range(0..=1_000), retry_after)
+        .filter(|_| !is_gone);
     if let Some(pause) = pause {
         delivery.next_attempt_at = now.plus(pause);
     } else {
         delivery.status = DeliveryStatus::Failed;
-        let why = if is_gone { "its receiver wants nothing more" } else { "it failed as often as it may" };
+        let why = if is_gone {
+            "its receiver wants nothing more"
+        } else {
+            "it failed as often as it may"
+        };
         delivery.given_up_because = Some(why.to_owned());
     }
     pause
 }
 
-/// Gives a delivery up that is not to be sent.
-pub(crate) async fn give_up(store: &Store, delivery: WebhookDelivery, why: &str) -> Result<(), Fault> {
-    let given_up = WebhookDelivery {
+/// Ends a delivery as failed without another attempt.
+pub(crate) async fn give_up(
+    store: &Store,
+    delivery: WebhookDelivery,
+    why: &str,
+) -> Result<(), Fault> {
+    let failed = WebhookDelivery {
         status: DeliveryStatus::Failed,
         given_up_because: Some(why.to_owned()),
         writes: delivery.writes + 1,
         ..delivery
     };
-    if store.webhooks().put_delivery(&given_up).await? {
-        tell_given_up(&given_up);
+    if store.webhooks().put_delivery(&failed).await? {
+        log_failed_delivery(&failed);
     }
     Ok(())
 }
 
-fn tell_given_up(delivery: &WebhookDelivery) {
+fn log_failed_delivery(delivery: &WebhookDelivery) {
     let why = delivery.given_up_because.as_deref().unwrap_or_default();
-    // An alarm listens for these words.
-    tracing::error!(webhook = %delivery.webhook, delivery = %delivery.delivery_id, why, "a webhook delivery is given up");
+    tracing::error!(webhook = %delivery.webhook, delivery = %delivery.delivery_id, why, "a webhook delivery is exhausted");
+    signal(Signal::WebhookExhausted);
 }
 
-/// Switches off a webhook that wants nothing more. Where that fails, the next event that it answers with 410 does.
-async fn switch_off(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
-    tracing::warn!(webhook = %endpoint.name, "a webhook wants nothing more: it answered 410");
+/// Disables a webhook that responded with 410. If that fails, the next event to which it responds
+/// with 410 disables it.
+async fn disable_webhook(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
+    tracing::warn!(webhook = %endpoint.name, "a webhook responded with 410 Gone and is disabled");
     for _ in 0..ATTEMPTS {
         let Some(mut webhook) = store.webhooks().get(&endpoint.name).await? else { return Ok(()) };
         if !webhook.active || webhook.url != endpoint.url {
@@ -329,7 +371,7 @@ async fn switch_off(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Resul
             return Ok(());
         }
     }
-    Err(Fault::busy("the webhook changes faster than it can be switched off"))
+    Err(Fault::busy("every attempt to disable the webhook met a concurrent change"))
 }
 
 #[cfg(test)]
@@ -338,7 +380,7 @@ mod tests {
     use events::EventType;
 
     #[test]
-    fn tms_hears_of_statuses_and_tason_of_what_campaigns_brought() {
+    fn tms_receives_status_events_and_tason_receives_campaign_events() {
         for (event_type, is_of_campaign, statuses, of_campaigns) in [
             (EventType::Paid, false, true, false),
             (EventType::Cancelled, true, true, true),

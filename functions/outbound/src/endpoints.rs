@@ -1,4 +1,5 @@
-//! Whom events are brought to: TMS and TasOn, whom the template's parameters name, and the webhooks that operators register.
+//! The endpoints that receive events: TMS and TasOn, which the template's parameters configure, and
+//! the webhooks that operators register.
 
 use domain::{Fault, NotStarted, Open, Timestamp, Variables, WebhookName};
 use edge::Environment;
@@ -6,24 +7,24 @@ use events::EventType;
 use partners::webhook::Secret;
 use store::{Store, vault::Vault, webhooks::Webhook};
 
-/// What a webhook's secrets are sealed for.
+/// The name in the encryption context of webhook secrets.
 pub(crate) const PURPOSE: &str = "webhook";
 
-/// Someone whom events are brought to.
+/// An endpoint that receives events.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) name: WebhookName,
     pub(crate) url: String,
     pub(crate) choice: Choice,
     pub(crate) is_active: bool,
-    /// Since when it is registered; nothing, if the template names it.
+    /// When the webhook was registered; `None` if the template configures the endpoint.
     pub(crate) registered_at: Option<Timestamp>,
 }
 
-/// Which events an endpoint wants.
+/// Which events an endpoint receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// Every other status that an order takes.
+    /// Every event of a status change.
     Statuses,
     /// Every event of an order that a campaign brought.
     OfCampaigns,
@@ -32,7 +33,7 @@ pub(crate) enum Choice {
 }
 
 impl Choice {
-    /// Whether an event of this type is wanted.
+    /// Whether the endpoint receives an event of this type.
     pub(crate) fn wants(&self, event_type: EventType, is_of_campaign: bool) -> bool {
         match self {
             Self::Statuses => event_type.is_of_status(),
@@ -42,18 +43,18 @@ impl Choice {
     }
 }
 
-/// Everyone whom events are brought to.
+/// All endpoints that receive events.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoints {
     pub(crate) store: Store,
-    /// Those whom the template's parameters name.
+    /// The endpoints that the template's parameters configure.
     pub(crate) named: Vec<Endpoint>,
 }
 
-/// The names that operators cannot give: those of the template's own endpoints.
+/// The template's own endpoints. Operators cannot use their names.
 const NAMED: [(&str, Choice); 2] = [("tms", Choice::Statuses), ("tason", Choice::OfCampaigns)];
 
-/// Whether a name is one of the template's own.
+/// Whether a name belongs to one of the template's own endpoints.
 pub(crate) fn is_named_by_template(name: &WebhookName) -> bool {
     NAMED.iter().any(|(own, _)| *own == name.as_str())
 }
@@ -77,13 +78,13 @@ impl Open<Environment> for Endpoints {
 }
 
 impl Endpoints {
-    /// Every endpoint.
+    /// All endpoints: first those that the template configures, then the webhooks.
     pub(crate) async fn all(&self, store: &Store) -> Result<Vec<Endpoint>, Fault> {
         let registered = store.webhooks().all().await?;
         Ok(self.named.iter().cloned().chain(registered.iter().map(endpoint)).collect())
     }
 
-    /// An endpoint by name; with its webhook, unless the template names it.
+    /// Finds an endpoint by name. Its webhook is `None` if the template configures the endpoint.
     pub(crate) async fn find(
         &self,
         store: &Store,
@@ -96,7 +97,7 @@ impl Endpoints {
     }
 }
 
-/// What signs for endpoints.
+/// The signing secrets of all endpoints.
 #[derive(Debug, Clone)]
 pub(crate) struct Secrets {
     vault: Vault,
@@ -104,7 +105,8 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// The vault of webhooks, and the secrets of the endpoints that the template names.
+    /// Opens the vault for the secrets of webhooks, and reads those of the endpoints that the
+    /// template configures.
     pub(crate) fn open(env: &Environment, endpoints: &Endpoints) -> Result<Self, NotStarted> {
         let secret = |Endpoint { name, .. }: &Endpoint| {
             let secret = env.require(&format!("{}_SECRET", name.as_str().to_uppercase()))?;
@@ -114,7 +116,7 @@ impl Secrets {
         Ok(Self { vault: env.open()?, named })
     }
 
-    /// The secrets that sign for an endpoint now, the latest first.
+    /// The secrets that sign for an endpoint now, newest first.
     pub(crate) async fn of(
         &self,
         endpoint: &Endpoint,
@@ -127,7 +129,9 @@ impl Secrets {
         };
         let previous = webhook.previous.iter().filter(|previous| now < previous.until);
         let mut secrets = Vec::new();
-        for sealed in std::iter::once(&webhook.secret).chain(previous.map(|previous| &previous.secret)) {
+        for sealed in
+            std::iter::once(&webhook.secret).chain(previous.map(|previous| &previous.secret))
+        {
             let secret = self.vault.unseal((PURPOSE, webhook.name.as_str()), sealed).await?;
             secrets.push(Secret::parse(&secret).map_err(Fault::broken)?);
         }

@@ -1,6 +1,7 @@
-//! Outbound: what other companies' systems get of orders, brought to them or pulled by them.
+//! Outbound: delivers order events to other companies' systems: webhook endpoints and the data
+//! platform.
 //!
-//! This crate must never decide what an event says: it carries orders and envelopes as they are.
+//! This crate must never decide what an event contains: it forwards orders and envelopes unchanged.
 
 pub mod delete_webhook;
 pub mod deliver_to_data_platform;

@@ -1,5 +1,5 @@
-//! `GET /api/v1/admin/webhooks/{name}/deliveries` lists what was sent to a receiver in the last 30 days, with every attempt, the
-//! newest first (웹훅 전송 기록).
+//! `GET /api/v1/admin/webhooks/{name}/deliveries` lists the deliveries to a webhook endpoint in the
+//! last 30 days with every attempt, newest first (웹훅 전송 기록).
 
 use domain::{DeliveryId, Failure, Role, Timestamp, WebhookName};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -11,17 +11,20 @@ use store::{
     webhooks::{DeliveryAttempt, DeliveryStatus, WebhookDelivery},
 };
 
-/// The route.
+/// `GET /api/v1/admin/webhooks/{name}/deliveries`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/api/v1/admin/webhooks/{name}/deliveries",
     Access::Roles(&[Role::Operator]),
-    "Lists what was sent to a receiver in the last 30 days, with every attempt, the newest first (웹훅 전송 기록)",
+    "Lists the deliveries to a webhook endpoint in the last 30 days with every attempt, newest first (웹훅 전송 기록)",
 )
-.query(&[("limit", "how many at the most, 1 to 100 (20)"), ("cursor", "the `nextCursor` of the page before")])
+.query(&[
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
+])
 .response::<Deliveries>();
 
-/// The function.
+/// The `list-webhook-deliveries` handler.
 pub fn function() -> Function {
     Function::http("list-webhook-deliveries", &[ROUTE], handle)
 }
@@ -30,34 +33,34 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deliveries {
-    /// The deliveries.
+    /// The deliveries, newest first.
     deliveries: Vec<WebhookDeliveryAnswer>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-/// A delivery as it is shown.
+/// A delivery as the API returns it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDeliveryAnswer {
-    /// Its id, by which it can be replayed.
+    /// The delivery's id, by which it can be replayed.
     delivery_id: DeliveryId,
-    /// The event's id: `webhook-id` of every attempt.
+    /// The event's id: the `webhook-id` of every attempt.
     event_id: String,
     /// The event's type.
     event_type: EventType,
-    /// Where it stands.
+    /// The delivery's status.
     status: DeliveryStatus,
-    /// Every attempt, the first first.
+    /// Every attempt, oldest first.
     attempts: Vec<DeliveryAttempt>,
-    /// When it is tried next, while it is pending.
+    /// When the next attempt is due, while the delivery is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
-    /// Why it was given up, if it was.
+    /// Why the delivery failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_up_because: Option<String>,
-    /// When the event was told to us.
+    /// When the event arrived and the delivery was created.
     created_at: Timestamp,
 }
 
@@ -83,5 +86,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let page = PageRequest { limit, after: after.map(|after| after.to_string()) };
     let page = store.until(request.deadline).webhooks().deliveries(&name, &page).await?;
     let deliveries = page.entries.into_iter().map(WebhookDeliveryAnswer::from).collect();
-    Ok(Response::ok(&Deliveries { deliveries, next_cursor: Response::cursor(page.next.as_deref()) }))
+    Ok(Response::ok(&Deliveries {
+        deliveries,
+        next_cursor: Response::cursor(page.next.as_deref()),
+    }))
 }

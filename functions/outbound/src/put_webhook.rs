@@ -1,5 +1,5 @@
-//! `PUT /api/v1/admin/webhooks/{name}` registers a receiver of events, or changes it. A new one has a secret, which is shown in
-//! this answer and never again.
+//! `PUT /api/v1/admin/webhooks/{name}` registers a webhook, or changes it. The response for a new
+//! webhook contains its secret, which is never returned again.
 
 use crate::{
     endpoints::is_named_by_template,
@@ -13,36 +13,37 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{Store, vault::Vault, webhooks::Webhook};
 
-/// How often the webhook is read anew when somebody else changed it in between.
+/// Attempts to change the webhook. Each failed one means that another request changed it in
+/// between.
 const ATTEMPTS: usize = 4;
 
-/// Webhooks at the most: each event is looked at for each of them.
+/// The maximum number of webhooks: every event is checked against each of them.
 const MAX_WEBHOOKS: usize = 100;
 
-/// The route.
+/// `PUT /api/v1/admin/webhooks/{name}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/api/v1/admin/webhooks/{name}",
     Access::Roles(&[Role::Operator]),
-    "Registers a receiver of events, or changes it; a new one's secret is shown once (웹훅 등록·수정)",
+    "Registers a webhook, or changes it; the secret of a new one is returned once (웹훅 등록·수정)",
 )
 .request_body::<PutWebhook>()
 .response::<WebhookResponse>()
 .problems(&[RefusalKind::ReservedName]);
 
-/// The function.
+/// The `put-webhook` handler.
 pub fn function() -> Function {
     Function::http("put-webhook", &[ROUTE], handle)
 }
 
-/// What a webhook is to be.
+/// The webhook to register or change.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutWebhook {
-    /// Where events are sent: https, on a public address.
+    /// The URL that receives the events: https, on a public address.
     url: String,
-    /// The types of events that it wants, such as `order.paid.v1`; `*` is all that there are now.
+    /// The event types to deliver, such as `order.paid.v1`; `*` means all types that exist now.
     events: Vec<String>,
-    /// Whether it is told anything; yes, if left out.
+    /// Whether events are delivered; `true` by default.
     active: Option<bool>,
 }
 
@@ -55,7 +56,11 @@ struct Resources {
 
 impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        Ok(Self { store: env.open()?, vault: env.open()?, reach: Reach { allows_loopback: env.allows_loopback } })
+        Ok(Self {
+            store: env.open()?,
+            vault: env.open()?,
+            reach: Reach { allows_loopback: env.allows_loopback },
+        })
     }
 }
 
@@ -82,7 +87,11 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             }
         } else {
             if store.webhooks().all().await?.len() >= MAX_WEBHOOKS {
-                return Err(Refusal::field("name", format!("there are {MAX_WEBHOOKS} webhooks already")).into());
+                return Err(Refusal::field(
+                    "name",
+                    format!("there are {MAX_WEBHOOKS} webhooks already"),
+                )
+                .into());
             }
             let (shown, sealed) = new_secret(&resources.vault, &name).await?;
             secret = Some(shown);
@@ -104,10 +113,10 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             return Ok(Response::ok(&WebhookResponse::of(&webhook, secret, now)));
         }
     }
-    Err(Fault::busy("the webhook is put by others all the time").into())
+    Err(Fault::busy("every attempt to change the webhook met a concurrent change").into())
 }
 
-/// The types that are named.
+/// Parses the names of event types; `*` means all types.
 fn types(names: &[String]) -> Result<Vec<EventType>, Refusal> {
     if names.iter().any(|name| name == "*") {
         return Ok(EventType::ALL.to_vec());
@@ -117,5 +126,9 @@ fn types(names: &[String]) -> Result<Vec<EventType>, Refusal> {
         found.ok_or_else(|| Refusal::field("events", format!("there is no event {name}")))
     };
     let types: Vec<EventType> = names.iter().map(known).collect::<Result<_, _>>()?;
-    if types.is_empty() { Err(Refusal::field("events", "must name at least one")) } else { Ok(types) }
+    if types.is_empty() {
+        Err(Refusal::field("events", "must name at least one"))
+    } else {
+        Ok(types)
+    }
 }

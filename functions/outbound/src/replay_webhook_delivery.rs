@@ -1,8 +1,10 @@
-//! `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay` sends a message to its receiver once more, under the same id, whatever
-//! came of it before (웹훅 재전송).
+//! `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay` sends a delivery again under the
+//! same id, whatever its status is (웹훅 재전송).
 
 use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryAnswer};
-use domain::{DeliveryId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
+use domain::{
+    DeliveryId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
+};
 use edge::{Access, Environment, Function, Method, Request, Response, Route, SourceQueue};
 use std::time::Duration;
 use store::{
@@ -10,21 +12,21 @@ use store::{
     webhooks::{DeliveryStatus, WebhookDelivery},
 };
 
-/// How often the delivery is read anew when it changed in between.
+/// Attempts to change the delivery. Each failed one means that it changed in between.
 const ATTEMPTS: usize = 4;
 
-/// The route.
+/// `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/webhooks/{name}/deliveries/{id}/replay",
     Access::Roles(&[Role::Operator]),
-    "Sends a message to its receiver once more, under the same id (웹훅 재전송)",
+    "Sends a delivery to its webhook endpoint again, under the same id (웹훅 재전송)",
 )
 .response::<WebhookDeliveryAnswer>()
-.successes(&[(202, "It is on its way")])
+.successes(&[(202, "Queued for sending")])
 .problems(&[RefusalKind::NotFound]);
 
-/// The function.
+/// The `replay-webhook-delivery` handler.
 pub fn function() -> Function {
     Function::http("replay-webhook-delivery", &[ROUTE], handle)
 }
@@ -37,7 +39,8 @@ struct Resources {
 
 impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let queue = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        let queue =
+            SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
         Ok(Self { store: env.open()?, queue })
     }
 }
@@ -58,10 +61,10 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             ..known
         };
         if store.webhooks().put_delivery(&replayed).await? {
-            // Where this fails, the schedule finds the row.
+            // If this fails, the schedule finds the row.
             resources.queue.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
             return Ok(Response::accepted(&WebhookDeliveryAnswer::from(replayed)));
         }
     }
-    Err(Fault::busy("the delivery changes faster than it can be replayed").into())
+    Err(Fault::busy("every attempt to replay the delivery met a concurrent change").into())
 }

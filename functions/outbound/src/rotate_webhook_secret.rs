@@ -1,6 +1,6 @@
-//! `POST /api/v1/admin/webhooks/{name}/rotate-secret` gives a receiver a new secret (웹훅 비밀키 교체). The one that
-//! it replaces signs beside it for a day, so that the receiver has time to learn of the new one; so it is, too, where the answer is
-//! lost and the request comes again.
+//! `POST /api/v1/admin/webhooks/{name}/rotate-secret` gives a webhook a new signing secret (웹훅
+//! 비밀키 교체). The previous secret signs beside the new one for a day, so that the receiver has
+//! time to switch. This also holds if the response is lost and the request is repeated.
 
 use crate::{
     endpoints::is_named_by_template,
@@ -17,20 +17,21 @@ use store::{
     webhooks::{PreviousSecret, Webhook},
 };
 
-/// How often the webhook is read anew when somebody else changed it in between.
+/// Attempts to change the webhook. Each failed one means that another request changed it in
+/// between.
 const ATTEMPTS: usize = 4;
 
-/// The route.
+/// `POST /api/v1/admin/webhooks/{name}/rotate-secret`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/webhooks/{name}/rotate-secret",
     Access::Roles(&[Role::Operator]),
-    "Gives a receiver of events a new secret, which is shown once; the old one signs beside it for a day (웹훅 비밀키 교체)",
+    "Gives a webhook a new secret, returned once; the previous one also signs for a day (웹훅 비밀키 교체)",
 )
 .response::<WebhookResponse>()
 .problems(&[RefusalKind::ReservedName, RefusalKind::NotFound, RefusalKind::TooManySecrets]);
 
-/// The function.
+/// The `rotate-webhook-secret` handler.
 pub fn function() -> Function {
     Function::http("rotate-webhook-secret", &[ROUTE], handle)
 }
@@ -62,10 +63,16 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             return Err(Refusal::TooManySecrets.into());
         }
         let (secret, sealed) = new_secret(&resources.vault, &name).await?;
-        let webhook = Webhook { previous, secret: sealed, updated_at: now, writes: known.writes + 1, ..known };
+        let webhook = Webhook {
+            previous,
+            secret: sealed,
+            updated_at: now,
+            writes: known.writes + 1,
+            ..known
+        };
         if store.webhooks().put(&webhook).await? {
             return Ok(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now)));
         }
     }
-    Err(Fault::busy("the webhook is put by others all the time").into())
+    Err(Fault::busy("every attempt to change the webhook met a concurrent change").into())
 }

@@ -1,34 +1,40 @@
-//! `schedule-deliveries` sends, every minute, the messages of the deliveries to webhooks that are due (전송 예약).
+//! `schedule-deliveries` runs every minute and sends the messages of the webhook deliveries that
+//! are due (전송 예약).
 //!
-//! The deliveries of one receiver wait on its circuit as one: while it is open nothing is sent for any of them; when it may be
-//! probed, the message of the oldest; when it is closed, those of all that are due, up to a limit.
+//! The deliveries to one endpoint share its circuit. While the circuit is open, no message is sent.
+//! When it may be probed, the message of the oldest delivery is sent. When it is closed, the
+//! messages of all due deliveries are sent, up to a limit.
 
 use crate::{deliver_webhook::circuit_of, endpoints::Endpoints};
-use domain::{Fault, NotStarted, Open, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER};
+use domain::{
+    Fault, NotStarted, Open, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER,
+};
 use edge::{Environment, Function, SendError, SourceQueue, Tick};
 use futures::future::{join_all, try_join_all};
 use std::time::Duration;
 use store::{Store, webhooks::DueWebhookDelivery};
 
-/// What has been due for less has a message of its own under way.
+/// A delivery that has been due for less than this still has a message in flight.
 const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 
-/// For how long a delivery whose message is sent is nobody else's: a message that is lost is sent again after that.
-const PUT_OFF_FOR: Duration = Duration::from_mins(10);
+/// How long a delivery is postponed when its message is sent, so that no other run sends it too. A
+/// lost message is sent again after that.
+const POSTPONED_FOR: Duration = Duration::from_mins(10);
 
-/// The most messages for one receiver in one run.
+/// The maximum number of messages for one endpoint in one run.
 const MAX_AT_ONCE: i32 = 1_000;
 
-/// How many deliveries are put off side by side: as many messages go in one call of the queue.
+/// How many deliveries are postponed in parallel: their messages fit into one call to the queue.
 const CONCURRENCY: usize = 10;
 
-/// How many receivers are looked at side by side.
+/// How many endpoints are processed in parallel.
 const RECEIVERS: usize = 4;
 
-/// The time that is kept for the work under way; what is left is for the next minute.
+/// The time reserved before the deadline for work in progress. The remaining deliveries are left to
+/// the next run.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// The function.
+/// The `schedule-deliveries` handler.
 pub fn function() -> Function {
     Function::schedule("schedule-deliveries", handle)
 }
@@ -41,15 +47,16 @@ struct Resources {
 
 impl Open<Environment> for Resources {
     fn open(env: &Environment) -> Result<Self, NotStarted> {
-        let queue = SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
+        let queue =
+            SourceQueue::open(env, "DELIVER_WEBHOOK_QUEUE", Duration::ZERO, Duration::ZERO)?;
         Ok(Self { endpoints: env.open()?, queue })
     }
 }
 
-/// Why what is due is not sent yet.
+/// Why due messages were not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum NotScheduled {
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// A message could not be sent.
@@ -62,19 +69,27 @@ async fn handle(resources: Resources, tick: Tick) -> Result<(), NotScheduled> {
     let endpoints = resources.endpoints.all(&store).await?;
     let mut failure = None;
     for some in endpoints.chunks(RECEIVERS) {
-        let scheduled = join_all(some.iter().map(|endpoint| schedule(&resources, &store, &endpoint.name, &tick))).await;
-        // What fails for one receiver keeps no other one waiting.
+        let scheduled = join_all(
+            some.iter().map(|endpoint| schedule(&resources, &store, &endpoint.name, &tick)),
+        )
+        .await;
+        // A failure for one endpoint does not delay the others.
         failure = scheduled.into_iter().find_map(Result::err).or(failure);
     }
     failure.map_or(Ok(()), Err)
 }
 
-/// Sends what is due to one receiver.
-async fn schedule(resources: &Resources, store: &Store, name: &WebhookName, tick: &Tick) -> Result<(), NotScheduled> {
+/// Sends the messages of the deliveries that are due to one endpoint.
+async fn schedule(
+    resources: &Resources,
+    store: &Store,
+    name: &WebhookName,
+    tick: &Tick,
+) -> Result<(), NotScheduled> {
     let (overdue_since, limit) = match store.circuits().admission(&circuit_of(name)).await? {
         Admission::Call => (OVERDUE_AFTER, MAX_AT_ONCE),
         Admission::Probe(_) => (OVERDUE_AFTER, 1),
-        // What has waited in vain for so long is given up.
+        // Only deliveries that waited for the whole retry schedule: `deliver-webhook` ends them.
         Admission::Wait(_) => (GIVEN_UP_AFTER, MAX_AT_ONCE),
     };
     let due = store.webhooks().due_deliveries(name, tick.now.minus(overdue_since), limit).await?;
@@ -82,16 +97,21 @@ async fn schedule(resources: &Resources, store: &Store, name: &WebhookName, tick
         if store.now().plus(CLOSING_TIME) >= tick.deadline {
             return Ok(());
         }
-        let until = store.now().plus(PUT_OFF_FOR);
-        let put_off: Vec<_> = some.iter().map(|due| put_off(store, due, until)).collect();
-        let messages: Vec<String> = try_join_all(put_off).await?.into_iter().flatten().collect();
+        let until = store.now().plus(POSTPONED_FOR);
+        let postponed: Vec<_> = some.iter().map(|due| postpone(store, due, until)).collect();
+        let messages: Vec<String> = try_join_all(postponed).await?.into_iter().flatten().collect();
         resources.queue.send_all(&messages).await?;
     }
     Ok(())
 }
 
-/// Puts a delivery off, and writes the message that names it as it is then; none, if it has gone on meanwhile.
-async fn put_off(store: &Store, due: &DueWebhookDelivery, until: Timestamp) -> Result<Option<String>, Fault> {
+/// Postpones a delivery and returns its message, with the new due time. Returns `None` if the
+/// delivery changed in the meantime.
+async fn postpone(
+    store: &Store,
+    due: &DueWebhookDelivery,
+    until: Timestamp,
+) -> Result<Option<String>, Fault> {
     if !store.webhooks().postpone_delivery(due, until).await? {
         return Ok(None);
     }

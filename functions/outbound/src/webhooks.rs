@@ -1,4 +1,4 @@
-//! What the functions that register webhooks share: how one is shown, and why one is refused.
+//! Shared by the functions that manage webhooks: the response, and new secrets.
 
 use crate::endpoints::{Choice, Endpoint, PURPOSE};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -8,27 +8,27 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{vault::Vault, webhooks::Webhook};
 
-/// A webhook as it is shown. Its secret is not.
+/// A webhook as the API returns it. It contains the secret only when the secret is new.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookResponse {
-    /// Its name.
+    /// The webhook's name.
     pub(crate) name: WebhookName,
-    /// Where it is.
+    /// The URL that receives the events.
     pub(crate) url: String,
-    /// The events that it wants.
+    /// The subscribed event types.
     pub(crate) events: Vec<EventType>,
-    /// Whether of these it wants only those of orders that a campaign brought.
+    /// Whether only events of orders that a campaign brought are delivered.
     pub(crate) only_of_campaigns: bool,
-    /// Whether it is told anything.
+    /// Whether events are delivered.
     pub(crate) active: bool,
-    /// Why it is not, if it said so itself.
+    /// Why the webhook was disabled, if its receiver responded with 410 Gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) disabled_because: Option<String>,
-    /// The secret that signs for it: shown once, when it is new.
+    /// The signing secret. It is returned once, when it is new.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
-    /// Until when a secret before it signs too.
+    /// Until when a previous secret signs as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) previous_secret_until: Option<Timestamp>,
 }
@@ -54,7 +54,9 @@ impl WebhookResponse {
 
     pub(crate) fn of_template(endpoint: &Endpoint) -> Self {
         let events = match &endpoint.choice {
-            Choice::Statuses => EventType::ALL.iter().copied().filter(|one| one.is_of_status()).collect(),
+            Choice::Statuses => {
+                EventType::ALL.iter().copied().filter(|one| one.is_of_status()).collect()
+            }
             Choice::OfCampaigns => EventType::ALL.to_vec(),
             Choice::Types(types) => types.clone(),
         };
@@ -71,8 +73,12 @@ impl WebhookResponse {
     }
 }
 
-/// A new secret, as it is shown once and as it is kept.
-pub(crate) async fn new_secret(vault: &Vault, name: &WebhookName) -> Result<(String, String), Fault> {
+/// Creates a signing secret. Returns it in plain text, to be shown once, and encrypted, to be
+/// stored.
+pub(crate) async fn new_secret(
+    vault: &Vault,
+    name: &WebhookName,
+) -> Result<(String, String), Fault> {
     let secret = format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>()));
     let sealed = vault.seal((PURPOSE, name.as_str()), &secret).await?;
     Ok((secret, sealed))

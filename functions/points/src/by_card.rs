@@ -1,7 +1,8 @@
-//! Points for which a customer pays by card.
+//! Charges of points that a customer pays for by card.
 //!
-//! The charge and its attempt are written before the gateway is asked, as for an order: `settle-payments` finds what came of an
-//! attempt whose answer was lost. A charge that was declined is asked for again when its request comes again.
+//! The charge and its payment attempt are written before the gateway is called, as for an order. If
+//! the gateway's response is lost, `settle-payments` concludes the attempt. A repeated request
+//! retries a declined charge.
 
 use domain::{
     ChargeId, CustomerId, Failure, Refusal, Won,
@@ -20,43 +21,45 @@ use store::{
     circuits::{CircuitOpen, Permit},
 };
 
-/// Where a charge by card stands.
+/// The status of a charge by card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum ChargeStatus {
-    /// The gateway's answer is awaited.
+    /// The gateway's result is not known yet.
     Pending,
-    /// The points are added.
+    /// The points are added to the balance.
     Charged,
-    /// Nothing was charged, or what was charged goes back.
+    /// Nothing was charged, or the charge is being refunded.
     Failed,
 }
 
-/// A charge by card.
+/// A charge of points by card.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChargeState {
-    /// Its id.
+    /// The charge's id.
     charge_id: ChargeId,
-    /// How many points.
+    /// The number of points.
     amount: Won,
-    /// Where it stands.
+    /// The charge's status.
     status: ChargeStatus,
 }
 
 impl From<&ChargeWithAttempt> for ChargeState {
     fn from(ChargeWithAttempt { charge, attempt }: &ChargeWithAttempt) -> Self {
         let status = match attempt.status {
-            // What was lost may still be charged, for as long as the payment is authorised.
+            // A lost attempt may still be charged, for as long as the payment is authorised.
             AttemptStatus::Asked | AttemptStatus::Lost => ChargeStatus::Pending,
             AttemptStatus::Paid => ChargeStatus::Charged,
-            AttemptStatus::Declined | AttemptStatus::Refunding | AttemptStatus::Refunded => ChargeStatus::Failed,
+            AttemptStatus::Declined | AttemptStatus::Refunding | AttemptStatus::Refunded => {
+                ChargeStatus::Failed
+            }
         };
         Self { charge_id: charge.charge_id.clone(), amount: charge.amount, status }
     }
 }
 
-/// Charges points, or answers what came of it before.
+/// Charges points, or returns the result of the charge that was made under the same id.
 pub(crate) async fn charge(
     store: &Store,
     card_payments: &CardPayments,
@@ -72,8 +75,10 @@ pub(crate) async fn charge(
     };
     let payable = Payable::Charge(charge_id.clone());
     let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
-    let file =
-        ChargeWithAttempt { charge: CardCharge { charge_id, customer_id, amount, reason, charged: None }, attempt };
+    let file = ChargeWithAttempt {
+        charge: CardCharge { charge_id, customer_id, amount, reason, charged: None },
+        attempt,
+    };
     let (file, begin) = match store.charges().with_attempt(&file.charge.charge_id).await? {
         None => {
             let begin = Transaction::default()
@@ -81,45 +86,50 @@ pub(crate) async fn charge(
                 .with(store.attempts().put(&file.attempt)?, ());
             (file, begin)
         }
-        Some(made) if means_the_same(&file, &made) && is_asked_again(&made.attempt) => {
+        Some(made) if is_same_charge(&file, &made) && may_retry(&made.attempt) => {
             let attempt = made.attempt.clone().asked_again(None, request.now);
-            let begin = Transaction::default().with(store.attempts().replace(&attempt, &made.attempt)?, ());
+            let begin =
+                Transaction::default().with(store.attempts().replace(&attempt, &made.attempt)?, ());
             (ChargeWithAttempt { attempt, ..made }, begin)
         }
-        Some(made) => return again(&file, &made),
+        Some(made) => return replay(&file, &made),
     };
-    // A card is not charged for points that have no room.
+    // The card is charged only if the balance has room for the points.
     let balance = store.points().balance(&file.charge.customer_id).await?;
     balance.plus(amount).map_err(|_| Refusal::BalanceLimit)?;
-    let permit =
-        card_payments.breaker.admit(store).await.map_err(|CircuitOpen(wait)| Refusal::Busy { retry_after: wait })?;
+    let permit = card_payments
+        .breaker
+        .admit(store)
+        .await
+        .map_err(|CircuitOpen(wait)| Refusal::Busy { retry_after: wait })?;
     match begin.commit(store).await {
         Ok(()) => ask(store, card_payments, request, permit, file).await,
         Err(CommitError::Fault(fault)) => {
             card_payments.breaker.release(store, permit).await;
             Err(fault.into())
         }
-        // The same request came twice at once: the other one asks.
+        // A concurrent request with the same id calls the gateway.
         Err(CommitError::Failed(_)) => {
             card_payments.breaker.release(store, permit).await;
             let made = store.charges().with_attempt(&file.charge.charge_id).await?;
-            made.map_or_else(|| Ok(pending(&file)), |made| again(&file, &made))
+            made.map_or_else(|| Ok(pending(&file)), |made| replay(&file, &made))
         }
     }
 }
 
-/// Whether the card is asked again when the request comes again: a refusal is not remembered. So often at the most.
-fn is_asked_again(made: &Attempt) -> bool {
+/// Whether a repeated request calls the gateway again. A decline is not stored as the response. The
+/// gateway is called at most [`MAX_ATTEMPTS`] times.
+fn may_retry(made: &Attempt) -> bool {
     made.status == AttemptStatus::Declined && made.asks < MAX_ATTEMPTS
 }
 
-/// Whether two requests ask for the same charge.
-fn means_the_same(asked: &ChargeWithAttempt, made: &ChargeWithAttempt) -> bool {
+/// Whether two requests mean the same charge.
+fn is_same_charge(requested: &ChargeWithAttempt, made: &ChargeWithAttempt) -> bool {
     let meaning = |file: &ChargeWithAttempt| {
         let CardCharge { customer_id, amount, reason, .. } = &file.charge;
         (customer_id.clone(), *amount, reason.clone(), file.attempt.payment_key.clone())
     };
-    meaning(asked) == meaning(made)
+    meaning(requested) == meaning(made)
 }
 
 async fn ask(
@@ -130,13 +140,15 @@ async fn ask(
     file: ChargeWithAttempt,
 ) -> Result<Response, Failure> {
     let (confirmed, call) = card_payments.ask(store, permit, &file.attempt).await;
-    let answer = match card_payment::result(&file.attempt, confirmed) {
+    let response = match card_payment::result(&file.attempt, confirmed) {
         None => Ok(pending(&file)),
         Some(result) => {
             let entry_id = request.ids().entry();
-            match point_charge::conclude(store, file.clone(), &result, entry_id, store.now()).await {
-                Ok(concluded) => told(&concluded),
-                // The attempt is written as asked: it is found and concluded later.
+            match point_charge::conclude(store, file.clone(), &result, entry_id, store.now()).await
+            {
+                Ok(concluded) => response_for(&concluded),
+                // The attempt is stored as `ASKED`, so `settle-payments` finds and concludes it
+                // later.
                 Err(fault) => {
                     tracing::warn!(charge_id = %file.charge.charge_id, %fault, "a charge could not be concluded yet");
                     Ok(pending(&file))
@@ -144,25 +156,27 @@ async fn ask(
             }
         }
     };
-    // What is known of the money is written before what is known of the gateway.
+    // The result of the payment is written before the result of the call: money comes first.
     card_payments.breaker.record(store, call).await;
-    answer
+    response
 }
 
-/// What is known of a charge that was made before, if it is the one that is asked for.
-fn again(asked: &ChargeWithAttempt, made: &ChargeWithAttempt) -> Result<Response, Failure> {
-    if !means_the_same(asked, made) {
+/// The result of a charge that was made before, if it is the requested charge.
+fn replay(requested: &ChargeWithAttempt, made: &ChargeWithAttempt) -> Result<Response, Failure> {
+    if !is_same_charge(requested, made) {
         return Err(Refusal::KeyReused.into());
     }
-    told(made).map(Response::replayed)
+    response_for(made).map(Response::replayed)
 }
 
-fn told(file: &ChargeWithAttempt) -> Result<Response, Failure> {
+fn response_for(file: &ChargeWithAttempt) -> Result<Response, Failure> {
     match (file.attempt.status, &file.charge.charged) {
         (AttemptStatus::Paid, Some(charged)) => Ok(Response::ok(charged)),
         (AttemptStatus::Paid | AttemptStatus::Asked | AttemptStatus::Lost, _) => Ok(pending(file)),
         (AttemptStatus::Declined, _) => Err(Refusal::ChargeFailed.into()),
-        (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => Err(Refusal::BalanceLimit.into()),
+        (AttemptStatus::Refunding | AttemptStatus::Refunded, _) => {
+            Err(Refusal::BalanceLimit.into())
+        }
     }
 }
 

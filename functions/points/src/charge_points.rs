@@ -1,8 +1,10 @@
-//! `POST /points/charge` adds points to a customer's balance (충전): a customer pays for them by card, an operator gives them.
+//! `POST /points/charge` adds points to a customer's balance (충전). A customer pays for them by
+//! card; an operator adds them without payment.
 
 use crate::by_card;
 use domain::{
-    Caller, CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, Variables, Won,
+    Caller, CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, Variables,
+    Won,
     number::WholeNumber,
     order::checked_reason,
     payment::PaymentKey,
@@ -14,36 +16,36 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{CommitError, Store, Transaction, points::Charge};
 
-/// How often the balance is read anew when somebody else changed it in between.
+/// Eight attempts: each failed one means that the balance changed between the read and the write.
 const ATTEMPTS: usize = 8;
 
-/// The route.
+/// `POST /points/charge`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/points/charge",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Charges points to a customer's balance (포인트 충전)",
+    "Adds points to a customer's balance (포인트 충전)",
 )
 .idempotent_by_key()
 .request_body::<ChargePoints>()
 .response::<Charge>()
 .successes(&[
     (200, "Charged"),
-    (202, "The gateway's answer is awaited: `chargeId`, and `status` PENDING; `GET /points/{customerId}/charges/{chargeId}` tells the end"),
+    (202, "The gateway's result is not known yet: `chargeId`, and `status` PENDING; `GET /points/{customerId}/charges/{chargeId}` shows the result"),
 ])
 .problems(&[RefusalKind::InvalidAmount, RefusalKind::PaymentRequired, RefusalKind::BalanceLimit, RefusalKind::KeyReused, RefusalKind::ChargeFailed]);
 
-/// The function.
+/// The `charge-points` handler.
 pub fn function() -> Function {
     Function::http("charge-points", &[ROUTE], handle)
 }
 
-/// What a charge needs.
+/// The clients and settings of the handler.
 #[derive(Debug, Clone)]
 struct Resources {
     store: Store,
     card_payments: CardPayments,
-    /// Whether points are given to whoever asks, without payment.
+    /// Whether customers may charge points without payment.
     is_free: bool,
 }
 
@@ -52,26 +54,31 @@ impl Open<Environment> for Resources {
         let is_free = match env.require("POINT_CHARGES")?.as_str() {
             "FREE" => true,
             "CARD" => false,
-            other => return Err(NotStarted::from(format!("POINT_CHARGES is {other}, not CARD or FREE"))),
+            other => {
+                return Err(NotStarted::from(format!(
+                    "POINT_CHARGES must be CARD or FREE, but is {other}"
+                )));
+            }
         };
         let store = env.open()?;
         Ok(Self { store, card_payments: env.open()?, is_free })
     }
 }
 
-/// What is asked for.
+/// The request to charge points.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargePoints {
-    /// Whose balance.
+    /// The customer whose balance is charged.
     #[serde(alias = "userId")]
     customer_id: CustomerId,
-    /// How many points: 1 to 10,000,000. One point costs one won.
+    /// The number of points: 1 to 10,000,000. One point costs one won.
     #[serde(alias = "point")]
     amount: WholeNumber,
-    /// How a customer pays.
+    /// The payment. If omitted, points are added without payment. Only operators may omit it,
+    /// unless points are free in this shop.
     payment: Option<CardPayment>,
-    /// Why, in at most 200 characters.
+    /// The reason, at most 200 characters.
     reason: Option<String>,
 }
 
@@ -79,17 +86,18 @@ pub struct ChargePoints {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CardPayment {
-    /// By what.
+    /// The payment method.
     #[serde(rename = "method")]
     _method: CardOnly,
-    /// What the customer authorised at the payment gateway, for a charge's id and amount. The id follows from customer and
-    /// `Idempotency-Key`: `chg_` and the first 16 bytes of SHA-256 of the customer's id, `/charge`, a zero byte and the key, in
-    /// Crockford's base 32.
+    /// The payment that the customer authorised at the payment gateway, for the charge's id and
+    /// amount. The id is derived from the customer and the `Idempotency-Key`: `chg_` and the first
+    /// 16 bytes of SHA-256 of the customer's id, `/charge`, a zero byte and the key, in Crockford's
+    /// base 32.
     #[schemars(with = "PaymentKey")]
     payment_key: PaymentKey,
 }
 
-/// How points can be paid.
+/// The payment methods for points.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum CardOnly {
@@ -105,7 +113,16 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let store = resources.store.until(request.deadline);
     match payment {
         Some(CardPayment { payment_key, .. }) => {
-            by_card::charge(&store, &resources.card_payments, &request, customer_id, amount, reason, payment_key).await
+            by_card::charge(
+                &store,
+                &resources.card_payments,
+                &request,
+                customer_id,
+                amount,
+                reason,
+                payment_key,
+            )
+            .await
         }
         None if resources.is_free || request.caller == Caller::Operator => {
             give(&store, &request, customer_id, amount, reason).await
@@ -114,7 +131,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     }
 }
 
-/// Adds points for which nobody pays.
+/// Adds points without payment.
 async fn give(
     store: &Store,
     request: &Request,
@@ -122,11 +139,12 @@ async fn give(
     amount: Won,
     reason: Option<String>,
 ) -> Result<Response, Failure> {
-    // The keys of two roles never meet.
+    // The scope contains the caller's role, so that keys of different roles do not collide.
     let scope = format!("{}/{customer_id}", request.caller.actor());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
     for _ in 0..ATTEMPTS {
-        let (balance, made) = store.points().read_for_charge(&customer_id, key_hash.as_deref()).await?;
+        let (balance, made) =
+            store.points().read_for_charge(&customer_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             return if made.amount == amount && made.reason == reason {
                 Ok(Response::ok(&made).replayed())
@@ -148,21 +166,26 @@ async fn give(
             Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
     }
-    Err(Fault::busy("the balance changes faster than it can be charged").into())
+    Err(Fault::busy("the balance changes faster than points can be added").into())
 }
 
-/// What a failed condition means: in each case, look again.
+/// A failed condition of a charge. In each case the handler reads and decides again.
 #[derive(Debug)]
 enum Stale {
-    /// The balance is not what was read.
+    /// The balance has changed since it was read.
     Balance,
-    /// The entry exists.
+    /// The ledger entry exists already.
     Entry,
-    /// The charge was made meanwhile.
+    /// The charge was made under the same key in the meantime.
     Charge,
 }
 
-async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str>) -> Result<(), CommitError<Stale>> {
+async fn commit(
+    store: &Store,
+    charge: &Charge,
+    seen: Won,
+    key_hash: Option<&str>,
+) -> Result<(), CommitError<Stale>> {
     let entry = Entry {
         entry_id: charge.entry_id.clone(),
         kind: EntryKind::Charge,
@@ -174,10 +197,15 @@ async fn commit(store: &Store, charge: &Charge, seen: Won, key_hash: Option<&str
     let fault = CommitError::Fault;
     let mut transaction = Transaction::default()
         .with(store.points().set_balance(&charge.customer_id, seen, charge.balance), Stale::Balance)
-        .with(store.points().append_ledger_entry(&charge.customer_id, &entry).map_err(fault)?, Stale::Entry);
+        .with(
+            store.points().append_ledger_entry(&charge.customer_id, &entry).map_err(fault)?,
+            Stale::Entry,
+        );
     if let Some(hash) = key_hash {
-        transaction =
-            transaction.with(store.points().put_charge(charge, hash).map_err(CommitError::Fault)?, Stale::Charge);
+        transaction = transaction.with(
+            store.points().put_charge(charge, hash).map_err(CommitError::Fault)?,
+            Stale::Charge,
+        );
     }
     transaction.commit(store).await
 }

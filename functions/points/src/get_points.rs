@@ -1,4 +1,4 @@
-//! `GET /points/{customerId}` tells a customer's balance (조회).
+//! `GET /points/{customerId}` shows a customer's balance (조회).
 
 use domain::{CustomerId, Failure, Role, Won};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -6,27 +6,27 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
 
-/// The route.
+/// `GET /points/{customerId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/points/{customerId}",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Tells a customer's balance (포인트 조회); a customer never seen has 0",
+    "Shows a customer's balance (포인트 조회); it is 0 for an unknown customer",
 )
 .response::<Balance>();
 
-/// The function.
+/// The `get-points` handler.
 pub fn function() -> Function {
     Function::http("get-points", &[ROUTE], handle)
 }
 
-/// A balance.
+/// A customer's balance.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
-    /// Whose.
+    /// The customer's id.
     customer_id: CustomerId,
-    /// How many points.
+    /// The number of points.
     balance: Won,
 }
 

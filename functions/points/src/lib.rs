@@ -1,6 +1,6 @@
-//! Points: charging them, the balance, and the ledger that explains it.
+//! Points: charges, balances, and the ledger that explains each balance.
 //!
-//! This crate must never take points for an order: that is part of placing it.
+//! This crate must never debit points for an order: that is part of placing the order.
 
 mod by_card;
 pub mod charge_points;
@@ -12,5 +12,10 @@ use edge::Function;
 
 /// The functions of this context.
 pub fn functions() -> Vec<Function> {
-    vec![charge_points::function(), get_charge::function(), get_points::function(), list_point_history::function()]
+    vec![
+        charge_points::function(),
+        get_charge::function(),
+        get_points::function(),
+        list_point_history::function(),
+    ]
 }

@@ -1,4 +1,4 @@
-//! `GET /points/{customerId}/history` lists a customer's ledger, the newest entry first.
+//! `GET /points/{customerId}/history` lists a customer's ledger, newest entry first (포인트 내역).
 
 use domain::{CustomerId, EntryId, Failure, Role, points::Entry};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -6,17 +6,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{PageRequest, Store};
 
-/// The route.
+/// `GET /points/{customerId}/history`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/points/{customerId}/history",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Lists every change of a customer's balance, the newest first (포인트 내역)",
+    "Lists every change of a customer's balance, newest first (포인트 내역)",
 )
-.query(&[("limit", "entries in a page, 1 to 100; 20 if left out"), ("cursor", "the nextCursor of the page before")])
+.query(&[
+    ("limit", "maximum number of entries, 1 to 100 (default: 20)"),
+    ("cursor", "`nextCursor` of the previous page"),
+])
 .response::<History>();
 
-/// The function.
+/// The `list-point-history` handler.
 pub fn function() -> Function {
     Function::http("list-point-history", &[ROUTE], handle)
 }
@@ -25,9 +28,9 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
-    /// The entries, the newest first.
+    /// The ledger entries, newest first.
     entries: Vec<Entry>,
-    /// Where the next page begins; left out on the last.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -38,5 +41,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let (limit, after) = request.page::<EntryId>()?;
     let page = PageRequest { limit, after: after.map(|entry| entry.to_string()) };
     let page = store.until(request.deadline).points().ledger(&customer_id, &page).await?;
-    Ok(Response::ok(&History { next_cursor: Response::cursor(page.next.as_deref()), entries: page.entries }))
+    Ok(Response::ok(&History {
+        next_cursor: Response::cursor(page.next.as_deref()),
+        entries: page.entries,
+    }))
 }

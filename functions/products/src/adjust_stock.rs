@@ -1,5 +1,5 @@
-//! `POST /api/v1/admin/products/{productId}/stock` changes a stock by hand (재고 조정): by what came in or went out, or to what was
-//! counted.
+//! `POST /api/v1/admin/products/{productId}/stock` adjusts a stock manually (재고 조정): by the units
+//! that were added or removed, or to the units that were counted.
 
 use domain::{
     Failure, Fault, ProductId, Refusal, RefusalKind, Role,
@@ -15,15 +15,15 @@ use store::{
     products::{Movement, StockAdjustment, StockChange},
 };
 
-/// How often the stock is read anew when somebody else changed it in between.
+/// Eight attempts: each failed one means that the stock changed between the read and the write.
 const ATTEMPTS: usize = 8;
 
-/// The route.
+/// `POST /api/v1/admin/products/{productId}/stock`.
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/api/v1/admin/products/{productId}/stock",
     Access::Roles(&[Role::Operator]),
-    "Changes a product's stock by hand (재고 조정)",
+    "Adjusts a product's stock manually (재고 조정)",
 )
 .idempotent_by_key()
 .request_body::<AdjustStock>()
@@ -35,29 +35,29 @@ pub const ROUTE: Route = Route::new(
     RefusalKind::KeyReused,
 ]);
 
-/// The function.
+/// The `adjust-stock` handler.
 pub fn function() -> Function {
     Function::http("adjust-stock", &[ROUTE], handle)
 }
 
-/// A change of a stock.
+/// A stock adjustment. It has either `delta` or `quantity`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct AdjustStock {
-    /// Units that came in (positive) or went out: ±1,000,000, not 0. This or `quantity`.
+    /// Units added (positive) or removed (negative): ±1,000,000, not 0. This or `quantity`.
     delta: Option<WholeNumber>,
-    /// Units that there are: 0 to 10^9. This or `delta`.
+    /// Units counted: 0 to 10^9. This or `delta`.
     quantity: Option<WholeNumber>,
-    /// Why, in at most 200 characters.
+    /// The reason, at most 200 characters.
     reason: Option<String>,
 }
 
-/// A stock just after a change.
+/// A stock immediately after its adjustment.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockLeft {
-    /// Which product.
+    /// The product's id.
     product_id: ProductId,
-    /// Units left.
+    /// Units in stock.
     quantity: i64,
 }
 
@@ -66,37 +66,57 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let AdjustStock { delta, quantity, reason } = request.json()?;
     let reason = checked_reason(reason)?;
     let change = match (delta, quantity) {
-        (Some(delta), None) => {
-            StockChange::By(Adjustment::new(delta.0).map_err(|_| Refusal::InvalidStockQuantity)?.delta())
+        (Some(delta), None) => StockChange::By(
+            Adjustment::new(delta.0).map_err(|_| Refusal::InvalidStockQuantity)?.delta(),
+        ),
+        (None, Some(quantity)) if (0..=MAX_STOCK).contains(&quantity.0) => {
+            StockChange::To(quantity.0)
         }
-        (None, Some(quantity)) if (0..=MAX_STOCK).contains(&quantity.0) => StockChange::To(quantity.0),
         (None, Some(_)) => return Err(Refusal::InvalidStockQuantity.into()),
         (Some(_), Some(_)) | (None, None) => {
             return Err(Refusal::field("delta", "is required, or quantity, and not both").into());
         }
     };
-    let key_hash = request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
+    let key_hash =
+        request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
     let store = store.until(request.deadline);
 
     for _ in 0..ATTEMPTS {
-        let (stock, made) = store.stock().read_for_adjustment(&product_id, key_hash.as_deref()).await?;
+        let (stock, made) =
+            store.stock().read_for_adjustment(&product_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
-            return if same { Ok(Response::ok(&left).replayed()) } else { Err(Refusal::KeyReused.into()) };
+            return if same {
+                Ok(Response::ok(&left).replayed())
+            } else {
+                Err(Refusal::KeyReused.into())
+            };
         }
-        let seen = stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?.quantity;
+        let seen = stock
+            .ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?
+            .quantity;
         let quantity = match change {
             StockChange::By(delta) => seen + delta,
             StockChange::To(quantity) => quantity,
         };
         if quantity < 0 {
-            return Err(Refusal::OutOfStock { product_id, requested: seen - quantity, available: seen }.into());
+            return Err(Refusal::OutOfStock {
+                product_id,
+                requested: seen - quantity,
+                available: seen,
+            }
+            .into());
         }
         if quantity > MAX_STOCK {
             return Err(Refusal::InvalidStockQuantity.into());
         }
-        let adjusted = StockAdjustment { product_id: product_id.clone(), quantity, change, reason: reason.clone() };
+        let adjusted = StockAdjustment {
+            product_id: product_id.clone(),
+            quantity,
+            change,
+            reason: reason.clone(),
+        };
         match commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await {
             Ok(()) => return Ok(Response::ok(&StockLeft { product_id, quantity })),
             Err(CommitError::Failed(_)) => {}
@@ -106,14 +126,14 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     Err(Fault::busy("the stock changes faster than it can be adjusted").into())
 }
 
-/// What a failed condition means: in each case, look again.
+/// A failed condition of an adjustment. In each case the handler reads and decides again.
 #[derive(Debug)]
 enum Stale {
-    /// The stock is not what was read.
+    /// The stock has changed since it was read.
     Stock,
-    /// The movement exists.
+    /// The movement exists already.
     Movement,
-    /// The adjustment was made meanwhile.
+    /// The adjustment was made under the same key in the meantime.
     Adjustment,
 }
 
@@ -125,7 +145,12 @@ async fn commit(
     key_hash: Option<&str>,
 ) -> Result<(), CommitError<Stale>> {
     let StockAdjustment { product_id, quantity, reason, .. } = adjusted;
-    let movement = Movement { delta: quantity - seen, reason: reason.clone(), order_id: None, at: request.now };
+    let movement = Movement {
+        delta: quantity - seen,
+        reason: reason.clone(),
+        order_id: None,
+        at: request.now,
+    };
     let movement = store
         .stock()
         .put_movement(product_id, &request.ids().ulid().to_string(), &movement)

@@ -1,21 +1,21 @@
-//! `GET /products/{productId}` shows a product and how many are left (상품 조회).
+//! `GET /products/{productId}` shows a product and its stock (상품 조회).
 
 use crate::Product;
 use domain::{Failure, Refusal, RefusalKind};
 use edge::{Access, Function, Method, Request, Response, Route};
 use store::Store;
 
-/// The route.
+/// `GET /products/{productId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/products/{productId}",
     Access::Public,
-    "Shows a product and how many are left (상품 조회)",
+    "Shows a product and its stock (상품 조회)",
 )
 .response::<Product>()
 .problems(&[RefusalKind::InvalidProduct]);
 
-/// The function.
+/// The `get-product` handler.
 pub fn function() -> Function {
     Function::http("get-product", &[ROUTE], handle)
 }

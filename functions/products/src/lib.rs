@@ -1,6 +1,6 @@
-//! Products: putting them on sale, adjusting their stock, showing them.
+//! Products: creates and changes them, adjusts their stock, and shows them.
 //!
-//! This crate must never take stock for an order: that is part of placing it.
+//! This crate must never take stock for an order: that is part of placing the order.
 
 pub mod adjust_stock;
 pub mod get_product;
@@ -25,31 +25,31 @@ pub fn functions() -> Vec<Function> {
     ]
 }
 
-/// A product as it is shown.
+/// A product in a response.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// The merchant's id.
+    /// The merchant's id of the product.
     product_id: ProductId,
-    /// The name customers read.
+    /// The name that customers see.
     name: String,
-    /// The category it is listed under.
+    /// The category under which the product is listed.
     category: String,
-    /// A longer text.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// The price of one unit.
+    /// The price of one unit in won.
     price: Won,
-    /// Units left, exact at the moment of reading.
+    /// Units in stock, exact at the time of the read.
     quantity: i64,
-    /// Whether it can be ordered.
+    /// Whether the product can be ordered.
     status: ProductStatus,
-    /// The store that makes it; its orders are delivered.
+    /// The store that prepares the product. Orders of it are delivered by riders.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<StoreId>,
-    /// When it was first put.
+    /// When the product was created.
     created_at: Timestamp,
-    /// When it was last changed; its stock aside.
+    /// When the product was last changed. Stock changes do not count.
     updated_at: Timestamp,
 }
 

@@ -1,4 +1,5 @@
-//! `PATCH /api/v1/admin/products/{productId}` changes what it names of a product, and nothing else (상품 수정).
+//! `PATCH /api/v1/admin/products/{productId}` changes the given fields of a product (상품 수정).
+//! Omitted fields stay unchanged.
 
 use crate::{
     Product,
@@ -14,37 +15,38 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{Store, products::StockedProduct};
 
-/// How often the product is read anew when somebody else put it in between.
+/// Four attempts: each failed one means that another request changed the product between the read
+/// and the write.
 const ATTEMPTS: usize = 4;
 
-/// `PATCH /api/v1/admin/products/{productId}`, for operators.
+/// `PATCH /api/v1/admin/products/{productId}`.
 pub const ROUTE: Route = Route::new(
     Method::Patch,
     "/api/v1/admin/products/{productId}",
     Access::Roles(&[Role::Operator]),
-    "Changes what it names of a product (상품 수정)",
+    "Changes the given fields of a product (상품 수정)",
 )
 .request_body::<PatchProduct>()
 .response::<Product>()
 .problems(&[RefusalKind::InvalidPrice, RefusalKind::InvalidProduct]);
 
-/// The function `patch-product`.
+/// The `patch-product` handler.
 pub fn function() -> Function {
     Function::http("patch-product", &[ROUTE], handle)
 }
 
-/// What is to change of a product.
+/// The fields to change.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct PatchProduct {
-    /// The name customers read, 1 to 200 characters.
+    /// The name that customers see, 1 to 200 characters.
     name: Option<String>,
-    /// The category it is listed under, 1 to 64 characters.
+    /// The category under which the product is listed, 1 to 64 characters.
     category: Option<String>,
     /// The price of one unit in won: 0 to 10^9.
     price: Option<WholeNumber>,
-    /// A longer text, at most 2,000 characters; an empty one removes it.
+    /// The description, at most 2,000 characters. An empty text removes it.
     description: Option<String>,
-    /// Whether it can be ordered.
+    /// Whether the product can be ordered.
     status: Option<ProductStatus>,
 }
 
@@ -55,7 +57,9 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     check_length("name", name.as_deref().unwrap_or("-"), 1, MAX_NAME)?;
     check_length("category", category.as_deref().unwrap_or("-"), 1, MAX_CATEGORY)?;
     check_length("description", description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
-    let price = price.map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice)).transpose()?;
+    let price = price
+        .map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice))
+        .transpose()?;
     let store = store.until(request.deadline);
     for _ in 0..ATTEMPTS {
         let seen = store.products().get(&product_id).await?;
@@ -74,5 +78,5 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
         }
     }
-    Err(Fault::busy("the product is put by others all the time").into())
+    Err(Fault::busy("the product changes faster than it can be written").into())
 }

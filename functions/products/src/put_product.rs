@@ -1,5 +1,6 @@
-//! `PUT /api/v1/admin/products/{productId}` puts a product on sale or replaces what is known of it. Its stock is left as it is; a
-//! new product has none. Its store stays, too: without it, orders would be paid that no kitchen sees.
+//! `PUT /api/v1/admin/products/{productId}` creates a product or replaces its data (상품 등록·수정). Its
+//! stock stays unchanged; a new product has none. Its store cannot be changed either: without the
+//! store, orders would be paid that no kitchen sees.
 
 use crate::Product;
 use domain::{
@@ -12,7 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{CommitError, Store, Transaction, products::StockedProduct};
 
-/// How often the product is read anew when somebody else put it in between.
+/// Four attempts: each failed one means that another request changed the product between the read
+/// and the write.
 const ATTEMPTS: usize = 4;
 
 pub(crate) const MAX_NAME: usize = 200;
@@ -20,65 +22,77 @@ pub(crate) const MAX_DESCRIPTION: usize = 2_000;
 /// The longest category, in characters.
 pub const MAX_CATEGORY: usize = 64;
 
-/// The route.
+/// `PUT /api/v1/admin/products/{productId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/api/v1/admin/products/{productId}",
     Access::Roles(&[Role::Operator]),
-    "Puts a product on sale or changes it (상품 등록·수정); a new one has no stock",
+    "Creates a product or replaces its data (상품 등록·수정); a new product has no stock",
 )
 .request_body::<PutProduct>()
 .response::<Product>()
 .problems(&[RefusalKind::InvalidPrice, RefusalKind::NotChangeable]);
 
-/// The function.
+/// The `put-product` handler.
 pub fn function() -> Function {
     Function::http("put-product", &[ROUTE], handle)
 }
 
-/// What a product is to be; what is left out is not kept from before, but for its store.
+/// The data of a product. An omitted optional field is cleared or set to its default, except for
+/// the store.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PutProduct {
-    /// The name customers read, 1 to 200 characters.
+    /// The name that customers see, 1 to 200 characters.
     name: String,
-    /// The category it is listed under, 1 to 64 characters.
+    /// The category under which the product is listed, 1 to 64 characters.
     category: String,
-    /// A longer text, at most 2,000 characters.
+    /// The description, at most 2,000 characters.
     description: Option<String>,
     /// The price of one unit in won: 0 to 10^9.
     price: WholeNumber,
-    /// The store that makes it; its orders are delivered. It never changes: left out, it stays.
+    /// The store that prepares the product. Orders of it are delivered by riders. The store cannot
+    /// be changed; if omitted, it stays unchanged.
     store_id: Option<StoreId>,
-    /// Whether it can be ordered; ACTIVE if left out.
+    /// Whether the product can be ordered; `ACTIVE` if omitted.
     status: Option<ProductStatus>,
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
-    let wanted = request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
+    let requested =
+        request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
     let store = store.until(request.deadline);
     for _ in 0..ATTEMPTS {
-        let mut product = wanted.clone();
+        let mut product = requested.clone();
         let seen = store.products().get(&product.product_id).await?;
         if let Some(StockedProduct { product: known, .. }) = &seen {
             if product.store_id.is_some() && product.store_id != known.store_id {
                 return Err(Refusal::NotChangeable { field: "storeId" }.into());
             }
-            product = product::Product { store_id: known.store_id.clone(), created_at: known.created_at, ..product };
+            product = product::Product {
+                store_id: known.store_id.clone(),
+                created_at: known.created_at,
+                ..product
+            };
         }
         let (quantity, version) = seen.map_or((0, 0), |seen| (seen.quantity, seen.version));
         if put(&store, &product, version).await? {
             return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
         }
     }
-    Err(Fault::busy("the product is put by others all the time").into())
+    Err(Fault::busy("the product changes faster than it can be written").into())
 }
 
-/// Puts a product, if nobody put it since the version that was seen (0: if nobody ever did); tells whether that was so.
-pub(crate) async fn put(store: &Store, product: &product::Product, seen_version: i64) -> Result<bool, Fault> {
+/// Writes a product, if its stored version is still `seen_version` (0: it does not exist yet).
+/// Returns whether it was written.
+pub(crate) async fn put(
+    store: &Store,
+    product: &product::Product,
+    seen_version: i64,
+) -> Result<bool, Fault> {
     let transaction = Transaction::default()
-        .with(store.products().put(product, seen_version)?, PutMeanwhile)
-        .with(store.stock().put(product, seen_version == 0), PutMeanwhile);
+        .with(store.products().put(product, seen_version)?, Stale)
+        .with(store.stock().put(product, seen_version == 0), Stale);
     match transaction.commit(store).await {
         Ok(()) => Ok(true),
         Err(CommitError::Failed(_)) => Ok(false),
@@ -86,15 +100,24 @@ pub(crate) async fn put(store: &Store, product: &product::Product, seen_version:
     }
 }
 
-/// Somebody else put the product since it was read: look again.
+/// Another request wrote the product after it was read. The handler reads and decides again.
 #[derive(Debug)]
-struct PutMeanwhile;
+struct Stale;
 
 impl PutProduct {
-    fn into_product(self, product_id: ProductId, now: Timestamp) -> Result<product::Product, Failure> {
+    fn into_product(
+        self,
+        product_id: ProductId,
+        now: Timestamp,
+    ) -> Result<product::Product, Failure> {
         check_length("name", &self.name, 1, MAX_NAME)?;
         check_length("category", &self.category, 1, MAX_CATEGORY)?;
-        check_length("description", self.description.as_deref().unwrap_or_default(), 0, MAX_DESCRIPTION)?;
+        check_length(
+            "description",
+            self.description.as_deref().unwrap_or_default(),
+            0,
+            MAX_DESCRIPTION,
+        )?;
         Ok(product::Product {
             product_id,
             name: self.name,
@@ -109,7 +132,12 @@ impl PutProduct {
     }
 }
 
-pub(crate) fn check_length(field: &str, text: &str, least: usize, most: usize) -> Result<(), Refusal> {
+pub(crate) fn check_length(
+    field: &str,
+    text: &str,
+    least: usize,
+    most: usize,
+) -> Result<(), Refusal> {
     if (least..=most).contains(&text.chars().count()) {
         Ok(())
     } else {

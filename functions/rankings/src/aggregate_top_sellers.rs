@@ -1,9 +1,10 @@
-//! `aggregate-top-sellers` counts the last 72 hours, every minute.
+//! `aggregate-top-sellers` runs every minute and counts the sales of the last 72 hours.
 //!
-//! An hour is closed some time after it ends; then its sales are summed once and the totals kept. Hours that are not
-//! closed, and the one that the window cuts, are counted from their sales. A sale that is told late leaves a note, and by
-//! the notes closed hours are summed anew. So one count reads 71 totals and the sales of some two hours, however old
-//! the shop is.
+//! An hour is closed some time after it ends. Then its sales are summed once, and the totals are
+//! stored. The sales of hours that are not closed, and of the hour that the window cuts, are
+//! counted one by one. A sale that is recorded late leaves a note, and the totals of its hour are
+//! computed again. One run therefore reads 71 totals and the sales of about two hours, regardless
+//! of the age of the shop.
 
 use domain::{
     Fault, ProductId, Timestamp,
@@ -16,32 +17,34 @@ use store::{
     sales::{LateSale, TopSeller, TopSellers},
 };
 
-/// How long after its end an hour is closed. A sale that left no note was recorded before its hour ended, by the clock
-/// of its function and give or take one call: this is far longer than clocks differ and calls last.
+/// How long after its end an hour is closed. A sale without a note was recorded before its hour
+/// ended, according to the clock of its function, with a tolerance of one call. The grace period is
+/// far longer than clocks differ and calls last.
 const GRACE: Duration = Duration::from_mins(10);
 
-/// Notes that one count works off; the rest waits for the next.
+/// A run stops reading notes once it has this many. The next run processes the remaining ones.
 const MAX_NOTES: usize = 1_000;
 
-/// The function.
+/// The `aggregate-top-sellers` handler.
 pub fn function() -> Function {
     Function::schedule("aggregate-top-sellers", handle)
 }
 
 async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     let store = store.until(tick.deadline);
-    // The notes are read before any sale: what they tell of is in the sums that follow.
+    // The notes are read before any sale, so the sums below include the sales of these notes.
     let late = late_sales(&store).await?;
     let late_hours: BTreeSet<Hour> = late.iter().map(|late| late.hour).collect();
     let window = Window::ending(tick.now);
     let mut sold = Sold::new();
-    let mut outdated = BTreeSet::new();
+    let mut not_stored = BTreeSet::new();
     for hour in window.hours() {
         if window.covers(hour) && hour.end().plus(GRACE) <= tick.now {
-            let Closed { totals, is_kept } = closed(&store, hour, late_hours.contains(&hour), tick.now).await?;
+            let Closed { totals, is_stored } =
+                closed(&store, hour, late_hours.contains(&hour), tick.now).await?;
             tally(&mut sold, &totals);
-            if !is_kept {
-                outdated.insert(hour);
+            if !is_stored {
+                not_stored.insert(hour);
             }
         } else {
             let count = |sale: &domain::sales::Sale| {
@@ -54,9 +57,12 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
     }
     store
         .sales()
-        .put_top_sellers(&TopSellers { as_of: tick.now, products: describe(&store, rank(sold)).await? })
+        .put_top_sellers(&TopSellers {
+            as_of: tick.now,
+            products: describe(&store, rank(sold)).await?,
+        })
         .await?;
-    for late in late.iter().filter(|late| !outdated.contains(&late.hour)) {
+    for late in late.iter().filter(|late| !not_stored.contains(&late.hour)) {
         store.sales().remove_late(late).await?;
     }
     Ok(())
@@ -75,25 +81,26 @@ async fn late_sales(store: &Store) -> Result<Vec<LateSale>, Fault> {
     }
 }
 
-/// A closed hour's totals.
+/// The totals of a closed hour.
 struct Closed {
     totals: Sold,
-    /// Whether the kept totals have all that these have; if not, another count began later and was quicker.
-    is_kept: bool,
+    /// Whether these totals are stored. If not, a run that began later has stored its own already.
+    is_stored: bool,
 }
 
 async fn closed(store: &Store, hour: Hour, is_late: bool, now: Timestamp) -> Result<Closed, Fault> {
     if !is_late && let Some(totals) = store.sales().totals(hour).await? {
-        return Ok(Closed { totals, is_kept: true });
+        return Ok(Closed { totals, is_stored: true });
     }
     let mut totals = Sold::new();
     store.sales().each(hour, |sale| tally(&mut totals, &sale.sold)).await?;
     totals.retain(|_, units| *units != 0);
-    let is_kept = store.sales().put_totals(hour, &totals, now).await?;
-    Ok(Closed { totals, is_kept })
+    let is_stored = store.sales().put_totals(hour, &totals, now).await?;
+    Ok(Closed { totals, is_stored })
 }
 
-/// The first five of a ranking, with what is shown of them. A product that does not exist here is passed over.
+/// The first [`TOP`] products of a ranking, with the data to show. A product that does not exist is
+/// skipped.
 async fn describe(store: &Store, ranked: Vec<(ProductId, i64)>) -> Result<Vec<TopSeller>, Fault> {
     let mut top = Vec::with_capacity(TOP);
     for some in ranked.chunks(TOP) {

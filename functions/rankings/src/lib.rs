@@ -1,6 +1,7 @@
-//! Rankings: what sold best.
+//! Rankings: the best-selling products.
 //!
-//! Sales are rows, totals are derived. This crate must never read orders: it knows them by their events alone.
+//! Sales are rows, totals are derived from them. This crate must never read orders: it receives
+//! them only as events.
 
 pub mod aggregate_top_sellers;
 pub mod record_sales;

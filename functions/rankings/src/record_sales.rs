@@ -1,7 +1,7 @@
-//! `record-sales` keeps one row for what each order sold, in the hour of its payment.
+//! `record-sales` stores one row per order with the units that it sold, in the hour of its payment.
 //!
-//! An order's latest version wins, whatever order its events come in and however often: late, repeated and reordered
-//! deliveries change nothing.
+//! The latest version of an order wins, however often and in whichever order its events arrive:
+//! late, repeated and reordered deliveries change nothing.
 
 use domain::{
     Fault,
@@ -11,18 +11,18 @@ use edge::{Function, MalformedMessage, Message};
 use events::{Envelope, Order};
 use store::Store;
 
-/// The function.
+/// The `record-sales` handler.
 pub fn function() -> Function {
     Function::queue("record-sales", handle)
 }
 
-/// Why a message stays in the queue.
+/// Why a message remains in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRecorded {
-    /// It is not an order's event: it will end in the dead-letter queue.
-    #[error("it is not an order's event")]
+    /// The message is not an order event: it ends in the dead-letter queue.
+    #[error("the message is not an order event")]
     Unreadable(#[from] MalformedMessage),
-    /// The machinery failed.
+    /// An error on our side.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -35,7 +35,8 @@ async fn handle(store: Store, message: Message) -> Result<(), NotRecorded> {
     Ok(())
 }
 
-/// What an order as it stands has sold: nothing to record before it is paid, an empty sale once it was called off.
+/// The sale of an order in its current state. `None` before the order is paid; an empty sale after
+/// it was cancelled.
 fn sale(order: &Order) -> Option<Sale> {
     let paid_at = order.payment.paid_at?;
     let mut sold = Sold::new();

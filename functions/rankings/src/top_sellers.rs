@@ -1,4 +1,5 @@
-//! `GET /products/top-sellers` tells the five products that sold best in the last 72 hours (인기 상품), as last counted.
+//! `GET /products/top-sellers` shows the five best-selling products of the last 72 hours, as of the
+//! last count (인기 상품).
 
 use domain::{Failure, ProductId, Timestamp, Won, sales::WINDOW};
 use edge::{Access, Function, Method, Request, Response, Route};
@@ -6,54 +7,55 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
 
-/// The route.
+/// `GET /products/top-sellers`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/products/top-sellers",
     Access::Public,
-    "Tells the five best sellers of 72 hours (인기 상품)",
+    "Shows the five best-selling products of the last 72 hours (인기 상품)",
 )
 .response::<Ranking>();
 
-/// The function.
+/// The `top-sellers` handler.
 pub fn function() -> Function {
     Function::http("top-sellers", &[ROUTE], handle)
 }
 
-/// The best sellers.
+/// The best-selling products.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ranking {
-    /// When they were counted.
+    /// The time of the count.
     as_of: Timestamp,
-    /// How far back.
+    /// The length of the window in hours.
     window_hours: u64,
-    /// The most sold first; at most five.
+    /// The products, best-selling first; at most five.
     products: Vec<Ranked>,
 }
 
-/// One of the best sellers.
+/// One of the best-selling products.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ranked {
-    /// 1 for the most sold.
+    /// The rank; 1 is the best-selling product.
     rank: usize,
-    /// Which product.
+    /// The product's id.
     product_id: ProductId,
-    /// Its name.
+    /// The product's name.
     name: String,
-    /// Its category.
+    /// The product's category.
     category: String,
-    /// Its price.
+    /// The price of one unit in won.
     price: Won,
-    /// Units sold, net of orders that were called off.
+    /// Units sold, without those of cancelled orders.
     sold_quantity: i64,
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
-    // Before the first count, nothing has sold as far as anybody knows.
+    // The list is empty before the first count.
     let counted = store.until(request.deadline).sales().top_sellers().await?;
-    let (as_of, products) = counted.map_or((request.now, Vec::new()), |top| (top.as_of, top.products));
+    let (as_of, products) =
+        counted.map_or((request.now, Vec::new()), |top| (top.as_of, top.products));
     let ranked = |(place, product): (usize, store::sales::TopSeller)| Ranked {
         rank: place + 1,
         product_id: product.product_id,

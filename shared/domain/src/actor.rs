@@ -1,19 +1,20 @@
-//! Actors: who did a step of an order.
+//! Actors: who performed a step of an order.
 
 use crate::{CustomerId, RiderId, StoreId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// Who did a step; written `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or `system`.
+/// Who performed a step. Serialised as `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or
+/// `system`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// The customer whose order it is.
+    /// The customer who owns the order.
     Customer(CustomerId),
-    /// The store that makes it.
+    /// The store that prepares the order.
     Store(StoreId),
-    /// The rider who brings it.
+    /// The rider who delivers the order.
     Rider(RiderId),
-    /// Somebody who runs the platform.
+    /// A person who operates the platform.
     Operator,
     /// The platform itself.
     System,
@@ -31,7 +32,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// The text does not name an actor.
+/// The text is not a valid actor.
 #[derive(Debug, thiserror::Error)]
 #[error("must be customer:<id>, store:<id>, rider:<id>, operator or system")]
 pub struct InvalidActor;

@@ -1,28 +1,29 @@
-//! Callers: who makes a request, and whose data they may reach.
+//! Callers: the sender of a request, and the data that the sender may access.
 
 use crate::{CustomerId, Refusal, RiderId, StoreId, actor::Actor};
 use std::fmt;
 
-/// What a caller may do at all; the claim `role`.
+/// The role of a caller: the claim `role` of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Reaches its own points and orders.
+    /// May access its own points and orders.
     Customer,
-    /// Reaches the orders of its store.
+    /// May access the orders of its store.
     Store,
-    /// Reaches the orders that it brings.
+    /// May access the orders that it delivers.
     Rider,
-    /// Another system: reaches the integration routes.
+    /// Another system. May call the integration routes.
     Partner,
-    /// Reaches everything.
+    /// May access everything.
     Operator,
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 5] = [Self::Customer, Self::Store, Self::Rider, Self::Partner, Self::Operator];
+    /// All roles.
+    pub const ALL: [Self; 5] =
+        [Self::Customer, Self::Store, Self::Rider, Self::Partner, Self::Operator];
 
-    /// The claim's value.
+    /// The value of the claim `role`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -40,25 +41,25 @@ impl fmt::Display for Role {
     }
 }
 
-/// Who calls.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody in particular: the route is public, or the token says nothing that we know.
+    /// An unidentified caller: the route is public, or the token has no claims that we know.
     Anyone,
     /// A customer.
     Customer(CustomerId),
-    /// Somebody at a store.
+    /// An employee of a store.
     Store(StoreId),
     /// A rider.
     Rider(RiderId),
     /// Another system.
     Partner,
-    /// Somebody who runs the platform.
+    /// A person who operates the platform.
     Operator,
 }
 
 impl Caller {
-    /// The caller's role.
+    /// The caller's role. `None` for [`Caller::Anyone`].
     pub const fn role(&self) -> Option<Role> {
         match self {
             Self::Anyone => None,
@@ -70,7 +71,8 @@ impl Caller {
         }
     }
 
-    /// Refuses whoever is neither this customer nor an operator. It needs no data, so it comes before any is read.
+    /// Refuses every caller except this customer and operators. The check needs no data, so it runs
+    /// before any data is read.
     pub fn must_be(&self, customer: &CustomerId) -> Result<(), Refusal> {
         match self {
             Self::Customer(id) if id == customer => Ok(()),
@@ -81,7 +83,8 @@ impl Caller {
         }
     }
 
-    /// Refuses whoever is neither somebody at this store nor an operator. It needs no data, so it comes before any is read.
+    /// Refuses every caller except this store's employees and operators. The check needs no data,
+    /// so it runs before any data is read.
     pub fn must_be_at(&self, store: &StoreId) -> Result<(), Refusal> {
         match self {
             Self::Store(id) if id == store => Ok(()),
@@ -92,7 +95,8 @@ impl Caller {
         }
     }
 
-    /// Who the caller is in an order's timeline.
+    /// The actor that represents the caller in an order's timeline. Partners and unidentified callers
+    /// appear as the system.
     pub fn actor(&self) -> Actor {
         match self {
             Self::Customer(id) => Actor::Customer(id.clone()),

@@ -1,29 +1,31 @@
-//! Campaigns: which orders they brought, and what that amounts to by the day (KST).
+//! Campaigns: the orders that a campaign brought, summed per day (KST).
 
 use crate::{Timestamp, Won};
+use serde::{Deserialize, Serialize};
 use std::{fmt, ops::AddAssign, str::FromStr, time::Duration};
 
-/// Korea is so far ahead of UTC, all year.
+/// The offset of Korea Standard Time from UTC. It is the same all year.
 pub const KST: Duration = Duration::from_hours(9);
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// A day in Korea; written `2026-01-05`, so text sorts as time does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A calendar day in Korea. Written as `2026-01-05`, so that text order equals time order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Day(i64);
 
 impl Day {
-    /// The day in which a moment lies.
+    /// The day that contains `time`.
     pub fn of(time: Timestamp) -> Self {
         Self(time.plus(KST).millis().div_euclid(DAY_MILLIS))
     }
 
-    /// How many days after 1 January 1970 it is.
+    /// The number of days since 1 January 1970.
     pub const fn number(self) -> i64 {
         self.0
     }
 
-    /// The day so many days later.
+    /// The day `days` days later.
     #[must_use]
     pub const fn plus(self, days: i64) -> Self {
         Self(self.0.saturating_add(days))
@@ -37,7 +39,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// The text is not a day.
+/// The text is not a valid day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a day, such as 2026-01-05")]
 pub struct InvalidDay;
@@ -52,36 +54,53 @@ impl FromStr for Day {
     }
 }
 
-/// What the orders of a campaign amount to, in won. An order counts once it is paid, whatever becomes of it; what is called off
-/// afterwards counts among the cancelled too, and is no longer part of the net revenue and the discount.
+impl TryFrom<String> for Day {
+    type Error = InvalidDay;
+
+    fn try_from(text: String) -> Result<Self, InvalidDay> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+/// The figures of a campaign's orders. Amounts are in won.
+///
+/// An order counts once it is paid, whatever happens to it later. An order that is cancelled
+/// afterwards also counts as cancelled, and no longer contributes to the net revenue and the
+/// discount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
-    /// Orders that were paid, those that were called off afterwards among them.
+    /// Paid orders, including those that were cancelled afterwards.
     pub orders: i64,
-    /// Those of them that were called off.
+    /// Paid orders that were cancelled, rejected or expired afterwards.
     pub cancelled: i64,
-    /// What all of them would have cost before discounts.
+    /// The price of all paid orders before discounts.
     pub gross: i64,
-    /// What was taken off those that stand.
+    /// The discounts of the orders that were not cancelled.
     pub discount: i64,
-    /// What those that stand have paid.
+    /// The amount paid for the orders that were not cancelled.
     pub net: i64,
 }
 
 impl Figures {
-    /// What one paid order amounts to.
+    /// The figures of one paid order.
     pub fn of_order(original: Won, discount: Won, total: Won, is_aborted: bool) -> Self {
-        let if_it_stands = |amount: Won| if is_aborted { 0 } else { amount.get() };
+        let unless_aborted = |amount: Won| if is_aborted { 0 } else { amount.get() };
         Self {
             orders: 1,
             cancelled: i64::from(is_aborted),
             gross: original.get(),
-            discount: if_it_stands(discount),
-            net: if_it_stands(total),
+            discount: unless_aborted(discount),
+            net: unless_aborted(total),
         }
     }
 
-    /// What is to be added to `before` to get this.
+    /// The difference that must be added to `before` to get `self`.
     #[must_use]
     pub const fn less(self, before: Self) -> Self {
         Self {
@@ -93,10 +112,11 @@ impl Figures {
         }
     }
 
-    /// What an order that stands has paid on average, in whole won; nothing, if none stands.
+    /// The average amount paid for an order that was not cancelled, in whole won. 0 if there is no
+    /// such order.
     pub const fn average(self) -> i64 {
-        let standing = self.orders - self.cancelled;
-        if standing > 0 { self.net / standing } else { 0 }
+        let active = self.orders - self.cancelled;
+        if active > 0 { self.net / active } else { 0 }
     }
 }
 
@@ -110,7 +130,8 @@ impl AddAssign for Figures {
     }
 }
 
-/// The days before and after a day among those on which a customer ordered; none, if the day is one of them.
+/// The nearest days before and after `day` among the days on which a customer ordered. `None` if
+/// `day` is one of them.
 pub fn neighbours(days: &[Day], day: Day) -> Option<(Option<Day>, Option<Day>)> {
     if days.contains(&day) {
         return None;
@@ -136,18 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_off_counts_and_brings_nothing() {
+    fn a_cancelled_order_is_counted_but_adds_no_revenue() {
         let won = |amount| Won::new(amount).unwrap();
-        let (stands, gone) = (
+        let (active, cancelled) = (
             Figures::of_order(won(10_000), won(1_000), won(9_000), false),
             Figures::of_order(won(10_000), won(1_000), won(9_000), true),
         );
-        let mut both = stands;
-        both += gone;
-        assert_eq!(both, Figures { orders: 2, cancelled: 1, gross: 20_000, discount: 1_000, net: 9_000 });
-        assert_eq!((both.average(), gone.average()), (9_000, 0));
-        let mut restated = stands;
-        restated += gone.less(stands);
-        assert_eq!(restated, gone);
+        let mut both = active;
+        both += cancelled;
+        assert_eq!(
+            both,
+            Figures { orders: 2, cancelled: 1, gross: 20_000, discount: 1_000, net: 9_000 }
+        );
+        assert_eq!((both.average(), cancelled.average()), (9_000, 0));
+        let mut restated = active;
+        restated += cancelled.less(active);
+        assert_eq!(restated, cancelled);
     }
 }

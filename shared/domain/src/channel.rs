@@ -1,7 +1,9 @@
-//! Sales channels: what marketplaces tell of their orders, and the one order that it amounts to.
+//! Sales channels: the orders that marketplaces report, and the single order that we derive from
+//! these reports.
 //!
-//! A marketplace tells of an order piece by piece: items, each in one parcel or in several, and claims by which some are called
-//! off. What was told of each piece last is kept ([`ChannelOrderState`]).
+//! A marketplace reports an order in parts: items, each in one or several parcels, and claims,
+//! which cancel units of items. [`ChannelOrderState`] holds the last reported state of each item
+//! and claim.
 
 mod order_state;
 mod parcels;
@@ -9,50 +11,56 @@ mod parcels;
 pub use order_state::{ChannelItemState, ChannelOrderState, Line, Reservation, StockChange};
 pub use parcels::Parcel;
 
-use crate::{CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment, order::Status};
+use crate::{
+    CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment,
+    order::Status,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
-/// What a marketplace tells of an order: all of it, or some of its pieces.
+/// An update of a marketplace's order: the whole order, or some of its items and claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelOrderUpdate {
-    /// The order's id there.
+    /// The marketplace's id of the order.
     pub external_order_id: ExternalOrderId,
-    /// When it was placed; none, if only claims are told.
+    /// When the order was placed. `None` if the update has only claims.
     pub placed_at: Option<Timestamp>,
-    /// When it was paid, if it was.
+    /// When the order was paid, if it was paid.
     pub paid_at: Option<Timestamp>,
-    /// What names the buyer there, if anything does.
+    /// The marketplace's identifier of the buyer, if it reports one.
     pub buyer: Option<String>,
-    /// Whose it is, if that system knows our customers.
+    /// The customer, if the other system knows our customers.
     pub customer_id: Option<CustomerId>,
-    /// The campaign that brought the customer, if that system says so.
+    /// The campaign that brought the customer, if the other system reports it.
     pub campaign_id: Option<CampaignId>,
-    /// To whom it goes.
+    /// The recipient of the order.
     pub recipient: Option<Recipient>,
-    /// Items, by their ids there: what is told of each parcel of them, by its id there.
+    /// The items by the marketplace's item id, then by its parcel id: the part of the item in each
+    /// parcel.
     pub items: BTreeMap<String, BTreeMap<String, Item>>,
-    /// Claims, by their ids there.
+    /// The claims by the marketplace's claim id.
     pub claims: BTreeMap<String, Claim>,
-    /// Whether this is every parcel of every item that the marketplace still tells of.
+    /// Whether the update lists every parcel of every item that the marketplace still reports.
+    /// Units that a whole update does not list count as cancelled.
     pub is_whole: bool,
 }
 
-/// To whom a parcel goes: personal, so it is kept apart from the order, and not for long.
+/// The recipient of a parcel. This is personal data: it is stored apart from the order, and only
+/// for a limited time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipient {
-    /// Their name.
+    /// The recipient's name.
     pub name: String,
-    /// Their phone, or a number that leads to it for a while.
+    /// The recipient's phone number, or a temporary number that forwards to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where they live.
+    /// The recipient's address.
     pub address: String,
     /// The postal code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_code: Option<String>,
-    /// What they tell the carrier.
+    /// The recipient's note for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -63,59 +71,62 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// An item of a marketplace's order, or what is told of it by one parcel: what ships, is called off and has a status by itself.
+/// An item of a marketplace's order, or the part of it that is in one parcel. Each is shipped and
+/// cancelled separately and has its own status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// The product, as the marketplace names it.
+    /// The marketplace's id of the product.
     pub product_id: ProductId,
-    /// What it is called there.
+    /// The marketplace's name of the product.
     pub name: String,
-    /// How many were ordered.
+    /// Units ordered.
     pub ordered: u32,
-    /// How many of them were called off, as the item itself says.
+    /// Units cancelled, as reported with the item itself. Claims are reported separately.
     pub cancelled: u32,
-    /// How many of them are asked to be called off, and not to be shipped meanwhile, as the item itself says.
+    /// Units with a pending cancellation request, as reported with the item itself. They must not
+    /// be shipped until the request is decided.
     #[serde(default)]
     pub held: u32,
     /// The price of one unit.
     pub unit_price: Won,
-    /// What is taken off those that were not called off; off all, if all were.
+    /// The discount on the units that are not cancelled. If all units are cancelled, the discount
+    /// on all of them.
     pub discount: Won,
-    /// Where it stands; none, if what the marketplace says is not known to us.
+    /// Our status for the item. `None` if the marketplace's status is unknown to us.
     pub status: Option<Status>,
-    /// Where it stands, in the marketplace's words.
+    /// The item's status in the marketplace's own words.
     pub channel_status: String,
-    /// By which way the buyer came to it, in the marketplace's words.
+    /// How the buyer found the item, in the marketplace's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inflow: Option<String>,
-    /// The parcel, if it was shipped.
+    /// The carrier and tracking number, if the item was shipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment: Option<Shipment>,
 }
 
-/// That some units of an item are called off, or sent back.
+/// A claim: the cancellation or return of some units of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
-    /// Of which item.
+    /// The id of the item.
     pub item_id: String,
-    /// The product, as the marketplace names it.
+    /// The marketplace's id of the product.
     pub product_id: ProductId,
-    /// What it is called there.
+    /// The marketplace's name of the product.
     pub name: String,
-    /// How many units of it were ordered.
+    /// Units of the item that were ordered.
     pub ordered: u32,
-    /// How many of them are claimed, by the parcel that they were in.
+    /// The claimed units, by the parcel that they were in.
     pub units: BTreeMap<String, u32>,
-    /// Whether it is done; else it is still looked into.
+    /// Whether the claim is completed. Otherwise it is still under review.
     pub is_done: bool,
-    /// When it was made.
+    /// When the claim was made.
     pub made_at: Timestamp,
 }
 
 impl ChannelOrderUpdate {
-    /// An order without items, claims or times.
+    /// An update without items, claims or times.
     pub const fn of(external_order_id: ExternalOrderId) -> Self {
         Self {
             external_order_id,
@@ -131,8 +142,8 @@ impl ChannelOrderUpdate {
         }
     }
 
-    /// What both tell of one order, the other one later: what it tells of a parcel counts, and if it tells of the whole order, all that
-    /// it tells of items does.
+    /// Merges two updates of one order; `other` is the later one. The later state of a parcel
+    /// replaces the earlier one. If `other` has the whole order, its items replace all items.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         if other.is_whole {
@@ -154,19 +165,21 @@ impl ChannelOrderUpdate {
         }
     }
 
-    /// When it was placed: as far as is known, if only claims are told.
+    /// When the order was placed. If the update has only claims, the time of the earliest claim,
+    /// because the order cannot be younger.
     pub fn placed_at_least(&self) -> Option<Timestamp> {
         self.placed_at.or_else(|| self.claims.values().map(|claim| claim.made_at).min())
     }
 }
 
 impl Claim {
-    /// How many units are claimed.
+    /// The number of claimed units in all parcels.
     pub(crate) fn quantity(&self) -> u32 {
         self.units.values().fold(0, |sum, units| sum.saturating_add(*units))
     }
 
-    /// The item of which nothing else is known: that it was called off.
+    /// A cancelled item, built from the claim alone. It is used for an item of which nothing else
+    /// is known.
     pub(crate) fn item(&self) -> Item {
         Item {
             product_id: self.product_id.clone(),

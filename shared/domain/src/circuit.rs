@@ -1,33 +1,35 @@
 //! Circuit breakers: when to stop calling another company's system, and when to try it again.
 //!
-//! A circuit is closed (calls go through) or open (they do not). Once the time of an open one is over, one caller at a time
-//! may probe: if the probe goes well the circuit closes, if not it stays open for another while.
+//! A circuit is closed (calls are made) or open (calls are not made). When the open period is over,
+//! one caller at a time may probe the system. A successful probe closes the circuit. A failed probe
+//! opens it for another period.
 
 use crate::{NotStarted, Open, Timestamp, Variables};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How far back calls count.
+/// The period over which calls are counted.
 pub const WINDOW: Duration = Duration::from_secs(30);
 
-/// The unit in which calls are counted.
+/// The length of one counting slot.
 pub const SLOT: Duration = Duration::from_secs(10);
 
 /// When a circuit opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Fewer calls in the window than these say nothing.
+    /// The minimum number of calls in the window. With fewer calls, the circuit does not open.
     pub min_calls: u64,
-    /// The share of bad calls, in percent, from which on the circuit opens.
+    /// The percentage of bad calls at which the circuit opens.
     pub bad_percent: u64,
-    /// A call that took longer is bad, whatever came of it.
+    /// A call that takes longer is bad, whatever its result.
     pub slow_call: Duration,
     /// How long the circuit stays open before it is probed.
     pub open_for: Duration,
 }
 
 impl<E: Variables> Open<E> for Thresholds {
-    /// The template's parameters: `CIRCUIT_MIN_CALLS`, `CIRCUIT_BAD_PERCENT`, `CIRCUIT_SLOW_SECONDS`, `CIRCUIT_OPEN_SECONDS`.
+    /// Reads the template's parameters `CIRCUIT_MIN_CALLS`, `CIRCUIT_BAD_PERCENT`,
+    /// `CIRCUIT_SLOW_SECONDS` and `CIRCUIT_OPEN_SECONDS`.
     fn open(env: &E) -> Result<Self, NotStarted> {
         Ok(Self {
             min_calls: env.number("CIRCUIT_MIN_CALLS")?,
@@ -38,22 +40,24 @@ impl<E: Variables> Open<E> for Thresholds {
     }
 }
 
-/// How long a probe may take before another caller may try: longer than any call.
+/// How long a probe may take before another caller may probe. This is longer than any call.
 pub const PROBE_FOR: Duration = Duration::from_secs(15);
 
-/// How long others wait for what a probe finds: it seldom takes as long as it may.
+/// The longest time that other callers wait for the result of a probe. A probe seldom takes as long
+/// as it may.
 pub const PROBE_WAIT: Duration = Duration::from_secs(2);
 
-/// A circuit as everybody shares it.
+/// The state of a circuit, which all execution environments share.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Circuit {
-    /// One more with each change; calls are counted anew for each, so that what opened a circuit does not open it again.
+    /// Increases by one with each change. Calls are counted per version, so that the calls that
+    /// opened a circuit do not open it again.
     pub version: u32,
-    /// Until when it is open; nothing if it is closed.
+    /// The end of the open period. `None` if the circuit is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_until: Option<Timestamp>,
-    /// Until when somebody probes it.
+    /// The end of the current probe. `None` if there is no probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probed_until: Option<Timestamp>,
 }
@@ -61,56 +65,59 @@ pub struct Circuit {
 /// What a caller may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// Call.
+    /// Make the call.
     Call,
-    /// Call, if this becomes the circuit: then the caller is the one who probes.
+    /// Make the call as the probe, if this state of the circuit can be stored. Only one of several
+    /// concurrent callers can store it.
     Probe(Circuit),
-    /// Do not call; come back after so long.
+    /// Do not make the call. Retry after this time.
     Wait(Duration),
 }
 
-/// Calls that were made, and how many of them failed or were slow.
+/// A number of calls, and how many of them failed or were slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls {
-    /// All.
+    /// All calls.
     pub all: u64,
-    /// Those that failed or were slow.
+    /// Calls that failed or were slow.
     pub bad: u64,
 }
 
 impl Calls {
-    /// One call, and how it went.
+    /// One call, which is bad if it failed or took longer than the threshold.
     pub fn one(succeeded: bool, took: Duration, thresholds: &Thresholds) -> Self {
         Self { all: 1, bad: u64::from(!succeeded || took > thresholds.slow_call) }
     }
 
-    /// Both.
+    /// The sum of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self { all: self.all + other.all, bad: self.bad + other.bad }
     }
 
-    /// Whether so many are bad that nobody should call for a while.
+    /// Whether so many calls are bad that the circuit must open.
     pub const fn are_too_bad(self, thresholds: &Thresholds) -> bool {
         self.all >= thresholds.min_calls && self.bad * 100 >= self.all * thresholds.bad_percent
     }
 }
 
-/// The slot of a moment.
+/// The number of the slot that contains `now`.
 pub fn slot(now: Timestamp) -> i64 {
     now.millis().div_euclid(i64::try_from(SLOT.as_millis()).unwrap_or(1))
 }
 
-/// How many slots a window has.
+/// The number of slots in [`WINDOW`].
 pub const SLOTS_IN_WINDOW: i64 = 3;
 
 impl Circuit {
-    /// What a caller may do now.
+    /// What a caller may do at `now`.
     pub fn admission(&self, now: Timestamp) -> Admission {
         let Some(open_until) = self.open_until else { return Admission::Call };
         match self.probed_until {
             _ if now < open_until => Admission::Wait(now.until(open_until)),
-            Some(probed_until) if now < probed_until => Admission::Wait(now.until(probed_until).min(PROBE_WAIT)),
+            Some(probed_until) if now < probed_until => {
+                Admission::Wait(now.until(probed_until).min(PROBE_WAIT))
+            }
             _ => Admission::Probe(Self {
                 version: self.version + 1,
                 probed_until: Some(now.plus(PROBE_FOR)),
@@ -119,25 +126,29 @@ impl Circuit {
         }
     }
 
-    /// As open as it was, and probed by nobody.
+    /// The circuit with its probe released. It stays open until a new probe succeeds.
     #[must_use]
     pub fn not_probed(&self) -> Self {
         Self { version: self.version + 1, probed_until: None, ..self.clone() }
     }
 
-    /// Open from now on.
+    /// The circuit, opened at `now`.
     #[must_use]
     pub fn opened(&self, now: Timestamp, thresholds: &Thresholds) -> Self {
-        Self { version: self.version + 1, open_until: Some(now.plus(thresholds.open_for)), probed_until: None }
+        Self {
+            version: self.version + 1,
+            open_until: Some(now.plus(thresholds.open_for)),
+            probed_until: None,
+        }
     }
 
-    /// Open until then, for the system asked to be left alone.
+    /// The circuit, open until `until` because the system requested a pause.
     #[must_use]
     pub const fn left_alone(&self, until: Timestamp) -> Self {
         Self { version: self.version + 1, open_until: Some(until), probed_until: None }
     }
 
-    /// Closed from now on.
+    /// The circuit, closed.
     #[must_use]
     pub const fn closed(&self) -> Self {
         Self { version: self.version + 1, open_until: None, probed_until: None }
@@ -148,7 +159,7 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    const USUAL: Thresholds = Thresholds {
+    const THRESHOLDS: Thresholds = Thresholds {
         min_calls: 5,
         bad_percent: 50,
         slow_call: Duration::from_secs(3),
@@ -160,15 +171,21 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_opens_by_the_share_of_bad_calls_and_not_by_a_few() {
-        assert!(!Calls { all: 4, bad: 4 }.are_too_bad(&USUAL));
-        assert!(Calls { all: 5, bad: 3 }.are_too_bad(&USUAL));
-        assert!(!Calls { all: 1_000, bad: 499 }.are_too_bad(&USUAL));
-        assert!(Calls { all: 1_000, bad: 500 }.are_too_bad(&USUAL));
-        let one = |succeeded, took| Calls::one(succeeded, took, &USUAL);
-        assert_eq!(one(true, USUAL.slow_call), Calls { all: 1, bad: 0 });
-        assert_eq!(one(true, USUAL.slow_call + Duration::from_millis(1)), Calls { all: 1, bad: 1 });
-        assert_eq!(one(false, Duration::ZERO).and(one(true, Duration::ZERO)), Calls { all: 2, bad: 1 });
+    fn a_circuit_opens_at_the_percentage_of_bad_calls_once_there_are_enough_calls() {
+        assert!(!Calls { all: 4, bad: 4 }.are_too_bad(&THRESHOLDS));
+        assert!(Calls { all: 5, bad: 3 }.are_too_bad(&THRESHOLDS));
+        assert!(!Calls { all: 1_000, bad: 499 }.are_too_bad(&THRESHOLDS));
+        assert!(Calls { all: 1_000, bad: 500 }.are_too_bad(&THRESHOLDS));
+        let one = |succeeded, took| Calls::one(succeeded, took, &THRESHOLDS);
+        assert_eq!(one(true, THRESHOLDS.slow_call), Calls { all: 1, bad: 0 });
+        assert_eq!(
+            one(true, THRESHOLDS.slow_call + Duration::from_millis(1)),
+            Calls { all: 1, bad: 1 }
+        );
+        assert_eq!(
+            one(false, Duration::ZERO).and(one(true, Duration::ZERO)),
+            Calls { all: 2, bad: 1 }
+        );
         assert_eq!(SLOT * u32::try_from(SLOTS_IN_WINDOW).unwrap(), WINDOW);
     }
 
@@ -176,13 +193,21 @@ mod tests {
     fn an_open_circuit_lets_one_probe_through_at_a_time() {
         let circuit = Circuit::default();
         assert_eq!(circuit.admission(at(0)), Admission::Call);
-        let open = circuit.opened(at(0), &USUAL);
+        let open = circuit.opened(at(0), &THRESHOLDS);
         assert_eq!(open.admission(at(4)), Admission::Wait(Duration::from_secs(6)));
-        let Admission::Probe(probed) = open.admission(at(10)) else { unreachable!("its time is over") };
+        let Admission::Probe(probed) = open.admission(at(10)) else {
+            unreachable!("the open period is over")
+        };
         assert_eq!(probed.admission(at(11)), Admission::Wait(PROBE_WAIT));
-        assert!(matches!(probed.admission(at(25)), Admission::Probe(_)), "a prober that died is replaced");
+        assert!(
+            matches!(probed.admission(at(25)), Admission::Probe(_)),
+            "a probe without a result is replaced"
+        );
         assert_eq!(probed.closed().admission(at(11)), Admission::Call);
-        assert_eq!(probed.opened(at(12), &USUAL).admission(at(13)), Admission::Wait(Duration::from_secs(9)));
-        assert!(probed.closed().version > open.version, "calls are counted anew");
+        assert_eq!(
+            probed.opened(at(12), &THRESHOLDS).admission(at(13)),
+            Admission::Wait(Duration::from_secs(9))
+        );
+        assert!(probed.closed().version > open.version, "calls are counted per version");
     }
 }

@@ -1,4 +1,5 @@
-//! The context of a use case: everything that it may depend on besides its input and what is stored.
+//! The context of a use case: everything that it may depend on besides its input and what is
+//! stored.
 
 use crate::{Caller, EntryId, Timestamp};
 use ulid::Ulid;
@@ -16,8 +17,8 @@ pub struct Context {
     pub ids: Ids,
 }
 
-/// A source of new, time-ordered ids: the time is that of the request, the random bits are drawn by a function that the
-/// caller passes in.
+/// A source of new, time-ordered ids: the time is that of the request, the random bits are drawn by
+/// a function that the caller passes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Ids {
     now: Timestamp,

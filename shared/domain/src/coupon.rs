@@ -1,51 +1,58 @@
-//! Coupons: sources from which customers draw one each, and what a coupon takes off an order.
+//! Coupons: sources that issue one coupon to each customer, and the discount of a coupon.
 
-#![expect(clippy::disallowed_types, reason = "what serde makes of a flattened field could hold any number")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "serde buffers a flattened field in a type that can hold floats"
+)]
 
 use crate::{CouponId, CouponSourceId, CustomerId, OrderId, Refusal, Timestamp, Won};
 use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 
-/// The most coupons of one source.
+/// The maximum number of coupons of one source.
 pub const MAX_COUPONS: i64 = 10_000_000;
 
-/// The longest time that a coupon is valid, in days.
+/// The longest validity of a coupon, in days.
 pub const MAX_VALID_DAYS: i64 = 3_650;
 
-/// What a coupon takes off.
+/// The discount of a coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Discount {
     /// A fixed amount.
     Amount {
-        /// How much is taken off.
+        /// The discount in won.
         discount_amount: Won,
     },
-    /// A share of the order, up to a limit.
+    /// A percentage of the order's price, up to a maximum.
     Rate {
-        /// Which share, 1 to 100 %.
+        /// The percentage, 1 to 100.
         #[schemars(with = "u8", range(min = 1, max = 100))]
         discount_rate: Percent,
-        /// The most that is taken off.
+        /// The maximum discount in won.
         max_discount_amount: Won,
     },
 }
 
-/// A share in whole percent, 1 to 100.
+/// A whole percentage, 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Percent(u8);
 
-/// The number is not a share.
+/// The number is not a valid percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 100")]
+#[error("must be between 1 and 100")]
 pub struct InvalidPercent;
 
 impl TryFrom<i64> for Percent {
     type Error = InvalidPercent;
 
     fn try_from(percent: i64) -> Result<Self, InvalidPercent> {
-        u8::try_from(percent).ok().filter(|percent| (1..=100).contains(percent)).map(Self).ok_or(InvalidPercent)
+        u8::try_from(percent)
+            .ok()
+            .filter(|percent| (1..=100).contains(percent))
+            .map(Self)
+            .ok_or(InvalidPercent)
     }
 }
 
@@ -56,7 +63,8 @@ impl From<Percent> for i64 {
 }
 
 impl Discount {
-    /// What is taken off an order of `original`: never more than the order costs. A share is rounded down to the won.
+    /// The discount on an order of `original`. It never exceeds the price of the order. A
+    /// percentage is rounded down to whole won.
     pub fn on(self, original: Won) -> Won {
         match self {
             Self::Amount { discount_amount } => discount_amount,
@@ -68,37 +76,41 @@ impl Discount {
     }
 }
 
-/// Where coupons come from: so many, for so long, on these terms (쿠폰 원본).
+/// A source of coupons, with their number, issue period and terms (쿠폰 원본).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CouponSource {
-    /// The merchant's id.
+    /// The merchant's id of the source.
     pub source_id: CouponSourceId,
-    /// The name customers read.
+    /// The name shown to customers.
     pub name: String,
-    /// What a coupon takes off.
+    /// The discount of each coupon.
     #[serde(flatten)]
     pub discount: Discount,
-    /// The least that an order must cost before the discount.
+    /// The minimum price of an order before the discount.
     #[serde(default)]
     pub minimum_order_amount: Won,
-    /// How many there are in all.
+    /// The total number of coupons.
     pub quantity: i64,
-    /// How many were issued.
+    /// The number of coupons that are already issued.
     pub issued: i64,
-    /// From when on coupons are issued.
+    /// The start of the issue period, inclusive.
     pub issue_from: Timestamp,
-    /// Until when coupons are issued; not at this moment any more.
+    /// The end of the issue period, exclusive.
     pub issue_until: Timestamp,
-    /// How long a coupon is valid from its issue, in days of 24 hours.
+    /// The validity of a coupon from its issue, in days of 24 hours.
     pub valid_days: u32,
 }
 
 impl CouponSource {
-    /// The coupon that a customer draws now.
+    /// The coupon that a customer gets at `now`. Refused outside the issue period, or if all
+    /// coupons are issued.
     pub fn issue(&self, customer: &CustomerId, now: Timestamp) -> Result<Coupon, Refusal> {
         if !(self.issue_from..self.issue_until).contains(&now) {
-            return Err(Refusal::CouponNotOpen { issue_from: self.issue_from, issue_until: self.issue_until });
+            return Err(Refusal::CouponNotOpen {
+                issue_from: self.issue_from,
+                issue_until: self.issue_until,
+            });
         }
         if self.issued >= self.quantity {
             return Err(Refusal::CouponSoldOut);
@@ -117,42 +129,42 @@ impl CouponSource {
     }
 }
 
-/// A customer's coupon. Its terms are those of its source when it was issued.
+/// A customer's coupon. Its terms are those of its source at the time of issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coupon {
-    /// Its id.
+    /// The coupon's id.
     pub coupon_id: CouponId,
-    /// Where it comes from.
+    /// The source that issued the coupon.
     pub source_id: CouponSourceId,
-    /// The name customers read.
+    /// The name shown to customers.
     pub name: String,
-    /// What it takes off.
+    /// The discount of the coupon.
     #[serde(flatten)]
     pub discount: Discount,
-    /// The least that an order must cost before the discount.
+    /// The minimum price of an order before the discount.
     pub minimum_order_amount: Won,
-    /// When it was issued.
+    /// When the coupon was issued.
     pub issued_at: Timestamp,
-    /// Until when it can be used; not at this moment any more.
+    /// The end of the coupon's validity, exclusive.
     pub expires_at: Timestamp,
-    /// The order that uses it.
+    /// The order that uses the coupon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_by: Option<OrderId>,
-    /// Since when it does.
+    /// When that order used the coupon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
 }
 
-/// Where a coupon stands.
+/// The status of a coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CouponStatus {
-    /// It can be used.
+    /// The coupon can be used.
     Issued,
-    /// An order uses it.
+    /// An order uses the coupon.
     Used,
-    /// Its time is over.
+    /// The coupon has expired.
     Expired,
 }
 
@@ -169,7 +181,7 @@ impl std::str::FromStr for CouponStatus {
     }
 }
 
-/// The text is not a coupon's status.
+/// The text is not a coupon status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be ISSUED, USED or EXPIRED")]
 pub struct UnknownCouponStatus;
@@ -180,19 +192,19 @@ pub enum Unusable {
     /// The customer has no such coupon.
     #[error("the customer has no such coupon")]
     Unknown,
-    /// Another order uses it.
-    #[error("it is used")]
+    /// Another order uses the coupon.
+    #[error("it is already used")]
     Used,
-    /// Its time is over.
-    #[error("its time is over")]
+    /// The coupon has expired.
+    #[error("it has expired")]
     Expired,
-    /// The order costs too little.
+    /// The price of the order is below the coupon's minimum.
     #[error("the order must cost at least {0}")]
     BelowMinimum(Won),
 }
 
 impl Unusable {
-    /// The reason in one word for a machine.
+    /// The reason as a machine-readable word.
     pub const fn slug(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -210,7 +222,8 @@ impl Serialize for Unusable {
 }
 
 impl Coupon {
-    /// Where it stands. A coupon that came back after its time is expired.
+    /// The status at `now`. A coupon that an order releases after the end of its validity is
+    /// `Expired`.
     pub fn status(&self, now: Timestamp) -> CouponStatus {
         if self.used_by.is_some() {
             CouponStatus::Used
@@ -221,7 +234,7 @@ impl Coupon {
         }
     }
 
-    /// What it takes off an order of `original`, if it can be used for it now.
+    /// The discount on an order of `original`, if the coupon can be used for it at `now`.
     pub fn discount(&self, original: Won, now: Timestamp) -> Result<Won, Unusable> {
         match self.status(now) {
             CouponStatus::Used => Err(Unusable::Used),
@@ -248,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_rounded_down_to_the_won_and_capped() {
+    fn a_percentage_is_rounded_down_to_whole_won_and_capped() {
         assert_eq!(rate(10, 1_000_000).on(won(999)), won(99));
         assert_eq!(rate(33, 1_000_000).on(won(100)), won(33));
         assert_eq!(rate(1, 1_000_000).on(won(99)), Won::ZERO);
@@ -257,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coupon_is_drawn_while_its_source_is_open_and_has_some() {
+    fn a_coupon_is_issued_only_in_the_issue_period_and_while_coupons_are_left() {
         let source = CouponSource {
             source_id: CouponSourceId::parse("spring").unwrap(),
             name: "Spring".into(),
@@ -274,27 +287,32 @@ mod tests {
         assert!(matches!(at(999), Err(Refusal::CouponNotOpen { .. })));
         assert!(matches!(at(2_000), Err(Refusal::CouponNotOpen { .. })));
         assert_eq!(
-            CouponSource { issued: 2, ..source.clone() }.issue(&customer, Timestamp::from_millis(1_000)),
+            CouponSource { issued: 2, ..source.clone() }
+                .issue(&customer, Timestamp::from_millis(1_000)),
             Err(Refusal::CouponSoldOut)
         );
         let coupon = at(1_000).unwrap();
-        let (first, end) = (Timestamp::from_millis(1_000), Timestamp::from_millis(1_000 + 86_400_000));
+        let (first, end) =
+            (Timestamp::from_millis(1_000), Timestamp::from_millis(1_000 + 86_400_000));
         assert_eq!(coupon.discount(won(4_999), first), Err(Unusable::BelowMinimum(won(5_000))));
         assert_eq!(coupon.discount(won(5_000), end.minus(Duration::from_millis(1))), Ok(won(500)));
         assert_eq!(coupon.discount(won(5_000), end), Err(Unusable::Expired));
         let used = Coupon { used_by: OrderId::parse("ord_1").ok(), ..coupon };
-        assert_eq!((used.discount(won(5_000), end), used.status(end)), (Err(Unusable::Used), CouponStatus::Used));
+        assert_eq!(
+            (used.discount(won(5_000), end), used.status(end)),
+            (Err(Unusable::Used), CouponStatus::Used)
+        );
     }
 
     proptest! {
         #[test]
-        fn a_discount_is_never_negative_nor_more_than_the_order(
+        fn a_discount_is_never_negative_and_never_exceeds_the_price(
             original in 0..=Won::MAX.get(), amount in 1..=Won::MAX.get(), percent in 1..=100i64,
         ) {
             for discount in [Discount::Amount { discount_amount: won(amount) }, rate(percent, amount)] {
-                let taken_off = discount.on(won(original));
-                prop_assert!((0..=original).contains(&taken_off.get()));
-                prop_assert!(taken_off.get() <= amount);
+                let amount_off = discount.on(won(original));
+                prop_assert!((0..=original).contains(&amount_off.get()));
+                prop_assert!(amount_off.get() <= amount);
             }
         }
     }

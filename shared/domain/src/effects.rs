@@ -1,4 +1,4 @@
-//! What a change of an order moves besides the order itself: stock, a coupon, points, a charge.
+//! The side effects of an order's transition: on stock, a coupon, points and a card charge.
 
 use crate::{
     EntryId, Won,
@@ -7,18 +7,18 @@ use crate::{
     points::EntryKind,
 };
 
-/// What moves.
+/// The side effects of one transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
-    /// Whether the stock of every line, and the coupon if there is one, come back.
+    /// Whether the stock of every line is released, and the coupon if the order has one.
     pub releases_stock: bool,
-    /// The ledger entry that is written, why, and by how much the balance changes.
+    /// The ledger entry to append: its id, its kind and the change of the balance.
     pub points: Option<(EntryId, EntryKind, Won)>,
-    /// The attempt at the gateway whose charge goes back.
+    /// The payment attempt whose charge is refunded.
     pub refunds_attempt: Option<u32>,
 }
 
-/// What moves when the order `before` becomes the order `after`, one event later.
+/// The side effects of one event that changes the order `before` into the order `after`.
 pub fn effects(before: &Order, after: &Order) -> Effects {
     let (was, is) = (&before.payment, &after.payment);
     let paid = is.ledger_entry.clone().filter(|_| was.ledger_entry.is_none());
@@ -28,11 +28,12 @@ pub fn effects(before: &Order, after: &Order) -> Effects {
         (None, Some(entry)) => Some((entry, EntryKind::Refund, is.amount)),
         (None, None) => None,
     };
-    let goes_back =
-        is.method == PaymentMethod::Card && was.status == PaymentStatus::Paid && is.status == PaymentStatus::Refunding;
+    let is_refunding = is.method == PaymentMethod::Card
+        && was.status == PaymentStatus::Paid
+        && is.status == PaymentStatus::Refunding;
     Effects {
         releases_stock: after.status().is_aborted() && !before.status().is_aborted(),
         points,
-        refunds_attempt: is.attempt.filter(|_| goes_back),
+        refunds_attempt: is.attempt.filter(|_| is_refunding),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{error::Error, str::FromStr};
 
-/// A function cannot start: its environment is not what its template says. Lambda reports it and tries again.
+/// A function cannot start: its environment is not what its template says. Lambda reports it and
+/// tries again.
 pub type NotStarted = Box<dyn Error + Send + Sync>;
 
 /// Environment variables.
@@ -12,14 +13,16 @@ pub trait Variables {
 
     /// A variable that must be set.
     fn require(&self, name: &str) -> Result<String, NotStarted> {
-        self.variable(name).ok_or_else(|| format!("the environment variable {name} is not set").into())
+        self.variable(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set").into())
     }
 
     /// A variable that must be a whole number.
     fn number<T: FromStr>(&self, name: &str) -> Result<T, NotStarted> {
         let text = self.require(name)?;
-        text.parse()
-            .map_err(|_| format!("the environment variable {name} is not a whole number within its range").into())
+        text.parse().map_err(|_| {
+            format!("the environment variable {name} is not a whole number within its range").into()
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Orders of other systems: which of two updates is newer, and what a status in their words is in ours.
+//! Orders of other systems: which of two updates is newer, and what a status in their words is in
+//! ours.
 
 use crate::{Timestamp, order::Status};
 use serde::{
@@ -6,7 +7,8 @@ use serde::{
     de::{IntoDeserializer, value},
 };
 
-/// The revision of an update: the other system's version of the order, the time of the change there, or both.
+/// The revision of an update: the other system's version of the order, the time of the change
+/// there, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SourceRevision {
     /// Its version of the order.
@@ -18,8 +20,8 @@ pub struct SourceRevision {
 }
 
 impl SourceRevision {
-    /// Whether this is newer than a stored revision: by version if both have one, else by time. If they have nothing in common,
-    /// the later arrival is newer.
+    /// Whether this is newer than a stored revision: by version if both have one, else by time. If
+    /// they have nothing in common, the later arrival is newer.
     pub fn is_newer_than(&self, stored: &Self) -> bool {
         match (self.version.zip(stored.version), self.at.zip(stored.at)) {
             (Some((this, stored)), _) => this > stored,
@@ -35,7 +37,8 @@ impl SourceRevision {
     }
 }
 
-/// A status as another system reports it: a word of ours in upper or lower case, or a word of its own.
+/// A status as another system reports it: a word of ours in upper or lower case, or a word of its
+/// own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum ReportedStatus {
@@ -54,7 +57,8 @@ impl ReportedStatus {
     /// The longest word, in characters.
     pub const MAX: usize = 64;
 
-    /// Our status and, if the word is not ours, `externalStatus`: then our status stays, and is paid for a new order.
+    /// Our status and, if the word is not ours, `externalStatus`: then our status stays, and is
+    /// paid for a new order.
     pub fn resolve(&self, current: Option<Status>) -> (Status, Option<String>) {
         match self {
             Self::Known(status) => (*status, None),
@@ -71,7 +75,9 @@ impl TryFrom<String> for ReportedStatus {
             return Err(InvalidStatus);
         }
         let in_upper_case = word.to_ascii_uppercase();
-        let ours = Status::deserialize(IntoDeserializer::<value::Error>::into_deserializer(in_upper_case.as_str()));
+        let ours = Status::deserialize(IntoDeserializer::<value::Error>::into_deserializer(
+            in_upper_case.as_str(),
+        ));
         Ok(ours.map_or(Self::Other(word), Self::Known))
     }
 }
@@ -94,7 +100,10 @@ impl schemars::JsonSchema for ReportedStatus {
 mod tests {
     use super::*;
 
-    fn revision(version: impl Into<Option<u64>>, seconds: impl Into<Option<i64>>) -> SourceRevision {
+    fn revision(
+        version: impl Into<Option<u64>>,
+        seconds: impl Into<Option<i64>>,
+    ) -> SourceRevision {
         let at = seconds.into().map(|seconds| Timestamp::from_millis(seconds * 1_000));
         SourceRevision { version: version.into(), at }
     }
@@ -124,7 +133,10 @@ mod tests {
         assert_eq!(reported("PICKED_UP"), Ok(ReportedStatus::Known(Status::PickedUp)));
         let other = reported("배송준비").unwrap();
         assert_eq!(other.resolve(None), (Status::Paid, Some("배송준비".into())));
-        assert_eq!(other.resolve(Some(Status::Shipped)), (Status::Shipped, Some("배송준비".into())));
+        assert_eq!(
+            other.resolve(Some(Status::Shipped)),
+            (Status::Shipped, Some("배송준비".into()))
+        );
         for bad in ["", "a\nb", &"x".repeat(65)] {
             assert_eq!(reported(bad), Err(InvalidStatus), "{bad:?}");
         }

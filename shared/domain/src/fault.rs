@@ -1,27 +1,28 @@
-//! When the machinery fails, as distinct from a rule that refuses.
+//! Faults: failures of the infrastructure, as opposed to refusals by a rule.
 
 use std::error::Error;
 
-/// Something outside the rules went wrong: a store, a network, another company's system.
+/// A failure outside the business rules: of a database, a network or another company's system.
 ///
-/// A refusal tells the caller what to change; a fault tells them only whether to come back.
+/// From a refusal, the caller learns what to change. From a fault, only whether to retry.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The same request may succeed in a moment: contention, throttling, a lost connection.
-    #[error("busy, and the attempts or the time for it are used up")]
+    /// Transient: the same request may succeed later. Causes are contention, throttling or a lost
+    /// connection.
+    #[error("busy: all attempts or the available time are used up")]
     Busy(#[source] Box<dyn Error + Send + Sync>),
-    /// Trying again will not help until somebody mends something.
+    /// Permanent: a retry does not help until people fix the cause.
     #[error("broken: {0}")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl Fault {
-    /// A fault that only people can mend.
+    /// A permanent fault, which people must fix.
     pub fn broken(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Broken(source.into())
     }
 
-    /// A fault that passes.
+    /// A transient fault.
     pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Busy(source.into())
     }

@@ -1,29 +1,37 @@
-//! Identifiers: ours are time-ordered and carry a prefix that tells what they name; those of others are kept as given.
+//! Identifiers. Ours have a prefix that names their type, and are time-ordered unless they are
+//! derived from other values. Those of other systems are stored unchanged.
 
 use crate::{Timestamp, idempotency::IdempotencyKey, payment::PaymentKey};
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use ulid::Ulid;
 
-/// The longest identifier, in characters.
+/// The maximum length of an identifier, in characters.
 pub const MAX_ID_LENGTH: usize = 64;
 
-/// The characters that an identifier may have, as a regular expression.
+/// The form of a valid identifier, as a regular expression.
 pub const ID_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
-/// Why a text is not an identifier.
+/// The text is not a valid identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_ID_LENGTH} characters, a letter or digit and then letters, digits, '.', '_' or '-'")]
+#[error(
+    "must be 1 to {MAX_ID_LENGTH} characters, a letter or digit and then letters, digits, '.', '_' or '-'"
+)]
 pub struct InvalidId;
 
 fn check(text: &str) -> Result<(), InvalidId> {
     let bytes = text.as_bytes();
-    let starts_well = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
-    let goes_on_well = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
-    if starts_well && goes_on_well && bytes.len() <= MAX_ID_LENGTH { Ok(()) } else { Err(InvalidId) }
+    let first_is_valid = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
+    let all_are_valid =
+        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    if first_is_valid && all_are_valid && bytes.len() <= MAX_ID_LENGTH {
+        Ok(())
+    } else {
+        Err(InvalidId)
+    }
 }
 
-/// Reads an identifier from a string, or from a whole number by its decimal digits.
+/// Reads an identifier from a string, or from the decimal digits of a whole number.
 struct IdVisitor;
 
 impl Visitor<'_> for IdVisitor {
@@ -51,7 +59,7 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// Accepts a text of the form [`ID_PATTERN`].
+            /// Accepts a text that matches [`ID_PATTERN`].
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 check(text).map(|()| Self(text.to_owned()))
             }
@@ -107,7 +115,7 @@ ids! {
     OrderId
     /// An entry of a customer's ledger: `ent_` and a ULID, so that entries sort by time.
     EntryId
-    /// Points that a customer charges by card: `chg_` and 26 characters.
+    /// A charge of points by card: `chg_` and 26 characters.
     ChargeId
     /// A store whose products are delivered by a rider.
     StoreId
@@ -119,71 +127,80 @@ ids! {
     CouponId
     /// A source of coupons, named by the merchant.
     CouponSourceId
-    /// Another system that makes orders, named by the merchant.
+    /// Another system that takes orders, named by the merchant.
     SourceId
-    /// A receiver of events, named by the operator.
+    /// A webhook, which receives events. The operator names it.
     WebhookName
     /// A delivery of an event to a webhook: `dlv_` and a ULID, so that deliveries sort by time.
     DeliveryId
     /// A sales channel: `chn_` and a ULID.
     ChannelId
-    /// A collection of a sales channel: `run_` and a ULID, so that they sort by time.
+    /// A collection run of a sales channel: `run_` and a ULID, so that runs sort by time.
     RunId
-    /// An order, named by the system that made it.
+    /// An external order, named by the system that took it.
     ExternalOrderId
 }
 
 impl OrderId {
-    /// The order that this customer places under this key: always the same, so that the order is its own record of
-    /// having been placed. `ord_` and the first 16 bytes of SHA-256(customer id, a zero byte, key) in Crockford's base 32.
+    /// The id of the order that a customer places under an idempotency key. The same customer and
+    /// key always give the same id, so that the order row is also the record that the order was
+    /// placed.
+    ///
+    /// The id is `ord_` and the first 16 bytes of SHA-256(customer id, a zero byte, key) in
+    /// Crockford's base 32.
     pub fn of_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self(format!("ord_{}", Ulid::from_bytes(key.digest(customer.as_str()))))
     }
 
-    /// The order that this customer makes of the cart under this key: another one than without the cart, for a key
-    /// belongs to one route.
+    /// The id of the order that a customer makes from the cart under an idempotency key. It differs
+    /// from [`OrderId::of_key`], because a key belongs to one route.
     pub fn of_cart_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self(format!("ord_{}", Ulid::from_bytes(key.digest(&format!("{customer}/cart")))))
     }
 
-    /// The order that another system made: always the same, whoever tells of it.
+    /// The id of an external order. It is always the same, whichever way the order is reported.
     pub fn of_external(source: &SourceId, external: &ExternalOrderId) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
-        // No id has a slash: what is told here is no key of a customer.
+        // No id contains a slash, so this input cannot equal that of a customer's key.
         digest.copy_from_slice(&Sha256::digest(format!("collected/{source}/{external}"))[..16]);
         Self(format!("ord_{}", Ulid::from_bytes(digest)))
     }
 
-    /// A new order's id.
+    /// The id of a new order.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("ord_{ulid}"))
     }
 }
 
 impl ChargeId {
-    /// Whether a text names a charge by card, and nothing else.
+    /// Whether the text is the id of a charge by card, and of nothing else.
     pub fn is_one(text: &str) -> bool {
         text.starts_with("chg_")
     }
 
-    /// The charge that this customer makes under this key: always the same, so that none is made twice.
+    /// The id of the charge that a customer makes under an idempotency key. It is always the same,
+    /// so that a retry does not charge again.
     pub fn of_key(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self(format!("chg_{}", Ulid::from_bytes(key.digest(&format!("{customer}/charge")))))
     }
 
-    /// The charge that this payment of a customer's pays, where there is no key for the request: a payment is charged once.
+    /// The id of the charge by a payment of a customer, if the request has no idempotency key. It
+    /// is always the same, so that a payment is charged once.
     pub fn of_payment(customer: &CustomerId, payment: &PaymentKey) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
-        // No id has a slash: this is the charge of no key.
-        digest.copy_from_slice(&Sha256::digest(format!("{customer}/charge/{}", payment.as_str()))[..16]);
+        // No id contains a slash, so this input cannot equal that of an idempotency key.
+        digest.copy_from_slice(
+            &Sha256::digest(format!("{customer}/charge/{}", payment.as_str()))[..16],
+        );
         Self(format!("chg_{}", Ulid::from_bytes(digest)))
     }
 }
 
 impl CouponId {
-    /// The coupon of this customer from this source: always the same, so that nobody draws two.
+    /// The id of a customer's coupon from a source. It is always the same, so that a customer
+    /// cannot get two.
     pub fn of(source: &CouponSourceId, customer: &CustomerId) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
@@ -193,20 +210,21 @@ impl CouponId {
 }
 
 impl DeliveryId {
-    /// A delivery's id; it sorts by the time in `ulid`.
+    /// An id that sorts by the time in `ulid`.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("dlv_{ulid}"))
     }
 }
 
 impl ChannelId {
-    /// The channel that is registered under this key: always the same, so that none is registered twice.
+    /// The id of the channel that is registered under an idempotency key. It is always the same, so
+    /// that a retry does not register a second channel.
     pub fn of_key(key: &IdempotencyKey) -> Self {
         Self(format!("chn_{}", Ulid::from_bytes(key.digest("channel"))))
     }
 
-    /// The channel that is an account with a marketplace: always the same, so that no two are, and that its orders are known
-    /// again if it is registered anew.
+    /// The id of the channel of a marketplace account. It is always the same, so that an account
+    /// has one channel, and a channel that is registered again recognises its orders.
     pub fn of_account(kind: &str, account: &str) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
@@ -214,26 +232,27 @@ impl ChannelId {
         Self(format!("chn_{}", Ulid::from_bytes(digest)))
     }
 
-    /// A new channel's id.
+    /// The id of a new channel.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("chn_{ulid}"))
     }
 
-    /// The channel as a system that makes orders.
+    /// The channel as a source of orders.
     pub fn source(&self) -> SourceId {
         SourceId(self.0.clone())
     }
 }
 
 impl SourceId {
-    /// The sales channel that this system is, if it is one.
+    /// The sales channel that this source is, if it is one.
     pub fn channel(&self) -> Option<ChannelId> {
         self.0.starts_with("chn_").then(|| ChannelId(self.0.clone()))
     }
 }
 
 impl RunId {
-    /// The collection of a channel that is due at a time: always the same, however often it is asked for.
+    /// The id of the collection run of a channel that is due at `at`. It is always the same,
+    /// however often the run is requested.
     pub fn due(channel: &ChannelId, at: Timestamp) -> Self {
         use sha2::{Digest, Sha256};
         let mut random = [0; 16];
@@ -242,15 +261,16 @@ impl RunId {
         Self(format!("run_{}", Ulid::from_parts(millis, u128::from_be_bytes(random))))
     }
 
-    /// A new collection's id; it sorts by the time in `ulid`.
+    /// The id of a new collection run. It sorts by the time in `ulid`.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("run_{ulid}"))
     }
 }
 
 impl CustomerId {
-    /// Who buys through a channel: known by nothing else than that it is always the same. Without the channel's `salt`, nobody can
-    /// try which buyer it is.
+    /// A pseudonym for a buyer of a channel. Nothing is known of the buyer except that the id is
+    /// always the same. Without the channel's `salt`, a buyer cannot be identified by trying
+    /// candidates.
     pub fn of_buyer(salt: &str, buyer: &str) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
@@ -260,20 +280,21 @@ impl CustomerId {
 }
 
 impl CampaignId {
-    /// The campaign that a channel's words for the way in are: the id that they are, else one that is always the same.
-    pub fn of_inflow(words: &str) -> Self {
+    /// The campaign that a channel's inflow names: the inflow itself if it is a valid id, otherwise
+    /// a digest of it, which is always the same.
+    pub fn of_inflow(inflow: &str) -> Self {
         use sha2::{Digest, Sha256};
-        let of_others = || {
+        let hashed = || {
             let mut digest = [0; 16];
-            digest.copy_from_slice(&Sha256::digest(words)[..16]);
+            digest.copy_from_slice(&Sha256::digest(inflow)[..16]);
             Self(format!("inflow_{}", Ulid::from_bytes(digest)))
         };
-        Self::parse(words).unwrap_or_else(|_| of_others())
+        Self::parse(inflow).unwrap_or_else(|_| hashed())
     }
 }
 
 impl EntryId {
-    /// A new ledger entry's id; it sorts by the time in `ulid`.
+    /// The id of a new ledger entry. It sorts by the time in `ulid`.
     pub fn from_ulid(ulid: Ulid) -> Self {
         Self(format!("ent_{ulid}"))
     }
@@ -284,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_a_letter_or_digit_and_then_a_few_safe_characters() {
+    fn an_id_starts_with_a_letter_or_digit_and_has_safe_characters_only() {
         for good in ["1", "a", "Z9._-", &"x".repeat(64)] {
             assert_eq!(ProductId::parse(good).unwrap().as_str(), good);
         }
@@ -294,16 +315,20 @@ mod tests {
     }
 
     #[test]
-    fn the_same_customer_and_key_always_mean_the_same_order() {
+    fn the_same_customer_and_key_always_give_the_same_order_id() {
         let key = |text| IdempotencyKey::parse(text).unwrap();
         let customer = |text| CustomerId::parse(text).unwrap();
         let order = OrderId::of_key(&customer("c1"), &key("k1"));
         assert_eq!(order, OrderId::of_key(&customer("c1"), &key("k1")));
         assert_ne!(order, OrderId::of_key(&customer("c1"), &key("k2")));
         assert_ne!(order, OrderId::of_key(&customer("c2"), &key("k1")));
-        assert_ne!(OrderId::of_key(&customer("a"), &key("bc")), OrderId::of_key(&customer("ab"), &key("c")));
+        assert_ne!(
+            OrderId::of_key(&customer("a"), &key("bc")),
+            OrderId::of_key(&customer("ab"), &key("c"))
+        );
         assert!(OrderId::parse(order.as_str()).is_ok());
-        // Promised to shops, which open the gateway's payment window under the id of an order that is yet to be placed.
+        // A promise to shops: they open the gateway's payment window under the id of an order that
+        // is not placed yet.
         let promised = OrderId::of_key(&customer("minji"), &key("sample"));
         assert_eq!(promised.as_str(), "ord_4FR2QSET2NFZMXC275FVCH5RH2");
     }

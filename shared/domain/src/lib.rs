@@ -1,7 +1,9 @@
-//! What is true of an order platform whatever runs it: identifiers, money, quantities, orders, sales.
+//! The domain model: identifiers, money, quantities, orders, sales. It is independent of the
+//! runtime.
 //!
-//! This crate must never await, read a clock, hold a float, draw a random number or know AWS. Times and random bits
-//! are passed in; constructors refuse what is not valid, so a value of these types is always a good one.
+//! This crate must never await, read a clock, hold a float, generate a random number or depend on
+//! AWS. Times and random bits are passed in. Constructors reject invalid values, so every value of
+//! these types is valid.
 
 pub mod actor;
 pub mod basket;
@@ -43,8 +45,8 @@ pub use context::{Context, Ids};
 pub use environment::{NotStarted, Open, Variables};
 pub use fault::Fault;
 pub use id::{
-    CampaignId, ChannelId, ChargeId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId, ExternalOrderId,
-    InvalidId, OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
+    CampaignId, ChannelId, ChargeId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId,
+    ExternalOrderId, InvalidId, OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

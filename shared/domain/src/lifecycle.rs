@@ -1,8 +1,9 @@
-//! What may happen to an order.
+//! The state machine of orders.
 //!
-//! One state machine for every kind of order. [`Order::decide`] says what a [`Command`] comes to, or why not;
-//! [`Order::apply`] makes it so. What that moves (points, stock, a coupon, an attempt at the gateway) follows from the two
-//! orders before and after: [`crate::effects`].
+//! Every kind of order has the same state machine. [`Order::decide`] returns the [`Event`] of a
+//! [`Command`], or refuses the command. [`Order::apply`] applies the event. The side effects (on
+//! points, stock, a coupon or a payment attempt) follow from the order before and after: see
+//! [`crate::effects`].
 
 use crate::{
     EntryId, RiderId, Timestamp,
@@ -12,188 +13,225 @@ use crate::{
     payment::{Payment, PaymentMethod, PaymentStatus},
 };
 
-/// What somebody wants to happen to an order.
+/// A request for a transition of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// It is paid.
+    /// The order is paid.
     Pay(PaymentSource),
     /// The gateway declined to charge the card.
     FailPayment,
-    /// Its time to be paid is over.
+    /// The payment deadline has passed.
     Expire,
-    /// The customer calls it off. Points come back by the entry `refund`.
+    /// The customer cancels the order. The ledger entry `refund` refunds the points.
     Cancel {
-        /// Why.
+        /// The customer's reason.
         reason: Option<String>,
-        /// The entry that gives points back, if there are any to give back.
+        /// The ledger entry that refunds the points, if points were paid.
         refund: EntryId,
     },
-    /// The store refuses it. Points come back by the entry `refund`.
+    /// The store rejects the order. The ledger entry `refund` refunds the points.
     Reject {
-        /// Why.
+        /// The store's reason.
         reason: Option<String>,
-        /// The entry that gives points back, if there are any to give back.
+        /// The ledger entry that refunds the points, if points were paid.
         refund: EntryId,
     },
-    /// The store takes it.
+    /// The store accepts the order.
     Accept,
-    /// The store begins to cook.
+    /// The store starts cooking.
     StartCooking,
-    /// The store has cooked.
+    /// The store finishes cooking.
     FinishCooking,
-    /// A rider takes it.
+    /// A rider picks up the order.
     PickUp(RiderId),
-    /// The rider does not bring it after all: another one may take it.
+    /// The rider does not deliver the order after all. Another rider may pick it up.
     Unassign,
-    /// A carrier takes it.
+    /// A carrier ships the order.
     Ship(Shipment),
-    /// The customer has it.
+    /// The customer has received the order.
     ConfirmDelivery,
-    /// The card was charged by this attempt although the order had ended unpaid.
+    /// The card was charged by this attempt after the order had ended unpaid.
     RefundLate {
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u32,
     },
-    /// The gateway has taken the charge back.
+    /// The gateway has refunded the charge.
     FinishRefund,
 }
 
 /// What pays an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentSource {
-    /// Points, by this ledger entry.
+    /// Points, with this ledger entry.
     Points(EntryId),
-    /// A card, by this attempt at the gateway.
+    /// A card, with this payment attempt.
     Card(u32),
 }
 
-/// What happened to an order.
+/// A transition of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What.
+    /// What happened.
     pub what: EventKind,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Who did it.
+    /// Who caused it.
     pub by: Actor,
 }
 
-/// What can happen to an order.
+/// The kinds of transitions of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// It moved, and its payment stayed as it was.
+    /// The status changed, and the payment did not.
     StatusChanged(State),
-    /// It was paid.
+    /// The order was paid.
     Paid(PaymentSource),
-    /// It was called off after it was paid with points, which came back by this entry.
+    /// The order ended after it was paid with points. This ledger entry refunded them.
     PointsRefunded(State, EntryId),
-    /// It was called off after a card was charged: the charge goes back.
+    /// The order ended after a card was charged. The refund of the charge has started.
     CardRefunding(State),
     /// A payment was declined.
     PaymentFailed,
-    /// A charge that came too late goes back.
+    /// The refund of a late charge has started.
     RefundStarted {
-        /// The attempt that charged.
+        /// The attempt that charged the card.
         attempt: u32,
     },
-    /// The charge is back.
+    /// The charge was refunded.
     Refunded,
 }
 
-/// Why a command comes to nothing: the order does not stand where it would have to.
+/// Why a command is refused: the order has the wrong status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the order is {is:?}")]
 pub struct WrongStatus {
-    /// Where the order stands.
+    /// The order's status.
     pub is: Status,
-    /// Where it would have to stand; nowhere, if nothing of the kind ever happens to an order like this.
+    /// The statuses in which the command is allowed. Empty if it is never allowed for this kind of
+    /// order.
     pub expected: &'static [Status],
 }
 
 impl Order {
-    /// Whether an attempt to pay it may begin now.
+    /// Checks that a payment attempt may start at `now`.
     pub fn may_be_paid(&self, now: Timestamp) -> Result<(), WrongStatus> {
         let in_time = self.pay_by.is_some_and(|pay_by| now < pay_by);
         if self.status() == Status::StockAllocated && in_time {
             Ok(())
         } else {
-            Err(self.not(&[Status::StockAllocated]))
+            Err(self.wrong_status(&[Status::StockAllocated]))
         }
     }
 
-    const fn not(&self, expected: &'static [Status]) -> WrongStatus {
+    const fn wrong_status(&self, expected: &'static [Status]) -> WrongStatus {
         WrongStatus { is: self.status(), expected }
     }
 
-    /// What a command comes to, or why not. A payment that was begun in time is one even when time ran out meanwhile.
-    pub fn decide(&self, command: Command, by: Actor, now: Timestamp) -> Result<Event, WrongStatus> {
+    /// Returns the event of a command, or refuses it. A payment that started in time is accepted
+    /// even if the deadline has passed since.
+    pub fn decide(
+        &self,
+        command: Command,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Event, WrongStatus> {
+        let refusal = self.wrong_status(self.expected(&command));
+        self.event_of(command, now).map(|what| Event { what, at: now, by }).ok_or(refusal)
+    }
+
+    /// The event of a command, if the order's state allows it.
+    fn event_of(&self, command: Command, now: Timestamp) -> Option<EventKind> {
+        use EventKind::StatusChanged;
         let of_store = self.store_id.is_some();
-        let what = match (command, &self.state) {
-            (Command::Pay(means), State::StockAllocated) => EventKind::Paid(means),
+        let is_overdue = self.pay_by.is_some_and(|pay_by| pay_by <= now);
+        Some(match (command, &self.state) {
+            (Command::Pay(source), State::StockAllocated) => EventKind::Paid(source),
             (Command::FailPayment, State::StockAllocated) => EventKind::PaymentFailed,
-            (Command::Expire, State::StockAllocated) if self.pay_by.is_some_and(|pay_by| pay_by <= now) => {
-                EventKind::StatusChanged(State::Expired)
-            }
-            (Command::Pay(_) | Command::FailPayment | Command::Expire, _) => {
-                return Err(self.not(&[Status::StockAllocated]));
-            }
-            (Command::Cancel { reason, refund }, State::StockAllocated | State::Paid | State::Accepted) => {
-                self.aborted(State::Cancelled { reason }, refund)
-            }
-            (Command::Cancel { .. }, _) => {
-                return Err(self.not(&[Status::StockAllocated, Status::Paid, Status::Accepted]));
-            }
+            (Command::Expire, State::StockAllocated) if is_overdue => StatusChanged(State::Expired),
+            (
+                Command::Cancel { reason, refund },
+                State::StockAllocated | State::Paid | State::Accepted,
+            ) => self.aborted(State::Cancelled { reason }, refund),
             (Command::Reject { reason, refund }, State::Paid) if of_store => {
                 self.aborted(State::Rejected { reason }, refund)
             }
-            (Command::Accept, State::Paid) if of_store => EventKind::StatusChanged(State::Accepted),
-            (Command::Reject { .. } | Command::Accept, _) => {
-                return Err(self.not(if of_store { &[Status::Paid] } else { &[] }));
+            (Command::Accept, State::Paid) if of_store => StatusChanged(State::Accepted),
+            (Command::StartCooking, State::Accepted) => StatusChanged(State::Cooking),
+            (Command::FinishCooking, State::Cooking)
+            | (Command::Unassign, State::PickedUp { .. }) => StatusChanged(State::Cooked),
+            (Command::PickUp(rider_id), State::Cooked) => {
+                StatusChanged(State::PickedUp { rider_id })
             }
-            (Command::StartCooking, State::Accepted) => EventKind::StatusChanged(State::Cooking),
-            (Command::StartCooking, _) => return Err(self.not(if of_store { &[Status::Accepted] } else { &[] })),
-            (Command::FinishCooking, State::Cooking) | (Command::Unassign, State::PickedUp { .. }) => {
-                EventKind::StatusChanged(State::Cooked)
+            (Command::Ship(shipment), State::Paid) if !of_store => {
+                StatusChanged(State::Shipped(shipment))
             }
-            (Command::FinishCooking, _) => return Err(self.not(if of_store { &[Status::Cooking] } else { &[] })),
-            (Command::PickUp(rider_id), State::Cooked) => EventKind::StatusChanged(State::PickedUp { rider_id }),
-            (Command::PickUp(_), _) => return Err(self.not(if of_store { &[Status::Cooked] } else { &[] })),
-            (Command::Unassign, _) => return Err(self.not(if of_store { &[Status::PickedUp] } else { &[] })),
-            (Command::Ship(shipment), State::Paid) if !of_store => EventKind::StatusChanged(State::Shipped(shipment)),
-            (Command::Ship(_), _) => return Err(self.not(if of_store { &[] } else { &[Status::Paid] })),
             (Command::ConfirmDelivery, State::PickedUp { rider_id }) => {
-                EventKind::StatusChanged(State::Completed(Handover::Rider { rider_id: rider_id.clone() }))
+                let rider_id = rider_id.clone();
+                StatusChanged(State::Completed(Handover::Rider { rider_id }))
             }
             (Command::ConfirmDelivery, State::Shipped(shipment)) => {
-                EventKind::StatusChanged(State::Completed(Handover::Carrier(shipment.clone())))
+                StatusChanged(State::Completed(Handover::Carrier(shipment.clone())))
             }
-            (Command::ConfirmDelivery, _) => {
-                return Err(self.not(if of_store { &[Status::PickedUp] } else { &[Status::Shipped] }));
-            }
-            (Command::RefundLate { attempt }, State::Cancelled { .. } | State::Expired) if self.is_unpaid() => {
+            (Command::RefundLate { attempt }, State::Cancelled { .. } | State::Expired)
+                if self.is_unpaid() =>
+            {
                 EventKind::RefundStarted { attempt }
             }
-            (Command::RefundLate { .. }, _) => return Err(self.not(&[Status::Cancelled, Status::Expired])),
-            (Command::FinishRefund, _) if self.payment.status == PaymentStatus::Refunding => EventKind::Refunded,
-            (Command::FinishRefund, _) => {
-                return Err(self.not(&[Status::Cancelled, Status::Rejected, Status::Expired]));
+            (Command::FinishRefund, _) if self.payment.status == PaymentStatus::Refunding => {
+                EventKind::Refunded
             }
-        };
-        Ok(Event { what, at: now, by })
+            (_, _) => return None,
+        })
     }
 
-    /// Whether nothing was ever paid for it.
+    /// The statuses in which a command is possible for this kind of order.
+    const fn expected(&self, command: &Command) -> &'static [Status] {
+        match (command, self.store_id.is_some()) {
+            (Command::Pay(_) | Command::FailPayment | Command::Expire, _) => {
+                &[Status::StockAllocated]
+            }
+            (Command::Cancel { .. }, _) => {
+                &[Status::StockAllocated, Status::Paid, Status::Accepted]
+            }
+            (Command::Reject { .. } | Command::Accept, true) | (Command::Ship(_), false) => {
+                &[Status::Paid]
+            }
+            (Command::StartCooking, true) => &[Status::Accepted],
+            (Command::FinishCooking, true) => &[Status::Cooking],
+            (Command::PickUp(_), true) => &[Status::Cooked],
+            (Command::Unassign | Command::ConfirmDelivery, true) => &[Status::PickedUp],
+            (Command::ConfirmDelivery, false) => &[Status::Shipped],
+            (
+                Command::Reject { .. }
+                | Command::Accept
+                | Command::StartCooking
+                | Command::FinishCooking
+                | Command::PickUp(_)
+                | Command::Unassign,
+                false,
+            )
+            | (Command::Ship(_), true) => &[],
+            (Command::RefundLate { .. }, _) => &[Status::Cancelled, Status::Expired],
+            (Command::FinishRefund, _) => &[Status::Cancelled, Status::Rejected, Status::Expired],
+        }
+    }
+
+    /// Whether the order was never paid.
     fn is_unpaid(&self) -> bool {
         matches!(self.payment.status, PaymentStatus::Pending | PaymentStatus::Failed)
     }
 
-    /// What calling it off does to what was paid: nothing was, or points come back at once, or a charge goes back.
+    /// The event that ends the order. If nothing was paid, only the status changes. Points are
+    /// refunded immediately. The refund of a card charge starts.
     fn aborted(&self, end: State, refund: EntryId) -> EventKind {
         match (self.payment.status, self.payment.method) {
             (PaymentStatus::Paid, PaymentMethod::Points) => EventKind::PointsRefunded(end, refund),
             (PaymentStatus::Paid, PaymentMethod::Card) => EventKind::CardRefunding(end),
             (
-                PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Refunding | PaymentStatus::Refunded,
+                PaymentStatus::Pending
+                | PaymentStatus::Failed
+                | PaymentStatus::Refunding
+                | PaymentStatus::Refunded,
                 PaymentMethod::Points | PaymentMethod::Card,
             ) => EventKind::StatusChanged(end),
         }
@@ -202,7 +240,7 @@ impl Order {
     /// The order after an event.
     #[must_use]
     pub fn apply(self, event: &Event) -> Self {
-        let moved = |order: Self, state: &State| Self {
+        let with_state = |order: Self, state: &State| Self {
             last_change: Change::Status(state.status()),
             timeline: order
                 .timeline
@@ -212,42 +250,52 @@ impl Order {
             state: state.clone(),
             ..order
         };
-        let turned = |order: Self, status: PaymentStatus, last_change: Change| Self {
+        let with_payment_status = |order: Self, status: PaymentStatus, last_change: Change| Self {
             payment: Payment { status, ..order.payment },
             last_change,
             ..order
         };
         let order = Self { version: self.version + 1, updated_at: event.at, ..self };
         match &event.what {
-            EventKind::StatusChanged(state) => moved(order, state),
-            EventKind::Paid(means) => {
-                let mut paid = moved(order, &State::Paid);
+            EventKind::StatusChanged(state) => with_state(order, state),
+            EventKind::Paid(source) => {
+                let mut paid = with_state(order, &State::Paid);
                 (paid.payment.status, paid.payment.paid_at) = (PaymentStatus::Paid, Some(event.at));
-                (paid.payment.method, paid.payment.ledger_entry, paid.payment.attempt) = match means {
-                    PaymentSource::Points(entry) => (PaymentMethod::Points, Some(entry.clone()), None),
-                    PaymentSource::Card(attempt) => (PaymentMethod::Card, None, Some(*attempt)),
-                };
+                (paid.payment.method, paid.payment.ledger_entry, paid.payment.attempt) =
+                    match source {
+                        PaymentSource::Points(entry) => {
+                            (PaymentMethod::Points, Some(entry.clone()), None)
+                        }
+                        PaymentSource::Card(attempt) => (PaymentMethod::Card, None, Some(*attempt)),
+                    };
                 paid
             }
             EventKind::PointsRefunded(state, entry) => {
-                let mut ended = moved(order, state);
-                (ended.payment.status, ended.payment.refund_entry) = (PaymentStatus::Refunded, Some(entry.clone()));
+                let mut ended = with_state(order, state);
+                (ended.payment.status, ended.payment.refund_entry) =
+                    (PaymentStatus::Refunded, Some(entry.clone()));
                 ended
             }
             EventKind::CardRefunding(state) => {
-                // Nothing was charged for an order of nothing.
+                // Nothing was charged for an order that costs nothing.
                 let charged = order.payment.attempt.is_some();
-                let mut ended = moved(order, state);
-                ended.payment.status = if charged { PaymentStatus::Refunding } else { PaymentStatus::Refunded };
+                let mut ended = with_state(order, state);
+                ended.payment.status =
+                    if charged { PaymentStatus::Refunding } else { PaymentStatus::Refunded };
                 ended
             }
-            EventKind::PaymentFailed => turned(order, PaymentStatus::Failed, Change::PaymentFailed),
+            EventKind::PaymentFailed => {
+                with_payment_status(order, PaymentStatus::Failed, Change::PaymentFailed)
+            }
             EventKind::RefundStarted { attempt } => {
-                let mut late = turned(order, PaymentStatus::Refunding, Change::RefundStarted);
+                let mut late =
+                    with_payment_status(order, PaymentStatus::Refunding, Change::RefundStarted);
                 late.payment.attempt = Some(*attempt);
                 late
             }
-            EventKind::Refunded => turned(order, PaymentStatus::Refunded, Change::Refunded),
+            EventKind::Refunded => {
+                with_payment_status(order, PaymentStatus::Refunded, Change::Refunded)
+            }
         }
     }
 }

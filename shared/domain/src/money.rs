@@ -3,25 +3,32 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An amount of won, from −10^12 to 10^12: negative only where a ledger takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+/// An amount of won, from −10^12 to 10^12. Only a ledger entry that reduces the balance is
+/// negative.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Won(i64);
 
-/// The amount is beyond [`Won::MAX`].
+/// The amount is outside ±[`Won::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an amount is at most {} won", Won::MAX.0)]
+#[error("an amount must not exceed {} won", Won::MAX.0)]
 pub struct AmountTooLarge;
 
 impl Won {
-    /// No money.
+    /// Zero won.
     pub const ZERO: Self = Self(0);
     /// The largest amount and the largest balance: 10^12 won.
     pub const MAX: Self = Self(1_000_000_000_000);
 
     /// Accepts an amount within ±[`Won::MAX`].
     pub const fn new(won: i64) -> Result<Self, AmountTooLarge> {
-        if won.unsigned_abs() <= Self::MAX.0.unsigned_abs() { Ok(Self(won)) } else { Err(AmountTooLarge) }
+        if won.unsigned_abs() <= Self::MAX.0.unsigned_abs() {
+            Ok(Self(won))
+        } else {
+            Err(AmountTooLarge)
+        }
     }
 
     /// The amount as a whole number of won.
@@ -29,22 +36,23 @@ impl Won {
         self.0
     }
 
-    /// The sum, unless it is beyond the largest amount.
+    /// The sum. Fails if it is outside ±[`Won::MAX`].
     pub fn plus(self, other: Self) -> Result<Self, AmountTooLarge> {
         Self::new(self.0 + other.0)
     }
 
-    /// The amount times a count, unless it is beyond the largest amount.
+    /// The amount times `count`. Fails if the result is outside ±[`Won::MAX`].
     pub fn times(self, count: u32) -> Result<Self, AmountTooLarge> {
         self.0.checked_mul(i64::from(count)).ok_or(AmountTooLarge).and_then(Self::new)
     }
 
-    /// What is left when something is taken off.
+    /// The difference, limited to ±[`Won::MAX`].
     pub fn less(self, other: Self) -> Self {
         Self((self.0 - other.0).clamp(-Self::MAX.0, Self::MAX.0))
     }
 
-    /// What is for some of so many units, rounded towards nothing; all of it, if it is for no more.
+    /// The part of the amount that belongs to `units` of `of` units, rounded towards zero. The
+    /// whole amount if `units` is at least `of`.
     #[must_use]
     pub fn share(self, units: u32, of: u32) -> Self {
         if units >= of {
@@ -54,7 +62,7 @@ impl Won {
         Self(i64::try_from(share).unwrap_or(self.0))
     }
 
-    /// So many percent, rounded down to the won.
+    /// `percent` percent of the amount, rounded down to whole won.
     pub const fn percent(self, percent: u8) -> Self {
         Self((self.0 * percent as i64).div_euclid(100))
     }

@@ -1,21 +1,23 @@
-//! Whole numbers from outside.
+//! Whole numbers in requests.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 
-/// Any whole number, however long: what is beyond an `i64` becomes its nearest end, for the rules to refuse.
+/// Any whole number, however long. A number outside the range of `i64` becomes the nearest limit of
+/// `i64`, so that a rule refuses it.
 ///
 /// A number with a fraction or an exponent is not a whole number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WholeNumber(pub i64);
 
-#[expect(clippy::disallowed_types, reason = "serde_json hands a number beyond 64 bits over as a float")]
+#[expect(clippy::disallowed_types, reason = "serde_json passes a number beyond 64 bits as a float")]
 mod visitor {
     use super::{Visitor, WholeNumber, de, fmt};
 
     pub(super) struct Whole;
 
-    /// 2^63: a float at or beyond it is a whole number too long for an `i64`.
+    /// 2^63. A float with at least this absolute value is a whole number that is too long for an
+    /// `i64`.
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
     impl Visitor<'_> for Whole {
@@ -70,8 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_may_be_too_long_but_not_broken() {
-        let read = |text: &str| serde_json::from_str::<WholeNumber>(text).ok().map(|WholeNumber(number)| number);
+    fn a_whole_number_of_any_length_is_read_and_anything_else_is_refused() {
+        let read = |text: &str| {
+            serde_json::from_str::<WholeNumber>(text).ok().map(|WholeNumber(number)| number)
+        };
         assert_eq!(read("-5"), Some(-5));
         assert_eq!(read("9223372036854775808"), Some(i64::MAX));
         assert_eq!(read("99999999999999999999999999"), Some(i64::MAX));

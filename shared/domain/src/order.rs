@@ -1,9 +1,13 @@
-//! Orders: what was agreed, and where it stands. What may happen to one is in [`crate::lifecycle`].
+//! Orders: the agreed terms and the current state. The transitions are in [`crate::lifecycle`].
 
-#![expect(clippy::disallowed_types, reason = "what serde makes of a flattened field could hold any number")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "serde buffers a flattened field in a type that can hold floats"
+)]
 
 use crate::{
-    CampaignId, CouponId, CustomerId, OrderId, ProductId, Refusal, RiderId, StoreId, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, OrderId, ProductId, Refusal, RiderId, StoreId, Timestamp,
+    Won,
     actor::Actor,
     basket::Quantity,
     delivery::{Delivery, Handover, Shipment},
@@ -12,13 +16,13 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One product of an order, at the price that was agreed.
+/// One product of an order, at the agreed price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// Which product.
+    /// The ordered product.
     pub product_id: ProductId,
-    /// How many units.
+    /// The number of units.
     pub quantity: Quantity,
     /// The price of one unit when the order was placed.
     pub unit_price: Won,
@@ -26,125 +30,126 @@ pub struct Line {
     pub total_price: Won,
 }
 
-/// An order as it stands.
+/// An order in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The order's id.
     pub order_id: OrderId,
-    /// 1 when placed, one more with each change.
+    /// 1 for a new order. Increases by one with each change.
     pub version: u32,
-    /// Where it stands.
+    /// The status, with the data that belongs to it.
     #[serde(flatten)]
     pub state: State,
-    /// Whose it is.
+    /// The customer who owns the order.
     pub customer_id: CustomerId,
-    /// The store whose products it has; none for an order of goods that are shipped.
+    /// The store that sells the products. `None` for goods that a carrier ships.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<StoreId>,
     /// The campaign that brought the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<CampaignId>,
-    /// What was ordered.
+    /// The ordered products.
     pub lines: Vec<Line>,
-    /// The lines' sum.
+    /// The sum of all lines.
     pub original_amount: Won,
-    /// What was taken off.
+    /// The discount of the coupon.
     pub discount_amount: Won,
-    /// What is paid: original less discount.
+    /// The amount to pay: the original amount minus the discount.
     pub total_amount: Won,
-    /// The coupon that took it off.
+    /// The coupon that gives the discount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon_id: Option<CouponId>,
-    /// How it is paid.
+    /// How the order is paid.
     pub payment: Payment,
-    /// Until when stock is held for it to be paid, if it was not paid when it was placed.
+    /// The payment deadline, until which stock is reserved. `None` if the order was paid when it
+    /// was placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pay_by: Option<Timestamp>,
-    /// Where it goes, for an order of a store.
+    /// The destination. An order of a store always has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
-    /// Every status so far, the first first.
+    /// All statuses so far, oldest first.
     pub timeline: Vec<Step>,
-    /// What the last change was.
+    /// The last change of the order.
     pub last_change: Change,
-    /// When it was placed.
+    /// When the order was placed.
     pub placed_at: Timestamp,
-    /// When it last changed.
+    /// When the order last changed.
     pub updated_at: Timestamp,
 }
 
-/// One step of an order's life.
+/// A step of an order's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The status that the order had from then on.
+    /// The new status.
     pub status: Status,
-    /// When.
+    /// When the status changed.
     pub at: Timestamp,
-    /// Who did it.
+    /// Who changed it.
     pub by: Actor,
 }
 
-/// What a change of an order was: another status, or a turn of its payment alone.
+/// A change of an order: a new status, or a change that leaves the status unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Change {
-    /// The gateway declined the payment; the order still waits for one.
+    /// The gateway declined the payment. The order still waits for a payment.
     PaymentFailed,
-    /// A payment came in after the order had ended, and goes back.
+    /// A payment arrived after the order had ended, and its refund has started.
     RefundStarted,
-    /// The card payment of an ended order is back.
+    /// The card payment of an ended order was refunded.
     Refunded,
-    /// The system that made the order told of something else than its status.
+    /// The external system that took the order updated something other than the status.
     Updated,
-    /// The order took this status.
+    /// The order has this new status.
     #[serde(untagged)]
     Status(Status),
 }
 
-/// Where an order stands, with what only an order that stands there knows.
+/// The state of an order: its status, with the data that only an order in this status has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 pub enum State {
-    /// Stock is held and payment is due (재고 확보).
+    /// Stock is reserved and payment is due (재고 확보).
     StockAllocated,
-    /// Paid (주문완료).
+    /// The order is paid (주문완료).
     Paid,
-    /// The store took it (수락).
+    /// The store accepted the order (수락).
     Accepted,
     /// The store is cooking (요리시작).
     Cooking,
-    /// Ready for a rider (요리완료).
+    /// The order is ready for a rider (요리완료).
     Cooked,
-    /// A rider has it (픽업).
+    /// A rider picked up the order (픽업).
     PickedUp {
-        /// Who.
+        /// The rider's id.
         rider_id: RiderId,
     },
-    /// A carrier has it (발송).
+    /// A carrier has the parcel (발송).
     Shipped(Shipment),
-    /// The customer has it (배송확인).
+    /// The customer received the order (배송확인).
     Completed(Handover),
-    /// The customer called it off before cooking (취소).
+    /// The customer cancelled the order before cooking started (취소).
     Cancelled {
-        /// Why, in the customer's words.
+        /// The reason in the customer's words.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// The store refused it (거절).
+    /// The store rejected the order (거절).
     Rejected {
-        /// Why, in the store's words.
+        /// The reason in the store's words.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// It was not paid in time (만료).
+    /// The order was not paid in time (만료).
     Expired,
 }
 
-/// Where an order stands, in one word.
+/// The status of an order, without further data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "State says what each means")]
+#[expect(missing_docs, reason = "State documents each of them")]
 pub enum Status {
     StockAllocated,
     Paid,
@@ -166,7 +171,7 @@ impl fmt::Display for Status {
 }
 
 impl State {
-    /// The state in one word.
+    /// The status of this state.
     pub const fn status(&self) -> Status {
         match self {
             Self::StockAllocated => Status::StockAllocated,
@@ -183,15 +188,17 @@ impl State {
         }
     }
 
-    /// The rider who is on the way with the order.
+    /// The rider who is delivering the order now.
     pub const fn rider_on_the_way(&self) -> Option<&RiderId> {
         if matches!(self, Self::PickedUp { .. }) { self.rider_id() } else { None }
     }
 
-    /// The rider who has the order, or had it.
+    /// The rider who is delivering or has delivered the order.
     pub const fn rider_id(&self) -> Option<&RiderId> {
         match self {
-            Self::PickedUp { rider_id } | Self::Completed(Handover::Rider { rider_id }) => Some(rider_id),
+            Self::PickedUp { rider_id } | Self::Completed(Handover::Rider { rider_id }) => {
+                Some(rider_id)
+            }
             Self::StockAllocated
             | Self::Paid
             | Self::Accepted
@@ -205,10 +212,12 @@ impl State {
         }
     }
 
-    /// The parcel that the order is, or was, on its way.
+    /// The parcel, if the order was shipped.
     pub const fn shipment(&self) -> Option<&Shipment> {
         match self {
-            Self::Shipped(shipment) | Self::Completed(Handover::Carrier(shipment)) => Some(shipment),
+            Self::Shipped(shipment) | Self::Completed(Handover::Carrier(shipment)) => {
+                Some(shipment)
+            }
             Self::StockAllocated
             | Self::Paid
             | Self::Accepted
@@ -222,7 +231,7 @@ impl State {
         }
     }
 
-    /// Why the order was called off, in the words of who did it.
+    /// The reason for the cancellation or rejection, in the words of its author.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Cancelled { reason } | Self::Rejected { reason } => reason.as_deref(),
@@ -240,7 +249,7 @@ impl State {
 }
 
 impl Status {
-    /// Whether nothing more happens to the order; a charge may still go back.
+    /// Whether the status is final. A charge may still be refunded.
     pub const fn is_end(self) -> bool {
         match self {
             Self::Completed | Self::Cancelled | Self::Rejected | Self::Expired => true,
@@ -254,7 +263,8 @@ impl Status {
         }
     }
 
-    /// Whether the order was called off: what it sold came back, and it no longer counts as a sale.
+    /// Whether the order ended without a sale. Its stock was released, and it no longer counts as a
+    /// sale.
     pub const fn is_aborted(self) -> bool {
         match self {
             Self::Cancelled | Self::Rejected | Self::Expired => true,
@@ -271,13 +281,13 @@ impl Status {
 }
 
 impl Order {
-    /// Where it stands, in one word.
+    /// The order's current status.
     pub const fn status(&self) -> Status {
         self.state.status()
     }
 }
 
-/// The reason that somebody gives for a change: at most 200 characters.
+/// Checks the reason for a change, which has at most 200 characters.
 pub fn checked_reason(reason: Option<String>) -> Result<Option<String>, Refusal> {
     const MAX_REASON: usize = 200;
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {

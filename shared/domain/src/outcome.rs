@@ -37,7 +37,9 @@ impl<T> Outcome<T> {
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
             Self::Done(value) => Outcome::Done(convert(value)),
-            Self::Accepted { value, retry_after } => Outcome::Accepted { value: convert(value), retry_after },
+            Self::Accepted { value, retry_after } => {
+                Outcome::Accepted { value: convert(value), retry_after }
+            }
             Self::Replayed(reply) => Outcome::Replayed(reply),
         }
     }

@@ -1,26 +1,27 @@
-//! Payments: how an order is paid, and the attempts at a payment gateway that it may take.
+//! Payments of orders, and the attempts to charge a card at the payment gateway.
 
 use crate::{ChargeId, EntryId, InvalidId, OrderId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 
-/// How long stock is held for an order that is not yet paid.
+/// How long stock is reserved for an unpaid order.
 pub const PAYMENT_WINDOW: Duration = Duration::from_mins(15);
 
-/// The most attempts at the gateway for one order: beyond it, somebody is trying out cards.
+/// The maximum number of charge requests to the gateway for one order. More of them indicate that
+/// somebody is testing cards.
 pub const MAX_ATTEMPTS: u32 = 20;
 
 /// How an order is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentMethod {
-    /// From the customer's balance.
+    /// From the customer's balance of points.
     Points,
     /// By card, through the payment gateway.
     Card,
 }
 
-/// Where a payment stands.
+/// The status of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentStatus {
@@ -28,11 +29,12 @@ pub enum PaymentStatus {
     Pending,
     /// Paid.
     Paid,
-    /// The last attempt was declined; another may be made while the order waits.
+    /// The last attempt was declined. Another attempt is possible while the order waits for
+    /// payment.
     Failed,
-    /// On its way back.
+    /// The refund has started.
     Refunding,
-    /// Given back.
+    /// Refunded.
     Refunded,
 }
 
@@ -40,46 +42,55 @@ pub enum PaymentStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// How.
+    /// The payment method.
     pub method: PaymentMethod,
-    /// How much.
+    /// The amount to pay.
     pub amount: Won,
-    /// Where it stands.
+    /// The status of the payment.
     pub status: PaymentStatus,
-    /// When it was paid.
+    /// When the order was paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Timestamp>,
-    /// The ledger entry that paid it, if it was paid with points.
+    /// The ledger entry that paid the order, if it was paid with points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ledger_entry: Option<EntryId>,
-    /// The ledger entry that gave the points back.
+    /// The ledger entry that refunded the points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_entry: Option<EntryId>,
-    /// The attempt at the gateway that paid it, if it was paid by card.
+    /// The attempt that paid the order, if it was paid by card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
 }
 
 impl Payment {
-    /// A payment that is still to be made.
+    /// A payment that is not made yet.
     pub const fn due(method: PaymentMethod, amount: Won) -> Self {
         let status = PaymentStatus::Pending;
-        Self { method, amount, status, paid_at: None, ledger_entry: None, refund_entry: None, attempt: None }
+        Self {
+            method,
+            amount,
+            status,
+            paid_at: None,
+            ledger_entry: None,
+            refund_entry: None,
+            attempt: None,
+        }
     }
 }
 
-/// The gateway's name for a payment that the customer has authorised (결제 키): 1 to 200 letters, digits, `.`, `_`, `-`, `=`.
+/// The gateway's id of a payment that the customer has authorised (결제 키): 1 to 200 letters, digits,
+/// `.`, `_`, `-`, `=`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PaymentKey(String);
 
-/// The text is not a payment key.
+/// The text is not a valid payment key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {} letters, digits, '.', '_', '-' or '='", PaymentKey::MAX)]
 pub struct InvalidPaymentKey;
 
 impl PaymentKey {
-    /// The longest key, in characters.
+    /// The maximum length of a key, in characters.
     pub const MAX: usize = 200;
 
     /// The key as text.
@@ -92,10 +103,16 @@ impl FromStr for PaymentKey {
     type Err = InvalidPaymentKey;
 
     fn from_str(text: &str) -> Result<Self, InvalidPaymentKey> {
-        let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=".contains(&byte));
-        // A key is a part of the gateway's paths, where dots alone would lead elsewhere.
-        let leads_away = text.bytes().all(|byte| byte == b'.');
-        if fits && !leads_away && text.len() <= Self::MAX { Ok(Self(text.to_owned())) } else { Err(InvalidPaymentKey) }
+        let is_valid =
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=".contains(&byte));
+        // A key is a segment of the gateway's URL paths. A segment of dots only would lead to
+        // another path.
+        let is_only_dots = text.bytes().all(|byte| byte == b'.');
+        if is_valid && !is_only_dots && text.len() <= Self::MAX {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPaymentKey)
+        }
     }
 }
 
@@ -127,18 +144,18 @@ impl schemars::JsonSchema for PaymentKey {
     }
 }
 
-/// What a card payment is for.
+/// What a card payment pays for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Payable {
     /// An order.
     Order(OrderId),
-    /// Points that a customer charges.
+    /// A customer's charge of points.
     Charge(ChargeId),
 }
 
 impl Payable {
-    /// The id by which the gateway knows it.
+    /// The id under which the gateway knows it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Order(id) => id.as_str(),
@@ -173,92 +190,99 @@ impl From<Payable> for String {
 
 /// The status of an attempt.
 ///
-/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; a charge that must not stand → `REFUNDING` →
-/// `REFUNDED`. A customer may ask again for an attempt that is `LOST` or `DECLINED`.
+/// `ASKED` → `PAID` | `DECLINED` | `LOST`; `LOST` → `PAID` | `DECLINED`; a charge that must be
+/// reversed → `REFUNDING` → `REFUNDED`. A customer may repeat an attempt that is `LOST` or
+/// `DECLINED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AttemptStatus {
-    /// The gateway is asked; what it did is not known yet.
+    /// The charge was requested from the gateway. The result is not known yet.
     Asked,
-    /// The gateway knew of no charge when it was asked again. The order may be paid otherwise; the attempt is looked at once
-    /// more when a late charge is no longer possible.
+    /// The response was lost, and the gateway then reported no charge. The order can be paid by
+    /// another attempt. This attempt is checked once more when a late charge is no longer possible.
     Lost,
-    /// It charged the card.
+    /// The gateway charged the card.
     Paid,
-    /// It declined.
+    /// The gateway declined.
     Declined,
-    /// The charge must be taken back.
+    /// The charge must be refunded.
     Refunding,
-    /// The charge was taken back.
+    /// The charge was refunded.
     Refunded,
 }
 
-/// After how long an asking counts as unanswered: whoever asked has had the answer by then, or never will.
-const ANSWER_DUE: Duration = Duration::from_secs(30);
+/// The time after which a charge request counts as unanswered. By then the caller has the response,
+/// or will never get it.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After how long nothing can be charged any more: the gateway lets an authorised payment lapse after ten minutes.
+/// The time after which no late charge is possible. The gateway lets an authorised payment expire
+/// after ten minutes.
 const LAPSED_AFTER: Duration = Duration::from_mins(15);
 
-/// The first pause after a look at an attempt that found nothing out; it doubles with each.
+/// The backoff after the first check of an attempt without a result. It doubles with each check.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// The longest such pause.
+/// The longest backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
 
-/// Which first answer depends on an attempt: it says "not known yet" until the attempt ends, and is another one from then on.
+/// The first response that depends on an attempt. It is "not known yet" until the attempt ends, and
+/// is replaced then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PendingReply {
-    /// That to the request that placed the order.
+    /// The response to the request that placed the order.
     Placement,
-    /// That to a request under an idempotency key.
+    /// The response to a request under an idempotency key.
     Key {
         /// The hash of the key within its scope.
         hash: String,
-        /// What the request means.
+        /// The fingerprint of the request.
         fingerprint: String,
     },
 }
 
-/// One attempt to charge a card. There is one for each payment key of an order or charge, because a key is charged once.
+/// An attempt to charge a card. An order or a charge of points has one attempt for each payment
+/// key, because a key is charged once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// What is paid.
+    /// The order or charge of points that is paid.
     pub payable: Payable,
-    /// 1 for the first attempt, one more with each.
+    /// 1 for the first attempt. Increases by one with each attempt.
     pub attempt: u32,
-    /// Its status.
+    /// The attempt's status.
     pub status: AttemptStatus,
-    /// What the customer authorised.
+    /// The payment that the customer authorised.
     pub payment_key: PaymentKey,
-    /// How much.
+    /// The amount to charge.
     pub amount: Won,
-    /// How often the gateway was asked to charge it.
+    /// The number of charge requests to the gateway for this attempt.
     pub asks: u32,
-    /// When the gateway was last asked.
+    /// When the charge was last requested.
     pub asked_at: Timestamp,
-    /// Whether the answer to one of the askings is unknown: a later refusal does not say that it charged nothing.
+    /// Whether the response to one of the charge requests was lost. A later decline is then no
+    /// proof that nothing was charged.
     #[serde(default)]
     pub has_lost_answer: bool,
-    /// When somebody must look at it next; none once it has ended. The row is found by this, whatever became of messages.
+    /// When the attempt must be checked next. `None` once it has ended. The row is found by this
+    /// attribute, so a lost message does no harm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
-    /// How often it was looked at in its present status without an end.
+    /// The number of checks without a result since the attempt got its present status.
     #[serde(default)]
     pub looks: u32,
-    /// The answer that depends on it, while it is asked.
+    /// The first response that depends on the attempt, while its status is `ASKED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<PendingReply>,
-    /// When it took its status.
+    /// When the attempt got its status.
     pub updated_at: Timestamp,
-    /// Why it was declined, in the gateway's code.
+    /// The gateway's code for the reason, if it declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_code: Option<String>,
 }
 
 impl Attempt {
-    /// An attempt that is about to be made.
+    /// A new attempt, to be stored before its charge is requested.
     pub fn asked(
         payable: Payable,
         attempt: u32,
@@ -276,7 +300,7 @@ impl Attempt {
             asks: 1,
             asked_at: now,
             has_lost_answer: false,
-            due_at: Some(now.plus(ANSWER_DUE)),
+            due_at: Some(now.plus(RESPONSE_TIMEOUT)),
             looks: 0,
             reply,
             updated_at: now,
@@ -284,21 +308,22 @@ impl Attempt {
         }
     }
 
-    /// The same attempt, about to be made again.
+    /// The same attempt, to be stored before its charge is requested again.
     #[must_use]
     pub fn asked_again(self, reply: Option<PendingReply>, now: Timestamp) -> Self {
         let asks = self.asks + 1;
-        Self { asks, asked_at: now, decline_code: None, reply, ..self }.becomes(AttemptStatus::Asked, now)
+        Self { asks, asked_at: now, decline_code: None, reply, ..self }
+            .becomes(AttemptStatus::Asked, now)
     }
 
-    /// The same attempt with another status.
+    /// The same attempt with another status, and the due time that follows from it.
     #[must_use]
     pub fn becomes(self, status: AttemptStatus, now: Timestamp) -> Self {
         let has_lost_answer = self.has_lost_answer || status == AttemptStatus::Lost;
         let due_at = match status {
-            AttemptStatus::Asked => Some(now.plus(ANSWER_DUE)),
+            AttemptStatus::Asked => Some(now.plus(RESPONSE_TIMEOUT)),
             AttemptStatus::Lost => Some(now.plus(LAPSED_AFTER)),
-            // What was declined now may have been charged by an asking before, whose answer never came.
+            // An earlier charge request whose response was lost may have charged the card.
             AttemptStatus::Declined if has_lost_answer && self.status == AttemptStatus::Asked => {
                 Some(now.plus(LAPSED_AFTER))
             }
@@ -309,27 +334,29 @@ impl Attempt {
         Self { status, due_at, looks: 0, has_lost_answer, reply, updated_at: now, ..self }
     }
 
-    /// The same attempt, at which nobody needs to look any more.
+    /// The same attempt, which needs no further check.
     #[must_use]
     pub fn settled(self) -> Self {
         Self { due_at: None, ..self }
     }
 
-    /// The same attempt after a look that found nothing out: due again after a pause that doubles.
+    /// The same attempt after a check without a result. It is due again after a backoff, which
+    /// doubles with each check, of at least `at_least` and at most 15 minutes.
     #[must_use]
     pub fn checked_without_result(self, now: Timestamp, at_least: Duration) -> Self {
         let doublings = self.looks.min(16);
-        let pause = FIRST_BACKOFF.saturating_mul(1 << doublings).max(at_least).min(LONGEST_BACKOFF);
-        Self { looks: self.looks + 1, due_at: Some(now.plus(pause)), ..self }
+        let backoff =
+            FIRST_BACKOFF.saturating_mul(1 << doublings).max(at_least).min(LONGEST_BACKOFF);
+        Self { looks: self.looks + 1, due_at: Some(now.plus(backoff)), ..self }
     }
 
-    /// Names this asking to the gateway.
+    /// The gateway's idempotency key for this charge request.
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}-{}", self.payable, self.attempt, self.asks)
     }
 
-    /// Names to the gateway this asking to take the charge back: one key for one asking, however often its message comes. A
-    /// charge is taken back once, however often it is asked for.
+    /// The gateway's idempotency key for this refund request. A request has one key, however often
+    /// its message is delivered. A charge is refunded once, however often the refund is requested.
     pub fn refund_key(&self) -> String {
         format!("{}-{}-refund-{}", self.payable, self.attempt, self.looks + 1)
     }
@@ -340,9 +367,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payment_key_is_a_harmless_part_of_a_path() {
-        for good in ["a", "tgen_20240101abc-XYZ", "5zJ4xY7m0kODnyRpQWGrN2xqGlNvLrKwv1M9ENjbeoPaZdL6=", &"k".repeat(200)]
-        {
+    fn a_payment_key_is_safe_as_a_path_segment() {
+        for good in [
+            "a",
+            "tgen_20240101abc-XYZ",
+            "5zJ4xY7m0kODnyRpQWGrN2xqGlNvLrKwv1M9ENjbeoPaZdL6=",
+            &"k".repeat(200),
+        ] {
             assert_eq!(good.parse::<PaymentKey>().map(String::from).as_deref(), Ok(good));
         }
         for bad in ["", ".", "..", "a/b", "a b", "a?b", "키", "a%2e", &"k".repeat(201)] {
@@ -351,24 +382,29 @@ mod tests {
     }
 
     fn attempt(status: AttemptStatus) -> Attempt {
-        let (payable, key) = (Payable::try_from("ord_1".to_owned()).unwrap(), "key".parse().unwrap());
+        let (payable, key) =
+            (Payable::try_from("ord_1".to_owned()).unwrap(), "key".parse().unwrap());
         let asked = Attempt::asked(payable, 1, key, Won::ZERO, None, Timestamp::from_millis(0));
-        if status == AttemptStatus::Asked { asked } else { asked.becomes(status, Timestamp::from_millis(0)) }
+        if status == AttemptStatus::Asked {
+            asked
+        } else {
+            asked.becomes(status, Timestamp::from_millis(0))
+        }
     }
 
     #[test]
-    fn a_refusal_after_a_lost_answer_is_looked_at_once_more() {
+    fn a_decline_after_a_lost_response_is_checked_once_more() {
         let now = Timestamp::from_millis(0);
         assert_eq!(attempt(AttemptStatus::Declined).due_at, None);
         let again = attempt(AttemptStatus::Lost).asked_again(None, now);
         let declined = again.becomes(AttemptStatus::Declined, now);
         assert_eq!(declined.due_at, Some(now.plus(LAPSED_AFTER)));
-        let last_look = attempt(AttemptStatus::Lost).becomes(AttemptStatus::Declined, now);
-        assert_eq!(last_look.due_at, None, "that was the last look");
+        let last_check = attempt(AttemptStatus::Lost).becomes(AttemptStatus::Declined, now);
+        assert_eq!(last_check.due_at, None, "that was the last check");
     }
 
     #[test]
-    fn every_asking_for_a_refund_has_a_key_of_its_own() {
+    fn every_refund_request_has_its_own_key() {
         let mut refunding = attempt(AttemptStatus::Refunding);
         let mut keys = vec![refunding.refund_key()];
         for _ in 0..20 {

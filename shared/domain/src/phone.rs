@@ -1,17 +1,18 @@
-//! Phone numbers, which no log may show.
+//! Phone numbers, which must never be logged.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 
-/// The longest phone number, in characters.
+/// The maximum length of a phone number, in characters.
 const MAX_LENGTH: usize = 20;
 
-/// A phone number as it was written: 1 to 20 digits, spaces, `+` and `-`. It has no `Display`, and its `Debug` hides it.
+/// A phone number as it was written: 1 to 20 digits, spaces, `+` and `-`. It has no `Display`, and
+/// its `Debug` is redacted.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PhoneNumber(String);
 
-/// The text is not a phone number.
+/// The text is not a valid phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {MAX_LENGTH} digits, spaces, '+' and '-'")]
 pub struct InvalidPhoneNumber;
@@ -22,7 +23,8 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// What is dialled within Korea: `+82 10-1234-5678` is `01012345678`; nothing for a number of another country.
+    /// The digits to dial within Korea: `01012345678` for `+82 10-1234-5678`. `None` for a number
+    /// of another country.
     pub fn dialled(&self) -> Option<Dialled> {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
         if !self.0.trim_start().starts_with('+') {
@@ -39,7 +41,7 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// A digest of a text with a phone number in it, for a key.
+/// A digest of a text that contains a phone number, for a database key.
 pub fn digest(text: &str) -> String {
     use sha2::{Digest, Sha256};
     let mut digest = [0; 16];
@@ -47,13 +49,13 @@ pub fn digest(text: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(digest))
 }
 
-/// A Korean mobile number, `010` and eight digits, however it was written. Messages go to such numbers alone: nobody can have
-/// us call a premium number, or another country.
+/// A Korean mobile number, `010` and eight digits, in any notation. Messages are sent only to such
+/// numbers, so that a caller cannot make us contact a premium-rate or foreign number.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct MobileNumber(PhoneNumber);
 
-/// The text is not a Korean mobile number.
+/// The text is not a valid Korean mobile number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a Korean mobile number, such as 010-1234-5678")]
 pub struct InvalidMobileNumber;
@@ -64,9 +66,9 @@ impl MobileNumber {
         self.0.as_str()
     }
 
-    /// What is dialled.
+    /// The digits to dial within Korea.
     pub fn dialled(&self) -> Dialled {
-        // `from_str` has made sure that it is one of Korea.
+        // `from_str` has verified that the number is Korean.
         self.0.dialled().unwrap_or_else(|| Dialled(String::new()))
     }
 }
@@ -83,7 +85,11 @@ impl FromStr for MobileNumber {
     fn from_str(text: &str) -> Result<Self, InvalidMobileNumber> {
         let number: PhoneNumber = text.parse().map_err(|_| InvalidMobileNumber)?;
         let dialled = number.dialled().ok_or(InvalidMobileNumber)?;
-        if dialled.0.len() == 11 && dialled.0.starts_with("010") { Ok(Self(number)) } else { Err(InvalidMobileNumber) }
+        if dialled.0.len() == 11 && dialled.0.starts_with("010") {
+            Ok(Self(number))
+        } else {
+            Err(InvalidMobileNumber)
+        }
     }
 }
 
@@ -107,7 +113,7 @@ impl schemars::JsonSchema for MobileNumber {
     }
 }
 
-/// The digits to dial within Korea. As [`PhoneNumber`], no log shows them.
+/// The digits to dial within Korea. Like a [`PhoneNumber`], they must never be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dialled(String);
 
@@ -128,9 +134,9 @@ impl FromStr for PhoneNumber {
     type Err = InvalidPhoneNumber;
 
     fn from_str(text: &str) -> Result<Self, InvalidPhoneNumber> {
-        let is_written_well = text.bytes().all(|byte| byte.is_ascii_digit() || b" +-".contains(&byte));
+        let is_valid = text.bytes().all(|byte| byte.is_ascii_digit() || b" +-".contains(&byte));
         let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
-        if is_written_well && has_digits && text.len() <= MAX_LENGTH {
+        if is_valid && has_digits && text.len() <= MAX_LENGTH {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidPhoneNumber)
@@ -163,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_dialled_within_korea_however_it_was_written() {
+    fn every_notation_of_a_number_gives_the_digits_to_dial_within_korea() {
         for (written, dialled) in [
             ("010-1234-5678", "01012345678"),
             ("+82 10-1234-5678", "01012345678"),
@@ -171,28 +177,45 @@ mod tests {
             ("02 123 4567", "021234567"),
             ("8210", "8210"),
         ] {
-            assert_eq!(written.parse::<PhoneNumber>().unwrap().dialled(), Some(Dialled(dialled.to_owned())));
+            assert_eq!(
+                written.parse::<PhoneNumber>().unwrap().dialled(),
+                Some(Dialled(dialled.to_owned()))
+            );
         }
-        assert_eq!("+1 650 253 0000".parse::<PhoneNumber>().unwrap().dialled(), None, "it is nobody's in Korea");
+        assert_eq!(
+            "+1 650 253 0000".parse::<PhoneNumber>().unwrap().dialled(),
+            None,
+            "it is not a Korean number"
+        );
         for bad in ["", "-", "call me", "010.1234.5678", "012345678901234567890"] {
             assert_eq!(bad.parse::<PhoneNumber>(), Err(InvalidPhoneNumber), "{bad}");
         }
     }
 
     #[test]
-    fn messages_go_to_korean_mobile_numbers_alone() {
+    fn messages_are_sent_to_korean_mobile_numbers_only() {
         for good in ["010-1234-5678", "01012345678", "+82 10-1234-5678"] {
-            assert_eq!(good.parse::<MobileNumber>().unwrap().dialled().as_str(), "01012345678", "{good}");
+            assert_eq!(
+                good.parse::<MobileNumber>().unwrap().dialled().as_str(),
+                "01012345678",
+                "{good}"
+            );
         }
-        for bad in
-            ["060-700-1234", "02-123-4567", "010-1234-567", "011-123-4567", "+1 650 253 0000", "112", "010-1234-56789"]
-        {
+        for bad in [
+            "060-700-1234",
+            "02-123-4567",
+            "010-1234-567",
+            "011-123-4567",
+            "+1 650 253 0000",
+            "112",
+            "010-1234-56789",
+        ] {
             assert_eq!(bad.parse::<MobileNumber>(), Err(InvalidMobileNumber), "{bad}");
         }
     }
 
     #[test]
-    fn no_log_shows_a_number() {
+    fn debug_output_does_not_show_a_number() {
         let phone: PhoneNumber = "010-1234-5678".parse().unwrap();
         assert!(!format!("{phone:?} {:?}", phone.dialled()).contains("1234"));
     }

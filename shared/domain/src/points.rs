@@ -1,15 +1,15 @@
-//! Points: a customer's balance and the ledger that explains it.
+//! Points: a customer's balance, and the ledger of its changes.
 
 use crate::{EntryId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
 
-/// How many points one charge may add.
+/// The number of points that one charge adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChargeAmount(Won);
 
-/// The amount is not one that can be charged.
+/// The amount is not valid for a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a charge is 1 to {} points", ChargeAmount::MAX)]
+#[error("a charge must be between 1 and {} points", ChargeAmount::MAX)]
 pub struct InvalidAmount;
 
 impl ChargeAmount {
@@ -36,11 +36,11 @@ pub enum EntryKind {
     Charge,
     /// Points paid for an order (사용).
     Use,
-    /// An order's points came back (환불).
+    /// The points of an order were refunded (환불).
     Refund,
 }
 
-/// One change of a balance: a row that is written once and never changed.
+/// One change of a balance. Its row is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
@@ -48,13 +48,14 @@ pub struct Entry {
     pub entry_id: EntryId,
     /// Why the balance changed.
     pub kind: EntryKind,
-    /// By how much: negative where points were used.
+    /// The change of the balance. Negative if points were used.
     pub amount: Won,
-    /// What it was for: an order's id, the id of a charge by card, or the charge's own entry id.
+    /// What the change is for: the id of an order or of a charge by card, or the entry's own id for
+    /// any other charge.
     pub reference: String,
-    /// Why, where an operator said so.
+    /// The reason for a charge, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When.
+    /// When the balance changed.
     pub at: Timestamp,
 }

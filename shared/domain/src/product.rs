@@ -1,17 +1,19 @@
-//! Products: what is sold, for how much, and how many are left.
+//! Products: what is sold, the prices, and the limits of the stock.
 
 use crate::{ProductId, StoreId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Whether a product can be ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProductStatus {
-    /// It can be ordered (판매중).
+    /// The product can be ordered (판매중).
     #[default]
     Active,
-    /// It is shown but cannot be ordered (판매중지).
+    /// The product is shown but cannot be ordered (판매중지).
     Inactive,
 }
 
@@ -21,29 +23,30 @@ impl fmt::Display for ProductStatus {
     }
 }
 
-/// What is known of a product besides its stock.
+/// A product, without its stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// The merchant's id.
+    /// The merchant's id of the product.
     pub product_id: ProductId,
-    /// The name customers read.
+    /// The name shown to customers.
     pub name: String,
-    /// The category it is listed under.
+    /// The category under which the product is listed.
     pub category: String,
-    /// A longer text.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The price of one unit.
     pub price: Price,
-    /// Whether it can be ordered.
+    /// Whether the product can be ordered.
     pub status: ProductStatus,
-    /// The store that makes it; its orders are delivered. It never changes.
+    /// The store that makes the product. Its orders are delivered by a rider. A product's store
+    /// never changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<StoreId>,
-    /// When it was first put.
+    /// When the product was created.
     pub created_at: Timestamp,
-    /// When it was last changed; its stock aside.
+    /// When the product was last changed. Changes of its stock do not count.
     pub updated_at: Timestamp,
 }
 
@@ -52,9 +55,9 @@ pub struct Product {
 #[serde(try_from = "i64", into = "i64")]
 pub struct Price(Won);
 
-/// The price is not one that a product can have.
+/// The price is not valid for a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a price is 0 to {} won", Price::MAX)]
+#[error("a price must be between 0 and {} won", Price::MAX)]
 pub struct InvalidPrice;
 
 impl Price {
@@ -85,16 +88,18 @@ impl From<Price> for i64 {
 /// The largest stock of one product, in units.
 pub const MAX_STOCK: i64 = 1_000_000_000;
 
-/// The largest single change of a stock by hand, in units.
+/// The largest single manual change of a stock, in units.
 pub const MAX_ADJUSTMENT: i64 = 1_000_000;
 
-/// A change of a stock that is not an order: units that came in (positive) or went out.
+/// A change of a stock without an order: units added (positive) or removed (negative).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adjustment(i64);
 
-/// The change is none, or too large, or would fill the stock beyond its limit.
+/// The change is 0, is too large, or would exceed the limit of the stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a stock changes by 1 to {MAX_ADJUSTMENT} units either way and holds at most {MAX_STOCK}")]
+#[error(
+    "a stock change must be 1 to {MAX_ADJUSTMENT} units up or down, and a stock must not exceed {MAX_STOCK} units"
+)]
 pub struct InvalidAdjustment;
 
 impl Adjustment {
@@ -115,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_zero_to_a_billion_won() {
+    fn a_price_is_between_zero_and_a_billion_won() {
         assert!(Price::try_from(0).is_ok());
         assert!(Price::try_from(Price::MAX).is_ok());
         assert_eq!(Price::try_from(-1), Err(InvalidPrice));
@@ -124,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adjustment_moves_something_but_not_the_whole_world() {
+    fn an_adjustment_is_not_zero_and_has_a_limit() {
         assert!(Adjustment::new(-1).is_ok());
         assert!(Adjustment::new(MAX_ADJUSTMENT).is_ok());
         for bad in [0, MAX_ADJUSTMENT + 1, -MAX_ADJUSTMENT - 1, i64::MIN, i64::MAX] {

@@ -1,7 +1,8 @@
 //! Refusals: every problem that a caller can be told of, in one table.
 //!
-//! A row gives a problem its fields, status, type, text and documentation. The edge writes them as RFC 9457 problems: the
-//! fields become extension members, and the API's document takes the documentation.
+//! A row gives a problem its fields, status, type, text and documentation. The edge writes them as
+//! RFC 9457 problems: the fields become extension members, and the API's document takes the
+//! documentation.
 
 use crate::{
     CouponId, Fault, OrderId, ProductId, StoreId, Timestamp, WebhookName, Won,
@@ -191,7 +192,9 @@ refusals! {
 impl Refusal {
     /// A field is not valid.
     pub fn field(field: impl Into<String>, message: impl ToString) -> Self {
-        Self::MalformedRequest { errors: vec![FieldError { field: field.into(), message: message.to_string() }] }
+        Self::MalformedRequest {
+            errors: vec![FieldError { field: field.into(), message: message.to_string() }],
+        }
     }
 }
 

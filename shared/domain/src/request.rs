@@ -1,4 +1,4 @@
-//! Order requests: what a customer asks for, and the order that it becomes.
+//! Order requests, and the orders that they become.
 
 use crate::{
     CampaignId, CouponId, CustomerId, EntryId, OrderId, StoreId, Timestamp, Won,
@@ -10,45 +10,48 @@ use crate::{
     payment::{PAYMENT_WINDOW, Payment, PaymentKey, PaymentMethod, PaymentStatus},
 };
 
-/// What a customer asks for, with everything that makes two requests mean the same.
+/// A customer's request for an order, with every field that decides whether two requests are the
+/// same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
-    /// Whose order it is to be.
+    /// The customer who orders.
     pub customer_id: CustomerId,
-    /// What is asked for.
+    /// The requested products.
     pub basket: Basket,
-    /// Where the basket comes from.
+    /// The source of the basket.
     pub origin: Origin,
-    /// The coupon that is to be used.
+    /// The coupon to use.
     pub coupon_id: Option<CouponId>,
     /// The campaign that brought the customer.
     pub campaign_id: Option<CampaignId>,
-    /// How it is paid.
+    /// How the order is paid.
     pub payment: PaymentChoice,
-    /// Where it goes.
+    /// The destination.
     pub delivery: Option<Delivery>,
 }
 
-/// Where a basket comes from.
+/// The source of a basket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The request names the products.
     Request,
-    /// The customer's cart has them: what the request means does not depend on what is in it.
+    /// The customer's cart contains the products. The fingerprint does not depend on the content of
+    /// the cart.
     Cart,
 }
 
 /// How a customer pays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentChoice {
-    /// From the balance.
+    /// From the balance of points.
     Points,
-    /// By card: what the customer authorised at the gateway; none if the order is to be paid later.
+    /// By card, with the payment that the customer authorised at the gateway. `None` if the order
+    /// is to be paid later.
     Card(Option<PaymentKey>),
 }
 
 impl PaymentChoice {
-    /// The method alone.
+    /// The method, without the payment key.
     pub const fn method(&self) -> PaymentMethod {
         match self {
             Self::Points => PaymentMethod::Points,
@@ -57,19 +60,20 @@ impl PaymentChoice {
     }
 }
 
-/// On which terms an order is placed.
+/// The terms of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The price of one unit, for each wish.
+    /// The price of one unit, for each line of the basket.
     pub unit_prices: Vec<Won>,
-    /// The store, if the products are a store's.
+    /// The store, if the products belong to one.
     pub store_id: Option<StoreId>,
-    /// What the coupon takes off.
+    /// The discount of the coupon.
     pub discount: Won,
 }
 
 impl OrderRequest {
-    /// What the customer authorised at the gateway, if the card is to be charged at once.
+    /// The payment that the customer authorised at the gateway, if the card is to be charged
+    /// immediately.
     pub const fn payment_key(&self) -> Option<&PaymentKey> {
         match &self.payment {
             PaymentChoice::Card(key) => key.as_ref(),
@@ -77,34 +81,41 @@ impl OrderRequest {
         }
     }
 
-    /// Whether the order may hold stock without being paid.
+    /// Whether the order may reserve stock before it is paid.
     pub const fn may_reserve(&self) -> bool {
         matches!(self.payment, PaymentChoice::Card(_))
     }
 
-    /// A hash of what is asked for, whatever the order of its lines; the price a customer expects is a safeguard and
-    /// not part of the meaning.
+    /// A hash of what the request means. It does not depend on the order of the lines, nor on the
+    /// expected prices, which are only a safeguard.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
         let Self { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery } = self;
-        let mut wishes: Vec<_> = match origin {
-            Origin::Request => {
-                basket.wishes().iter().map(|wish| format!("{}*{}", wish.product_id, wish.quantity.get())).collect()
-            }
+        let mut lines: Vec<_> = match origin {
+            Origin::Request => basket
+                .wishes()
+                .iter()
+                .map(|line| format!("{}*{}", line.product_id, line.quantity.get()))
+                .collect(),
             Origin::Cart => vec!["cart".to_owned()],
         };
-        wishes.sort_unstable();
+        lines.sort_unstable();
         let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
-        let (coupon, campaign) =
-            (id(coupon_id.as_ref().map(CouponId::as_str)), id(campaign_id.as_ref().map(CampaignId::as_str)));
+        let (coupon, campaign) = (
+            id(coupon_id.as_ref().map(CouponId::as_str)),
+            id(campaign_id.as_ref().map(CampaignId::as_str)),
+        );
         let delivery = delivery.as_ref().map(Delivery::meaning).unwrap_or_default();
-        // Kept as long as the order: these forms stay, and another one gets another number. No id and no key has a space,
-        // and the delivery, which may have anything, comes last.
+        // Fingerprints are stored as long as their orders. These formats must not change, and a new
+        // format needs a new number. No id and no key contains a space. The delivery, which may
+        // contain anything, comes last.
         let meaning = match payment {
-            PaymentChoice::Points => format!("3 {customer_id} {} {coupon} {campaign} {delivery}", wishes.join(",")),
+            PaymentChoice::Points => {
+                format!("3 {customer_id} {} {coupon} {campaign} {delivery}", lines.join(","))
+            }
             PaymentChoice::Card(key) => {
                 let key = key.as_ref().map(PaymentKey::as_str).unwrap_or_default();
-                format!("4 {customer_id} {} {coupon} {campaign} {key} {delivery}", wishes.join(","))
+                format!("4 {customer_id} {} {coupon} {campaign} {key} {delivery}", lines.join(","))
             }
         };
         let mut digest = [0; 16];
@@ -112,14 +123,20 @@ impl OrderRequest {
         format!("{:032x}", u128::from_be_bytes(digest))
     }
 
-    /// What everything costs at these prices, before the discount.
+    /// The price of the whole basket at these unit prices, before the discount.
     pub fn original_amount(&self, unit_prices: &[Won]) -> Result<Won, AmountTooLarge> {
-        let totals = self.basket.wishes().iter().zip(unit_prices).map(|(wish, price)| price.times(wish.quantity.get()));
+        let totals = self
+            .basket
+            .wishes()
+            .iter()
+            .zip(unit_prices)
+            .map(|(line, price)| price.times(line.quantity.get()));
         totals.into_iter().try_fold(Won::ZERO, |sum, total| sum.plus(total?))
     }
 
-    /// The order that this becomes: paid at once with points (or if there is nothing to pay), else with its stock held
-    /// until it is paid. `ledger_entry` is the entry that pays it with points.
+    /// The order that the request becomes. It is paid immediately if the method is points or if
+    /// there is nothing to pay. Otherwise its stock is reserved until it is paid. `ledger_entry` is
+    /// the entry that pays it with points.
     pub fn placed(
         self,
         order_id: OrderId,
@@ -128,24 +145,30 @@ impl OrderRequest {
         by: Actor,
         now: Timestamp,
     ) -> Result<Order, AmountTooLarge> {
-        let line = |(wish, unit_price): (&BasketLine, &Won)| {
-            let total_price = unit_price.times(wish.quantity.get())?;
+        let line = |(requested, unit_price): (&BasketLine, &Won)| {
+            let total_price = unit_price.times(requested.quantity.get())?;
             Ok(Line {
-                product_id: wish.product_id.clone(),
-                quantity: wish.quantity,
+                product_id: requested.product_id.clone(),
+                quantity: requested.quantity,
                 unit_price: *unit_price,
                 total_price,
             })
         };
-        let lines: Vec<Line> =
-            self.basket.wishes().iter().zip(&terms.unit_prices).map(line).collect::<Result<_, _>>()?;
+        let lines: Vec<Line> = self
+            .basket
+            .wishes()
+            .iter()
+            .zip(&terms.unit_prices)
+            .map(line)
+            .collect::<Result<_, _>>()?;
         let original_amount = self.original_amount(&terms.unit_prices)?;
         let total_amount = original_amount.less(terms.discount);
         let mut payment = Payment::due(self.payment.method(), total_amount);
         let is_paid = payment.method == PaymentMethod::Points || total_amount == Won::ZERO;
         if is_paid {
             (payment.status, payment.paid_at) = (PaymentStatus::Paid, Some(now));
-            payment.ledger_entry = Some(ledger_entry).filter(|_| payment.method == PaymentMethod::Points);
+            payment.ledger_entry =
+                Some(ledger_entry).filter(|_| payment.method == PaymentMethod::Points);
         }
         let state = if is_paid { State::Paid } else { State::StockAllocated };
         Ok(Order {
@@ -181,16 +204,18 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_tells_another_meaning_but_not_another_order_of_lines() {
-        let request = |lines: &[(&str, i64)], campaign: Option<&str>, payment: PaymentChoice| OrderRequest {
-            customer_id: CustomerId::parse("c").unwrap(),
-            basket: Basket::of(lines.iter().map(|(id, units)| (product(id), *units, None))).unwrap(),
-            origin: Origin::Request,
-            coupon_id: None,
-            campaign_id: campaign.map(|id| CampaignId::parse(id).unwrap()),
-            payment,
-            delivery: None,
-        };
+    fn the_fingerprint_depends_on_the_meaning_and_not_on_the_order_of_lines() {
+        let request =
+            |lines: &[(&str, i64)], campaign: Option<&str>, payment: PaymentChoice| OrderRequest {
+                customer_id: CustomerId::parse("c").unwrap(),
+                basket: Basket::of(lines.iter().map(|(id, units)| (product(id), *units, None)))
+                    .unwrap(),
+                origin: Origin::Request,
+                coupon_id: None,
+                campaign_id: campaign.map(|id| CampaignId::parse(id).unwrap()),
+                payment,
+                delivery: None,
+            };
         let card = |key: &str| PaymentChoice::Card(Some(key.parse().unwrap()));
         let points = || PaymentChoice::Points;
         let first = request(&[("a", 1), ("b", 2)], None, points()).fingerprint();
@@ -208,7 +233,10 @@ mod tests {
             assert!(!seen.contains(&other.fingerprint()), "{other:?}");
             seen.push(other.fingerprint());
         }
-        let of_cart = |lines: &[(&str, i64)]| OrderRequest { origin: Origin::Cart, ..request(lines, None, points()) };
+        let of_cart = |lines: &[(&str, i64)]| OrderRequest {
+            origin: Origin::Cart,
+            ..request(lines, None, points())
+        };
         assert_eq!(of_cart(&[("a", 1)]).fingerprint(), of_cart(&[("b", 5)]).fingerprint());
     }
 }

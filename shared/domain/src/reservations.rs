@@ -1,47 +1,51 @@
-//! Reservations: the stock that a customer's unpaid orders keep from everybody else. Their number and size are limited, else somebody
-//! without money could empty the shop.
+//! Reservations: the stock that is reserved for a customer's unpaid orders. Their number and size
+//! are limited. Otherwise, a caller without money could reserve the whole stock of the shop.
 
 use crate::{OrderId, ProductId, Refusal, order::Order};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the unpaid orders of one customer hold.
+/// The reservations of one customer's unpaid orders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservations {
-    /// How often they changed.
+    /// The number of changes so far.
     pub version: u64,
-    /// The units of each product, by order.
+    /// The reserved units of each product, by order.
     pub orders: BTreeMap<OrderId, BTreeMap<ProductId, u32>>,
 }
 
-/// How much the unpaid orders of one customer may hold.
+/// The limits for the unpaid orders of one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservationLimits {
-    /// Orders.
+    /// The maximum number of unpaid orders.
     pub orders: u32,
-    /// Units of one product, over all of them.
+    /// The maximum number of units of one product in all unpaid orders.
     pub units: u32,
 }
 
-/// The units of each product that an order holds.
+/// The units of each product that an order reserves.
 pub fn reserved_units(order: &Order) -> BTreeMap<ProductId, u32> {
     order.lines.iter().map(|line| (line.product_id.clone(), line.quantity.get())).collect()
 }
 
 impl Reservations {
-    /// These holds and those of a new order, unless a limit is reached.
+    /// The reservations with those of a new order added. Refused if a limit is exceeded.
     pub fn with(&self, order: &Order, limits: ReservationLimits) -> Result<Self, Refusal> {
         if self.orders.len() >= usize::try_from(limits.orders).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyUnpaidOrders { limit: limits.orders });
         }
-        let mut holds = Self { version: self.version + 1, orders: self.orders.clone() };
-        holds.orders.insert(order.order_id.clone(), reserved_units(order));
+        let mut reservations = Self { version: self.version + 1, orders: self.orders.clone() };
+        reservations.orders.insert(order.order_id.clone(), reserved_units(order));
         for line in &order.lines {
-            let held = holds.orders.values().filter_map(|units| units.get(&line.product_id));
-            if held.fold(0_u32, |sum, units| sum.saturating_add(*units)) > limits.units {
-                return Err(Refusal::TooManyUnpaidUnits { product_id: line.product_id.clone(), limit: limits.units });
+            let reserved =
+                reservations.orders.values().filter_map(|units| units.get(&line.product_id));
+            if reserved.fold(0_u32, |sum, units| sum.saturating_add(*units)) > limits.units {
+                return Err(Refusal::TooManyUnpaidUnits {
+                    product_id: line.product_id.clone(),
+                    limit: limits.units,
+                });
             }
         }
-        Ok(holds)
+        Ok(reservations)
     }
 }

@@ -1,52 +1,53 @@
-//! Sales and the top sellers that are derived from them.
+//! Sales, and the top sellers that are derived from them.
 
 use crate::{OrderId, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-/// How far back the top sellers look: 72 hours of payments.
+/// The period of the top sellers: the payments of 72 hours.
 pub const WINDOW: Duration = Duration::from_hours(72);
 
-/// How many products are told.
+/// The number of products in the list of top sellers.
 pub const TOP: usize = 5;
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 
-/// An hour of the clock (UTC): the unit in which sales are kept and summed.
+/// An hour of the clock (UTC): the unit in which sales are stored and summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(i64);
 
 impl Hour {
-    /// The hour in which a moment lies.
+    /// The hour that contains `time`.
     pub const fn of(time: Timestamp) -> Self {
         Self(time.millis().div_euclid(HOUR_MILLIS))
     }
 
-    /// Its first millisecond.
+    /// The first millisecond of the hour.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_millis(self.0 * HOUR_MILLIS)
     }
 
-    /// The first millisecond after it.
+    /// The first millisecond after the hour.
     pub const fn end(self) -> Timestamp {
         Timestamp::from_millis((self.0 + 1) * HOUR_MILLIS)
     }
 
-    /// Reads what [`fmt::Display`] writes.
+    /// Reads the format that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let start: Timestamp = format!("{text}:00:00Z").parse().ok()?;
         Some(Self::of(start))
     }
 }
 
-/// Written `2026-01-05T03`, so text sorts as time does.
+/// Written as `2026-01-05T03`, so that text order equals time order.
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.start().to_string().get(..13).unwrap_or_default())
     }
 }
 
-/// The payments that a list of top sellers made at `as_of` counts: after `as_of` − [`WINDOW`], up to `as_of`.
+/// The payments that count for a list of top sellers at `as_of`: those after `as_of` − [`WINDOW`],
+/// up to and including `as_of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     as_of: Timestamp,
@@ -63,28 +64,29 @@ impl Window {
         self.as_of.minus(WINDOW) < paid_at && paid_at <= self.as_of
     }
 
-    /// Every hour that the window touches, the oldest first.
+    /// Every hour that overlaps the window, oldest first.
     pub fn hours(self) -> impl Iterator<Item = Hour> {
         (Hour::of(self.as_of.minus(WINDOW)).0..=Hour::of(self.as_of).0).map(Hour)
     }
 
-    /// Whether all of an hour counts.
+    /// Whether the whole hour is in the window.
     pub fn covers(self, hour: Hour) -> bool {
         self.contains(hour.start()) && hour.end() <= self.as_of
     }
 }
 
-/// What one order sold: a fact, kept once per order, and replaced only by a later version of the same order.
+/// The units that one order sold. An order has one sale, which is replaced only by a later version
+/// of the same order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sale {
-    /// The order.
+    /// The order's id.
     pub order_id: OrderId,
-    /// The order's version that told it.
+    /// The version of the order that this sale is derived from.
     pub version: u32,
     /// When the order was paid.
     pub paid_at: Timestamp,
-    /// Units sold of each product; none once the order was called off.
+    /// Units sold of each product. Empty once the order is cancelled.
     pub sold: Sold,
 }
 
@@ -98,7 +100,8 @@ pub fn tally(sum: &mut Sold, more: &Sold) {
     }
 }
 
-/// Products by units sold, the most sold first, ties by product id; what sold nothing is not listed.
+/// Products by units sold, best sellers first. Ties are ordered by product id. Products without
+/// sales are omitted.
 pub fn rank(sold: Sold) -> Vec<(ProductId, i64)> {
     let mut ranked: Vec<_> = sold.into_iter().filter(|(_, units)| *units > 0).collect();
     ranked.sort_by(|(a, a_units), (b, b_units)| b_units.cmp(a_units).then_with(|| a.cmp(b)));
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_hour_is_written_so_that_it_sorts_and_reads_back() {
+    fn an_hour_is_written_in_a_sortable_form_and_read_back() {
         let hour = Hour::of("2026-01-05T03:59:59.999Z".parse().unwrap());
         assert_eq!(hour.to_string(), "2026-01-05T03");
         assert_eq!(Hour::parse("2026-01-05T03"), Some(hour));
@@ -131,9 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_by_product_id_and_what_did_not_sell_is_not_listed() {
-        let sold = [("b", 2), ("a", 2), ("c", 5), ("d", 0)].map(|(id, units)| (ProductId::parse(id).unwrap(), units));
-        let ranked: Vec<_> = rank(sold.into()).into_iter().map(|(id, units)| (id.to_string(), units)).collect();
+    fn ties_are_ordered_by_product_id_and_unsold_products_are_omitted() {
+        let sold = [("b", 2), ("a", 2), ("c", 5), ("d", 0)]
+            .map(|(id, units)| (ProductId::parse(id).unwrap(), units));
+        let ranked: Vec<_> =
+            rank(sold.into()).into_iter().map(|(id, units)| (id.to_string(), units)).collect();
         assert_eq!(ranked, [("c".into(), 5), ("a".into(), 2), ("b".into(), 2)]);
     }
 }

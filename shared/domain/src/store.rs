@@ -1,20 +1,20 @@
-//! Stores: who makes what a rider brings (가게).
+//! Stores: they make the products that riders deliver (가게).
 
 use crate::{StoreId, geohash::Position, phone::PhoneNumber};
 use serde::{Deserialize, Serialize};
 
-/// What is known of a store.
+/// The profile of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreProfile {
-    /// The store.
+    /// The store's id.
     pub store_id: StoreId,
-    /// The name customers read.
+    /// The name shown to customers.
     pub name: String,
-    /// Where it is.
+    /// The store's position.
     pub position: Position,
-    /// Its phone number.
+    /// The store's phone number.
     pub phone: PhoneNumber,
-    /// Whether it takes orders now.
+    /// Whether the store takes orders now.
     pub open: bool,
 }

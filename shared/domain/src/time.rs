@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr, time::Duration};
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z; written `2026-01-05T03:04:05.678Z`, so text sorts as time does.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. Written as
+/// `2026-01-05T03:04:05.678Z`, so that text order equals time order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -13,12 +14,12 @@ pub struct Timestamp(i64);
 pub struct InvalidTime;
 
 impl Timestamp {
-    /// The first moment that is written with a year of four digits: that of the year 0.
+    /// The earliest time with a year of four digits: the start of the year 0.
     const FIRST: Self = Self(-62_167_219_200_000);
-    /// The last such moment: that of the year 9999.
+    /// The latest time with a year of four digits: the end of the year 9999.
     const LAST: Self = Self(253_402_300_799_999);
 
-    /// The moment `millis` milliseconds after the epoch.
+    /// The time `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -28,22 +29,22 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, as signatures and time-to-live attributes count them.
+    /// Whole seconds since the epoch, as used by signatures and time-to-live attributes.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// The moment `duration` later.
+    /// The time `duration` later.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// The moment `duration` earlier.
+    /// The time `duration` earlier.
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from `self` until `later`; nothing if that has passed.
+    /// The duration from `self` until `later`. Zero if `later` is before `self`.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }

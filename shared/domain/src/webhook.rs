@@ -1,23 +1,27 @@
-//! Webhooks: when a message that did not arrive is sent again (Standard Webhooks 1.0.0, `spec/standard-webhooks.md`).
+//! Webhooks: the retry schedule of deliveries (Standard Webhooks 1.0.0, `spec/standard-webhooks.md`
+//! in its repository).
 
 use crate::{DeliveryId, OrderId, Timestamp};
 use std::time::Duration;
 
-/// How long a secret that was replaced still signs beside its successor, so that the receiver has time to learn of it.
+/// How long a replaced secret still signs beside its successor, so that the receiver has time to
+/// change to the new one.
 pub const PREVIOUS_SIGNS_FOR: Duration = Duration::from_hours(24);
 
-/// How many secrets a webhook may have at once: the latest, and those that it replaced within the last day.
+/// The maximum number of secrets of a webhook: the current one, and those replaced within the last
+/// day.
 pub const MAX_SECRETS: usize = 5;
 
-/// After how long a message is given up although it was not tried as often as the schedule says, for its receiver was left
-/// alone: when the schedule would have ended.
+/// The time after which a delivery is exhausted, even if an open circuit prevented some attempts of
+/// the schedule. By then, the schedule would have ended.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_hours(84);
 
-/// The longest that a receiver's wish to be left alone is granted.
+/// The longest pause that a receiver can request.
 pub const MAX_COOL_DOWN: Duration = Duration::from_hours(24);
 
-/// The pauses after each failed attempt; after the last, a message is given up.
-const PAUSES: [Duration; 9] = [
+/// The delays after the first nine failed attempts. If the tenth attempt fails, the delivery is
+/// exhausted.
+const RETRY_DELAYS: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
     Duration::from_mins(30),
@@ -29,16 +33,23 @@ const PAUSES: [Duration; 9] = [
     Duration::from_hours(24),
 ];
 
-/// How long to wait after so many attempts that failed (at least one), or nothing, if that was the last: the schedule's pause
-/// and up to a tenth more, by `jitter` thousandths of that tenth; longer, if the receiver asked for longer.
-pub fn pause_after(failed_attempts: usize, jitter: u16, asked_for: Option<Duration>) -> Option<Duration> {
-    let pause = *PAUSES.get(failed_attempts.checked_sub(1)?)?;
-    let jittered = pause + pause / 10 * u32::from(jitter.min(1_000)) / 1_000;
-    Some(jittered.max(asked_for.unwrap_or_default().min(MAX_COOL_DOWN)))
+/// The delay after `failed_attempts` failed attempts (at least one), or `None` if the last attempt
+/// failed. It is the delay of the schedule plus a jitter of up to a tenth of it; `jitter` is in
+/// thousandths of that tenth. If the receiver requested a longer delay, that one applies, up to
+/// [`MAX_COOL_DOWN`].
+pub fn pause_after(
+    failed_attempts: usize,
+    jitter: u16,
+    requested: Option<Duration>,
+) -> Option<Duration> {
+    let delay = *RETRY_DELAYS.get(failed_attempts.checked_sub(1)?)?;
+    let jittered = delay + delay / 10 * u32::from(jitter.min(1_000)) / 1_000;
+    Some(jittered.max(requested.unwrap_or_default().min(MAX_COOL_DOWN)))
 }
 
 impl DeliveryId {
-    /// The delivery of one version of an order to a receiver: always the same, and sorted by the time of the change.
+    /// The id of the delivery of one version of an order to a receiver. It is always the same, and
+    /// it sorts by the time of the change.
     pub fn of(order: &OrderId, version: u32, changed_at: Timestamp) -> Self {
         use sha2::{Digest, Sha256};
         let mut random = [0; 16];
@@ -53,9 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schedule_is_that_of_the_specification_with_up_to_a_tenth_more() {
-        let seconds: Vec<u64> =
-            (1..20).map_while(|failed| pause_after(failed, 0, None)).map(|pause| pause.as_secs()).collect();
+    fn retries_follow_the_schedule_of_the_specification_with_up_to_ten_percent_jitter() {
+        let seconds: Vec<u64> = (1..20)
+            .map_while(|failed| pause_after(failed, 0, None))
+            .map(|delay| delay.as_secs())
+            .collect();
         assert_eq!(seconds, [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]);
         assert_eq!(seconds.iter().sum::<u64>(), 75 * 3_600 + 35 * 60 + 5);
         let most: Duration = (1..=9).filter_map(|failed| pause_after(failed, 1_000, None)).sum();
@@ -64,6 +77,10 @@ mod tests {
         assert_eq!(pause_after(2, 500, None), Some(Duration::from_secs(315)));
         assert_eq!(pause_after(1, 0, Some(Duration::from_mins(2))), Some(Duration::from_mins(2)));
         assert_eq!(pause_after(3, 0, Some(Duration::from_mins(2))), Some(Duration::from_mins(30)));
-        assert_eq!(pause_after(10, 0, Some(Duration::from_mins(2))), None, "ten attempts are all");
+        assert_eq!(
+            pause_after(10, 0, Some(Duration::from_mins(2))),
+            None,
+            "ten attempts are the maximum"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The state machine of orders: every state with every command, and what random lives conserve.
+//! The state machine of orders: every state with every command, and what random sequences of
+//! commands conserve.
 
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+#![expect(clippy::unwrap_used, reason = "an unexpected value fails the test")]
 
 use domain::{
     CouponId, CustomerId, EntryId, OrderId, ProductId, RiderId, StoreId, Timestamp, Won,
@@ -27,7 +28,7 @@ fn entry(number: usize) -> EntryId {
     EntryId::parse(&format!("ent_{number}")).unwrap()
 }
 
-/// An order of three for 3,000 less 500.
+/// An order of three units for 3,000 won, with a discount of 500 won.
 fn placed(by_card: bool, of_store: bool) -> Order {
     let request = OrderRequest {
         customer_id: CustomerId::parse("c1").unwrap(),
@@ -35,12 +36,18 @@ fn placed(by_card: bool, of_store: bool) -> Order {
         origin: Origin::Request,
         coupon_id: CouponId::parse("cpn_1").ok(),
         campaign_id: None,
-        payment: if by_card { PaymentChoice::Card("key".parse().ok()) } else { PaymentChoice::Points },
+        payment: if by_card {
+            PaymentChoice::Card("key".parse().ok())
+        } else {
+            PaymentChoice::Points
+        },
         delivery: None,
     };
     let store_id = of_store.then(|| StoreId::parse("s1").unwrap());
     let terms = Terms { unit_prices: vec![won(1_000)], store_id, discount: won(500) };
-    request.placed(OrderId::parse("ord_1").unwrap(), entry(0), &terms, Actor::System, START).unwrap()
+    request
+        .placed(OrderId::parse("ord_1").unwrap(), entry(0), &terms, Actor::System, START)
+        .unwrap()
 }
 
 fn command(number: usize) -> Command {
@@ -93,12 +100,12 @@ fn after(order: Order, commands: &[usize]) -> Order {
     commands.iter().fold(order, |order, number| act(&order, *number, late).unwrap())
 }
 
-fn told(order: &Order) -> String {
+fn describe(order: &Order) -> String {
     format!("{:?}/{:?}", order.status(), order.payment.status)
 }
 
-/// Every place where an order can stand, and how it gets there.
-fn places() -> Vec<(&'static str, Order)> {
+/// Every state of an order, with the commands that lead to it.
+fn states() -> Vec<(&'static str, Order)> {
     let (meal, parcel) = (|| placed(true, true), || placed(true, false));
     vec![
         ("meal", meal()),
@@ -125,72 +132,99 @@ fn places() -> Vec<(&'static str, Order)> {
     ]
 }
 
-/// The whole of the state machine as text: a change of it is a change of this file, for a reviewer to see.
+/// Compares the whole state machine, as text, with the reviewed file. A change of the state machine
+/// is a change of that file, which a reviewer sees.
 #[test]
-fn every_state_with_every_command_is_as_reviewed() {
+fn every_state_with_every_command_matches_the_reviewed_matrix() {
     let mut matrix = String::new();
-    for (kind, order) in places() {
-        writeln!(matrix, "{kind} {}", told(&order)).unwrap();
+    for (kind, order) in states() {
+        writeln!(matrix, "{kind} {}", describe(&order)).unwrap();
         for (number, name) in COMMANDS.iter().enumerate() {
             let outcome = order.decide(command(number), Actor::System, START.plus(PAYMENT_WINDOW));
             match outcome {
-                Ok(event) => writeln!(matrix, "  {name:<16} -> {}", told(&order.clone().apply(&event))).unwrap(),
+                Ok(event) => {
+                    writeln!(matrix, "  {name:<16} -> {}", describe(&order.clone().apply(&event)))
+                        .unwrap();
+                }
                 Err(refused) => {
-                    writeln!(matrix, "  {name:<16}    refused, expected {:?}", refused.expected).unwrap();
+                    writeln!(matrix, "  {name:<16}    refused, expected {:?}", refused.expected)
+                        .unwrap();
                 }
             }
         }
     }
     let reviewed = include_str!("lifecycle.txt");
-    assert!(matrix == reviewed, "the lifecycle is not as reviewed in lifecycle.txt; it is:\n{matrix}");
-}
-
-#[test]
-fn an_order_that_is_still_in_time_does_not_expire() {
-    let order = placed(true, false);
-    let end = order.pay_by.unwrap();
-    assert!(order.may_be_paid(START).is_ok());
-    assert!(order.decide(Command::Expire, Actor::System, end.minus(std::time::Duration::from_millis(1))).is_err());
-    assert!(order.decide(Command::Expire, Actor::System, end).is_ok());
-    assert!(order.may_be_paid(end).is_err(), "no attempt begins after the end");
     assert!(
-        order.decide(Command::Pay(PaymentSource::Card(1)), Actor::System, end).is_ok(),
-        "one that was begun before counts"
+        matrix == reviewed,
+        "the lifecycle differs from the reviewed lifecycle.txt; it is now:\n{matrix}"
     );
 }
 
 #[test]
-fn an_order_is_read_back_as_it_was_written() {
-    for (_, order) in places() {
+fn an_order_does_not_expire_before_its_payment_deadline() {
+    let order = placed(true, false);
+    let end = order.pay_by.unwrap();
+    assert!(order.may_be_paid(START).is_ok());
+    assert!(
+        order
+            .decide(Command::Expire, Actor::System, end.minus(std::time::Duration::from_millis(1)))
+            .is_err()
+    );
+    assert!(order.decide(Command::Expire, Actor::System, end).is_ok());
+    assert!(order.may_be_paid(end).is_err(), "no attempt starts after the deadline");
+    assert!(
+        order.decide(Command::Pay(PaymentSource::Card(1)), Actor::System, end).is_ok(),
+        "an attempt that started before the deadline counts"
+    );
+}
+
+#[test]
+fn an_order_is_unchanged_after_serialisation_and_deserialisation() {
+    for (_, order) in states() {
         let json = serde_json::to_value(&order).unwrap();
         assert_eq!(serde_json::from_value::<Order>(json.clone()).unwrap(), order, "{json}");
     }
 }
 
 #[test]
-fn the_first_answer_can_be_told_again_whatever_happened_since() {
+fn the_first_response_can_be_rebuilt_after_later_transitions() {
     for by_card in [true, false] {
         let first = placed(by_card, true);
-        let lives: [&[usize]; 3] = if by_card { [&[0, 6, 7], &[2, 1, 4], &[3, 12, 13]] } else { [&[6], &[4], &[5]] };
-        for life in lives {
-            let later = after(first.clone(), life);
-            let told = later.as_placed();
+        let histories: [&[usize]; 3] =
+            if by_card { [&[0, 6, 7], &[2, 1, 4], &[3, 12, 13]] } else { [&[6], &[4], &[5]] };
+        for history in histories {
+            let later = after(first.clone(), history);
+            let first_again = later.as_placed();
             let facts = |order: &Order| {
-                let Order { version, state, timeline, updated_at, payment, pay_by, .. } = order.clone();
-                (version, state, timeline, updated_at, (payment.method, payment.status, payment.paid_at), pay_by)
+                let Order { version, state, timeline, updated_at, payment, pay_by, .. } =
+                    order.clone();
+                (
+                    version,
+                    state,
+                    timeline,
+                    updated_at,
+                    (payment.method, payment.status, payment.paid_at),
+                    pay_by,
+                )
             };
-            assert_eq!(facts(&told), facts(&first), "{life:?}");
+            assert_eq!(facts(&first_again), facts(&first), "{history:?}");
         }
     }
     let paid = after(placed(true, true), &[0]);
-    for life in [&[6, 7, 8][..], &[4, 13], &[5]] {
-        let told = after(paid.clone(), life).as_paid();
-        assert_eq!((told.version, &told.state, &told.timeline), (2, &paid.state, &paid.timeline));
-        assert_eq!((told.updated_at, told.payment.paid_at), (paid.updated_at, paid.payment.paid_at));
+    for history in [&[6, 7, 8][..], &[4, 13], &[5]] {
+        let paid_again = after(paid.clone(), history).as_paid();
+        assert_eq!(
+            (paid_again.version, &paid_again.state, &paid_again.timeline),
+            (2, &paid.state, &paid.timeline)
+        );
+        assert_eq!(
+            (paid_again.updated_at, paid_again.payment.paid_at),
+            (paid.updated_at, paid.payment.paid_at)
+        );
     }
 }
 
-/// What exists besides the order, to be held against it.
+/// The stock, points, coupon and card charges beside the order, to compare the order with.
 #[derive(Debug)]
 struct Books {
     stock: i64,
@@ -200,10 +234,14 @@ struct Books {
 }
 
 impl Books {
-    fn take(&mut self, order: &Order, Effects { releases_stock, points, refunds_attempt: _ }: &Effects) {
+    fn apply(
+        &mut self,
+        order: &Order,
+        Effects { releases_stock, points, refunds_attempt: _ }: &Effects,
+    ) {
         if *releases_stock {
             self.stock += order.lines.iter().map(|line| i64::from(line.quantity)).sum::<i64>();
-            assert!(self.coupon_is_used, "a coupon comes back once");
+            assert!(self.coupon_is_used, "a coupon is released once");
             self.coupon_is_used = false;
         }
         if let Some((_, kind, amount)) = points {
@@ -212,22 +250,33 @@ impl Books {
         }
     }
 
-    /// What the order says must be what the books have.
-    fn fit(&self, order: &Order) {
-        let held = if order.status().is_aborted() { 0 } else { 3 };
-        assert_eq!((self.stock + held, self.coupon_is_used), (10, !order.status().is_aborted()), "{}", told(order));
-        let by_points = order.payment.ledger_entry.is_some() && order.payment.status == PaymentStatus::Paid;
+    /// Asserts that these books agree with the order.
+    fn assert_agree(&self, order: &Order) {
+        let reserved = if order.status().is_aborted() { 0 } else { 3 };
+        assert_eq!(
+            (self.stock + reserved, self.coupon_is_used),
+            (10, !order.status().is_aborted()),
+            "{}",
+            describe(order)
+        );
+        let by_points =
+            order.payment.ledger_entry.is_some() && order.payment.status == PaymentStatus::Paid;
         let spent = if by_points { order.total_amount.get() } else { 0 };
-        assert_eq!(self.points + spent, 10_000, "{}", told(order));
+        assert_eq!(self.points + spent, 10_000, "{}", describe(order));
         let by_card = order.payment.attempt.is_some()
             && matches!(order.payment.status, PaymentStatus::Paid | PaymentStatus::Refunding);
-        assert_eq!(self.charged, if by_card { order.total_amount.get() } else { 0 }, "{}", told(order));
+        assert_eq!(
+            self.charged,
+            if by_card { order.total_amount.get() } else { 0 },
+            "{}",
+            describe(order)
+        );
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_happens_money_and_stock_are_conserved_and_ends_are_final(
+    fn money_and_stock_are_conserved_and_final_statuses_do_not_change(
         by_card: bool, of_store: bool, commands in prop::collection::vec((0..COMMANDS.len(), 0..10u64), 0..40),
     ) {
         let mut order = placed(by_card, of_store);
@@ -235,7 +284,7 @@ proptest! {
         prop_assert_eq!(order.original_amount.get() - order.discount_amount.get(), total);
         let points = if by_card { 10_000 } else { 10_000 - total };
         let mut books = Books { stock: 7, points, coupon_is_used: true, charged: 0 };
-        books.fit(&order);
+        books.assert_agree(&order);
         let mut now = START;
         for (number, minutes) in commands {
             now = now.plus(std::time::Duration::from_mins(minutes));
@@ -247,18 +296,18 @@ proptest! {
                 | Command::Reject { .. } | Command::Accept | Command::StartCooking | Command::FinishCooking
                 | Command::PickUp(_) | Command::Unassign | Command::Ship(_) | Command::ConfirmDelivery => {}
             }
-            let moved = effects(&order, &next);
-            books.take(&order, &moved);
-            books.fit(&next);
+            let effects = effects(&order, &next);
+            books.apply(&order, &effects);
+            books.assert_agree(&next);
             prop_assert_eq!(next.version, order.version + 1);
             let is_end = |status: Status| status.is_aborted() || status == Status::Completed;
             if is_end(order.status()) {
-                prop_assert_eq!(next.status(), order.status(), "an end is final");
+                prop_assert_eq!(next.status(), order.status(), "a final status does not change");
                 prop_assert_eq!(&next.timeline, &order.timeline);
             } else if next.status() != order.status() {
                 prop_assert_eq!(next.timeline.len(), order.timeline.len() + 1);
             }
-            if moved.refunds_attempt.is_some() {
+            if effects.refunds_attempt.is_some() {
                 prop_assert_eq!(next.payment.status, PaymentStatus::Refunding);
             }
             order = next;

@@ -1,4 +1,4 @@
-//! The claims of the token that API Gateway's authorizer has verified.
+//! Claims of the token, which API Gateway's authorizer has verified.
 
 use domain::{Caller, CustomerId, RiderId, Role, StoreId};
 use serde_json::Value;

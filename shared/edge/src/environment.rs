@@ -1,4 +1,4 @@
-//! What a function finds when it starts.
+//! The environment of a function: AWS configuration and variables.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{
@@ -11,12 +11,13 @@ use aws_types::{SdkConfig, region::Region};
 use domain::{NotStarted, Open, Timestamp, Variables};
 use std::{collections::HashMap, sync::Arc, time::UNIX_EPOCH};
 
-/// The AWS configuration (credentials, endpoints, clock, sleep) and the environment variables of a function.
+/// The AWS configuration (credentials, endpoints, clock, sleep) and the environment variables of a
+/// function.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// How to call AWS. Its time source is the only clock there is.
+    /// The configuration of AWS clients. Its time source is the only clock.
     pub aws: SdkConfig,
-    /// Whether other systems may be on this machine, without TLS: the local platform alone says so, and nothing that is deployed.
+    /// Whether partners may be on loopback, without TLS. Only the local platform sets it.
     pub allows_loopback: bool,
     variables: Arc<HashMap<String, String>>,
 }
@@ -27,9 +28,13 @@ impl Environment {
         Self { aws, allows_loopback: false, variables: Arc::new(variables) }
     }
 
-    /// The environment of this process: Lambda puts region and credentials into variables, and replaces the process before
-    /// they expire. `AWS_ENDPOINT_URL` leads elsewhere, as it does for every AWS SDK.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where the process's environment is read")]
+    /// The environment of this process. Lambda sets region and credentials as variables and
+    /// replaces the process before they expire. `AWS_ENDPOINT_URL` replaces the endpoints, as in
+    /// every AWS SDK.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where the process's environment is read"
+    )]
     pub(crate) fn of_process() -> Result<Self, NotStarted> {
         let mut environment = Self::new(SdkConfig::builder().build(), std::env::vars().collect());
         let credentials = Credentials::new(
@@ -61,7 +66,8 @@ impl Environment {
     /// The time by the AWS configuration's clock.
     pub fn now(&self) -> Timestamp {
         let now = self.aws.time_source().map(|clock| clock.now());
-        let since_epoch = now.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let since_epoch =
+            now.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }

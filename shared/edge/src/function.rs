@@ -1,9 +1,11 @@
-//! A function: how it starts and what it does with an event.
+//! Functions: how one starts, and how it handles an invocation.
 
 use crate::{
     Environment, Message, Request, Response, Route, Tick, queue, request, schedule,
+    signal::{self, EmbeddedMetrics},
     stream::{self, Change, Failed},
 };
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use domain::{Failure, NotStarted, Open, Timestamp, Variables};
 use futures::future::BoxFuture;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -16,18 +18,18 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// An invocation failed as a whole; Lambda delivers the event again where its source says so.
+/// An invocation failed as a whole. Lambda delivers the event again if its source is configured so.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The time that is kept before Lambda's deadline for the answer to leave.
+/// The time reserved before Lambda's deadline for sending the response.
 const RESPONSE_TIME: Duration = Duration::from_millis(200);
 
-/// One event for a function.
+/// One invocation of a function.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The event as Lambda's JSON.
     pub event: Value,
-    /// The id under which Lambda knows this invocation.
+    /// Lambda's id of the invocation.
     pub request_id: String,
     /// When Lambda will stop the function.
     pub deadline: Timestamp,
@@ -41,13 +43,14 @@ impl Invocation {
 }
 
 /// A started function: Lambda's JSON in, Lambda's JSON out.
-pub type Handler = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, Error>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Value, Error>> + Send + Sync>;
 
 /// A function that can be started.
 pub struct Function {
-    /// Its name: that of its file, handler, sample event and row in the table of functions.
+    /// Its name: the same for file, handler, sample event and row in the table of functions.
     pub name: &'static str,
-    /// The routes that it answers, all for the same callers; none if it is not called over HTTP.
+    /// Its routes, all for the same roles. Empty if it is not invoked over HTTP.
     pub routes: &'static [Route],
     start: Box<dyn Fn(Environment) -> Result<Handler, NotStarted> + Send + Sync>,
 }
@@ -59,7 +62,7 @@ impl fmt::Debug for Function {
 }
 
 impl Function {
-    /// A function that answers routes.
+    /// A function with routes.
     pub fn http<S, Fut>(
         name: &'static str,
         routes: &'static [Route],
@@ -70,11 +73,15 @@ impl Function {
         Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
     {
         Self::new(name, routes, move |resources: S, environment, invocation| async move {
-            Ok(request::answer(name, routes, environment, invocation, move |request| handle(resources, request)).await)
+            Ok(request::answer(name, routes, environment, invocation, move |request| {
+                handle(resources, request)
+            })
+            .await)
         })
     }
 
-    /// A function that a queue feeds, a message at a time and a batch's messages side by side.
+    /// A function that consumes a queue. The messages of a batch are handled concurrently, each by
+    /// itself.
     pub fn queue<S, E, Fut>(
         name: &'static str,
         handle: impl Fn(S, Message) -> Fut + Copy + Send + Sync + 'static,
@@ -85,11 +92,13 @@ impl Function {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
         Self::new(name, &[], move |resources: S, environment, invocation| {
-            queue::each(name, environment, invocation, move |message| handle(resources.clone(), message))
+            queue::each(name, environment, invocation, move |message| {
+                handle(resources.clone(), message)
+            })
         })
     }
 
-    /// A function that a table's stream feeds, a batch of changes at a time, in order.
+    /// A function that consumes a table's stream, in order, batch by batch.
     pub fn stream<S, Fut>(
         name: &'static str,
         handle: impl Fn(S, Vec<Change>, Timestamp) -> Fut + Copy + Send + Sync + 'static,
@@ -99,11 +108,13 @@ impl Function {
         Fut: Future<Output = Vec<Failed>> + Send + 'static,
     {
         Self::new(name, &[], move |resources: S, _, invocation| {
-            stream::batch(name, invocation, move |changes, deadline| handle(resources, changes, deadline))
+            stream::batch(name, invocation, move |changes, deadline| {
+                handle(resources, changes, deadline)
+            })
         })
     }
 
-    /// A function that a schedule calls.
+    /// A function that a schedule invokes.
     pub fn schedule<S, E, Fut>(
         name: &'static str,
         handle: impl Fn(S, Tick) -> Fut + Copy + Send + Sync + 'static,
@@ -129,33 +140,45 @@ impl Function {
     {
         let start = move |environment: Environment| -> Result<Handler, NotStarted> {
             let resources: S = environment.open()?;
-            Ok(Arc::new(move |invocation| Box::pin(handle(resources.clone(), environment.clone(), invocation))))
+            Ok(Arc::new(move |invocation| {
+                Box::pin(handle(resources.clone(), environment.clone(), invocation))
+            }))
         };
         Self { name, routes, start: Box::new(start) }
     }
 
-    /// Opens what the function needs; once for each environment, as Lambda does.
+    /// Opens the function's resources, once per environment.
     pub fn start(&self, environment: Environment) -> Result<Handler, NotStarted> {
         (self.start)(environment)
     }
 }
 
-/// Serves one of these functions to the Lambda runtime until the environment ends. `_HANDLER`, which Lambda sets to the
-/// `Handler` of the template, names the function.
+/// Serves one of these functions to the Lambda runtime until the environment ends. `_HANDLER`,
+/// which Lambda sets to the `Handler` of the template, names the function.
 pub fn run(functions: &[Function]) -> Result<(), Error> {
     let environment = Environment::of_process();
-    // `info`, or `debug,store=trace`: what RUST_LOG says, without the regular expressions that a function has no room for.
-    let directives = environment.as_ref().ok().and_then(|environment| environment.variable("RUST_LOG"));
+    // RUST_LOG as `info` or `debug,store=trace`; without regular expressions, which would enlarge
+    // the binary.
+    let directives =
+        environment.as_ref().ok().and_then(|environment| environment.variable("RUST_LOG"));
     let filter = directives.and_then(|directives| directives.parse().ok());
     let filter: Targets = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let filter = filter.with_target(signal::TARGET, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).without_time();
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    let namespace =
+        environment.as_ref().ok().and_then(|environment| environment.variable("METRICS_NAMESPACE"));
+    let metrics = namespace.map(|namespace| EmbeddedMetrics {
+        namespace,
+        time: SharedTimeSource::new(SystemTimeSource::new()),
+    });
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(metrics).init();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let environment = environment?;
         let function = named(functions, &environment.require("_HANDLER")?)?;
         let handler = function.start(environment)?;
         let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
-            let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+            let deadline =
+                Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
             handler(Invocation { event: payload, request_id: context.request_id, deadline })
         });
         lambda_runtime::run(serve).await
@@ -180,6 +203,9 @@ mod tests {
         let functions = [function("place-order"), function("get-order")];
         assert_eq!(named(&functions, "get-order").unwrap().name, "get-order");
         let error = named(&functions, "bootstrap").unwrap_err().to_string();
-        assert_eq!(error, "this binary has no handler `bootstrap`; its handlers are place-order, get-order");
+        assert_eq!(
+            error,
+            "this binary has no handler `bootstrap`; its handlers are place-order, get-order"
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! The only crate that speaks Lambda: what comes in from API Gateway, a queue, a stream or a schedule, and what goes back.
+//! The only crate that speaks Lambda: events of API Gateway, queues, streams and schedules in,
+//! responses out.
 //!
-//! A function is a [`Function`]: its name, how it opens what it needs, and its handler. [`run`] serves it to the Lambda
-//! runtime; the local platform calls the very same [`Handler`] with the very same JSON. This crate must never know what
-//! a function is for, nor any database or other company's system.
+//! A [`Function`] has a name, resources and a handler. [`run`] serves it to the Lambda runtime; the
+//! local platform calls the same [`Handler`] with the same JSON. This crate must never know what a
+//! function is for, nor any database or partner.
 
 mod claims;
 mod environment;
@@ -13,6 +14,7 @@ mod request;
 mod response;
 mod route;
 mod schedule;
+mod signal;
 mod stream;
 mod strict;
 mod text;
@@ -24,5 +26,6 @@ pub use request::{MAX_BODY_BYTES, MAX_PAGE, Request};
 pub use response::Response;
 pub use route::{Access, Method, Route, Schema};
 pub use schedule::Tick;
+pub use signal::{Signal, signal};
 pub use stream::{Change, Failed};
 pub use text::sendable;

@@ -17,12 +17,17 @@ pub(crate) struct Problem {
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Problem {
-    /// The problem that tells a caller of a failure. A fault discloses nothing but whether a retry may help.
+    /// The problem that tells a caller of a failure. A fault discloses nothing but whether a retry
+    /// may help.
     pub(crate) fn of(failure: &Failure, request_id: &str) -> Self {
         match failure {
             Failure::Refused(refusal) => Self::of_refusal(refusal, request_id),
-            Failure::Fault(Fault::Busy(_)) => Self::of_refusal(&Refusal::Busy { retry_after: BUSY_PAUSE }, request_id),
-            Failure::Fault(Fault::Broken(_)) => Self::of_refusal(&Refusal::InternalError, request_id),
+            Failure::Fault(Fault::Busy(_)) => {
+                Self::of_refusal(&Refusal::Busy { retry_after: BUSY_PAUSE }, request_id)
+            }
+            Failure::Fault(Fault::Broken(_)) => {
+                Self::of_refusal(&Refusal::InternalError, request_id)
+            }
         }
     }
 
@@ -44,11 +49,21 @@ impl Problem {
         } else {
             Vec::new()
         };
-        Self { status: kind.status(), slug: kind.slug(), body: body(kind, &detail, request_id, extensions), headers }
+        Self {
+            status: kind.status(),
+            slug: kind.slug(),
+            body: body(kind, &detail, request_id, extensions),
+            headers,
+        }
     }
 }
 
-fn body(kind: RefusalKind, detail: &str, request_id: &str, extensions: Map<String, Value>) -> Value {
+fn body(
+    kind: RefusalKind,
+    detail: &str,
+    request_id: &str,
+    extensions: Map<String, Value>,
+) -> Value {
     let mut body = Map::new();
     body.insert("type".into(), format!("/problems/{}", kind.slug()).into());
     body.insert("title".into(), title(kind.slug()).into());

@@ -1,4 +1,4 @@
-//! What a queue brings: batches of messages, of which each succeeds or fails alone.
+//! Queues: batches of messages, each of which succeeds or fails by itself.
 
 use crate::{Environment, Error, Invocation, problem, sendable};
 use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig, types::SendMessageBatchRequestEntry};
@@ -8,17 +8,17 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category, json};
 use std::time::Duration;
 
-/// Messages of a batch that are worked on side by side.
+/// The most messages of a batch that are handled at the same time.
 const CONCURRENCY: usize = 10;
 
-/// The most messages that SQS takes in one call.
+/// The most messages in one call of SQS.
 const MAX_AT_ONCE: usize = 10;
 
-/// How long a call of the queue may wait for a connection or an answer.
+/// The timeout of a connection and of a response of SQS.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The queue that feeds a function: its failed messages come back with exponential backoff, or are dead-lettered; and
-/// messages can be sent to it.
+/// The queue that a function consumes. Failed messages come back with exponential backoff or are
+/// dead-lettered, and the function can send messages to it.
 #[derive(Debug, Clone)]
 pub struct SourceQueue {
     queues: Client,
@@ -39,31 +39,56 @@ pub struct SendError(#[source] Error);
 pub struct DeadLetterError(#[source] Error);
 
 impl SourceQueue {
-    /// Paces the queue whose URL is in a variable; the URL of its dead-letter queue is in `DEAD_LETTER_QUEUE`.
-    pub fn open(env: &Environment, variable: &str, first: Duration, longest: Duration) -> Result<Self, NotStarted> {
-        let timeouts = TimeoutConfig::builder().connect_timeout(CALL_TIMEOUT).read_timeout(CALL_TIMEOUT).build();
-        let queues = Client::from_conf(aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build());
+    /// Opens the queue whose URL is in `variable`. `DEAD_LETTER_QUEUE` has the URL of its
+    /// dead-letter queue.
+    pub fn open(
+        env: &Environment,
+        variable: &str,
+        first: Duration,
+        longest: Duration,
+    ) -> Result<Self, NotStarted> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CALL_TIMEOUT)
+            .read_timeout(CALL_TIMEOUT)
+            .build();
+        let queues = Client::from_conf(
+            aws_sdk_sqs::config::Builder::from(&env.aws).timeout_config(timeouts).build(),
+        );
         let dead_letter_queue = env.require("DEAD_LETTER_QUEUE")?;
         Ok(Self { queues, queue: env.require(variable)?, dead_letter_queue, first, longest })
     }
 
-    /// Moves a message to the dead-letter queue, for people to look at. A crash in between leaves it in both.
-    pub async fn dead_letter(&self, message: &Message, reason: impl std::fmt::Display) -> Result<(), DeadLetterError> {
+    /// Moves a message to the dead-letter queue. A crash before its deletion leaves it in both
+    /// queues.
+    pub async fn dead_letter(
+        &self,
+        message: &Message,
+        reason: impl std::fmt::Display,
+    ) -> Result<(), DeadLetterError> {
         tracing::error!(%reason, "a message goes to the dead-letter queue");
-        let request =
-            self.queues.send_message().queue_url(&self.dead_letter_queue).message_body(sendable(&message.body));
+        let request = self
+            .queues
+            .send_message()
+            .queue_url(&self.dead_letter_queue)
+            .message_body(sendable(&message.body));
         request.send().await.map(drop).map_err(|error| DeadLetterError(error.into()))
     }
 
-    /// Sends a message to the queue, to be seen after a delay of at most a quarter of an hour.
+    /// Sends a message with a delay of at most 15 minutes.
     pub async fn send(&self, body: &str, delay: Duration) -> Result<(), SendError> {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let seconds = i32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
-        let request = self.queues.send_message().queue_url(&self.queue).message_body(sendable(body));
-        request.set_delay_seconds(seconds).send().await.map(drop).map_err(|error| SendError(error.into()))
+        let request =
+            self.queues.send_message().queue_url(&self.queue).message_body(sendable(body));
+        request
+            .set_delay_seconds(seconds)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| SendError(error.into()))
     }
 
-    /// Sends messages to the queue, as many in one call as it takes. Where it fails, some may have been sent.
+    /// Sends messages in batches. After an error some of them may have been sent.
     pub async fn send_all(&self, bodies: &[String]) -> Result<(), SendError> {
         for batch in bodies.chunks(MAX_AT_ONCE) {
             let entry = |(index, body): (usize, &String)| {
@@ -72,17 +97,20 @@ impl SourceQueue {
             };
             let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>();
             let entries = entries.map_err(|error| SendError(error.into()))?;
-            let request = self.queues.send_message_batch().queue_url(&self.queue).set_entries(Some(entries));
+            let request =
+                self.queues.send_message_batch().queue_url(&self.queue).set_entries(Some(entries));
             let sent = request.send().await.map_err(|error| SendError(error.into()))?;
             if let Some(failed) = sent.failed.first() {
-                return Err(SendError(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("-")).into()));
+                return Err(SendError(
+                    format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("-")).into(),
+                ));
             }
         }
         Ok(())
     }
 
-    /// Keeps a message that fails hidden for its pause, or for longer if it is known to be in vain until then; tells for
-    /// how long. Where that fails, the queue's own timeout does.
+    /// Hides a failed message for its backoff, at least for `at_least`, and returns the time. If
+    /// that call fails, the queue's visibility timeout applies.
     pub async fn hide(&self, message: &Message, at_least: Duration) -> Duration {
         let pause = pause_after(message.receive_count, self.first, self.longest).max(at_least);
         let request = self.queues.change_message_visibility().queue_url(&self.queue);
@@ -95,7 +123,7 @@ impl SourceQueue {
     }
 }
 
-/// The pause after so many deliveries.
+/// The backoff after this number of deliveries.
 fn pause_after(receive_count: u32, first: Duration, longest: Duration) -> Duration {
     let doublings = receive_count.saturating_sub(1).min(16);
     first.saturating_mul(1 << doublings).min(longest)
@@ -104,21 +132,22 @@ fn pause_after(receive_count: u32, first: Duration, longest: Duration) -> Durati
 /// A message of a queue.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// What was sent.
+    /// The text.
     pub body: String,
-    /// Names this delivery, for changing how long it stays hidden.
+    /// The handle of this delivery.
     pub receipt_handle: String,
-    /// How often it was delivered, this time included.
+    /// The number of deliveries, including this one.
     pub receive_count: u32,
-    /// Since when the oldest of the messages that came with it waits: how far the queue is behind.
+    /// When the oldest message of its batch was sent: how far the queue lags.
     pub waiting_since: Timestamp,
-    /// When it came in.
+    /// When it was received.
     pub now: Timestamp,
     /// By when the work must be done.
     pub deadline: Timestamp,
 }
 
-/// A message is malformed: it is not the JSON that it should be. Its text is not repeated here, because it may be personal.
+/// A message is malformed: it is not the JSON that it should be. Its text is not repeated here,
+/// because it may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message is malformed: {category:?} at line {line}, column {column}")]
 pub struct MalformedMessage {
@@ -144,7 +173,7 @@ impl Message {
         Ids::new(self.now, rand::random)
     }
 
-    /// The body, which must be JSON of this shape.
+    /// The body as JSON of this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, MalformedMessage> {
         serde_json::from_str(&self.body).map_err(|error| MalformedMessage {
             category: error.classify(),
@@ -173,12 +202,12 @@ struct Record {
 #[serde(rename_all = "PascalCase")]
 struct Attributes {
     approximate_receive_count: String,
-    /// In milliseconds since the epoch.
+    /// Milliseconds since the epoch.
     #[serde(default)]
     sent_timestamp: Option<String>,
 }
 
-/// Handles each message of a batch and reports those that failed: they alone come back.
+/// Handles each message of a batch and reports the failed ones: only these come back.
 pub(crate) async fn each<E, Fut>(
     function: &'static str,
     environment: Environment,
@@ -197,10 +226,12 @@ where
     let outcomes = stream::iter(batch.records).map(|record| {
         let receive_count = record.attributes.approximate_receive_count.parse().unwrap_or(1);
         let (body, receipt_handle) = (record.body, record.receipt_handle);
-        let handled = handle(Message { body, receipt_handle, receive_count, waiting_since, now, deadline });
+        let handled =
+            handle(Message { body, receipt_handle, receive_count, waiting_since, now, deadline });
         async move { handled.await.map_err(|error| (record.message_id, receive_count, error)) }
     });
-    let failures = outcomes.buffer_unordered(CONCURRENCY).filter_map(|outcome| async { outcome.err() });
+    let failures =
+        outcomes.buffer_unordered(CONCURRENCY).filter_map(|outcome| async { outcome.err() });
     let failures: Vec<Value> = failures
         .map(|(message_id, receive_count, error)| {
             let error = problem::chain(&error);
@@ -219,7 +250,8 @@ mod tests {
     #[test]
     fn the_pause_doubles_up_to_the_longest() {
         let (first, longest) = (Duration::from_secs(1), Duration::from_mins(15));
-        let pauses: Vec<u64> = (1..=12).map(|count| pause_after(count, first, longest).as_secs()).collect();
+        let pauses: Vec<u64> =
+            (1..=12).map(|count| pause_after(count, first, longest).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
         assert_eq!(pause_after(u32::MAX, first, longest), longest);
     }

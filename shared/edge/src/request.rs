@@ -1,4 +1,4 @@
-//! What comes in over HTTP, and how it is read: every part has a limit and every failure names its field.
+//! HTTP requests. Every part has a limit, and every error names its field.
 
 use crate::{Environment, Invocation, Response, Route, claims, response, strict};
 use base64::{Engine, engine::general_purpose};
@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{collections::HashMap, str::FromStr};
 
-/// The longest body, in bytes.
+/// The longest body in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The most entries in a page of a list.
@@ -15,11 +15,12 @@ pub const MAX_PAGE: u16 = 100;
 
 const DEFAULT_PAGE: u16 = 20;
 
-/// The longest cursor, in characters: what it names becomes a part of a key, of which DynamoDB takes 1,024 bytes.
+/// The longest cursor in characters. It becomes part of a key, which DynamoDB limits to 1,024
+/// bytes.
 const MAX_CURSOR: usize = 512;
 
-/// API Gateway's event (payload format 2.0), as far as we read it: a header or parameter of any content must not keep a
-/// request from being answered.
+/// API Gateway's event (payload format 2.0), as far as it is used. No content of a header or
+/// parameter may keep a request from getting a response.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct HttpEvent {
@@ -70,12 +71,12 @@ impl HttpEvent {
     }
 }
 
-/// A request that its caller may make.
+/// A request whose caller has a role of the route.
 #[derive(Debug)]
 pub struct Request {
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
-    /// When the request came in.
+    /// When it arrived.
     pub now: Timestamp,
     /// By when the work must be done.
     pub deadline: Timestamp,
@@ -90,12 +91,12 @@ impl Request {
         text.parse().map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
-    /// Whether the path has such a parameter: tells the routes of a function apart.
+    /// Whether the path has a parameter: distinguishes the routes of a function.
     pub fn has_path(&self, name: &str) -> bool {
         self.http.path_parameters.contains_key(name)
     }
 
-    /// A parameter of the query, if it is there.
+    /// A parameter of the query, if present.
     pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Refusal> {
         let Some(text) = self.http.query_string_parameters.get(name) else { return Ok(None) };
         if !text.chars().all(strict::is_xml) {
@@ -104,18 +105,19 @@ impl Request {
         text.parse().map(Some).map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
-    /// The method and path as they came.
+    /// The method and the path.
     pub fn method_and_path(&self) -> (&str, &str) {
         (self.http.method(), self.http.path())
     }
 
-    /// The body, which must be JSON of this shape and nothing else: an unknown field is refused.
+    /// The body as JSON of this shape. An unknown field is refused.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         if self.body.is_empty() {
             return strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors });
         }
         let media_type = self.header("content-type").unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media_type =
+            media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media_type != "application/json"
             && !(media_type.starts_with("application/") && media_type.ends_with("+json"))
         {
@@ -124,34 +126,42 @@ impl Request {
         strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors })
     }
 
-    /// The body, which must be JSON of this shape, or nothing.
+    /// The body as JSON of this shape, or the default if there is none.
     pub fn json_or_nothing<T: DeserializeOwned + Default>(&self) -> Result<T, Refusal> {
         if self.body.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
-    /// The caller's name for this intention, if there is one.
+    /// The idempotency key, if present.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
         let header = self.header("idempotency-key");
         header
-            .map(|key| IdempotencyKey::parse(key).map_err(|error| Refusal::field("Idempotency-Key", error)))
+            .map(|key| {
+                IdempotencyKey::parse(key).map_err(|error| Refusal::field("Idempotency-Key", error))
+            })
             .transpose()
     }
 
-    /// The page that is asked for: how many entries, and after which one.
+    /// The requested page: its size, and the position that it starts after.
     pub fn page<T: FromStr>(&self) -> Result<(u16, Option<T>), Refusal> {
         let limit = self.query::<u16>("limit")?.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Refusal::field("limit", format!("must be 1 to {MAX_PAGE}")));
         }
         let cursor = self.query::<String>("cursor")?;
-        let after =
-            cursor.map(|cursor| read_cursor(&cursor).ok_or_else(|| Refusal::field("cursor", "is not one of ours")));
+        let after = cursor.map(|cursor| {
+            read_cursor(&cursor).ok_or_else(|| Refusal::field("cursor", "is not one of ours"))
+        });
         Ok((limit, after.transpose()?))
     }
 
-    /// The context of the use case that the request asks for.
+    /// The context of the use case.
     pub fn context(&self) -> Context {
-        Context { caller: self.caller.clone(), now: self.now, deadline: self.deadline, ids: self.ids() }
+        Context {
+            caller: self.caller.clone(),
+            now: self.now,
+            deadline: self.deadline,
+            ids: self.ids(),
+        }
     }
 
     /// A source of new ids.
@@ -164,7 +174,7 @@ impl Request {
     }
 }
 
-/// An opaque text from which [`Request::page`] goes on after `last`.
+/// An opaque cursor for the page after `last`.
 pub(crate) fn cursor(last: &str) -> String {
     general_purpose::URL_SAFE_NO_PAD.encode(last)
 }
@@ -177,9 +187,10 @@ fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
     String::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Refuses query parameters that the route does not have.
+/// Refuses query parameters that the route does not declare.
 fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Refusal> {
-    let asked = |route: &&Route| route.method.to_string() == http.method() && route.fits(http.path());
+    let asked =
+        |route: &&Route| route.method.to_string() == http.method() && route.fits(http.path());
     let Some(route) = routes.iter().find(asked) else { return Ok(()) };
     let mut unknown: Vec<&String> = http.query_string_parameters.keys().collect();
     unknown.retain(|name| !route.query.iter().any(|(known, _)| known == name));
@@ -187,11 +198,14 @@ fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Refusal> {
     if unknown.is_empty() {
         return Ok(());
     }
-    let error = |name: &String| FieldError { field: name.clone(), message: "is not a known parameter".into() };
+    let error = |name: &String| FieldError {
+        field: name.clone(),
+        message: "is not a known parameter".into(),
+    };
     Err(Refusal::MalformedRequest { errors: unknown.into_iter().map(error).collect() })
 }
 
-/// Reads API Gateway's event, lets the handler answer it, and writes API Gateway's answer.
+/// Reads API Gateway's event, calls the handler, and writes API Gateway's response.
 pub(crate) async fn answer<Fut>(
     function: &str,
     routes: &[Route],
@@ -208,7 +222,11 @@ where
         Err(error) => {
             let mut http = HttpEvent::default();
             http.request_context.request_id = invocation.request_id;
-            return response::problem_event(function, &http, &Refusal::field("request", error).into());
+            return response::problem_event(
+                function,
+                &http,
+                &Refusal::field("request", error).into(),
+            );
         }
     };
     let claims = http.request_context.authorizer.pointer("/jwt/claims").unwrap_or(&Value::Null);
@@ -223,7 +241,7 @@ where
         Ok(body) => body,
         Err(error) => return response::problem_event(function, &http, &error.into()),
     };
-    // What an error is told with, kept aside: the handler takes the rest.
+    // The handler takes the request; a problem needs these parts of it.
     let told = HttpEvent {
         raw_path: http.raw_path.clone(),
         request_context: RequestContext {

@@ -1,5 +1,5 @@
-//! A route: what a function answers, for whom, and what it can say. One declaration serves the check of the caller's
-//! role, the API's document and the tests.
+//! Routes: method, path, roles and documentation. One declaration serves the check of the role, the
+//! API document and the tests.
 
 use domain::{Caller, RefusalKind, Role};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -30,10 +30,10 @@ impl fmt::Display for Method {
     }
 }
 
-/// Who may call.
+/// Who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, without a token.
+    /// Anyone, without a token.
     Public,
     /// Callers of these roles.
     Roles(&'static [Role]),
@@ -52,34 +52,39 @@ impl Access {
 /// Makes the JSON schema of a type.
 pub type Schema = fn(&mut SchemaGenerator) -> schemars::Schema;
 
-/// What a function answers over HTTP.
+/// A route of a function.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// The method.
     pub method: Method,
-    /// The path as the template has it: `/points/{customerId}`.
+    /// The path as in the template: `/points/{customerId}`.
     pub path: &'static str,
-    /// Who may call.
+    /// Who may call it.
     pub access: Access,
-    /// One line on what it does.
+    /// What it does, in one line.
     pub summary: &'static str,
-    /// The query parameters, with what each means.
+    /// The query parameters with their meanings.
     pub query: &'static [(&'static str, &'static str)],
-    /// Whether it honours `Idempotency-Key`.
+    /// Whether it supports `Idempotency-Key`.
     pub is_idempotent_by_key: bool,
-    /// The schema of the body that it takes.
+    /// The schema of the request's body.
     pub request_body: Option<Schema>,
-    /// The schema of its answer.
+    /// The schema of the response's body.
     pub response: Option<Schema>,
-    /// The statuses of its success, with what each means.
+    /// The statuses of success with their meanings.
     pub successes: &'static [(u16, &'static str)],
-    /// The problems that it can answer besides those that every route can.
+    /// The problems that it can respond with, besides those of every route.
     pub problems: &'static [RefusalKind],
 }
 
 impl Route {
     /// A route for callers of these roles.
-    pub const fn new(method: Method, path: &'static str, access: Access, summary: &'static str) -> Self {
+    pub const fn new(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+    ) -> Self {
         Self {
             method,
             path,
@@ -101,47 +106,48 @@ impl Route {
         self
     }
 
-    /// Honours `Idempotency-Key`.
+    /// Supports `Idempotency-Key`.
     #[must_use]
     pub const fn idempotent_by_key(mut self) -> Self {
         self.is_idempotent_by_key = true;
         self
     }
 
-    /// The type of the body.
+    /// The type of the request's body.
     #[must_use]
     pub const fn request_body<T: JsonSchema>(mut self) -> Self {
         self.request_body = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
-    /// The type of the answer.
+    /// The type of the response's body.
     #[must_use]
     pub const fn response<T: JsonSchema>(mut self) -> Self {
         self.response = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
-    /// The statuses of success, where they are not just 200.
+    /// The statuses of success, if not only 200.
     #[must_use]
     pub const fn successes(mut self, successes: &'static [(u16, &'static str)]) -> Self {
         self.successes = successes;
         self
     }
 
-    /// The problems of its own.
+    /// The problems besides those of every route.
     #[must_use]
     pub const fn problems(mut self, problems: &'static [RefusalKind]) -> Self {
         self.problems = problems;
         self
     }
 
-    /// Whether a path is one of this route's.
+    /// Whether the route matches a path.
     pub fn fits(&self, path: &str) -> bool {
         let fits = |(expected, part): (&str, &str)| {
             if expected.starts_with('{') { !part.is_empty() } else { expected == part }
         };
-        self.path.split('/').count() == path.split('/').count() && self.path.split('/').zip(path.split('/')).all(fits)
+        self.path.split('/').count() == path.split('/').count()
+            && self.path.split('/').zip(path.split('/')).all(fits)
     }
 }
 

@@ -1,13 +1,13 @@
-//! What a schedule brings: the time has come.
+//! Schedules.
 
-use crate::{Environment, Error, Invocation, problem};
+use crate::{Environment, Error, Invocation, Signal, problem, signal};
 use domain::Timestamp;
 use serde_json::{Value, json};
 
-/// A schedule's call.
+/// One invocation by a schedule.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {
-    /// When it came in.
+    /// When it was received.
     pub now: Timestamp,
     /// By when the work must be done.
     pub deadline: Timestamp,
@@ -27,6 +27,7 @@ where
     handle(tick).await.map_err(|error| {
         let request_id = invocation.request_id;
         tracing::error!(function, request_id, error = problem::chain(&error), "fault");
+        signal(Signal::Fault);
         Error::from(error)
     })?;
     Ok(json!({}))

@@ -1,4 +1,4 @@
-//! What a table's stream brings: batches of changes, in order for each item.
+//! Streams of tables: batches of changes, in order for each item.
 
 use crate::{Error, Invocation};
 use domain::Timestamp;
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 /// A change of an item.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The change's place in the stream.
+    /// The change's position in the stream.
     pub sequence_number: String,
-    /// The item just after, or why it cannot be read.
+    /// The item after the change, or why it cannot be read.
     pub image: Result<serde_dynamo::Item, String>,
-    /// The record as it came.
+    /// The record as it was received.
     pub record: Value,
 }
 
-/// A change that must come again.
+/// A change that must be delivered again.
 #[derive(Debug, Clone)]
 pub struct Failed {
-    /// The change's place in the stream.
+    /// The change's position in the stream.
     pub sequence_number: String,
     /// Why.
     pub error: String,
@@ -31,7 +31,7 @@ struct Batch {
     records: Vec<Value>,
 }
 
-/// Handles a batch and reports the changes that failed: Lambda goes on from the first of them.
+/// Handles a batch and reports the failed changes: Lambda continues from the first of them.
 pub(crate) async fn batch<Fut>(
     function: &'static str,
     invocation: Invocation,
@@ -51,8 +51,15 @@ where
 }
 
 fn change(record: Value) -> Change {
-    let sequence_number =
-        record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let sequence_number = record
+        .pointer("/dynamodb/SequenceNumber")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let image = record.pointer("/dynamodb/NewImage").cloned().unwrap_or_default();
-    Change { sequence_number, image: serde_json::from_value(image).map_err(|error| error.to_string()), record }
+    Change {
+        sequence_number,
+        image: serde_json::from_value(image).map_err(|error| error.to_string()),
+        record,
+    }
 }

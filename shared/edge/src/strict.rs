@@ -1,33 +1,35 @@
-//! Reads JSON strictly: every field must be known and given once, an array never passes for an object, and texts hold only
-//! characters that XML 1.0 can hold, because SQS and EventBridge refuse all others.
+//! Strict JSON: every field is known and present once, an array is no object, and texts have only
+//! characters of XML 1.0, because SQS and EventBridge refuse all others.
 //!
-//! serde's derived types pass over unknown fields and take an array for a struct; `serde_json` tells positions instead of
-//! fields. So the derived types are driven by a deserializer of our own, which knows where it is.
+//! Types derived by serde ignore unknown fields and accept an array for a struct, and `serde_json`
+//! reports positions in place of fields. So the types are driven by a deserializer that knows its
+//! path.
 
 use domain::FieldError;
 use serde::{
     Deserialize, Deserializer,
     de::{
-        self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
-        value::StringDeserializer,
+        self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess,
+        Unexpected, Visitor, value::StringDeserializer,
     },
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Value, map, value::Number};
 use std::{cell::RefCell, fmt, vec};
 
-/// Whether XML 1.0 can hold a character (W3C, section 2.2): SQS and EventBridge refuse a message with any other.
+/// Whether a character is one of XML 1.0 (W3C, section 2.2). SQS and EventBridge refuse messages
+/// with others.
 pub(crate) fn is_xml(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// What is said of a text that has another character.
+/// The message for a text with another character.
 pub(crate) const NOT_TEXT: &str = "must not contain control characters, U+FFFE or U+FFFF";
 
-/// Reads a body as JSON of this shape, or tells every field that is wrong, as far as it was read.
+/// Reads a body as JSON of this shape, or returns every error that was found.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Vec<FieldError>> {
     let Unique(value) = serde_json::from_slice(body).map_err(|error| {
-        // A duplicate is found while the JSON is read; anything else is no JSON.
+        // A data error here is a duplicate field; any other error is a syntax error.
         let duplicate = error.to_string().split('`').nth(1).map(str::to_owned);
         let (field, message) = match duplicate {
             Some(field) if error.is_data() => (field, "is given more than once"),
@@ -44,8 +46,13 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Vec<FieldError
         Ok(read) if errors.is_empty() => Ok(read),
         Ok(_) => Err(errors),
         Err(wrong) => {
-            errors
-                .insert(0, FieldError { field: wrong.field.unwrap_or_else(|| "body".into()), message: wrong.message });
+            errors.insert(
+                0,
+                FieldError {
+                    field: wrong.field.unwrap_or_else(|| "body".into()),
+                    message: wrong.message,
+                },
+            );
             Err(errors)
         }
     }
@@ -74,7 +81,7 @@ fn check_texts(value: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// A place in a body: `items[0].quantity`; the body itself is `body`.
+/// A path in a body: `items[0].quantity`; the body itself is `body`.
 enum Path<'a> {
     Root,
     Field(&'a Path<'a>, &'a str),
@@ -93,11 +100,11 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// What is wrong, and where once that is known.
+/// An error, with its field once that is known.
 #[derive(Debug)]
 struct Wrong {
     field: Option<String>,
-    /// A field of the object at that place.
+    /// A field of the object at this path.
     member: Option<String>,
     message: String,
 }
@@ -107,7 +114,7 @@ impl Wrong {
         Self { field: None, member: None, message: message.into() }
     }
 
-    /// The same, at this place unless it is known to be further inside.
+    /// The same error at this path, unless its field is known.
     fn at(mut self, path: &Path<'_>) -> Self {
         if self.field.is_none() {
             self.field = Some(match &self.member {
@@ -159,7 +166,7 @@ impl de::Error for Wrong {
 
 const UNKNOWN: &str = "is not a known field";
 
-/// What serde expects, in words that are not Rust's.
+/// The expected type in words of JSON.
 fn plain(expected: &str) -> &str {
     match expected {
         "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
@@ -180,12 +187,25 @@ struct Strict<'a> {
 }
 
 impl Strict<'_> {
-    fn object<'de, V: Visitor<'de>>(&self, members: Map<String, Value>, visitor: V) -> Result<V::Value, Wrong> {
-        let mut members = Members { left: members.into_iter(), next: None, path: self.path, unknown: self.unknown };
+    fn object<'de, V: Visitor<'de>>(
+        &self,
+        members: Map<String, Value>,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        let mut members = Members {
+            left: members.into_iter(),
+            next: None,
+            path: self.path,
+            unknown: self.unknown,
+        };
         visitor.visit_map(&mut members).map_err(|wrong| wrong.at(self.path))
     }
 
-    fn array<'de, V: Visitor<'de>>(&self, values: Vec<Value>, visitor: V) -> Result<V::Value, Wrong> {
+    fn array<'de, V: Visitor<'de>>(
+        &self,
+        values: Vec<Value>,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
         let left = values.into_iter().enumerate();
         visitor
             .visit_seq(Elements { left, path: self.path, unknown: self.unknown })
@@ -213,7 +233,11 @@ impl<'de> Deserializer<'de> for Strict<'_> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -242,16 +266,22 @@ impl<'de> Deserializer<'de> for Strict<'_> {
                 let variant: StringDeserializer<Wrong> = text.into_deserializer();
                 variant.deserialize_enum(name, variants, visitor)
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
                 Err(Wrong::new(format!("must be one of {}", variants.join(", "))))
             }
         }
         .map_err(|wrong| wrong.at(path))
     }
 
-    /// Whoever ignores a value does not know the field.
+    /// A type ignores exactly the fields that it does not have.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        self.unknown.borrow_mut().push(FieldError { field: self.path.to_string(), message: UNKNOWN.into() });
+        self.unknown
+            .borrow_mut()
+            .push(FieldError { field: self.path.to_string(), message: UNKNOWN.into() });
         visitor.visit_unit()
     }
 
@@ -281,7 +311,10 @@ struct Members<'a> {
 impl<'de> MapAccess<'de> for &mut Members<'_> {
     type Error = Wrong;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Wrong> {
         self.next = self.left.next();
         let Some((name, _)) = &self.next else { return Ok(None) };
         let name: StringDeserializer<Wrong> = name.clone().into_deserializer();
@@ -291,7 +324,8 @@ impl<'de> MapAccess<'de> for &mut Members<'_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Wrong> {
         let (name, value) = self.next.take().unwrap_or_default();
         let path = Path::Field(self.path, &name);
-        seed.deserialize(Strict { value, path: &path, unknown: self.unknown }).map_err(|wrong| wrong.at(&path))
+        seed.deserialize(Strict { value, path: &path, unknown: self.unknown })
+            .map_err(|wrong| wrong.at(&path))
     }
 }
 
@@ -304,7 +338,10 @@ struct Elements<'a> {
 impl<'de> SeqAccess<'de> for Elements<'_> {
     type Error = Wrong;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Wrong> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Wrong> {
         let Some((index, value)) = self.left.next() else { return Ok(None) };
         let path = Path::Index(self.path, index);
         let read = seed.deserialize(Strict { value, path: &path, unknown: self.unknown });
@@ -312,7 +349,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
     }
 }
 
-/// JSON in which no object names a member twice.
+/// JSON without duplicate members.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -403,7 +440,11 @@ mod tests {
         for (body, field, message) in [
             (r#"{"customerId":"c"}"#, "items", "is required"),
             (r#"{"customerId":"c","items":[{}]}"#, "items[0].quantity", "is required"),
-            (r#"{"customerId":"c","items":[{"quantity":"2"}]}"#, "items[0].quantity", "must be a whole number"),
+            (
+                r#"{"customerId":"c","items":[{"quantity":"2"}]}"#,
+                "items[0].quantity",
+                "must be a whole number",
+            ),
             (
                 r#"{"customerId":"c","items":[{"quantity":-2}]}"#,
                 "items[0].quantity",
@@ -414,8 +455,16 @@ mod tests {
             (r#"{"customerId":"c","items":{}}"#, "items", "must be an array"),
             (r#"{"customerId":"c","items":[],"cupon":1}"#, "cupon", UNKNOWN),
             (r#"{"customerId":"c","items":[{"quantity":1,"prize":2}]}"#, "items[0].prize", UNKNOWN),
-            (r#"{"customerId":"c","userId":"d","items":[]}"#, "customerId", "is given more than once"),
-            (r#"{"customerId":"c","customerId":"d","items":[]}"#, "customerId", "is given more than once"),
+            (
+                r#"{"customerId":"c","userId":"d","items":[]}"#,
+                "customerId",
+                "is given more than once",
+            ),
+            (
+                r#"{"customerId":"c","customerId":"d","items":[]}"#,
+                "customerId",
+                "is given more than once",
+            ),
             (r#"{"customerId":"c","items":[],"note":"a￿"}"#, "note", NOT_TEXT),
             ("{", "body", "is not valid JSON"),
             ("{} x", "body", "is not valid JSON"),
@@ -429,7 +478,11 @@ mod tests {
 
     #[test]
     fn what_is_known_is_read() {
-        let order = read::<Order>(r#"{"userId":"c","items":[{"quantity":2}],"note":null}"#.as_bytes());
-        assert_eq!(order, Ok(Order { customer_id: "c".into(), items: vec![Item { quantity: 2 }], note: None }));
+        let order =
+            read::<Order>(r#"{"userId":"c","items":[{"quantity":2}],"note":null}"#.as_bytes());
+        assert_eq!(
+            order,
+            Ok(Order { customer_id: "c".into(), items: vec![Item { quantity: 2 }], note: None })
+        );
     }
 }

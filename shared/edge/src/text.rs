@@ -3,8 +3,8 @@
 use crate::strict::is_xml;
 use std::{borrow::Cow, fmt::Write};
 
-/// JSON text in which every character that XML 1.0 cannot hold is escaped: SQS and EventBridge refuse such characters, and
-/// within JSON they can only be part of a string, where `\uFFFF` means the same.
+/// JSON text with every character escaped that is not one of XML 1.0. SQS and EventBridge refuse
+/// such characters; in JSON they can only be part of a string, where `\uFFFF` means the same.
 pub fn sendable(json: &str) -> Cow<'_, str> {
     if json.chars().all(is_xml) {
         return Cow::Borrowed(json);

@@ -1,4 +1,4 @@
-//! The one envelope of every event, on the bus and over HTTP.
+//! The envelope of every event, on the bus and over HTTP.
 
 use crate::Order;
 use domain::{
@@ -7,58 +7,59 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A CloudEvents 1.0 JSON object. `timestamp` (equal to `time`) is an extension attribute, so that the same bytes are a
-/// Standard Webhooks payload too.
+/// A CloudEvents 1.0 JSON object. `timestamp` is an extension attribute, equal to `time`: it makes
+/// the same bytes a valid Standard Webhooks payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope<T> {
     /// The CloudEvents version: always `1.0`.
     pub specversion: String,
-    /// What happened, once and for all: `<orderId>#<version>`. Repeats have the same id.
+    /// The event's id: `<orderId>#<version>`. A redelivery has the same id.
     pub id: String,
-    /// Who tells: always `/orders`.
+    /// The event's source: always `/orders`.
     pub source: String,
-    /// What happened, with the version of its shape: `order.paid.v1`.
+    /// The event's type, with the version of its schema: `order.paid.v1`.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// When it happened.
+    /// The time of the change.
     pub time: Timestamp,
     /// The order's id.
     pub subject: String,
-    /// Always `application/json`.
+    /// The media type of `data`: always `application/json`.
     pub datacontenttype: String,
     /// Equal to `time`.
     pub timestamp: Timestamp,
-    /// What it happened to, as it was just after.
+    /// The order immediately after the change.
     pub data: T,
 }
 
 macro_rules! event_types {
-    (status $($status:ident = $wire:literal)* ; turn $($turn:ident = $turn_wire:literal)*) => {
-        /// What can happen to an order: one type for each status that it can take, and for each turn of its payment alone.
+    (status $($status:ident = $wire:literal)* ; other $($other:ident = $other_wire:literal)*) => {
+        /// The type of an order event: one for each status that an order can enter, and one for
+        /// each change that leaves the status as it was.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[expect(missing_docs, reason = "each is named by the change of the order")]
         pub enum EventType {
             $(#[serde(rename = $wire)] $status,)*
-            $(#[serde(rename = $turn_wire)] $turn,)*
+            $(#[serde(rename = $other_wire)] $other,)*
         }
 
         impl EventType {
-            /// Every type.
-            pub const ALL: &[Self] = &[$(Self::$status,)* $(Self::$turn,)*];
+            /// Every event type.
+            pub const ALL: &[Self] = &[$(Self::$status,)* $(Self::$other,)*];
 
-            /// Whether the order took another status.
+            /// Whether the event is a status change.
             pub const fn is_of_status(self) -> bool {
                 match self {
                     $(Self::$status => true,)*
-                    $(Self::$turn => false,)*
+                    $(Self::$other => false,)*
                 }
             }
 
-            /// The type on the wire.
+            /// The type on the wire, such as `order.paid.v1`.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$status => $wire,)*
-                    $(Self::$turn => $turn_wire,)*
+                    $(Self::$other => $other_wire,)*
                 }
             }
         }
@@ -67,7 +68,7 @@ macro_rules! event_types {
             fn from(change: Change) -> Self {
                 match change {
                     $(Change::Status(Status::$status) => Self::$status,)*
-                    $(Change::$turn => Self::$turn,)*
+                    $(Change::$other => Self::$other,)*
                 }
             }
         }
@@ -88,14 +89,14 @@ event_types! {
     Rejected = "order.rejected.v1"
     Expired = "order.expired.v1"
     ;
-    turn
+    other
     PaymentFailed = "order.payment-failed.v1"
     RefundStarted = "order.refund-started.v1"
     Refunded = "order.refunded.v1"
     Updated = "order.updated.v1"
 }
 
-/// The event that an order's latest change is.
+/// Builds the event of an order's last change.
 pub fn order_event(order: Order, last_change: Change) -> Envelope<Order> {
     Envelope {
         specversion: "1.0".into(),

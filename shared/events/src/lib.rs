@@ -1,7 +1,7 @@
-//! What we promise other systems: versioned wire types, changed by addition only.
+//! The contract with other systems: versioned wire types. Changes are additive only.
 //!
-//! This crate must never hold behaviour, storage or transport: only the shapes that leave the platform. The golden files
-//! under `events/contracts/` hold each of them still.
+//! This crate contains only the types that leave the platform, and must never contain behaviour,
+//! storage or transport. Golden files under `events/contracts/` pin each type.
 
 mod envelope;
 mod order;

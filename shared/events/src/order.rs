@@ -1,7 +1,8 @@
-//! The order as others see it: in the API's answers and in every event.
+//! The order as clients see it: in API responses and in every event.
 
 use domain::{
-    CampaignId, CouponId, CustomerId, ExternalOrderId, OrderId, ProductId, RiderId, SourceId, StoreId, Timestamp, Won,
+    CampaignId, CouponId, CustomerId, ExternalOrderId, OrderId, ProductId, RiderId, SourceId,
+    StoreId, Timestamp, Won,
     basket::Quantity,
     delivery::{Delivery, Shipment},
     order::{self, Status},
@@ -10,110 +11,112 @@ use domain::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An order as it stands.
+/// An order in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The order's id.
     pub order_id: OrderId,
-    /// 1 when placed, one more with each change.
+    /// 1 when the order is placed, incremented by each change.
     pub version: u32,
-    /// Where it stands.
+    /// The order's status.
     pub status: Status,
-    /// Where it stands in the words of the system that made it, if those are not ours.
+    /// The status as the external system reports it, if it has no equivalent here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_status: Option<String>,
-    /// Whose it is.
+    /// The customer who placed the order.
     pub customer_id: CustomerId,
-    /// The store whose products it has.
+    /// The store that sells the products.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_id: Option<StoreId>,
-    /// The rider who has it, or had it.
+    /// The rider who delivers the order, or delivered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rider_id: Option<RiderId>,
-    /// The system that made it, if that is not this one.
+    /// The external system that took the order. Absent for orders placed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceId>,
-    /// Its id there.
+    /// The order's id in that system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_order_id: Option<ExternalOrderId>,
-    /// The campaign that brought the customer.
+    /// The campaign that the order is attributed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<CampaignId>,
-    /// What was ordered, each product once.
+    /// The items ordered: one for each product, or for a channel order one for each item of the
+    /// channel.
     pub items: Vec<Item>,
-    /// The items' sum.
+    /// The sum of the items' total prices.
     pub original_amount: Won,
-    /// What was taken off.
+    /// The discount on the sum.
     pub discount_amount: Won,
-    /// What is paid: original less discount.
+    /// The amount to pay: original amount less discount.
     pub total_amount: Won,
-    /// The coupon that was used.
+    /// The coupon used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon_id: Option<CouponId>,
-    /// How it is paid.
+    /// The order's payment.
     pub payment: OrderPayment,
-    /// Until when it can be paid, while it waits for that.
+    /// The payment deadline, while the payment is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pay_by: Option<Timestamp>,
-    /// Where it goes, for an order of a store.
+    /// The destination, for an order from a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
-    /// The parcel, for an order that was shipped.
+    /// The parcel, for a shipped order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment: Option<Shipment>,
-    /// Why it was called off, in the words of who did it.
+    /// The reason for the cancellation or rejection, as its author gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Every step so far, the first first.
+    /// The status history, oldest first.
     pub timeline: Vec<Step>,
-    /// When it was placed.
+    /// The time of placement.
     pub placed_at: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// One product of an order.
+/// One item of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// Which product.
+    /// The product's id.
     pub product_id: ProductId,
-    /// How many units.
+    /// Units ordered.
     #[schemars(with = "u32", range(min = 1, max = 9999))]
     pub quantity: Quantity,
-    /// The price of one unit when the order was placed.
+    /// The price of one unit at the time of placement.
     pub unit_price: Won,
     /// The price of all units.
     pub total_price: Won,
-    /// What a sales channel says of it, if the order was made there.
+    /// The item as its sales channel reports it, for a channel order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<ChannelItem>,
 }
 
-/// What a sales channel says of an item: there it ships, and is called off, by itself.
+/// An item of a channel order as the channel reports it. Each item is shipped and cancelled
+/// separately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelItem {
-    /// The item's id there.
+    /// The item's id in the channel.
     pub item_id: String,
-    /// What the product is called there.
+    /// The product's name in the channel.
     pub name: String,
-    /// Where the item stands, in the channel's words, also if we do not know them.
+    /// The item's status as the channel reports it, also if it has no equivalent here.
     pub status: String,
-    /// How many units were called off; they are not among the item's units, unless the whole order was called off.
+    /// Units cancelled. They are not part of `quantity`, unless the whole order is cancelled.
     pub cancelled: u32,
-    /// How many units are asked to be called off: they are not to be shipped, and not among the item's units either, unless that
-    /// would leave nothing of the order.
+    /// Units on hold because their cancellation is requested: they must not be shipped. They are
+    /// not part of `quantity` either, unless the order would be empty without them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub held: u32,
-    /// The product of ours that it is, if it was mapped when the order was first told of.
+    /// Our product, if a mapping existed when the item first appeared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// By which way the buyer came to it, in the channel's words.
+    /// The path on which the buyer reached the product, as the channel reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inflow: Option<String>,
-    /// How many units our stock lacked for it.
+    /// Units ordered that our stock could not cover (the shortfall).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stock_debt: u32,
 }
@@ -127,13 +130,13 @@ fn is_zero(units: &u32) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderPayment {
-    /// How.
+    /// The payment method.
     pub method: PaymentMethod,
-    /// How much.
+    /// The amount paid, or to pay.
     pub amount: Won,
-    /// Where it stands.
+    /// The payment's status.
     pub status: PaymentStatus,
-    /// When it was paid.
+    /// The time of the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Timestamp>,
 }
@@ -142,11 +145,11 @@ pub struct OrderPayment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentMethod {
-    /// From the customer's balance.
+    /// From the customer's points balance.
     Points,
     /// By card, through the payment gateway.
     Card,
-    /// Where the order was made.
+    /// In the external system that took the order.
     External,
 }
 
@@ -159,14 +162,14 @@ impl From<payment::PaymentMethod> for PaymentMethod {
     }
 }
 
-/// One step of an order's life.
+/// One entry of an order's status history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// The status from then on.
+    /// The status that the order entered.
     pub status: Status,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// Who did it: `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or `system`.
+    /// Who made the change: `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or `system`.
     pub by: String,
 }
 
@@ -179,7 +182,8 @@ impl From<&order::Order> for Order {
             total_price: line.total_price,
             channel: None,
         };
-        let step = |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
+        let step =
+            |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
         Self {
             order_id: order.order_id.clone(),
             version: order.version,

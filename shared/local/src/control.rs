@@ -1,6 +1,10 @@
-//! The control port: what an operator of the real thing has the AWS console for, and a tester wishes for.
+//! The control port: an HTTP API that controls the local platform.
+//!
+//! It does what an operator of a deployed platform does in the AWS console (queues, functions,
+//! schedules). For testers it also issues tokens, moves the clock, controls the partner stubs and
+//! injects faults.
 
-#![expect(clippy::result_large_err, reason = "an error here is the response that the caller gets")]
+#![expect(clippy::result_large_err, reason = "an error here is the HTTP response")]
 
 use crate::{
     Platform, TokenRequest,
@@ -20,34 +24,33 @@ use std::{sync::Arc, time::Duration};
 
 type Shared = State<Arc<Platform>>;
 
-/// How often [`idle`] looks.
+/// The polling interval of [`idle`].
 const IDLE_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) fn router(platform: Arc<Platform>) -> Router {
     Router::new()
         .route("/tokens", post(issue_token))
-        .route("/clock", get(tell_time))
+        .route("/clock", get(get_time))
         .route("/clock/advance", post(advance))
-        .route("/schedules/{function}/run", post(fire))
+        .route("/schedules/{function}/run", post(run_schedule))
         .route("/functions/{function}", put(enable))
         .route("/queues", get(queues))
         .route("/queues/{name}/redrive", post(redrive))
         .route("/partners", get(partners))
         .route("/partners/{partner}", get(partner))
-        .route("/partners/{partner}/requests", get(requests).delete(forget_requests))
-        .route("/partners/{partner}/behaviour", put(behave))
+        .route("/partners/{partner}/requests", get(requests).delete(clear_requests))
+        .route("/partners/{partner}/behaviour", put(set_behaviour))
         .route("/partners/{partner}/stage", post(stage))
         .route("/faults", put(set_faults).delete(clear_faults))
         .route("/idle", get(idle))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "the control port has no such path"))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "The control port has no such path."))
         .with_state(platform)
 }
 
-/// What went wrong, as a problem.
+/// An error response: an RFC 9457 problem.
 fn problem(status: StatusCode, detail: impl ToString) -> Response {
     let title = status.canonical_reason().unwrap_or("Problem");
-    let body =
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail.to_string() });
+    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail.to_string() });
     (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
 }
 
@@ -55,9 +58,10 @@ fn done(body: Value) -> Response {
     Json(body).into_response()
 }
 
-/// The body, or the problem with it.
+/// Returns the parsed JSON body, or a 400 response with the reason why it is malformed.
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Response> {
-    body.map(|Json(body)| body).map_err(|rejection| problem(StatusCode::BAD_REQUEST, rejection.body_text()))
+    body.map(|Json(body)| body)
+        .map_err(|rejection| problem(StatusCode::BAD_REQUEST, rejection.body_text()))
 }
 
 async fn issue_token(
@@ -69,7 +73,7 @@ async fn issue_token(
     Ok(done(json!({ "token": token.map_err(|error| problem(StatusCode::BAD_REQUEST, error))? })))
 }
 
-async fn tell_time(State(platform): Shared) -> Response {
+async fn get_time(State(platform): Shared) -> Response {
     done(json!({ "now": platform.clock.now() }))
 }
 
@@ -78,21 +82,29 @@ struct Advance {
     seconds: i64,
 }
 
-async fn advance(State(platform): Shared, request: Result<Json<Advance>, JsonRejection>) -> Result<Response, Response> {
+async fn advance(
+    State(platform): Shared,
+    request: Result<Json<Advance>, JsonRejection>,
+) -> Result<Response, Response> {
     let seconds = u64::try_from(body(request)?.seconds);
-    let seconds = seconds.map_err(|_| problem(StatusCode::BAD_REQUEST, "the clock only moves forward"))?;
-    // A hundred years: what is meant as a test does not end the calendar.
+    let seconds = seconds.map_err(|_| {
+        problem(
+            StatusCode::BAD_REQUEST,
+            "`seconds` must not be negative: the clock only moves forward.",
+        )
+    })?;
+    // At most 100 years at once, so that a test cannot move the clock beyond the calendar.
     if seconds > 100 * 366 * 86_400 {
-        return Err(problem(StatusCode::BAD_REQUEST, "the clock moves at most a hundred years at once"));
+        return Err(problem(StatusCode::BAD_REQUEST, "`seconds` must be at most 100 years."));
     }
-    let kept = platform.advance(Duration::from_secs(seconds));
-    kept.map_err(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    let advanced = platform.advance(Duration::from_secs(seconds));
+    advanced.map_err(|error| problem(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(done(json!({ "now": platform.clock.now() })))
 }
 
-async fn fire(State(platform): Shared, Path(function): Path<String>) -> Response {
+async fn run_schedule(State(platform): Shared, Path(function): Path<String>) -> Response {
     if platform.runner.spec(&function).is_none_or(|spec| spec.schedule.is_none()) {
-        return problem(StatusCode::NOT_FOUND, format!("there is no scheduled function {function}"));
+        return problem(StatusCode::NOT_FOUND, format!("No function {function} has a schedule."));
     }
     match platform.fire(&function).await {
         Ok(()) => done(json!({ "ran": function })),
@@ -115,7 +127,7 @@ async fn enable(
         let all: Vec<&str> = platform.runner.names().collect();
         return Err(problem(
             StatusCode::NOT_FOUND,
-            format!("there is no function {function}; there are {}", all.join(", ")),
+            format!("Unknown function {function}. Functions: {}.", all.join(", ")),
         ));
     }
     platform.runner.enable(&function, enabled);
@@ -129,15 +141,18 @@ async fn queues(State(platform): Shared) -> Response {
             "deadLetters": dead_letters,
         })
     };
-    done(json!({ "queues": platform.aws.queues.counts().into_iter().map(queue).collect::<Vec<_>>() }))
+    done(
+        json!({ "queues": platform.aws.queues.counts().into_iter().map(queue).collect::<Vec<_>>() }),
+    )
 }
 
 async fn redrive(State(platform): Shared, Path(name): Path<String>) -> Response {
     match platform.aws.queues.redrive(&name) {
         Ok(Some(moved)) => done(json!({ "moved": moved })),
-        Ok(None) => {
-            problem(StatusCode::CONFLICT, format!("no queue's dead letters come to {name}, and it has none of its own"))
-        }
+        Ok(None) => problem(
+            StatusCode::CONFLICT,
+            format!("{name} has no dead-letter queue and is not one."),
+        ),
         Err(error) => problem(StatusCode::NOT_FOUND, error),
     }
 }
@@ -149,8 +164,12 @@ async fn partners(State(platform): Shared) -> Response {
 
 fn find<'a>(platform: &'a Platform, name: &str) -> Result<&'a Partner, Response> {
     let all: Vec<&str> = platform.partners.keys().copied().collect();
-    let missing =
-        || problem(StatusCode::NOT_FOUND, format!("there is no partner {name}; there are {}", all.join(", ")));
+    let missing = || {
+        problem(
+            StatusCode::NOT_FOUND,
+            format!("Unknown partner {name}. Partners: {}.", all.join(", ")),
+        )
+    };
     platform.partners.get(name).ok_or_else(missing)
 }
 
@@ -172,20 +191,26 @@ async fn requests(State(platform): Shared, Path(name): Path<String>) -> Result<R
     Ok(done(json!({ "requests": find(&platform, &name)?.requests() })))
 }
 
-async fn forget_requests(State(platform): Shared, Path(name): Path<String>) -> Result<Response, Response> {
+async fn clear_requests(
+    State(platform): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, Response> {
     find(&platform, &name)?.forget();
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn behave(
+async fn set_behaviour(
     State(platform): Shared,
     Path(name): Path<String>,
     request: Result<Json<Behaviour>, JsonRejection>,
 ) -> Result<Response, Response> {
     let partner = find(&platform, &name)?;
     let behaviour: Behaviour = body(request)?;
-    if let Some(unknown) = behaviour.quirks.iter().find(|quirk| !partner.quirks().contains(&quirk.as_str())) {
-        let detail = format!("{name} has no quirk {unknown}; it has: {}", partner.quirks().join(", "));
+    if let Some(unknown) =
+        behaviour.quirks.iter().find(|quirk| !partner.quirks().contains(&quirk.as_str()))
+    {
+        let detail =
+            format!("{name} has no quirk {unknown}. Its quirks: {}.", partner.quirks().join(", "));
         return Err(problem(StatusCode::BAD_REQUEST, detail));
     }
     partner.behave(behaviour);
@@ -236,12 +261,15 @@ async fn set_faults(
             "dynamodb" | "sqs" | "events" | "kms" => service,
             "eventbridge" => "events".to_owned(),
             _ => {
-                return Err(problem(StatusCode::BAD_REQUEST, format!("{service} is not dynamodb, sqs, events or kms")));
+                return Err(problem(
+                    StatusCode::BAD_REQUEST,
+                    format!("`service` must be dynamodb, sqs, events or kms, not {service}."),
+                ));
             }
         };
         let every = every.unwrap_or(1);
         if every == 0 {
-            return Err(problem(StatusCode::BAD_REQUEST, "every counts from 1"));
+            return Err(problem(StatusCode::BAD_REQUEST, "`every` must be at least 1."));
         }
         let kind = match kind {
             FaultKind::Before => Kind::Before,
@@ -270,7 +298,10 @@ struct Idle {
     timeout_seconds: Option<u64>,
 }
 
-/// Waits until nothing waits in streams and queues any more.
+/// Waits until all streams and queues are drained, except dead-letter queues and delayed messages.
+///
+/// `timeoutSeconds` is 30 by default and at most 3600. After the timeout, the response is 503 and
+/// lists what is not drained.
 async fn idle(State(platform): Shared, Query(Idle { timeout_seconds }): Query<Idle>) -> Response {
     let timeout = Duration::from_secs(timeout_seconds.unwrap_or(30).min(3600));
     let started = tokio::time::Instant::now();
@@ -280,7 +311,8 @@ async fn idle(State(platform): Shared, Query(Idle { timeout_seconds }): Query<Id
             return done(json!({ "idle": true }));
         }
         if started.elapsed() >= timeout {
-            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "idle": false, "busy": busy }))).into_response();
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "idle": false, "busy": busy })))
+                .into_response();
         }
         tokio::time::sleep(IDLE_PAUSE).await;
     }

@@ -1,4 +1,5 @@
-//! A small shop to look at: a few products, a store whose food is delivered, accounts with marketplaces, and a customer with points.
+//! The demo shop: a few products, a store with food for delivery, marketplace accounts, and a
+//! customer with points.
 
 use crate::{Failure, Platform};
 use axum::{
@@ -7,17 +8,18 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// The demo customer, and a product to start with.
+/// Creates the demo shop. It also names the demo customer and the demo store.
 #[derive(Debug)]
 pub struct Demo;
 
 impl Demo {
-    /// Who orders in the demo.
+    /// The id of the demo customer.
     pub const CUSTOMER: &str = "minji";
 
-    /// Who makes what is delivered.
+    /// The id of the store whose food is delivered.
     pub const STORE: &str = "mapo-bunsik";
 
+    /// Products for retail: id, name, category, price in won, stock.
     const PRODUCTS: [(&str, &str, &str, i64, i64); 6] = [
         ("americano", "Americano", "coffee", 4_500, 200),
         ("latte", "Caffè latte", "coffee", 5_000, 200),
@@ -27,22 +29,24 @@ impl Demo {
         ("mug", "Jumun mug", "goods", 18_000, 10),
     ];
 
+    /// Food of the store: id, name, category, price in won, stock.
     const MENU: [(&str, &str, &str, i64, i64); 2] =
         [("tteokbokki", "떡볶이", "bunsik", 6_500, 100), ("gimbap", "김밥", "bunsik", 4_000, 100)];
 
-    /// The shop's accounts with marketplaces: the partner, and the kind of channel.
+    /// The shop's marketplace accounts: the partner stub, the channel type, the channel name.
     const CHANNELS: [(&str, &str, &str); 2] =
         [("coupang", "COUPANG", "Coupang"), ("smartstore", "SMARTSTORE", "Smartstore")];
 
-    /// Opens the shop through its own API, unless it was opened before; tells whether it did.
+    /// Creates the shop through the platform's own API and returns `true`. If the demo customer's
+    /// points ledger has entries, the shop already exists: returns `false` and changes nothing.
     pub async fn open(platform: &Platform) -> Result<bool, Failure> {
         let history = format!("/points/{}/history", Self::CUSTOMER);
         if call(platform, Method::GET, &history, None).await?["entries"] != json!([]) {
             return Ok(false);
         }
-        let store =
-            json!({ "name": "마포분식", "lat": 37.5536, "lng": 126.9214, "phone": "02-123-4567", "open": true });
-        call(platform, Method::PUT, &format!("/api/v1/admin/stores/{}", Self::STORE), Some(store)).await?;
+        let store = json!({ "name": "마포분식", "lat": 37.5536, "lng": 126.9214, "phone": "02-123-4567", "open": true });
+        call(platform, Method::PUT, &format!("/api/v1/admin/stores/{}", Self::STORE), Some(store))
+            .await?;
         let goods = Self::PRODUCTS.map(|product| (product, None));
         let food = Self::MENU.map(|product| (product, Some(Self::STORE)));
         for ((id, name, category, price, stock), store) in goods.into_iter().chain(food) {
@@ -60,20 +64,25 @@ impl Demo {
         Ok(true)
     }
 
-    /// Registers the shop's accounts with the marketplaces, and has them collected.
+    /// Registers a channel for each marketplace account and starts its first collection.
     pub async fn open_channels(platform: &Platform) -> Result<(), Failure> {
         for (partner, kind, name) in Self::CHANNELS {
-            let credentials = platform.partners.get(partner).map(|partner| partner.credentials["shops"][0].clone());
+            let credentials = platform
+                .partners
+                .get(partner)
+                .map(|partner| partner.credentials["shops"][0].clone());
             let channel = json!({ "name": name, "type": kind, "credentials": credentials, "intervalMinutes": 10 });
             let path = "/api/v1/admin/channels";
             let channel = call_once(platform, Method::POST, path, Some(channel), partner).await?;
-            let path = format!("{path}/{}/collect", channel["channelId"].as_str().unwrap_or_default());
+            let path =
+                format!("{path}/{}/collect", channel["channelId"].as_str().unwrap_or_default());
             call(platform, Method::POST, &path, None).await?;
         }
         Ok(())
     }
 
-    /// What marketplaces have on their books, in every process anew: mugs, and a few orders of them.
+    /// Stages data at the marketplace stubs: mugs, and three orders of them at each marketplace.
+    /// The stubs do not store their data, so each new process stages it again.
     pub fn stage(platform: &Platform) -> Result<(), Failure> {
         for (partner, product, first, status) in [
             ("coupang", 3_242_596_358_u64, 22_000_009_546_234_u64, "ACCEPT"),
@@ -94,7 +103,12 @@ impl Demo {
     }
 }
 
-async fn call(platform: &Platform, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+async fn call(
+    platform: &Platform,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<Value, Failure> {
     call_once(platform, method, path, body, "demo").await
 }
 
@@ -108,14 +122,22 @@ async fn call_once(
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("idempotency-key", HeaderValue::from_static(key));
-    let token = crate::TokenRequest { sub: "demo".into(), role: "operator".into(), store_id: None, ttl_seconds: None };
+    let token = crate::TokenRequest {
+        sub: "demo".into(),
+        role: "operator".into(),
+        store_id: None,
+        ttl_seconds: None,
+    };
     let token = platform.front.tokens.issue(&token, platform.clock.now())?;
     headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
     let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
     let response = platform.answer(method, path.parse::<Uri>()?, headers, body).await;
-    let (status, body) = (response.status(), axum::body::to_bytes(response.into_body(), usize::MAX).await?);
+    let (status, body) =
+        (response.status(), axum::body::to_bytes(response.into_body(), usize::MAX).await?);
     if !status.is_success() {
-        return Err(format!("the demo shop could not be opened: {}", String::from_utf8_lossy(&body)).into());
+        return Err(
+            format!("cannot create the demo shop: {}", String::from_utf8_lossy(&body)).into()
+        );
     }
     Ok(serde_json::from_slice(&body)?)
 }

@@ -1,5 +1,5 @@
-//! What Lambda's event source mappings do: bring a queue's messages and a stream's changes to their functions, in
-//! batches, and bring again what failed.
+//! Lambda's event source mappings: they invoke functions with batches of queue messages or stream
+//! records, and retry what failed.
 
 use crate::{
     aws::{Aws, AwsError},
@@ -16,74 +16,84 @@ use std::{
     time::Duration,
 };
 
-/// How one round of feeding went.
+/// The result of one polling round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Round {
-    /// There was nothing to bring.
+    /// There was nothing to process, or the function is switched off.
     Idle,
-    /// Something was brought, and is done or laid aside.
+    /// The round made progress: poll again at once. Failed queue messages are hidden until their
+    /// visibility timeout ends. An exhausted stream record is skipped.
     Moved,
-    /// What was brought failed and is first in line again.
+    /// No progress: the first stream record failed and is retried first, or the round itself
+    /// failed.
     Stuck,
 }
 
-/// A function and what feeds it.
+/// The event source mapping of one function.
 #[derive(Debug)]
 pub(crate) enum EventSourceMapping {
-    Queue(QueueFeeding),
-    Stream(Box<StreamFeeding>),
+    Queue(QueueMapping),
+    Stream(Box<StreamMapping>),
 }
 
 impl EventSourceMapping {
-    /// One for each function that is fed.
+    /// Creates one mapping for each function that has an event source.
     pub(crate) fn all(
         template: &Template,
         aws: &Arc<Aws>,
         runner: &Arc<Runner>,
         clock: &Clock,
     ) -> Result<Vec<Self>, AwsError> {
-        let feeding = |spec: &FunctionSpec| {
+        let mapping = |spec: &FunctionSpec| {
             let function = spec.handler.clone();
             let common = Common { function, aws: aws.clone(), runner: runner.clone() };
             Some(match spec.source.clone()? {
-                Source::Queue { queue, batch_size } => Ok(Self::Queue(QueueFeeding { common, queue, batch_size })),
+                Source::Queue { queue, batch_size } => {
+                    Ok(Self::Queue(QueueMapping { common, queue, batch_size }))
+                }
                 Source::Stream { table, batch_size, patterns, retries, most_age, on_failure } => {
                     let limits = Limits { batch_size, retries, most_age, on_failure };
-                    StreamFeeding::new(common, table, &patterns, limits, clock.clone()).map(Box::new).map(Self::Stream)
+                    StreamMapping::new(common, table, &patterns, limits, clock.clone())
+                        .map(Box::new)
+                        .map(Self::Stream)
                 }
             })
         };
-        template.functions.iter().filter_map(feeding).collect()
+        template.functions.iter().filter_map(mapping).collect()
     }
 
-    /// Brings one batch.
+    /// Polls once and processes at most one batch. Does nothing if the function is switched off.
     pub(crate) async fn round(&self) -> Round {
         let common = match self {
-            Self::Queue(feeding) => &feeding.common,
-            Self::Stream(feeding) => &feeding.common,
+            Self::Queue(mapping) => &mapping.common,
+            Self::Stream(mapping) => &mapping.common,
         };
         if !common.runner.is_on(&common.function) {
             return Round::Idle;
         }
         let round = match self {
-            Self::Queue(feeding) => feeding.round().await,
-            Self::Stream(feeding) => feeding.round().await,
+            Self::Queue(mapping) => mapping.round().await,
+            Self::Stream(mapping) => mapping.round().await,
         };
         round.unwrap_or_else(|error| {
-            tracing::error!(function = common.function, %error, "the platform could not feed a function");
+            tracing::error!(function = common.function, %error, "an event source mapping failed");
             Round::Stuck
         })
     }
 
-    /// What is left in a stream; nothing for a queue, which counts for itself.
+    /// Names the stream if it has unprocessed records. `None` for a queue, which counts its
+    /// messages itself.
     pub(crate) fn backlog(&self) -> Option<String> {
         match self {
             Self::Queue(_) => None,
-            Self::Stream(feeding) => feeding.has_backlog().then(|| format!("the stream of {}", feeding.table)),
+            Self::Stream(mapping) => {
+                mapping.has_backlog().then(|| format!("the stream of {}", mapping.table))
+            }
         }
     }
 }
 
+/// The fields that queue and stream mappings share.
 #[derive(Debug)]
 struct Common {
     function: String,
@@ -92,33 +102,42 @@ struct Common {
 }
 
 impl Common {
-    /// Calls the function, and tells which items of the batch failed; all, if it failed as a whole.
-    async fn bring(&self, lineage: &Lineage, event: Value) -> Result<Vec<String>, NotHandled> {
-        let answer = self.runner.invoke_after(lineage, &self.function, event).await?;
-        let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
-        Ok(failures.filter_map(|failure| failure["itemIdentifier"].as_str()).map(str::to_owned).collect())
+    /// Invokes the function and returns the ids of the batch items that it reports as failed
+    /// (`batchItemFailures`). An error means that the whole batch failed.
+    async fn invoke(&self, lineage: &Lineage, event: Value) -> Result<Vec<String>, NotHandled> {
+        let response = self.runner.invoke_after(lineage, &self.function, event).await?;
+        let failures = response["batchItemFailures"].as_array().into_iter().flatten();
+        Ok(failures
+            .filter_map(|failure| failure["itemIdentifier"].as_str())
+            .map(str::to_owned)
+            .collect())
     }
 }
 
+/// Maps a queue to a function.
 #[derive(Debug)]
-pub(crate) struct QueueFeeding {
+pub(crate) struct QueueMapping {
     common: Common,
     queue: String,
     batch_size: usize,
 }
 
-impl QueueFeeding {
+impl QueueMapping {
     async fn round(&self) -> Result<Round, AwsError> {
         let queues = &self.common.aws.queues;
         let received = queues.receive(&self.queue, self.batch_size, None)?;
         if received.is_empty() {
             return Ok(Round::Idle);
         }
-        let may_recur = self.common.runner.spec(&self.common.function).is_some_and(|spec| spec.may_recur);
-        let is_loop = |lineage: &Lineage| !may_recur && lineage.calls_of(&self.common.function) >= lineage::MAX_CALLS;
-        let (loops, messages): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| is_loop(&message.lineage));
+        let may_recur =
+            self.common.runner.spec(&self.common.function).is_some_and(|spec| spec.may_recur);
+        let is_loop = |lineage: &Lineage| {
+            !may_recur && lineage.calls_of(&self.common.function) >= lineage::MAX_CALLS
+        };
+        let (loops, messages): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| is_loop(&message.lineage));
         for message in &loops {
-            tracing::error!(function = self.common.function, "a recursive loop is stopped");
+            tracing::error!(function = self.common.function, "stopped a recursive loop");
             queues.give_up(&message.receipt_handle)?;
         }
         if messages.is_empty() {
@@ -138,28 +157,34 @@ impl QueueFeeding {
             })
         };
         let event = json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() });
-        match self.common.bring(&lineage, event).await {
+        match self.common.invoke(&lineage, event).await {
             Ok(failed) => {
-                let mut done = messages.iter().filter(|message| !failed.contains(&message.message_id));
+                let mut done =
+                    messages.iter().filter(|message| !failed.contains(&message.message_id));
                 done.try_for_each(|message| queues.delete(&message.receipt_handle))?;
             }
-            // The messages come again when they are visible again.
-            Err(error) => tracing::warn!(queue = self.queue, %error, "a batch will come again"),
+            // The messages are redelivered after their visibility timeout.
+            Err(error) => {
+                tracing::warn!(queue = self.queue, %error, "a batch failed and will be redelivered");
+            }
         }
         Ok(Round::Moved)
     }
 }
 
-/// How far Lambda goes with a batch that fails.
+/// The limits of a stream mapping: the batch size, and how long a failing record is retried before
+/// it is reported to the `on_failure` queue and skipped.
 #[derive(Debug)]
 struct Limits {
     batch_size: usize,
     retries: u32,
     most_age: Duration,
+    /// The queue that receives a report of each skipped record.
     on_failure: String,
 }
 
-pub(crate) struct StreamFeeding {
+/// Maps the stream of a table to a function.
+pub(crate) struct StreamMapping {
     common: Common,
     table: String,
     patterns: Quamina<usize>,
@@ -168,32 +193,45 @@ pub(crate) struct StreamFeeding {
     progress: Mutex<Progress>,
 }
 
-impl std::fmt::Debug for StreamFeeding {
+impl std::fmt::Debug for StreamMapping {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamFeeding").field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("StreamMapping").field("table", &self.table).finish_non_exhaustive()
     }
 }
 
+/// How far a stream mapping has come.
 #[derive(Debug)]
 struct Progress {
-    /// The sequence number of the last change that is done.
-    place: Option<String>,
-    /// How often the change after it failed, and since when.
+    /// The sequence number of the last processed record.
+    checkpoint: Option<String>,
+    /// How often the record after the checkpoint has failed.
     failures: u32,
+    /// The time of its first failure.
     failing_since: Option<Timestamp>,
-    /// How many changes are brought at once: halved when a batch fails as a whole.
+    /// How many records the next batch has. It is halved when a whole batch fails.
     batch_size: usize,
 }
 
-impl StreamFeeding {
-    fn new(common: Common, table: String, patterns: &[String], limits: Limits, clock: Clock) -> Result<Self, AwsError> {
+impl StreamMapping {
+    fn new(
+        common: Common,
+        table: String,
+        patterns: &[String],
+        limits: Limits,
+        clock: Clock,
+    ) -> Result<Self, AwsError> {
         let mut filter = Quamina::new();
-        for (place, pattern) in patterns.iter().enumerate() {
+        for (index, pattern) in patterns.iter().enumerate() {
             let invalid = |error| AwsError::new("InvalidFilter", format!("{pattern}: {error}"));
-            filter.add_pattern(place, pattern).map_err(invalid)?;
+            filter.add_pattern(index, pattern).map_err(invalid)?;
         }
-        let place = common.aws.data.journal().place(&common.function)?;
-        let progress = Mutex::new(Progress { place, failures: 0, failing_since: None, batch_size: limits.batch_size });
+        let checkpoint = common.aws.data.journal().place(&common.function)?;
+        let progress = Mutex::new(Progress {
+            checkpoint,
+            failures: 0,
+            failing_since: None,
+            batch_size: limits.batch_size,
+        });
         Ok(Self { common, table, patterns: filter, limits, clock, progress })
     }
 
@@ -202,50 +240,67 @@ impl StreamFeeding {
     }
 
     fn has_backlog(&self) -> bool {
-        self.pending(1).is_ok_and(|changes| !changes.is_empty())
+        self.pending(1).is_ok_and(|records| !records.is_empty())
     }
 
-    fn pending(&self, most: usize) -> Result<Vec<Value>, AwsError> {
-        let place = self.progress().place.clone();
-        let failed = |error: dynoxide::DynoxideError| AwsError::new("InternalServerError", error.to_string());
-        self.common.aws.data.changes(&self.table, place.as_deref(), most).map_err(failed)
+    /// The next records after the checkpoint, at most `limit`.
+    fn pending(&self, limit: usize) -> Result<Vec<Value>, AwsError> {
+        let checkpoint = self.progress().checkpoint.clone();
+        let failed = |error: dynoxide::DynoxideError| {
+            AwsError::new("InternalServerError", error.to_string())
+        };
+        self.common.aws.data.changes(&self.table, checkpoint.as_deref(), limit).map_err(failed)
     }
 
     async fn round(&self) -> Result<Round, AwsError> {
         let batch_size = self.progress().batch_size;
-        let changes = self.pending(batch_size)?;
-        let Some(last) = changes.last().map(sequence_number) else { return Ok(Round::Idle) };
-        let is_wanted = |change: &&Value| self.patterns.has_matches(change.to_string().as_bytes()).unwrap_or(true);
-        let wanted: Vec<Value> = changes.iter().filter(is_wanted).cloned().collect();
-        if wanted.is_empty() {
-            return self.done_up_to(last);
+        let records = self.pending(batch_size)?;
+        let Some(last) = records.last().map(sequence_number) else { return Ok(Round::Idle) };
+        let matches = |record: &&Value| {
+            self.patterns.has_matches(record.to_string().as_bytes()).unwrap_or(true)
+        };
+        let matching: Vec<Value> = records.iter().filter(matches).cloned().collect();
+        if matching.is_empty() {
+            return self.advance_to(last);
         }
-        let failed = match self.common.bring(&Lineage::default(), json!({ "Records": wanted })).await {
-            Ok(failed) if failed.is_empty() => return self.done_up_to(last),
+        let failed = match self
+            .common
+            .invoke(&Lineage::default(), json!({ "Records": matching }))
+            .await
+        {
+            Ok(failed) if failed.is_empty() => return self.advance_to(last),
             Ok(failed) => failed,
             Err(error) => {
-                tracing::warn!(table = self.table, %error, "a batch of changes will come again, halved");
+                tracing::warn!(table = self.table, %error, "a stream batch failed; the next one is half as large");
                 let mut progress = self.progress();
                 progress.batch_size = (progress.batch_size / 2).max(1);
-                vec![sequence_number(&wanted[0])]
+                vec![sequence_number(&matching[0])]
             }
         };
-        self.go_on_from(&wanted, &failed)
+        self.retry_or_skip(&matching, &failed)
     }
 
-    /// Everything up to here is done.
-    fn done_up_to(&self, place: String) -> Result<Round, AwsError> {
-        self.common.aws.data.journal().keep_place(&self.common.function, &place)?;
-        *self.progress() =
-            Progress { place: Some(place), failures: 0, failing_since: None, batch_size: self.limits.batch_size };
+    /// Stores the checkpoint: all records up to and including this sequence number are processed.
+    fn advance_to(&self, checkpoint: String) -> Result<Round, AwsError> {
+        self.common.aws.data.journal().keep_place(&self.common.function, &checkpoint)?;
+        *self.progress() = Progress {
+            checkpoint: Some(checkpoint),
+            failures: 0,
+            failing_since: None,
+            batch_size: self.limits.batch_size,
+        };
         Ok(Round::Moved)
     }
 
-    /// Goes on from the first change that failed: it comes again, or is given up and told to the queue for that.
-    fn go_on_from(&self, changes: &[Value], failed: &[String]) -> Result<Round, AwsError> {
-        let first = changes.iter().position(|change| failed.contains(&sequence_number(change))).unwrap_or(0);
+    /// Advances the checkpoint to the first failed record. That record is retried. Once its retries
+    /// or its maximum age are exhausted, it is reported to the `on_failure` queue and skipped.
+    fn retry_or_skip(&self, records: &[Value], failed: &[String]) -> Result<Round, AwsError> {
+        let first = records
+            .iter()
+            .position(|record| failed.contains(&sequence_number(record)))
+            .unwrap_or(0);
         if let Some(before) = first.checked_sub(1) {
-            self.done_up_to(sequence_number(&changes[before]))?;
+            self.advance_to(sequence_number(&records[before]))?;
         }
         let now = self.clock.now();
         let (failures, failing_since) = {
@@ -253,32 +308,38 @@ impl StreamFeeding {
             progress.failures += 1;
             (progress.failures, *progress.failing_since.get_or_insert(now))
         };
-        // By the platform's own clock, from the first failure: the record's time is the machine's.
+        // The age is measured from the first failure with the platform's clock, because the
+        // record's own timestamp comes from the machine's clock.
         let is_too_old = failing_since.until(now) > self.limits.most_age;
         if failures <= self.limits.retries && !is_too_old {
             return Ok(if first > 0 { Round::Moved } else { Round::Stuck });
         }
-        let place = sequence_number(&changes[first]);
+        let skipped = sequence_number(&records[first]);
         let report = json!({
             "requestContext": { "condition": if is_too_old { "RecordAgeExceeded" } else { "RetryAttemptsExhausted" }, "functionArn": self.common.function },
-            "DDBStreamBatchInfo": { "shardId": "0", "startSequenceNumber": place, "endSequenceNumber": place, "batchSize": 1, "streamArn": self.table },
+            "DDBStreamBatchInfo": { "shardId": "0", "startSequenceNumber": skipped, "endSequenceNumber": skipped, "batchSize": 1, "streamArn": self.table },
         });
         self.common.aws.queues.send(&self.limits.on_failure, &report.to_string(), None)?;
-        self.done_up_to(place)
+        self.advance_to(skipped)
     }
 }
 
-fn sequence_number(change: &Value) -> String {
-    change["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
+fn sequence_number(record: &Value) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The queues that no function is fed from: dead letters wait there.
+/// The names of the dead-letter queues: the queues that are no function's event source.
 pub(crate) fn dead_letter_queues(template: &Template) -> Vec<String> {
-    let feeds = |queue: &QueueSpec| {
+    let is_source = |queue: &QueueSpec| {
         template
             .functions
             .iter()
             .any(|spec| matches!(&spec.source, Some(Source::Queue { queue: name, .. }) if *name == queue.name))
     };
-    template.queues.iter().filter(|queue| !feeds(queue)).map(|queue| queue.name.clone()).collect()
+    template
+        .queues
+        .iter()
+        .filter(|queue| !is_source(queue))
+        .map(|queue| queue.name.clone())
+        .collect()
 }

@@ -1,5 +1,5 @@
-//! The part of API Gateway: finds the route, asks for the token, calls the function with the event of payload format
-//! 2.0, and answers with what it says.
+//! The HTTP API of API Gateway: finds the route of a request, verifies the token, and invokes the
+//! function with an event of payload format 2.0. The function's result becomes the HTTP response.
 
 use crate::{
     clock::Clock,
@@ -16,22 +16,24 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// API Gateway's own limit on a body: 10 MB.
+/// The body limit of API Gateway: 10 MB.
 pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// The API.
+/// The HTTP API of a platform.
 #[derive(Debug)]
 pub(crate) struct HttpApi {
-    /// The paths of each method: as with API Gateway, a path of another method is no match.
+    /// The paths by method. As in API Gateway, a path matches only under its own method.
     paths: BTreeMap<String, matchit::Router<Target>>,
+    /// The `$default` route: it takes every request that matches no path.
     default: Option<Target>,
     runner: Arc<Runner>,
     pub(crate) tokens: Tokens,
     clock: Clock,
-    /// Whether callers need a token, as they do where this is deployed.
+    /// Whether callers need a token, as in the deployed API.
     asks_for_tokens: bool,
 }
 
+/// The function that a route invokes.
 #[derive(Debug, Clone)]
 struct Target {
     function: String,
@@ -51,7 +53,11 @@ impl HttpApi {
         for function in &template.functions {
             for route in &function.routes {
                 let route_key = format!("{} {}", route.method, route.path);
-                let target = Target { function: function.handler.clone(), route_key, is_public: route.is_public };
+                let target = Target {
+                    function: function.handler.clone(),
+                    route_key,
+                    is_public: route.is_public,
+                };
                 if route.path == "$default" {
                     default = Some(Target { route_key: "$default".into(), ..target });
                 } else {
@@ -63,7 +69,13 @@ impl HttpApi {
         Ok(Self { paths, default, runner, tokens: Tokens::new(), clock, asks_for_tokens })
     }
 
-    pub(crate) async fn answer(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    pub(crate) async fn answer(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response {
         let Some((target, parameters)) = self.find(&method, uri.path()) else {
             return message(StatusCode::NOT_FOUND, "Not Found");
         };
@@ -71,12 +83,15 @@ impl HttpApi {
             Ok(claims) => claims,
             Err(Unauthorized) => return message(StatusCode::UNAUTHORIZED, "Unauthorized"),
         };
-        let event = self.event(&target, &parameters, claims, &Incoming { method, uri, headers, body });
+        let event =
+            self.event(&target, &parameters, claims, &Incoming { method, uri, headers, body });
         match self.runner.invoke(&target.function, event).await {
-            Ok(answer) => respond(&answer),
-            Err(off @ NotHandled::Off(_)) => message(StatusCode::SERVICE_UNAVAILABLE, &off.to_string()),
+            Ok(result) => respond(&result),
+            Err(off @ NotHandled::Off(_)) => {
+                message(StatusCode::SERVICE_UNAVAILABLE, &off.to_string())
+            }
             Err(error) => {
-                tracing::error!(%error, "a request was not handled");
+                tracing::error!(%error, "a function did not handle a request");
                 message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             }
         }
@@ -85,20 +100,29 @@ impl HttpApi {
     fn find(&self, method: &Method, path: &str) -> Option<(Target, Map<String, Value>)> {
         if let Some(Ok(found)) = self.paths.get(method.as_str()).map(|paths| paths.at(path)) {
             let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-            let parameters = found.params.iter().map(|(name, value)| (name.to_owned(), decoded(value).into()));
+            let parameters =
+                found.params.iter().map(|(name, value)| (name.to_owned(), decoded(value).into()));
             return Some((found.value.clone(), parameters.collect()));
         }
         self.default.clone().map(|target| (target, Map::new()))
     }
 
-    /// The claims of the caller's token. Without `--auth`, whoever brings none is an operator.
-    fn claims(&self, target: &Target, headers: &HeaderMap) -> Result<Option<Map<String, Value>>, Unauthorized> {
+    /// Returns the claims of the caller's token, or `None` for a public route. Without `--auth`, a
+    /// caller without a token is an operator.
+    fn claims(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<Option<Map<String, Value>>, Unauthorized> {
         if target.is_public {
             return Ok(None);
         }
         match headers.get(header::AUTHORIZATION) {
             None if self.asks_for_tokens => Err(Unauthorized),
-            None => Ok(Some(Map::from_iter([("role".into(), "operator".into()), ("sub".into(), "local".into())]))),
+            None => Ok(Some(Map::from_iter([
+                ("role".into(), "operator".into()),
+                ("sub".into(), "local".into()),
+            ]))),
             Some(token) => {
                 let token = token.to_str().map_err(|_| Unauthorized)?;
                 let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -153,7 +177,7 @@ struct Incoming {
     body: Bytes,
 }
 
-/// Headers by their small names, several of one name joined by commas.
+/// The headers by lowercase name. Values of the same name are joined by commas.
 fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
     let mut joined: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in headers {
@@ -166,14 +190,18 @@ fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
     joined
 }
 
-/// Query parameters, decoded, several of one name joined by commas.
+/// The decoded query parameters. Values of the same name are joined by commas.
 fn query(uri: &Uri) -> BTreeMap<String, String> {
-    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let decoded =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for pair in uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decoded(value);
-        parameters.entry(decoded(name)).and_modify(|all| *all = format!("{all},{value}")).or_insert(value);
+        parameters
+            .entry(decoded(name))
+            .and_modify(|all| *all = format!("{all},{value}"))
+            .or_insert(value);
     }
     parameters
 }
@@ -182,18 +210,19 @@ fn base64(bytes: &[u8]) -> String {
     aws_smithy_types::base64::encode(bytes)
 }
 
-/// API Gateway's own words.
+/// An error response of API Gateway itself, in its format.
 fn message(status: StatusCode, message: &str) -> Response {
     (status, axum::Json(json!({ "message": message }))).into_response()
 }
 
-/// What a function said, as HTTP.
-fn respond(answer: &Value) -> Response {
-    let status =
-        answer["statusCode"].as_u64().and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
-    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+/// Converts a function's result to an HTTP response. A result without a valid status becomes 500.
+fn respond(result: &Value) -> Response {
+    let status = result["statusCode"]
+        .as_u64()
+        .and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+    let body = result["body"].as_str().unwrap_or_default().to_owned();
     let mut response = (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response();
-    for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+    for (name, value) in result["headers"].as_object().into_iter().flatten() {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Some(Ok(value))) = (name, value.as_str().map(HeaderValue::from_str)) {
             response.headers_mut().insert(name, value);

@@ -1,5 +1,5 @@
-//! The whole platform in one process: [`Platform`] runs `template.yaml` with the very handlers that are deployed, and
-//! [`World`] is a platform for tests.
+//! The whole platform in one process: [`Platform`] runs `template.yaml` with the very handlers that
+//! are deployed, and [`World`] is a platform for tests.
 //!
 //! This crate must never be part of what is deployed, and nothing deployed may know of it.
 
@@ -27,7 +27,8 @@ pub use runner::{all_functions, binaries};
 pub use token::TokenRequest;
 pub use world::World;
 
-/// A platform is many small pieces of JSON, made and dropped: this allocator takes half the time of the system's.
+/// A platform is many small pieces of JSON, made and dropped: this allocator takes half the time of
+/// the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -35,7 +36,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Lets a task run beside the others.
-#[expect(clippy::disallowed_methods, reason = "the local platform is one long-lived process, not a function")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the local platform is one long-lived process, not a function"
+)]
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
 }

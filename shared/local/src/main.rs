@@ -1,4 +1,4 @@
-//! `cargo run`: the whole platform on this machine.
+//! The program `jumun`, started by `cargo run`: the whole platform on this machine.
 
 use clap::Parser;
 use local::{Demo, Failure, Options, Platform, Ports, serve};
@@ -10,42 +10,42 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The whole jumun platform on this machine: no account, no Docker, no network.
+/// Runs the whole jumun platform on this machine. Needs no account, no Docker and no network.
 #[derive(Debug, Parser)]
 #[command(name = "jumun", version)]
 struct Arguments {
-    /// The port of the API.
+    /// Port of the API.
     #[arg(long, default_value_t = Ports::default().api)]
     port: u16,
-    /// The port of the AWS services: DynamoDB, SQS, EventBridge.
+    /// Port of the AWS services: DynamoDB, SQS, EventBridge.
     #[arg(long, default_value_t = Ports::default().aws)]
     aws_port: u16,
-    /// The port by which the platform itself is controlled.
+    /// Port of the control API: clock, faults, partner stubs, queues.
     #[arg(long, default_value_t = Ports::default().control)]
     control_port: u16,
-    /// Keep the state in this file; without it, everything is gone in the end.
+    /// Store the state in this file. Without it, the state is in memory and lost on exit.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Start without the demo shop.
     #[arg(long)]
     no_demo: bool,
-    /// Ask callers for tokens, as the deployed API does.
+    /// Require tokens from callers, as the deployed API does.
     #[arg(long)]
     auth: bool,
-    /// Give a parameter of the template another value.
+    /// Override a parameter of the template. May be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     parameter: Vec<(String, String)>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("must have the form NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(logged())).init();
+    tracing_subscriber::registry().with(lines.with_filter(log_filter())).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -56,12 +56,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is logged: what `RUST_LOG` says (`info`, or `warn,store=debug`), else warnings.
+/// Returns the log filter: `RUST_LOG` (such as `info` or `warn,store=debug`). Default: warnings.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a program is switched by its environment; functions read theirs in edge"
+    reason = "this program reads RUST_LOG itself; functions read their environment in edge"
 )]
-fn logged() -> Targets {
+fn log_filter() -> Targets {
     let directives = std::env::var("RUST_LOG").ok().and_then(|directives| directives.parse().ok());
     directives.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN))
 }
@@ -72,7 +72,8 @@ fn fail(error: &Failure) -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let ports = Ports { api: arguments.port, aws: arguments.aws_port, control: arguments.control_port };
+    let ports =
+        Ports { api: arguments.port, aws: arguments.aws_port, control: arguments.control_port };
     let sockets = ports.take()?;
     let ports = sockets.ports()?;
     let platform = Platform::new(Options {
@@ -93,32 +94,37 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     print!("{}", banner(&arguments, ports));
     let served = serve(platform, listeners, async {
         let _ = tokio::signal::ctrl_c().await;
-        println!("\nClosing; requests under way are finished. Ctrl-C again does not wait for them.");
+        println!(
+            "\nStopping once the requests in progress are finished. Press Ctrl-C again to stop at once."
+        );
     });
     tokio::select! {
         served = served => served,
-        () = twice_interrupted() => Ok(()),
+        () = interrupted_twice() => Ok(()),
     }
 }
 
-async fn twice_interrupted() {
+/// Completes after the second Ctrl-C.
+async fn interrupted_twice() {
     for _ in 0..2 {
         let _ = tokio::signal::ctrl_c().await;
     }
 }
 
-/// What a newcomer sees first: where everything is, and what to try.
+/// The text printed at the start: the addresses, the settings, and requests to try.
 fn banner(arguments: &Arguments, Ports { api, aws, control }: Ports) -> String {
-    let state =
-        arguments.data.as_ref().map_or("memory (keep it with --data FILE)".into(), |file| file.display().to_string());
+    let state = arguments
+        .data
+        .as_ref()
+        .map_or("memory (store it with --data FILE)".into(), |file| file.display().to_string());
     let callers = if arguments.auth {
-        format!("need a token: POST http://127.0.0.1:{control}/tokens issues them")
+        format!("need a token (issued by POST http://127.0.0.1:{control}/tokens)")
     } else {
-        "without a token are operators (ask for tokens with --auth)".into()
+        "are operators if they send no token (require tokens with --auth)".into()
     };
     let mut banner = format!(
         "\
-jumun is open.
+jumun is running.
 
   API        http://127.0.0.1:{api}        docs: http://127.0.0.1:{api}/docs
   AWS        http://127.0.0.1:{aws}        (AWS_ENDPOINT_URL)
@@ -141,5 +147,5 @@ Try:
         );
         banner += &tour;
     }
-    banner + "\nCtrl-C closes.\n"
+    banner + "\nPress Ctrl-C to stop.\n"
 }

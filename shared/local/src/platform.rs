@@ -1,4 +1,4 @@
-//! A platform: the template's resources, the functions, and what connects them.
+//! A platform: the template's resources, its functions, and the connections between them.
 
 use crate::{
     Clock, Failure,
@@ -18,33 +18,34 @@ use axum::{
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-/// How often a stream is looked at when it was empty.
+/// The polling interval of an empty stream.
 const STREAM_PAUSE: Duration = Duration::from_millis(20);
-/// How often a queue is looked at when nothing was sent.
+/// The polling interval of an empty queue. A sent message wakes the poller at once.
 const QUEUE_PAUSE: Duration = Duration::from_millis(200);
-/// How long a batch of changes that failed waits at first; it doubles with each failure.
+/// The first backoff after a failed stream batch. It doubles with each failure.
 const FIRST_STUCK_BACKOFF: Duration = Duration::from_millis(200);
-/// How long it waits at the most: ten thousand tries take longer than a stream remembers.
+/// The longest backoff after a failed stream batch. With it, ten thousand attempts take longer
+/// than a stream retains its records.
 const LONGEST_STUCK_BACKOFF: Duration = Duration::from_secs(10);
-/// How often schedules are looked at.
+/// The interval at which schedules are checked.
 const SCHEDULE_PAUSE: Duration = Duration::from_millis(200);
-/// How often expired rows are removed.
+/// The interval at which expired rows are removed.
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 
-/// How a platform is to be.
+/// The settings of a platform.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The file that keeps the state; memory if there is none.
+    /// The file that stores the state. `None`: the state is in memory.
     pub data: Option<PathBuf>,
-    /// Whether callers need a token, as they do where this is deployed.
+    /// Whether callers need a token, as in the deployed API.
     pub asks_for_tokens: bool,
-    /// Parameters of the template that are not as the platform would have them.
+    /// Template parameters that override the platform's own values.
     pub parameters: BTreeMap<String, String>,
-    /// The clock; real time if there is none.
+    /// The clock. `None`: real time, plus the offset stored in the data file.
     pub clock: Option<Clock>,
-    /// Whether AWS calls are remembered.
+    /// Whether the AWS calls of functions are recorded.
     pub records: bool,
-    /// Where programs on this machine find the AWS services.
+    /// The URL at which programs on this machine reach the AWS services.
     pub endpoint: String,
 }
 
@@ -61,7 +62,7 @@ impl Default for Options {
     }
 }
 
-/// A platform that can serve.
+/// A local platform, ready to serve.
 #[derive(Debug)]
 pub struct Platform {
     pub(crate) template: Template,
@@ -71,19 +72,22 @@ pub struct Platform {
     pub(crate) runner: Arc<Runner>,
     pub(crate) front: HttpApi,
     pub(crate) partners: Partners,
-    feedings: Vec<EventSourceMapping>,
+    mappings: Vec<EventSourceMapping>,
     dead_letter_queues: Vec<String>,
 }
 
 impl Platform {
-    /// Builds a platform from the template. It needs a Tokio runtime: the partners' stubs listen at once.
+    /// Builds a platform from the template. Must run in a Tokio runtime, because the partner stubs
+    /// start to listen here.
     pub async fn new(options: Options) -> Result<Arc<Self>, Failure> {
-        // A data file knows how far its clock was advanced; it must be open before there is a clock.
+        // The data file stores the clock's offset, so it is opened before the clock is created.
         let tables = Template::own(&BTreeMap::new(), &options.endpoint)?.tables;
-        let kept = options.data.as_ref().map(|path| Data::in_file(path, &tables)).transpose()?;
-        let offset = kept.as_ref().map(|data| data.journal().clock()).transpose()?.unwrap_or_default();
+        let file_data =
+            options.data.as_ref().map(|path| Data::in_file(path, &tables)).transpose()?;
+        let offset =
+            file_data.as_ref().map(|data| data.journal().clock()).transpose()?.unwrap_or_default();
         let clock = options.clock.unwrap_or_else(|| Clock::running(offset));
-        let data = match kept {
+        let data = match file_data {
             Some(data) => data,
             None => Data::in_memory(&tables, clock.clone())?,
         };
@@ -93,24 +97,40 @@ impl Platform {
         let template = Template::own(&parameters, &options.endpoint)?;
         let aws = Arc::new(Aws::new(&template, data, clock.clone(), options.records)?);
         let runner = Arc::new(Runner::new(&template, aws.clone(), clock.clone())?);
-        let feedings = EventSourceMapping::all(&template, &aws, &runner, &clock)?;
-        let front = HttpApi::new(&template, runner.clone(), clock.clone(), options.asks_for_tokens)?;
+        let mappings = EventSourceMapping::all(&template, &aws, &runner, &clock)?;
+        let front =
+            HttpApi::new(&template, runner.clone(), clock.clone(), options.asks_for_tokens)?;
         let dead_letter_queues = dead_letter_queues(&template);
-        Ok(Arc::new(Self { template, clock, aws, runner, front, partners, feedings, dead_letter_queues }))
+        Ok(Arc::new(Self {
+            template,
+            clock,
+            aws,
+            runner,
+            front,
+            partners,
+            mappings,
+            dead_letter_queues,
+        }))
     }
 
-    /// Answers an HTTP request as API Gateway and the function behind it would.
-    pub async fn answer(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    /// Handles an HTTP request as API Gateway and the function behind it would.
+    pub async fn answer(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response {
         self.front.answer(method, uri, headers, body).await
     }
 
-    /// Fires a schedule now.
+    /// Invokes a function with its schedule's event now.
     pub(crate) async fn fire(&self, function: &str) -> Result<(), NotHandled> {
         let event = json!({ "version": "0", "detail-type": "Scheduled Event", "source": "aws.scheduler", "time": self.clock.now() });
         self.runner.invoke(function, event).await.map(drop)
     }
 
-    /// Moves the clock forward, and keeps that if there is a data file.
+    /// Moves the clock forward, and stores the new offset if there is a data file.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), Failure> {
         self.clock.advance(by);
         self.aws.data.journal().keep_clock(self.clock.offset())?;
@@ -118,15 +138,14 @@ impl Platform {
         Ok(())
     }
 
-    /// Brings everything that waits in streams and queues to its function, until nothing moves. What is stuck is tried
-    /// once.
+    /// Processes all streams and queues until none makes progress. A stuck one is tried only once.
     pub async fn settle(&self) {
-        let mut stuck = vec![false; self.feedings.len()];
+        let mut stuck = vec![false; self.mappings.len()];
         loop {
             let mut has_moved = false;
-            for (feeding, is_stuck) in self.feedings.iter().zip(&mut stuck) {
+            for (mapping, is_stuck) in self.mappings.iter().zip(&mut stuck) {
                 while !*is_stuck {
-                    match feeding.round().await {
+                    match mapping.round().await {
                         Round::Moved => has_moved = true,
                         Round::Stuck => *is_stuck = true,
                         Round::Idle => break,
@@ -139,53 +158,62 @@ impl Platform {
         }
     }
 
-    /// What still waits: streams that are not drained, queues with messages visible or in flight.
+    /// Lists what is not drained: streams with unprocessed records, and queues with visible or
+    /// in-flight messages. Dead-letter queues do not count.
     pub(crate) fn busy(&self) -> Vec<String> {
-        let mut busy: Vec<String> = self.feedings.iter().filter_map(EventSourceMapping::backlog).collect();
+        let mut busy: Vec<String> =
+            self.mappings.iter().filter_map(EventSourceMapping::backlog).collect();
         for (name, (counts, _)) in self.aws.queues.counts() {
             if !self.dead_letter_queues.contains(&name) && counts.visible + counts.in_flight > 0 {
-                busy.push(format!("{name}: {} visible, {} in flight", counts.visible, counts.in_flight));
+                busy.push(format!(
+                    "{name}: {} visible, {} in flight",
+                    counts.visible, counts.in_flight
+                ));
             }
         }
         busy
     }
 
-    /// Feeds functions, fires schedules and removes expired rows, from now on.
+    /// Starts the background tasks: event source mappings, schedules, removal of expired rows.
     pub fn run(self: &Arc<Self>) {
-        for place in 0..self.feedings.len() {
-            spawn(self.clone().feed(place));
+        for index in 0..self.mappings.len() {
+            spawn(self.clone().poll(index));
         }
         for spec in &self.template.functions {
             if let Some(schedule) = spec.schedule.filter(|schedule| schedule.is_enabled) {
-                spawn(self.clone().keep_schedule(spec.handler.clone(), schedule.period));
+                spawn(self.clone().run_schedule(spec.handler.clone(), schedule.period));
             }
         }
-        spawn(self.clone().keep_sweeping());
+        spawn(self.clone().sweep_periodically());
     }
 
-    async fn feed(self: Arc<Self>, place: usize) {
-        let feeding = &self.feedings[place];
-        let mut stuck_pause = FIRST_STUCK_BACKOFF;
+    /// Polls an event source forever.
+    async fn poll(self: Arc<Self>, index: usize) {
+        let mapping = &self.mappings[index];
+        let mut backoff = FIRST_STUCK_BACKOFF;
         loop {
-            let round = feeding.round().await;
+            let round = mapping.round().await;
             if round != Round::Stuck {
-                stuck_pause = FIRST_STUCK_BACKOFF;
+                backoff = FIRST_STUCK_BACKOFF;
             }
             match round {
                 Round::Moved => {}
                 Round::Stuck => {
-                    tokio::time::sleep(stuck_pause).await;
-                    stuck_pause = (stuck_pause * 2).min(LONGEST_STUCK_BACKOFF);
+                    tokio::time::sleep(backoff).await;
+                    backoff = (backoff * 2).min(LONGEST_STUCK_BACKOFF);
                 }
-                Round::Idle if matches!(feeding, EventSourceMapping::Stream(_)) => {
+                Round::Idle if matches!(mapping, EventSourceMapping::Stream(_)) => {
                     tokio::time::sleep(STREAM_PAUSE).await;
                 }
-                Round::Idle => drop(tokio::time::timeout(QUEUE_PAUSE, self.aws.queues.changed.notified()).await),
+                Round::Idle => drop(
+                    tokio::time::timeout(QUEUE_PAUSE, self.aws.queues.changed.notified()).await,
+                ),
             }
         }
     }
 
-    async fn keep_schedule(self: Arc<Self>, function: String, period: Duration) {
+    /// Invokes a scheduled function once per period of the platform's clock, forever.
+    async fn run_schedule(self: Arc<Self>, function: String, period: Duration) {
         let mut due = self.clock.now().plus(period);
         loop {
             tokio::time::sleep(SCHEDULE_PAUSE).await;
@@ -195,12 +223,13 @@ impl Platform {
             }
             due = now.plus(period);
             if let Err(error) = self.fire(&function).await {
-                tracing::warn!(%error, "a schedule was not kept");
+                tracing::warn!(%error, "a scheduled invocation failed");
             }
         }
     }
 
-    async fn keep_sweeping(self: Arc<Self>) {
+    /// Removes expired rows at a fixed interval, forever.
+    async fn sweep_periodically(self: Arc<Self>) {
         loop {
             tokio::time::sleep(SWEEP_PAUSE).await;
             self.aws.data.sweep();
@@ -208,7 +237,8 @@ impl Platform {
     }
 }
 
-/// The template's parameters as they are here.
+/// The values of the template's parameters for a local platform: the token issuer, the senders, and
+/// the URLs and credentials of the partner stubs.
 fn local_parameters(partners: &Partners) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::from([
         ("JwtIssuer".to_owned(), "https://jumun.localhost".to_owned()),

@@ -1,4 +1,4 @@
-//! The platform on sockets: the API, the AWS services and the control port, all on loopback.
+//! Serves a platform on three loopback ports: the API, the AWS services and the control port.
 
 use crate::{Failure, Platform, aws::Principal, control, guard, http_api::MAX_BODY_BYTES};
 use axum::{
@@ -15,10 +15,10 @@ use std::{
 };
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that may wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Where the platform listens; 0 lets the system choose.
+/// The ports on which the platform listens. 0: the operating system chooses a free port.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
     /// The API.
@@ -35,7 +35,7 @@ impl Default for Ports {
     }
 }
 
-/// Sockets that are taken, and do not listen before there is something to serve.
+/// Bound sockets that do not listen yet. They listen once there is a platform to serve.
 #[derive(Debug)]
 pub struct Sockets {
     api: TcpSocket,
@@ -44,19 +44,23 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// The ports that were taken.
+    /// Returns the bound ports.
     pub fn ports(&self) -> Result<Ports, Failure> {
         let port = |socket: &TcpSocket| socket.local_addr().map(|address| address.port());
         Ok(Ports { api: port(&self.api)?, aws: port(&self.aws)?, control: port(&self.control)? })
     }
 
-    /// Lets callers connect; from now on the platform must be served.
+    /// Starts to listen. Clients can connect from now on, so the platform must be served.
     pub fn listen(self) -> Result<Listeners, Failure> {
-        Ok(Listeners { api: listen(self.api)?, aws: listen(self.aws)?, control: listen(self.control)? })
+        Ok(Listeners {
+            api: listen(self.api)?,
+            aws: listen(self.aws)?,
+            control: listen(self.control)?,
+        })
     }
 }
 
-/// Sockets to which callers connect.
+/// Listening sockets.
 #[derive(Debug)]
 pub struct Listeners {
     api: TcpListener,
@@ -65,32 +69,36 @@ pub struct Listeners {
 }
 
 impl Ports {
-    /// Takes the ports, all or none.
+    /// Binds all three ports. If one is not available, none stays bound, and the error names that
+    /// port and the option that changes it.
     pub fn take(self) -> Result<Sockets, Failure> {
         Ok(Sockets {
-            api: take(self.api, "--port")?,
-            aws: take(self.aws, "--aws-port")?,
-            control: take(self.control, "--control-port")?,
+            api: bind(self.api, "--port")?,
+            aws: bind(self.aws, "--aws-port")?,
+            control: bind(self.control, "--control-port")?,
         })
     }
 }
 
-fn take(port: u16, option: &str) -> Result<TcpSocket, Failure> {
+fn bind(port: u16, option: &str) -> Result<TcpSocket, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let taken = |error| format!("cannot listen on {address} ({error}); choose another port with {option}");
+    let unavailable =
+        |error| format!("cannot listen on {address} ({error}); choose another port with {option}");
     let socket = TcpSocket::new_v4()?;
-    // Without it, a port stays taken for a minute after the process that had it.
+    // Without `SO_REUSEADDR`, a port stays unavailable for a minute after its process has ended.
     socket.set_reuseaddr(true)?;
-    socket.bind(address).map_err(taken)?;
+    socket.bind(address).map_err(unavailable)?;
     Ok(socket)
 }
 
 fn listen(socket: TcpSocket) -> Result<TcpListener, Failure> {
     let address = socket.local_addr()?;
-    socket.listen(BACKLOG).map_err(|error| format!("cannot listen on {address} ({error}); choose another port").into())
+    socket.listen(BACKLOG).map_err(|error| {
+        format!("cannot listen on {address} ({error}); choose another port").into()
+    })
 }
 
-/// Serves a platform until `end`, then lets the requests under way finish.
+/// Serves a platform until `end` completes, and then until the requests in progress are finished.
 pub async fn serve(
     platform: Arc<Platform>,
     listeners: Listeners,
@@ -102,10 +110,14 @@ pub async fn serve(
         async move { drop(is_ended.wait_for(|is_ended| *is_ended).await) }
     };
     let api = Router::new().fallback(api).with_state(platform.clone());
-    let aws = Router::new().fallback(aws).layer(DefaultBodyLimit::max(16 * 1024 * 1024)).with_state(platform.clone());
+    let aws = Router::new()
+        .fallback(aws)
+        .layer(DefaultBodyLimit::max(16 * 1024 * 1024))
+        .with_state(platform.clone());
     let api = api.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(from_fn(guard::layer));
     let api = axum::serve(listeners.api, api).with_graceful_shutdown(until_ended());
-    let aws = axum::serve(listeners.aws, aws.layer(from_fn(guard::layer))).with_graceful_shutdown(until_ended());
+    let aws = axum::serve(listeners.aws, aws.layer(from_fn(guard::layer)))
+        .with_graceful_shutdown(until_ended());
     let control = control::router(platform.clone()).layer(from_fn(guard::layer));
     let control = axum::serve(listeners.control, control).with_graceful_shutdown(until_ended());
     platform.run();
@@ -113,7 +125,8 @@ pub async fn serve(
         end.await;
         let _ = ended.send(true);
     };
-    let (api, aws, control, ()) = futures::join!(api.into_future(), aws.into_future(), control.into_future(), stop);
+    let (api, aws, control, ()) =
+        futures::join!(api.into_future(), aws.into_future(), control.into_future(), stop);
     api.and(aws).and(control).map_err(Failure::from)
 }
 
@@ -128,19 +141,24 @@ async fn api(
 }
 
 async fn aws(State(platform): State<Arc<Platform>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target =
+        headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     match platform.aws.call(&Principal::anyone(), target, &body).await {
         Ok((status, body)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let query_error = query_error(target, status, &body).map(|error| [("x-amzn-query-error", error)]);
-            (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], query_error, body).into_response()
+            let query_error =
+                query_error(target, status, &body).map(|error| [("x-amzn-query-error", error)]);
+            (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], query_error, body)
+                .into_response()
         }
-        // A body that breaks off takes the connection with it.
-        Err(lost) => Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(lost) })).into_response(),
+        // An error in the body stream closes the connection, so the caller gets no response.
+        Err(lost) => Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(lost) }))
+            .into_response(),
     }
 }
 
-/// The error code of SQS's older protocol, by which its clients still tell errors apart.
+/// The value of `x-amzn-query-error`: the error code of the older SQS query protocol, by which SQS
+/// clients still distinguish errors. `None` if the response is not an SQS client error.
 fn query_error(target: &str, status: StatusCode, body: &[u8]) -> Option<String> {
     let is_refused = target.starts_with("AmazonSQS") && status.is_client_error();
     let error: serde_json::Value = is_refused.then(|| serde_json::from_slice(body).ok())??;

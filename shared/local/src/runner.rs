@@ -90,10 +90,13 @@ impl Runner {
         let mut specs: BTreeMap<&str, &FunctionSpec> =
             template.functions.iter().map(|spec| (spec.handler.as_str(), spec)).collect();
         let mut functions = BTreeMap::new();
-        let all = binaries().into_iter().flat_map(|(binary, all)| all.into_iter().map(move |one| (binary, one)));
+        let all = binaries()
+            .into_iter()
+            .flat_map(|(binary, all)| all.into_iter().map(move |one| (binary, one)));
         for (binary, function) in all {
-            let spec =
-                specs.remove(function.name).ok_or_else(|| format!("the template has no function {}", function.name))?;
+            let spec = specs
+                .remove(function.name)
+                .ok_or_else(|| format!("the template has no function {}", function.name))?;
             if spec.binary != binary {
                 return Err(format!("the binary {} has no handler {}", spec.binary, function.name));
             }
@@ -103,8 +106,16 @@ impl Runner {
             functions.insert(function.name, (function, spec.clone()));
         }
         match specs.keys().next() {
-            Some(unknown) => Err(format!("the template has a function {unknown} that does not exist")),
-            None => Ok(Self { aws, clock, endpoint: template.endpoint.clone(), functions, state: Mutex::default() }),
+            Some(unknown) => {
+                Err(format!("the template has a function {unknown} that does not exist"))
+            }
+            None => Ok(Self {
+                aws,
+                clock,
+                endpoint: template.endpoint.clone(),
+                functions,
+                state: Mutex::default(),
+            }),
         }
     }
 
@@ -146,14 +157,21 @@ impl Runner {
     }
 
     /// Calls a function with an event that has come through others.
-    pub(crate) async fn invoke_after(&self, lineage: &Lineage, name: &str, event: Value) -> Result<Value, NotHandled> {
-        let (function, spec) = self.functions.get(name).ok_or_else(|| NotHandled::Unknown(name.to_owned()))?;
+    pub(crate) async fn invoke_after(
+        &self,
+        lineage: &Lineage,
+        name: &str,
+        event: Value,
+    ) -> Result<Value, NotHandled> {
+        let (function, spec) =
+            self.functions.get(name).ok_or_else(|| NotHandled::Unknown(name.to_owned()))?;
         let named = || name.to_owned();
         if !self.is_on(name) {
             return Err(NotHandled::Off(named()));
         }
-        let handler =
-            self.warm(function, spec).map_err(|source| NotHandled::NotStarted { function: named(), source })?;
+        let handler = self
+            .warm(function, spec)
+            .map_err(|source| NotHandled::NotStarted { function: named(), source })?;
         let invocation = Invocation {
             event,
             request_id: ulid::Ulid::from_parts(0, rand::random()).to_string(),
@@ -168,7 +186,11 @@ impl Runner {
         }
     }
 
-    fn warm(&self, function: &Function, spec: &FunctionSpec) -> Result<Handler, domain::NotStarted> {
+    fn warm(
+        &self,
+        function: &Function,
+        spec: &FunctionSpec,
+    ) -> Result<Handler, domain::NotStarted> {
         let mut state = self.state();
         if let Some(handler) = state.warm.get(function.name) {
             return Ok(handler.clone());

@@ -1,4 +1,5 @@
-//! The part of API Gateway's JWT authorizer, and of whoever issues tokens.
+//! Issues tokens and verifies them, in place of an identity provider and API Gateway's JWT
+//! authorizer.
 
 use domain::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -6,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{fmt, time::Duration};
 
-/// How long a token lives if nobody says otherwise.
+/// The default lifetime of a token.
 const LIFETIME: Duration = Duration::from_hours(1);
 
-/// Issues and verifies tokens, with a key of this process.
+/// Issues and verifies tokens with a random key. Tokens are valid only in this process.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -21,18 +22,18 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// What a token says.
+/// The requested claims and lifetime of a token.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenRequest {
-    /// Whom it stands for.
+    /// The subject: the id of the caller.
     pub sub: String,
-    /// What they may do.
+    /// The role of the caller: `customer`, `store`, `rider`, `partner` or `operator`.
     pub role: String,
-    /// At which store.
+    /// The store of a caller with the role `store`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_id: Option<String>,
-    /// How long it lives, in seconds; an hour if left out.
+    /// The lifetime in seconds. Default: one hour.
     #[serde(default, skip_serializing)]
     pub ttl_seconds: Option<u64>,
 }
@@ -43,8 +44,12 @@ impl Tokens {
         Self { encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key) }
     }
 
-    /// A token that says this.
-    pub(crate) fn issue(&self, request: &TokenRequest, now: Timestamp) -> Result<String, jsonwebtoken::errors::Error> {
+    /// Issues a signed token with these claims.
+    pub(crate) fn issue(
+        &self,
+        request: &TokenRequest,
+        now: Timestamp,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let lifetime = request.ttl_seconds.map_or(LIFETIME, Duration::from_secs);
         let mut claims = json!(request);
         claims["iss"] = "https://jumun.localhost".into();
@@ -54,10 +59,11 @@ impl Tokens {
         encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
     }
 
-    /// The claims of a good token, all as text, as API Gateway hands them on.
+    /// Returns the claims of a valid token, or `None`. All values are strings, as API Gateway
+    /// passes them on.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Map<String, Value>> {
         let mut validation = Validation::new(Algorithm::HS256);
-        // The platform's clock decides, not this machine's.
+        // Expiry is checked below, with the platform's clock instead of the machine's.
         validation.validate_exp = false;
         validation.set_audience(&["jumun"]);
         let claims: Map<String, Value> = decode(token, &self.decoding, &validation).ok()?.claims;

@@ -1,6 +1,6 @@
-//! The program that `cargo run` starts, as a process: it keeps what it said it keeps, even when it is killed.
+//! Tests of the `jumun` program as a process: acknowledged data survives a killed process.
 
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 use std::{
@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+/// A running `jumun` process and the addresses of its ports.
 struct Jumun {
     process: Child,
     api: String,
@@ -17,7 +18,7 @@ struct Jumun {
 }
 
 impl Jumun {
-    /// Starts the program on free ports and reads from its banner where it is.
+    /// Starts the program on free ports and reads their addresses from its banner.
     fn start(data: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_jumun"))
             .args(["--port", "0", "--aws-port", "0", "--control-port", "0", "--data"])
@@ -27,12 +28,15 @@ impl Jumun {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut address = |name: &str| {
-            let line = lines.find_map(|line| line.ok().filter(|line| line.trim_start().starts_with(name))).unwrap();
+            let line = lines
+                .find_map(|line| line.ok().filter(|line| line.trim_start().starts_with(name)))
+                .unwrap();
             let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
             url.trim_start_matches("http://").to_owned()
         };
         let (api, control) = (address("API"), address("control"));
-        // Marketplaces let themselves be called a few times a second: waiting for them would take seconds.
+        // The channels are deleted, because marketplaces permit only a few calls per second.
+        // Waiting for them would take seconds.
         let (_, listed) = http(&api, "GET", "/api/v1/admin/channels", &Value::Null);
         for channel in listed["channels"].as_array().unwrap() {
             let path = format!("/api/v1/admin/channels/{}", channel["channelId"].as_str().unwrap());
@@ -41,7 +45,7 @@ impl Jumun {
         Self { process, api, control }
     }
 
-    /// As `kill -9` does: no chance to tidy up.
+    /// Kills the process as `kill -9` does, so that it cannot clean up.
     fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -55,34 +59,42 @@ impl Drop for Jumun {
     }
 }
 
-/// One request over a connection of its own.
+/// Sends one request over its own connection. Returns the status and the JSON body.
 fn http(address: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json"
+    );
     write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        serde_json::from_str(body).unwrap_or_default(),
+    )
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill_and_every_event_still_arrives() {
+fn acknowledged_orders_survive_a_kill_and_all_their_events_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("shop.db");
-    let order = json!({ "customerId": "minji", "items": [{ "productId": "espresso", "quantity": 1 }] });
+    let order =
+        json!({ "customerId": "minji", "items": [{ "productId": "espresso", "quantity": 1 }] });
 
-    // One order waits in the queue of a data platform that is down, one in the stream of a relay that is off.
+    // One order is in the queue of the data platform, which is down. The other is in the stream of
+    // the relay, which is switched off.
     let jumun = Jumun::start(&data);
     http(&jumun.control, "PUT", "/partners/data-platform/behaviour", &json!({ "mode": "down" }));
     let (status, queued) = http(&jumun.api, "POST", "/order", &order);
     assert_eq!(status, 200, "{queued}");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null).1["requests"] == json!([]) {
-        assert!(std::time::Instant::now() < deadline, "the order never reached the queue");
+    while http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null).1["requests"]
+        == json!([])
+    {
+        assert!(std::time::Instant::now() < deadline, "the order did not reach the queue in time");
         std::thread::yield_now();
     }
     http(&jumun.control, "PUT", "/functions/relay-orders", &json!({ "enabled": false }));
@@ -92,24 +104,34 @@ fn what_was_acknowledged_survives_a_kill_and_every_event_still_arrives() {
     jumun.kill();
 
     let jumun = Jumun::start(&data);
-    assert_eq!(http(&jumun.control, "GET", "/idle?timeoutSeconds=30", &Value::Null), (200, json!({ "idle": true })));
-    let (_, received) = http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null);
-    let told = received["requests"].to_string();
+    assert_eq!(
+        http(&jumun.control, "GET", "/idle?timeoutSeconds=30", &Value::Null),
+        (200, json!({ "idle": true }))
+    );
+    let (_, received) =
+        http(&jumun.control, "GET", "/partners/data-platform/requests", &Value::Null);
+    let delivered = received["requests"].to_string();
     for placed in [&queued, &streamed] {
         let path = format!("/orders/{}", placed["orderId"].as_str().unwrap());
         assert_eq!(http(&jumun.api, "GET", &path, &Value::Null), (200, placed.clone()));
-        assert!(told.contains(placed["orderId"].as_str().unwrap()), "{told}");
+        assert!(delivered.contains(placed["orderId"].as_str().unwrap()), "{delivered}");
     }
     let (_, points) = http(&jumun.api, "GET", "/points/minji", &Value::Null);
-    assert_eq!(points["balance"], json!(100_000 - 7_000), "the demo shop is opened once");
+    assert_eq!(points["balance"], json!(100_000 - 7_000), "the demo shop is created only once");
     let after = http(&jumun.control, "GET", "/clock", &Value::Null).1;
-    assert!(after["now"].as_str() > before["now"].as_str(), "the clock never goes back: {before} {after}");
+    assert!(
+        after["now"].as_str() > before["now"].as_str(),
+        "the clock must not go back: {before} {after}"
+    );
     http(&jumun.control, "POST", "/schedules/audit-books/run", &Value::Null);
-    assert_eq!(http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"], json!(true));
+    assert_eq!(
+        http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"],
+        json!(true)
+    );
 }
 
 #[test]
-fn a_charge_whose_answer_was_lost_is_found_after_a_kill_and_goes_back_after_another() {
+fn a_charge_with_a_lost_response_is_settled_after_a_kill_and_refunded_after_another() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("shop.db");
     let jumun = Jumun::start(&data);
@@ -123,35 +145,43 @@ fn a_charge_whose_answer_was_lost_is_found_after_a_kill_and_goes_back_after_anot
     let path = format!("/orders/{}", held["orderId"].as_str().unwrap());
     jumun.kill();
 
-    let comes_to = |jumun: &Jumun, expected: &str| {
+    let await_payment_status = |jumun: &Jumun, expected: &str| {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while http(&jumun.api, "GET", &path, &Value::Null).1["payment"]["status"] != json!(expected) {
-            assert!(std::time::Instant::now() < deadline, "the payment never was {expected}");
+        while http(&jumun.api, "GET", &path, &Value::Null).1["payment"]["status"] != json!(expected)
+        {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the payment did not become {expected} in time"
+            );
             http(&jumun.control, "POST", "/clock/advance", &json!({ "seconds": 31 }));
             http(&jumun.control, "GET", "/idle?timeoutSeconds=5", &Value::Null);
         }
     };
     let jumun = Jumun::start(&data);
-    comes_to(&jumun, "PAID");
+    await_payment_status(&jumun, "PAID");
     assert_eq!(http(&jumun.api, "POST", &format!("{path}/cancel"), &json!({})).0, 200);
     jumun.kill();
 
     let jumun = Jumun::start(&data);
-    comes_to(&jumun, "REFUNDED");
+    await_payment_status(&jumun, "REFUNDED");
     let (_, gateway) = http(&jumun.control, "GET", "/partners/payment-gateway", &Value::Null);
     let payments = gateway["books"]["payments"].as_array().unwrap();
     assert_eq!((payments.len(), &payments[0]["status"]), (1, &json!("CANCELED")), "{gateway}");
     http(&jumun.control, "POST", "/schedules/audit-books/run", &Value::Null);
-    assert_eq!(http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"], json!(true));
+    assert_eq!(
+        http(&jumun.api, "GET", "/api/v1/admin/audit", &Value::Null).1["clean"],
+        json!(true)
+    );
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_clearly_and_nothing_starts() {
+fn a_port_in_use_is_reported_with_its_option_and_nothing_starts() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = Command::new(env!("CARGO_BIN_EXE_jumun")).args(["--port", &port]).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_jumun")).args(["--port", &port]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(error.contains(&port) && error.contains("--port"), "{error}");
-    assert_eq!(output.stdout, b"", "no banner before it can serve");
+    assert_eq!(output.stdout, b"", "the banner must not appear before the ports are bound");
 }

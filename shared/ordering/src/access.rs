@@ -32,7 +32,9 @@ pub fn is_store_of(caller: &Caller, order: &Order) -> bool {
 pub fn visible_to(caller: &Caller, order: &Order) -> events::Order {
     let visible = events::Order::from(order);
     match caller {
-        Caller::Rider(_) if is_no_longer_with(caller, order) => events::Order { delivery: None, ..visible },
+        Caller::Rider(_) if is_no_longer_with(caller, order) => {
+            events::Order { delivery: None, ..visible }
+        }
         Caller::Rider(_)
         | Caller::Anyone
         | Caller::Customer(_)
@@ -47,8 +49,13 @@ pub(crate) fn is_no_longer_with(caller: &Caller, order: &Order) -> bool {
     matches!(caller, Caller::Rider(rider) if order.state.rider_on_the_way() != Some(rider))
 }
 
-/// An order of the caller's with its payment attempts. Another customer's order does not exist for the caller.
-pub async fn order_of_caller(store: &Store, order_id: &OrderId, caller: &Caller) -> Result<OrderWithAttempts, Failure> {
+/// An order of the caller's with its payment attempts. Another customer's order does not exist for
+/// the caller.
+pub async fn order_of_caller(
+    store: &Store,
+    order_id: &OrderId,
+    caller: &Caller,
+) -> Result<OrderWithAttempts, Failure> {
     let file = store.orders().with_attempts(order_id).await?;
     let file = file.filter(|file| is_customer_of(caller, &file.placed.order));
     Ok(file.ok_or(Refusal::NotFound)?)

@@ -1,7 +1,9 @@
-//! Card payments: an attempt is written, the gateway is asked to charge the card, and the result is written.
+//! Card payments: an attempt is written, the gateway is asked to charge the card, and the result is
+//! written.
 //!
-//! A crash may come between any two of these. An attempt that was written and has not ended is found by its row:
-//! `settle-payments` asks the gateway for its result, and concludes it here as well.
+//! A crash may come between any two of these. An attempt that was written and has not ended is
+//! found by its row: `settle-payments` asks the gateway for its result, and concludes it here as
+//! well.
 
 use aws_types::SdkConfig;
 use domain::{
@@ -34,7 +36,8 @@ pub struct CardPayments {
 
 impl<E: Variables + AsRef<SdkConfig>> Open<E> for CardPayments {
     fn open(env: &E) -> Result<Self, NotStarted> {
-        let (url, key) = (env.require("PAYMENT_GATEWAY_URL")?, env.require("PAYMENT_GATEWAY_SECRET_KEY")?);
+        let (url, key) =
+            (env.require("PAYMENT_GATEWAY_URL")?, env.require("PAYMENT_GATEWAY_SECRET_KEY")?);
         let breaker = Breaker::new("payment-gateway", Thresholds::open(env)?);
         Ok(Self { gateway: PaymentGateway::new(&url, &key)?, breaker })
     }
@@ -61,17 +64,26 @@ pub struct Concluder {
 }
 
 impl CardPayments {
-    /// Asks the gateway to charge the card of an attempt that is written. Record the call's result with
-    /// [`Breaker::record`] after the attempt's result is written: money comes first.
-    pub async fn ask(&self, store: &Store, permit: Permit, attempt: &Attempt) -> (Confirmation, CallResult) {
+    /// Asks the gateway to charge the card of an attempt that is written. Record the call's result
+    /// with [`Breaker::record`] after the attempt's result is written: money comes first.
+    pub async fn ask(
+        &self,
+        store: &Store,
+        permit: Permit,
+        attempt: &Attempt,
+    ) -> (Confirmation, CallResult) {
         let Attempt { payment_key, payable, amount, .. } = attempt;
-        let confirmed = self.gateway.confirm(payment_key, payable.as_str(), *amount, &attempt.idempotency_key()).await;
+        let confirmed = self
+            .gateway
+            .confirm(payment_key, payable.as_str(), *amount, &attempt.idempotency_key())
+            .await;
         let succeeded = !matches!(&confirmed, Confirmation::Unknown(why) if why.is_outage());
         let result = permit.finish(store, succeeded);
         (confirmed, result)
     }
 
-    /// Asks the gateway to charge the card for an order, and concludes the attempt, which is written.
+    /// Asks the gateway to charge the card for an order, and concludes the attempt, which is
+    /// written.
     pub(crate) async fn charge(
         &self,
         store: &Store,
@@ -114,9 +126,21 @@ async fn conclude_answer(
     let pending = || Ok(Outcome::accepted(events::Order::from(&before)));
     let Some(result) = result(&attempt, confirmed) else { return pending() };
     let is_declined = matches!(result, AttemptResult::Declined(_));
-    match conclude(store, OrderWithAttempts { placed, attempts: Vec::new() }, attempt, &result, concluder).await {
-        Ok(order) if is_declined && order.status() == Status::StockAllocated => Err(payment_failed(&order).into()),
-        Ok(order) if !is_declined && order.status() == Status::Paid => Ok(Outcome::Done(events::Order::from(&order))),
+    match conclude(
+        store,
+        OrderWithAttempts { placed, attempts: Vec::new() },
+        attempt,
+        &result,
+        concluder,
+    )
+    .await
+    {
+        Ok(order) if is_declined && order.status() == Status::StockAllocated => {
+            Err(payment_failed(&order).into())
+        }
+        Ok(order) if !is_declined && order.status() == Status::Paid => {
+            Ok(Outcome::Done(events::Order::from(&order)))
+        }
         Ok(order) => Err(Refusal::NotPayable { order_status: order.status() }.into()),
         // The attempt is written as asked, so `settle-payments` finds and concludes it.
         Err(fault) => {
@@ -126,8 +150,9 @@ async fn conclude_answer(
     }
 }
 
-/// Whether the result of an attempt must still be written. `current` is the attempt as it is now. That a card was not
-/// charged is true of one asking (the `asks`-th); that it was charged is true of the attempt.
+/// Whether the result of an attempt must still be written. `current` is the attempt as it is now.
+/// That a card was not charged is true of one asking (the `asks`-th); that it was charged is true
+/// of the attempt.
 pub(crate) fn is_news(current: &Attempt, asks: u32, result: &AttemptResult) -> bool {
     let is_open = match current.status {
         AttemptStatus::Asked | AttemptStatus::Lost => true,
@@ -138,8 +163,8 @@ pub(crate) fn is_news(current: &Attempt, asks: u32, result: &AttemptResult) -> b
     is_open && (current.asks == asks || *result == AttemptResult::Charged)
 }
 
-/// Writes the result of an attempt to pay an order, with everything that follows from it, once. A charge for an order that
-/// can no longer be paid is refunded. Returns the order after it.
+/// Writes the result of an attempt to pay an order, with everything that follows from it, once. A
+/// charge for an order that can no longer be paid is refunded. Returns the order after it.
 pub async fn conclude(
     store: &Store,
     file: OrderWithAttempts,
@@ -182,7 +207,8 @@ fn conclusion(
             if let Some(paid) = decide(Command::Pay(PaymentSource::Card(number))) {
                 (Some(paid), attempt.clone().becomes(AttemptStatus::Paid, *now))
             } else {
-                // Too late, or it was paid otherwise: the order shows the refund if it shows no other payment.
+                // Too late, or it was paid otherwise: the order shows the refund if it shows no
+                // other payment.
                 let refunding = attempt.clone().becomes(AttemptStatus::Refunding, *now);
                 (decide(Command::RefundLate { attempt: number }), refunding)
             }
@@ -191,12 +217,15 @@ fn conclusion(
             let declined = Attempt { decline_code: Some(code.clone()), ..attempt.clone() };
             (decide(Command::FailPayment), declined.becomes(AttemptStatus::Declined, *now))
         }
-        AttemptResult::Lost => (decide(Command::FailPayment), attempt.clone().becomes(AttemptStatus::Lost, *now)),
+        AttemptResult::Lost => {
+            (decide(Command::FailPayment), attempt.clone().becomes(AttemptStatus::Lost, *now))
+        }
     };
     // A lost attempt has failed before: the order shows that already.
-    let event = event.filter(|_| attempt.status == AttemptStatus::Asked || *result == AttemptResult::Charged);
-    let mut change =
-        Transaction::default().with(store.attempts().replace(&next, attempt)?, TransitionCondition::Unchanged);
+    let event = event
+        .filter(|_| attempt.status == AttemptStatus::Asked || *result == AttemptResult::Charged);
+    let mut change = Transaction::default()
+        .with(store.attempts().replace(&next, attempt)?, TransitionCondition::Unchanged);
     let mut after = placed.clone();
     if let Some(event) = event {
         after.order = after.order.apply(&event);
@@ -214,7 +243,9 @@ fn conclusion(
         // The stored response "not known yet" ends with the attempt.
         let is_paid = *result == AttemptResult::Charged && after.order.status() == Status::Paid;
         let reply = if is_paid {
-            store.orders().replace_reply(hash, &StoredReply::of_order(fingerprint, true, &after.order)?)?
+            store
+                .orders()
+                .replace_reply(hash, &StoredReply::of_order(fingerprint, true, &after.order)?)?
         } else {
             store.orders().remove_reply(hash)
         };
@@ -232,5 +263,8 @@ pub(crate) fn first_attempt(order: &Order, key: &PaymentKey) -> Attempt {
 
 /// The gateway declined to charge the card for an order, which can still be paid.
 pub(crate) fn payment_failed(order: &Order) -> Refusal {
-    Refusal::PaymentFailed { order_id: order.order_id.clone(), pay_by: order.pay_by.unwrap_or(order.updated_at) }
+    Refusal::PaymentFailed {
+        order_id: order.order_id.clone(),
+        pay_by: order.pay_by.unwrap_or(order.updated_at),
+    }
 }

@@ -1,8 +1,8 @@
 //! An update of an external order, as the system that made the order sends it.
 
 use domain::{
-    CampaignId, CouponId, CustomerId, ExternalOrderId, OrderId, ProductId, Refusal, RiderId, SourceId, StoreId,
-    Timestamp, Won,
+    CampaignId, CouponId, CustomerId, ExternalOrderId, OrderId, ProductId, Refusal, RiderId,
+    SourceId, StoreId, Timestamp, Won,
     basket::Quantity,
     delivery::{Delivery, Shipment},
     external::{ReportedStatus, SourceRevision},
@@ -29,8 +29,8 @@ pub struct ExternalOrder {
     version: Option<u64>,
     /// When the order changed there; now, if both this and `version` are left out.
     updated_at: Option<Timestamp>,
-    /// The status: one of ours, in upper or lower case, or a word of that system, which is kept as `externalStatus` beside
-    /// ours.
+    /// The status: one of ours, in upper or lower case, or a word of that system, which is kept as
+    /// `externalStatus` beside ours.
     status: ReportedStatus,
     /// The customer; cannot be changed.
     customer_id: CustomerId,
@@ -94,7 +94,8 @@ impl ExternalOrder {
     pub(crate) fn revision(&self, now: Timestamp) -> Result<Option<SourceRevision>, Refusal> {
         check_clock_skew("placedAt", self.placed_at, now)?;
         let at = self.updated_at.map(|at| check_clock_skew("updatedAt", at, now)).transpose()?;
-        Ok((self.version.is_some() || at.is_some()).then_some(SourceRevision { version: self.version, at }))
+        Ok((self.version.is_some() || at.is_some())
+            .then_some(SourceRevision { version: self.version, at }))
     }
 
     /// The order as it is reported, without its status.
@@ -117,10 +118,13 @@ impl ExternalOrder {
         let sum = items.iter().try_fold(Won::ZERO, |sum, item| sum.plus(item.total_price))?;
         let original_amount = self.original_amount.unwrap_or(sum);
         let discount_amount = self.discount_amount.unwrap_or(Won::ZERO);
-        let total_amount = self.total_amount.unwrap_or_else(|| original_amount.less(discount_amount));
-        for (field, amount) in
-            [("originalAmount", original_amount), ("discountAmount", discount_amount), ("totalAmount", total_amount)]
-        {
+        let total_amount =
+            self.total_amount.unwrap_or_else(|| original_amount.less(discount_amount));
+        for (field, amount) in [
+            ("originalAmount", original_amount),
+            ("discountAmount", discount_amount),
+            ("totalAmount", total_amount),
+        ] {
             if amount < Won::ZERO {
                 return Err(Refusal::field(field, "must not be negative"));
             }
@@ -161,13 +165,21 @@ impl ExternalOrder {
 }
 
 fn item(ExternalItem { product_id, quantity, unit_price }: ExternalItem) -> Result<Item, Refusal> {
-    let quantity =
-        Quantity::try_from(quantity.0).map_err(|_| Refusal::InvalidQuantity { product_id: product_id.clone() })?;
+    let quantity = Quantity::try_from(quantity.0)
+        .map_err(|_| Refusal::InvalidQuantity { product_id: product_id.clone() })?;
     let total_price = unit_price.times(quantity.get())?;
     Ok(Item { product_id, quantity, unit_price, total_price, channel: None })
 }
 
 /// A time by the clock of another system, which must not be too far ahead.
-pub(crate) fn check_clock_skew(field: &str, time: Timestamp, now: Timestamp) -> Result<Timestamp, Refusal> {
-    if time <= now.plus(MAX_CLOCK_SKEW) { Ok(time) } else { Err(Refusal::field(field, "lies in the future")) }
+pub(crate) fn check_clock_skew(
+    field: &str,
+    time: Timestamp,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
+    if time <= now.plus(MAX_CLOCK_SKEW) {
+        Ok(time)
+    } else {
+        Err(Refusal::field(field, "lies in the future"))
+    }
 }

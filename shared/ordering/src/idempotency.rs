@@ -1,7 +1,9 @@
-//! Idempotency keys of requests about an order that exists: the first response is stored with what the request did.
+//! Idempotency keys of requests about an order that exists: the first response is stored with what
+//! the request did.
 
 use domain::{
-    Caller, Failure, Fault, IdempotencyKey, OrderId, Refusal, order::Order, outcome::Reply, payment::PendingReply,
+    Caller, Failure, Fault, IdempotencyKey, OrderId, Refusal, order::Order, outcome::Reply,
+    payment::PendingReply,
 };
 use store::{Store, orders::StoredReply};
 
@@ -14,18 +16,28 @@ pub(crate) struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// A key belongs to one caller and one route; an operator's to one order as well. The scopes of two roles are disjoint,
-    /// because an id of one role may have the text of another's.
-    pub(crate) fn new(key: &IdempotencyKey, caller: &Caller, route: &str, order_id: &OrderId, meaning: &str) -> Self {
+    /// A key belongs to one caller and one route; an operator's to one order as well. The scopes of
+    /// two roles are disjoint, because an id of one role may have the text of another's.
+    pub(crate) fn new(
+        key: &IdempotencyKey,
+        caller: &Caller,
+        route: &str,
+        order_id: &OrderId,
+        meaning: &str,
+    ) -> Self {
         let scope = match caller {
             Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) => caller.actor().to_string(),
             Caller::Operator => format!("operator:{order_id}"),
             Caller::Anyone | Caller::Partner => format!("other:{order_id}"),
         };
-        Self { hash: key.hash(&format!("{scope}/{route}")), fingerprint: format!("{order_id} {meaning}") }
+        Self {
+            hash: key.hash(&format!("{scope}/{route}")),
+            fingerprint: format!("{order_id} {meaning}"),
+        }
     }
 
-    /// The first response, if there was one; a refusal if that was to a request with another meaning.
+    /// The first response, if there was one; a refusal if that was to a request with another
+    /// meaning.
     pub(crate) async fn first_reply(&self, store: &Store) -> Result<Option<Reply>, Failure> {
         match store.orders().reply(&self.hash).await? {
             None => Ok(None),

@@ -1,8 +1,9 @@
-//! The use cases on orders that several contexts need: placing and paying them, changing their status, taking in orders of
-//! other systems, listing them.
+//! The use cases on orders that several contexts need: placing and paying them, changing their
+//! status, taking in orders of other systems, listing them.
 //!
-//! A use case takes a [`domain::Context`] and typed input, and returns a [`domain::Outcome`] or a [`domain::Failure`]. This
-//! crate must never know HTTP, Lambda or a queue: the functions translate between those and the use cases.
+//! A use case takes a [`domain::Context`] and typed input, and returns a [`domain::Outcome`] or a
+//! [`domain::Failure`]. This crate must never know HTTP, Lambda or a queue: the functions translate
+//! between those and the use cases.
 
 pub mod access;
 pub mod card_payment;

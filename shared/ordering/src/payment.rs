@@ -34,7 +34,8 @@ struct Paying<'a> {
     keyed: Option<KeyedRequest>,
 }
 
-/// Pays an order. A request that pays by card while the result of another attempt is unknown is accepted and charges nothing.
+/// Pays an order. A request that pays by card while the result of another attempt is unknown is
+/// accepted and charges nothing.
 pub async fn pay(
     store: &Store,
     context: &Context,
@@ -44,7 +45,9 @@ pub async fn pay(
 ) -> Result<Outcome<Order>, Failure> {
     let store = store.until(context.deadline);
     let Payment { order_id, payment_key } = payment;
-    let meaning = payment_key.as_ref().map_or_else(|| "POINTS".to_owned(), |key| format!("CARD {}", key.as_str()));
+    let meaning = payment_key
+        .as_ref()
+        .map_or_else(|| "POINTS".to_owned(), |key| format!("CARD {}", key.as_str()));
     let keyed = key.map(|key| KeyedRequest::new(key, &context.caller, "pay", order_id, &meaning));
     let paying = Paying { store: &store, context, card_payments, keyed };
     let mut permit = None;
@@ -88,7 +91,11 @@ impl From<Refusal> for NotPaid {
 }
 
 impl Paying<'_> {
-    async fn pay(&self, permit: &mut Option<Permit>, payment: &Payment) -> Result<Outcome<Order>, Failure> {
+    async fn pay(
+        &self,
+        permit: &mut Option<Permit>,
+        payment: &Payment,
+    ) -> Result<Outcome<Order>, Failure> {
         let Self { store, context, .. } = self;
         for _ in 0..ATTEMPTS {
             // Ownership comes first: nobody gets another customer's response, whatever the key.
@@ -99,9 +106,13 @@ impl Paying<'_> {
                 return Ok(Outcome::Replayed(reply));
             }
             let order = &file.placed.order;
-            order.may_be_paid(context.now).map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
-            let pending = |wait| Ok(Outcome::Accepted { value: Order::from(order), retry_after: Some(wait) });
-            let unknown = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
+            order
+                .may_be_paid(context.now)
+                .map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
+            let pending =
+                |wait| Ok(Outcome::Accepted { value: Order::from(order), retry_after: Some(wait) });
+            let unknown =
+                file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
             if let Some(due_at) = unknown.and_then(|attempt| attempt.due_at) {
                 // Its result must be known before anything else is charged.
                 return pending(context.now.until(due_at));
@@ -134,7 +145,8 @@ impl Paying<'_> {
         let paid = order.decide(command, context.caller.actor(), context.now);
         let paid = paid.map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
         let after = PlacedOrder { order: order.clone().apply(&paid), ..file.placed.clone() };
-        let mut change = store.orders().transition(order, &after)?.and(no_other_attempt(store, file, None)?);
+        let mut change =
+            store.orders().transition(order, &after)?.and(no_other_attempt(store, file, None)?);
         if let Some(keyed) = &self.keyed {
             let reply = store.orders().put_reply(&keyed.hash, &keyed.reply(true, &after.order)?)?;
             change = change.with(reply, TransitionCondition::Unchanged);
@@ -166,8 +178,10 @@ impl Paying<'_> {
             return Err(Refusal::TooManyAttempts.into());
         }
         let reply = keyed.as_ref().map(KeyedRequest::pending);
-        // A payment key that was tried before is the same attempt: what is charged under it is charged once.
-        let known = file.attempts.iter().find(|attempt| attempt.payment_key == *payment_key).cloned();
+        // A payment key that was tried before is the same attempt: what is charged under it is
+        // charged once.
+        let known =
+            file.attempts.iter().find(|attempt| attempt.payment_key == *payment_key).cloned();
         let (attempt, write) = match known {
             None => {
                 let (payable, key) = (Payable::Order(order.order_id.clone()), payment_key.clone());
@@ -202,8 +216,8 @@ fn next_attempt(file: &OrderWithAttempts) -> u32 {
     u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// Asserts that no attempt but `own` began or changed since the file was read: whoever pays knows of every other payment
-/// that may come in.
+/// Asserts that no attempt but `own` began or changed since the file was read: whoever pays knows
+/// of every other payment that may come in.
 fn no_other_attempt(
     store: &Store,
     file: &OrderWithAttempts,
@@ -215,8 +229,10 @@ fn no_other_attempt(
     }
     let next = next_attempt(file);
     if own != Some(next) {
-        asserted = asserted
-            .with(store.attempts().check_none(&file.placed.order.order_id, next), TransitionCondition::Unchanged);
+        asserted = asserted.with(
+            store.attempts().check_none(&file.placed.order.order_id, next),
+            TransitionCondition::Unchanged,
+        );
     }
     Ok(asserted)
 }

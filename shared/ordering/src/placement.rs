@@ -1,13 +1,16 @@
-//! Placement: how a request becomes an order, whether it names its products or takes them from the cart.
+//! Placement: how a request becomes an order, whether it names its products or takes them from the
+//! cart.
 //!
-//! One `TransactWriteItems` takes the stock of every product, asserts that their store is open, uses the coupon, debits the
-//! points, appends the ledger entry and writes the order ([`crate::placement_transaction`]). The terms are a guess at first
-//! (the prices that the customer stated, else those that this environment remembers), which the transaction asserts. Where
-//! there is no guess, or a condition failed, one read tells everything that decides: whether the order exists, whether it can
-//! be placed, and on which terms ([`crate::pricing`]).
+//! One `TransactWriteItems` takes the stock of every product, asserts that their store is open,
+//! uses the coupon, debits the points, appends the ledger entry and writes the order
+//! ([`crate::placement_transaction`]). The terms are a guess at first (the prices that the customer
+//! stated, else those that this environment remembers), which the transaction asserts. Where there
+//! is no guess, or a condition failed, one read tells everything that decides: whether the order
+//! exists, whether it can be placed, and on which terms ([`crate::pricing`]).
 //!
-//! An order by card is placed in the same way, without the points: its stock is reserved and its payment attempt is written
-//! before the gateway is asked. After that every crash leaves rows that are found again.
+//! An order by card is placed in the same way, without the points: its stock is reserved and its
+//! payment attempt is written before the gateway is asked. After that every crash leaves rows that
+//! are found again.
 
 use crate::{
     card_payment::{CardPayments, first_attempt, payment_failed},
@@ -33,7 +36,8 @@ use store::{
     orders::{FirstResponse, PlacedOrder, PlacementQuery},
 };
 
-/// Four attempts: each failed one means that a price, a stock or the balance changed between the read and the write.
+/// Four attempts: each failed one means that a price, a stock or the balance changed between the
+/// read and the write.
 const ATTEMPTS: usize = 4;
 
 /// Why an order is not placed.
@@ -93,7 +97,8 @@ enum Gateway {
 }
 
 impl Placement {
-    /// Places an order and pays it. The cart lines that it is made of leave the cart in the same transaction.
+    /// Places an order and pays it. The cart lines that it is made of leave the cart in the same
+    /// transaction.
     pub async fn place(
         &self,
         context: &Context,
@@ -126,7 +131,8 @@ impl Placement {
             let (terms, holds, is_guess) = if let Some(terms) = guess.take() {
                 (terms, Reservations::default(), true)
             } else {
-                let before = store.orders().read_for_placement(&placement_query(request, order_id)).await?;
+                let before =
+                    store.orders().read_for_placement(&placement_query(request, order_id)).await?;
                 if let Some(placed) = before.placed {
                     return replay(placed, request);
                 }
@@ -138,13 +144,17 @@ impl Placement {
             };
             let Ok(placed) = new_order(context, request, order_id, &terms) else { continue };
             let is_reserved = placed.order.status() == Status::StockAllocated;
-            let holds = match is_reserved.then(|| holds.with(&placed.order, self.limits)).transpose() {
-                Ok(holds) => holds,
-                // A replay takes precedence: the next attempt reads whether the order exists.
-                Err(_) if is_guess => continue,
-                Err(refusal) => return Err(refusal.into()),
-            };
-            if is_reserved && request.payment_key().is_some() && matches!(gateway, Gateway::NotNeeded) {
+            let holds =
+                match is_reserved.then(|| holds.with(&placed.order, self.limits)).transpose() {
+                    Ok(holds) => holds,
+                    // A replay takes precedence: the next attempt reads whether the order exists.
+                    Err(_) if is_guess => continue,
+                    Err(refusal) => return Err(refusal.into()),
+                };
+            if is_reserved
+                && request.payment_key().is_some()
+                && matches!(gateway, Gateway::NotNeeded)
+            {
                 let permit = self.card_payments.breaker.admit(store).await;
                 *gateway = permit.map_or_else(Gateway::Overloaded, Gateway::Permitted);
             }
@@ -160,8 +170,11 @@ impl Placement {
                     return self.pay(store, context, gateway, placed, attempt).await;
                 }
                 Err(FailedPlacement::Exists(placed)) => return replay(*placed, request),
-                Err(FailedPlacement::CartChanged(product_id)) => return Err(Refusal::CartChanged { product_id }.into()),
-                // Whatever else is wrong, and whether the order exists, is reported first: it was read.
+                Err(FailedPlacement::CartChanged(product_id)) => {
+                    return Err(Refusal::CartChanged { product_id }.into());
+                }
+                // Whatever else is wrong, and whether the order exists, is reported first: it was
+                // read.
                 Err(FailedPlacement::StoreClosed(store_id)) if !is_guess => {
                     return Err(Refusal::StoreClosed { store_id }.into());
                 }
@@ -183,7 +196,9 @@ impl Placement {
     ) -> Result<Outcome<Order>, Failure> {
         match (attempt, std::mem::replace(gateway, Gateway::NotNeeded)) {
             (Some(attempt), Gateway::Permitted(permit)) => {
-                self.card_payments.charge(store, permit, placed, attempt, context.caller.actor()).await
+                self.card_payments
+                    .charge(store, permit, placed, attempt, context.caller.actor())
+                    .await
             }
             (_, permitted_or_not) => {
                 let order = Order::from(&placed.order);
@@ -193,7 +208,11 @@ impl Placement {
                 };
                 *gateway = permitted_or_not;
                 let is_due = placed.order.status() == Status::StockAllocated;
-                Ok(if is_due { Outcome::Accepted { value: order, retry_after } } else { Outcome::Done(order) })
+                Ok(if is_due {
+                    Outcome::Accepted { value: order, retry_after }
+                } else {
+                    Outcome::Done(order)
+                })
             }
         }
     }
@@ -219,7 +238,8 @@ fn new_order(
 ) -> Result<PlacedOrder, AmountTooLarge> {
     let fingerprint = request.fingerprint();
     let by = context.caller.actor();
-    let order = request.clone().placed(order_id.clone(), context.ids.entry(), terms, by, context.now)?;
+    let order =
+        request.clone().placed(order_id.clone(), context.ids.entry(), terms, by, context.now)?;
     Ok(PlacedOrder { order, fingerprint, answered: FirstResponse::Placed })
 }
 
@@ -233,7 +253,7 @@ pub fn replay(placed: PlacedOrder, request: &OrderRequest) -> Result<Outcome<Ord
         FirstResponse::Placed => (order.pay_by.is_none(), order.as_placed()),
         FirstResponse::Paid => (true, order.as_paid()),
         // Another attempt paid it since. A refusal would make the customer order the same again.
-        FirstResponse::PaymentFailed if order.payment.paid_at.is_some() => (true, order.as_paid()),
+        FirstResponse::PaymentFailed if order.payment.paid_at.is_some() => (true, order),
         FirstResponse::PaymentFailed => return Err(payment_failed(&order).into()),
     };
     let body = serde_json::to_string(&Order::from(&first)).map_err(Fault::broken)?;

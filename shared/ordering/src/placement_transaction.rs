@@ -7,7 +7,9 @@ use domain::{
     points::{Entry, EntryKind},
     reservations::Reservations,
 };
-use store::{CommitError, FailedCondition, Store, Transaction, carts::CartLine, orders::PlacedOrder};
+use store::{
+    CommitError, FailedCondition, Store, Transaction, carts::CartLine, orders::PlacedOrder,
+};
 
 /// What a condition asserts.
 #[derive(Debug)]
@@ -57,15 +59,19 @@ pub(crate) async fn commit(
     let Order { order_id, customer_id, total_amount, store_id, placed_at, .. } = order;
     let mut transaction = Transaction::default();
     for line in &order.lines {
-        let take = store.stock().take(&line.product_id, line.quantity, line.unit_price, store_id.as_ref());
+        let take =
+            store.stock().take(&line.product_id, line.quantity, line.unit_price, store_id.as_ref());
         transaction = transaction.with(take, Condition::Stock);
     }
     if let Some(store_id) = store_id {
-        transaction = transaction.with(store.stores().check_open(store_id), Condition::StoreOpen(store_id.clone()));
+        transaction = transaction
+            .with(store.stores().check_open(store_id), Condition::StoreOpen(store_id.clone()));
     }
     if let Some(coupon) = &order.coupon_id {
-        transaction =
-            transaction.with(store.coupons().mark_used(customer_id, coupon, order_id, *placed_at), Condition::Coupon);
+        transaction = transaction.with(
+            store.coupons().mark_used(customer_id, coupon, order_id, *placed_at),
+            Condition::Coupon,
+        );
     }
     if let Some(entry_id) = order.payment.ledger_entry.clone() {
         let (kind, amount, reference) = (EntryKind::Use, -*total_amount, order_id.to_string());
@@ -75,7 +81,8 @@ pub(crate) async fn commit(
             .with(store.points().append_ledger_entry(customer_id, &entry)?, Condition::LedgerEntry);
     }
     if let Some(holds) = holds {
-        transaction = transaction.with(store.reservations().put(customer_id, holds)?, Condition::Reservations);
+        transaction = transaction
+            .with(store.reservations().put(customer_id, holds)?, Condition::Reservations);
     }
     if let Some(attempt) = attempt {
         transaction = transaction.with(store.attempts().put(attempt)?, Condition::Attempt);
@@ -95,7 +102,8 @@ pub(crate) async fn commit(
     }
 }
 
-/// What the failed conditions mean together. That the order exists takes precedence over everything else.
+/// What the failed conditions mean together. That the order exists takes precedence over everything
+/// else.
 fn meaning(conditions: Vec<FailedCondition<Condition>>) -> Result<FailedPlacement, Failure> {
     if let [FailedCondition { condition: Condition::StoreOpen(store_id), .. }] = &conditions[..] {
         return Ok(FailedPlacement::StoreClosed(store_id.clone()));
@@ -103,7 +111,9 @@ fn meaning(conditions: Vec<FailedCondition<Condition>>) -> Result<FailedPlacemen
     let mut meaning = FailedPlacement::TermsChanged;
     for FailedCondition { condition, row } in conditions {
         match (condition, row) {
-            (Condition::NewOrder, Some(row)) => return Ok(FailedPlacement::Exists(Box::new(PlacedOrder::of(row)?))),
+            (Condition::NewOrder, Some(row)) => {
+                return Ok(FailedPlacement::Exists(Box::new(PlacedOrder::of(row)?)));
+            }
             (Condition::CartLine(product), _) => meaning = FailedPlacement::CartChanged(product),
             (
                 Condition::Stock

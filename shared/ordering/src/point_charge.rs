@@ -1,4 +1,5 @@
-//! Points that customers pay for by card: the result of the payment attempt and the points are written together.
+//! Points that customers pay for by card: the result of the payment attempt and the points are
+//! written together.
 
 use crate::card_payment::{AttemptResult, is_news};
 use domain::{
@@ -19,8 +20,8 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 struct Changed;
 
-/// Writes the result of the attempt to pay for points, with the points if the card was charged, once. A charge for which the
-/// balance has no room is refunded. Returns the charge after it.
+/// Writes the result of the attempt to pay for points, with the points if the card was charged,
+/// once. A charge for which the balance has no room is refunded. Returns the charge after it.
 pub async fn conclude(
     store: &Store,
     mut file: ChargeWithAttempt,
@@ -65,13 +66,15 @@ fn conclusion(
         }
         (AttemptResult::Lost, _) => (becomes(AttemptStatus::Lost), None),
     };
-    let mut change = Transaction::default().with(store.attempts().replace(&next, attempt)?, Changed);
+    let mut change =
+        Transaction::default().with(store.attempts().replace(&next, attempt)?, Changed);
     let mut concluded = charge.clone();
     if let Some(after) = balance_after {
         let CardCharge { customer_id, amount, .. } = charge;
         let reference = charge.charge_id.to_string();
         let (kind, reason) = (EntryKind::Charge, charge.reason.clone());
-        let entry = Entry { entry_id: entry_id.clone(), kind, amount: *amount, reference, reason, at: now };
+        let entry =
+            Entry { entry_id: entry_id.clone(), kind, amount: *amount, reference, reason, at: now };
         change = change
             .with(store.points().set_balance(customer_id, balance, after), Changed)
             .with(store.points().append_ledger_entry(customer_id, &entry)?, Changed);

@@ -27,24 +27,30 @@ pub(crate) struct Offer {
 pub(crate) struct PriceMemory(Arc<Mutex<HashMap<ProductId, Offer>>>);
 
 impl PriceMemory {
-    /// The probable terms: from the prices that the customer stated, else from memory. `None` if a price is unknown or the
-    /// products belong to different stores, as far as is known: then the terms must be read.
+    /// The probable terms: from the prices that the customer stated, else from memory. `None` if a
+    /// price is unknown or the products belong to different stores, as far as is known: then the
+    /// terms must be read.
     pub(crate) fn recall(&self, request: &OrderRequest) -> Option<Terms> {
         // A coupon's discount and a customer's reservations are not remembered.
         if request.coupon_id.is_some() || request.may_reserve() {
             return None;
         }
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_position = request.delivery.as_ref().is_some_and(|delivery| delivery.position().is_some());
+        let has_position =
+            request.delivery.as_ref().is_some_and(|delivery| delivery.position().is_some());
         let offer = |wish: &BasketLine| match (memory.get(&wish.product_id), wish.expected_price) {
-            (Some(known), stated) => Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() }),
+            (Some(known), stated) => {
+                Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() })
+            }
             // Without a position no rider could deliver it: it is probably not a store's product.
             (None, Some(price)) if !has_position => Some(Offer { price, store_id: None }),
             (None, _) => None,
         };
-        let offers: Vec<Offer> = request.basket.wishes().iter().map(offer).collect::<Option<_>>()?;
+        let offers: Vec<Offer> =
+            request.basket.wishes().iter().map(offer).collect::<Option<_>>()?;
         let store_id = offers.first()?.store_id.clone();
-        let adds_up = offers.iter().all(|offer| offer.store_id == store_id) && (store_id.is_none() || has_position);
+        let adds_up = offers.iter().all(|offer| offer.store_id == store_id)
+            && (store_id.is_none() || has_position);
         let unit_prices = offers.into_iter().map(|offer| offer.price).collect();
         adds_up.then_some(Terms { unit_prices, store_id, discount: Won::ZERO })
     }
@@ -56,7 +62,10 @@ impl PriceMemory {
             memory.clear();
         }
         for (wish, price) in basket.wishes().iter().zip(&terms.unit_prices) {
-            memory.insert(wish.product_id.clone(), Offer { price: *price, store_id: terms.store_id.clone() });
+            memory.insert(
+                wish.product_id.clone(),
+                Offer { price: *price, store_id: terms.store_id.clone() },
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Pricing: the terms on which an order can be placed, or why it cannot.
 //!
-//! This is where a price is checked. The terms are a decision on what was read; the placement's transaction asserts every
-//! part of them again.
+//! This is where a price is checked. The terms are a decision on what was read; the placement's
+//! transaction asserts every part of them again.
 
 use domain::{
     Refusal, Timestamp, Won,
@@ -12,14 +12,20 @@ use domain::{
 };
 use store::{orders::PlacementSnapshot, products::Stock};
 
-/// The terms for a request, decided on what was read before it. Where several things are wrong, the first in this order is
-/// reported: products, store, delivery, price, stock, amount, coupon, balance.
-pub(crate) fn terms(request: &OrderRequest, before: &PlacementSnapshot, now: Timestamp) -> Result<Terms, Refusal> {
+/// The terms for a request, decided on what was read before it. Where several things are wrong, the
+/// first in this order is reported: products, store, delivery, price, stock, amount, coupon,
+/// balance.
+pub(crate) fn terms(
+    request: &OrderRequest,
+    before: &PlacementSnapshot,
+    now: Timestamp,
+) -> Result<Terms, Refusal> {
     let wishes = request.basket.wishes();
     let mut stocks: Vec<&Stock> = Vec::with_capacity(wishes.len());
     for BasketLine { product_id, .. } in wishes {
         let stock = before.stocks.get(product_id);
-        stocks.push(stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?);
+        stocks
+            .push(stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?);
     }
     let offered = || wishes.iter().zip(&stocks);
     if let Some((wish, _)) = offered().find(|(_, stock)| !stock.active) {
@@ -31,7 +37,8 @@ pub(crate) fn terms(request: &OrderRequest, before: &PlacementSnapshot, now: Tim
     }
     if store_id.is_some() {
         let delivery = request.delivery.as_ref();
-        let delivery = delivery.ok_or_else(|| Refusal::field("delivery", "is required for products of a store"))?;
+        let delivery = delivery
+            .ok_or_else(|| Refusal::field("delivery", "is required for products of a store"))?;
         if delivery.position().is_none() {
             return Err(Refusal::field("delivery.lat", "is required for products of a store"));
         }
@@ -39,13 +46,21 @@ pub(crate) fn terms(request: &OrderRequest, before: &PlacementSnapshot, now: Tim
     for (wish, stock) in offered() {
         let price = stock.price.won();
         if let Some(expected_price) = wish.expected_price.filter(|expected| *expected != price) {
-            return Err(Refusal::PriceChanged { product_id: wish.product_id.clone(), expected_price, price });
+            return Err(Refusal::PriceChanged {
+                product_id: wish.product_id.clone(),
+                expected_price,
+                price,
+            });
         }
     }
     for (wish, stock) in offered() {
         let (requested, available) = (i64::from(wish.quantity), stock.quantity);
         if requested > available {
-            return Err(Refusal::OutOfStock { product_id: wish.product_id.clone(), requested, available });
+            return Err(Refusal::OutOfStock {
+                product_id: wish.product_id.clone(),
+                requested,
+                available,
+            });
         }
     }
     let unit_prices: Vec<Won> = stocks.iter().map(|stock| Price::won(stock.price)).collect();
@@ -59,7 +74,12 @@ pub(crate) fn terms(request: &OrderRequest, before: &PlacementSnapshot, now: Tim
 }
 
 /// The discount of the coupon that is to be used, if there is one.
-fn discount(request: &OrderRequest, before: &PlacementSnapshot, original: Won, now: Timestamp) -> Result<Won, Refusal> {
+fn discount(
+    request: &OrderRequest,
+    before: &PlacementSnapshot,
+    original: Won,
+    now: Timestamp,
+) -> Result<Won, Refusal> {
     let Some(coupon_id) = &request.coupon_id else { return Ok(Won::ZERO) };
     let coupon = before.coupon.as_ref().ok_or(Unusable::Unknown);
     let discount = coupon.and_then(|coupon| coupon.discount(original, now));

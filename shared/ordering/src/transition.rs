@@ -1,14 +1,16 @@
 //! Transitions: changes of an order's status by somebody's command.
 //!
-//! The order as it was read decides whether the command is possible. Everything that follows from the transition is written
-//! in one transaction, which asserts that the order has not changed. Of two commands at once, one sees the other's result.
+//! The order as it was read decides whether the command is possible. Everything that follows from
+//! the transition is written in one transaction, which asserts that the order has not changed. Of
+//! two commands at once, one sees the other's result.
 
 use crate::{
     access::{is_no_longer_with, visible_to},
     idempotency::KeyedRequest,
 };
 use domain::{
-    Caller, Context, EntryId, Failure, Fault, IdempotencyKey, OrderId, Outcome, Refusal, RefusalKind,
+    Caller, Context, EntryId, Failure, Fault, IdempotencyKey, OrderId, Outcome, Refusal,
+    RefusalKind,
     lifecycle::{Command, WrongStatus},
     order::Order,
     outcome::Reply,
@@ -24,8 +26,12 @@ use store::{
 const ATTEMPTS: usize = 4;
 
 /// Why the status of an order is not changed.
-pub const REFUSALS: &[RefusalKind] =
-    &[RefusalKind::NotFound, RefusalKind::WrongStatus, RefusalKind::BalanceLimit, RefusalKind::KeyReused];
+pub const REFUSALS: &[RefusalKind] = &[
+    RefusalKind::NotFound,
+    RefusalKind::WrongStatus,
+    RefusalKind::BalanceLimit,
+    RefusalKind::KeyReused,
+];
 
 /// A transition that is requested.
 #[derive(Debug, Clone)]
@@ -40,8 +46,8 @@ pub struct Transition<'a> {
     pub may_request: fn(&Caller, &Order) -> bool,
 }
 
-/// Changes the status of an order, and returns the order after it. `command` takes the id of the ledger entry by which points
-/// would be refunded.
+/// Changes the status of an order, and returns the order after it. `command` takes the id of the
+/// ledger entry by which points would be refunded.
 pub async fn transition(
     store: &Store,
     context: &Context,
@@ -54,7 +60,11 @@ pub async fn transition(
     let store = store.until(*deadline);
     for _ in 0..ATTEMPTS {
         // Ownership comes first: nobody gets another caller's response, whatever the key.
-        let before = store.orders().get(&order_id).await?.filter(|placed| may_request(caller, &placed.order));
+        let before = store
+            .orders()
+            .get(&order_id)
+            .await?
+            .filter(|placed| may_request(caller, &placed.order));
         let before = before.ok_or(Refusal::NotFound)?;
         if let Some(keyed) = &keyed
             && let Some(reply) = keyed.first_reply(&store).await?
@@ -82,7 +92,8 @@ pub async fn transition(
     Err(Fault::busy("the order changes faster than its status can be changed").into())
 }
 
-/// The first response as the caller may see it now: one who no longer delivers an order does not learn its address from it.
+/// The first response as the caller may see it now: one who no longer delivers an order does not
+/// learn its address from it.
 fn visible_reply(caller: &Caller, order: &Order, reply: Reply) -> Result<Reply, Fault> {
     if is_no_longer_with(caller, order) {
         let body = serde_json::to_string(&visible_to(caller, order)).map_err(Fault::broken)?;

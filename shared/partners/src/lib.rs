@@ -1,6 +1,7 @@
-//! Calls to other companies' systems, each with its timeout and its signature.
+//! Clients of other companies' systems. Each client has its own timeouts and signatures.
 //!
-//! The only crate with an HTTP client. It must never know a database, Lambda, or what an event means to us.
+//! This is the only crate with an HTTP client. It must never know a database, Lambda, or the
+//! meaning of an event.
 
 pub mod channels;
 mod data_platform;

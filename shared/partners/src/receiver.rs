@@ -1,5 +1,7 @@
-//! Receivers of webhooks: whoever an operator names, so nobody whom we know. They are reached by https alone and on public
-//! addresses alone, lest a URL lead into our own network: what is looked up is checked where it is connected to.
+//! Receivers of webhooks. Operators name their URLs, so a receiver is not trusted.
+//!
+//! Receivers are reached by https only and on public addresses only, so that no URL can lead into
+//! our own network. The addresses behind a host name are checked when the connection is made.
 
 use crate::{
     http,
@@ -21,38 +23,39 @@ use std::{
     time::Duration,
 };
 
-/// How long one attempt may take.
+/// The timeout of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest URL, in characters.
 const MAX_URL: usize = 2_000;
 
-/// Which URLs a receiver may have.
+/// The rules for the URL of a receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Whether addresses of this machine are allowed, also without TLS: there the local platform has its stubs.
+    /// Whether addresses of this machine are allowed, also without TLS. The stubs of the local
+    /// platform are there.
     pub allows_loopback: bool,
 }
 
-/// Why a URL is none that a receiver may have.
+/// Why a URL is not allowed for a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnsafeUrl {
-    /// It is not a URL.
+    /// The text is not a URL, or it is too long.
     #[error("must be a URL of at most {MAX_URL} characters")]
     Malformed,
-    /// It is not https.
+    /// The scheme is not https.
     #[error("must be https")]
     NotHttps,
-    /// It has a user or a password.
+    /// The URL contains a user or a password.
     #[error("must not have a user or password")]
     HasUser,
-    /// It leads to a private, loopback or link-local address, or to a name that does.
+    /// The host is a private, loopback or link-local address, or a name that leads to one.
     #[error("must lead to a public address")]
     NotPublic,
 }
 
 impl Reach {
-    /// Whether a URL is one of this machine, and that is allowed.
+    /// Whether a URL is on this machine, and such URLs are allowed.
     fn is_allowed_loopback(self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -60,7 +63,8 @@ impl Reach {
         self.allows_loopback && is_loopback && ["http", "https"].contains(&url.scheme())
     }
 
-    /// Reads a URL, and refuses what is unsafe as it stands. What its name leads to is looked at when it is connected to.
+    /// Parses a URL and refuses one that is unsafe. The addresses behind its host name are checked
+    /// later, when the connection is made.
     pub fn check(self, url: &str) -> Result<Url, UnsafeUrl> {
         let parsed = Url::parse(url).map_err(|_| UnsafeUrl::Malformed)?;
         if url.len() > MAX_URL {
@@ -76,11 +80,12 @@ impl Reach {
             return Err(UnsafeUrl::NotHttps);
         }
         let host = parsed.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let address: Option<IpAddr> =
+            host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         let is_public = if let Some(address) = address {
             is_public(address)
         } else {
-            // A name without a dot, or of a zone that is nobody's in public, is looked up in our own network.
+            // A name without a dot, or in a zone that is not public, resolves in our own network.
             let own = ["localhost", "local", "internal", "lan", "home", "arpa"];
             host.rsplit_once('.').is_some_and(|(_, zone)| !own.contains(&zone))
         };
@@ -88,7 +93,7 @@ impl Reach {
     }
 }
 
-/// Whether an address is one of the public Internet (IANA's special-purpose registries).
+/// Whether an address belongs to the public Internet (IANA's special-purpose registries).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -114,36 +119,38 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // Addresses that carry one of IPv4 lead where that leads.
-    let carried = |high: u16, low: u16| {
+    // An IPv6 address that contains an IPv4 address leads where the IPv4 address leads.
+    let embedded = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            carried(high, low)
-        }
-        // The rest of what is not global unicast, and of that documentation, Teredo and benchmarks.
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => embedded(high, low),
+        // Everything else that is not global unicast, and of global unicast the ranges for
+        // documentation, Teredo and benchmarks.
         [0x2001, second, ..] => second >= 0x200 && second != 0xdb8,
         [first, ..] => (0x2000..0x4000).contains(&first),
     }
 }
 
-/// Looks a name up.
+/// Resolves a host name.
 type Lookup = fn(String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
 
-fn look_up(name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+fn resolve_name(name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
     Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
 }
 
-/// Looks names up, and leaves out what is not public.
+/// A DNS resolver that returns only public addresses.
 struct PublicOnly(Lookup);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         let found = (self.0)(name.as_str().to_owned());
         Box::pin(async move {
-            let public: Vec<SocketAddr> = found.await?.into_iter().filter(|found| is_public(found.ip())).collect();
+            let public: Vec<SocketAddr> =
+                found.await?.into_iter().filter(|found| is_public(found.ip())).collect();
             if public.is_empty() {
                 return Err(UnsafeUrl::NotPublic.into());
             }
@@ -152,27 +159,31 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// A client that connects to public addresses alone.
-fn public_client(timeout: Duration, look_up: Lookup) -> reqwest::Result<Client> {
+/// Creates a client that connects only to public addresses.
+fn public_client(timeout: Duration, lookup: Lookup) -> reqwest::Result<Client> {
     Client::builder()
         .timeout(timeout)
         .redirect(Policy::none())
         .no_proxy()
-        .dns_resolver(Arc::new(PublicOnly(look_up)))
+        .dns_resolver(Arc::new(PublicOnly(lookup)))
         .user_agent("jumun")
         .build()
 }
 
-/// A client for a URL that an operator names, which must be within reach: [`Reach::check`] says whether it is.
+/// Creates a client for a URL that an operator named and that [`Reach::check`] accepted.
 pub(crate) fn client_within(
     reach: Reach,
     url: &Url,
     timeout: Duration,
 ) -> Result<Client, Box<dyn Error + Send + Sync>> {
-    if reach.is_allowed_loopback(url) { http::client().cloned() } else { Ok(public_client(timeout, look_up)?) }
+    if reach.is_allowed_loopback(url) {
+        http::client().cloned()
+    } else {
+        Ok(public_client(timeout, resolve_name)?)
+    }
 }
 
-/// Sends to receivers.
+/// Sends messages to receivers.
 #[derive(Debug, Clone)]
 pub struct Sender {
     client: Client,
@@ -182,63 +193,75 @@ pub struct Sender {
 /// A message to a receiver.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Where it goes.
+    /// The receiver's URL.
     pub url: &'a str,
-    /// The event's id: the same for every attempt.
+    /// The event's id, which is the same for every attempt.
     pub id: &'a str,
-    /// What is sent, byte for byte.
+    /// The body, which is sent unchanged.
     pub body: &'a str,
-    /// The secrets that sign: one, or more while one replaces others.
+    /// The secrets that sign the message: one, or several during a rotation.
     pub secrets: &'a [Secret],
-    /// Whether the URL may lead anywhere, for whoever deploys has named it.
+    /// Whether the URL may lead to any address. Only for URLs from the deployment's configuration.
     pub may_lead_anywhere: bool,
 }
 
-/// Why a message did not arrive.
+/// Why a message was not delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The receiver answered something else than success.
-    #[error("the receiver answered {status}")]
+    /// The receiver responded with a status other than 2xx.
+    #[error("the receiver responded with {status}")]
     Status {
-        /// What.
+        /// The HTTP status code.
         status: u16,
-        /// After how long it wants to be asked again.
+        /// The wait that the receiver requests with `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The URL leads where no receiver may be.
+    /// The URL is not allowed for a receiver.
     #[error("the URL {0}")]
     Unsafe(#[from] UnsafeUrl),
-    /// It could not be reached, or not in time.
+    /// The receiver could not be reached, or did not respond in time.
     #[error("the receiver could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl DeliveryError {
-    /// The receiver wants nothing more (410).
+    /// Whether the receiver wants no more messages (`410 Gone`).
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Status { status: 410, .. })
     }
 }
 
 impl Sender {
-    /// Sends to whom `reach` allows.
+    /// Creates a sender for URLs that `reach` allows.
     pub fn new(reach: Reach) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        Self::looking_up(reach, look_up)
+        Self::with_lookup(reach, resolve_name)
     }
 
-    fn looking_up(reach: Reach, look_up: Lookup) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        Ok(Self { client: public_client(TIMEOUT, look_up)?, reach })
+    fn with_lookup(reach: Reach, lookup: Lookup) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Self { client: public_client(TIMEOUT, lookup)?, reach })
     }
 
-    /// Sends a message, signed for this attempt. It arrived when this says so: by a status of 200 to 299.
-    pub async fn send(&self, message: &Outgoing<'_>, attempted_at: Timestamp) -> Result<u16, DeliveryError> {
+    /// Sends a message, signed for this attempt. Returns the status of a delivered message: 200 to
+    /// 299.
+    pub async fn send(
+        &self,
+        message: &Outgoing<'_>,
+        attempted_at: Timestamp,
+    ) -> Result<u16, DeliveryError> {
         let (client, url) = if message.may_lead_anywhere {
             let client = http::client().map_err(DeliveryError::Unreachable)?;
             (client, Url::parse(message.url).map_err(|_| UnsafeUrl::Malformed)?)
         } else {
             let url = self.reach.check(message.url)?;
             let is_loopback = self.reach.is_allowed_loopback(&url);
-            (if is_loopback { http::client().map_err(DeliveryError::Unreachable)? } else { &self.client }, url)
+            (
+                if is_loopback {
+                    http::client().map_err(DeliveryError::Unreachable)?
+                } else {
+                    &self.client
+                },
+                url,
+            )
         };
         let sign = |secret: &Secret| secret.sign(message.id, attempted_at, message.body);
         let signatures: Vec<String> = message
@@ -254,24 +277,28 @@ impl Sender {
             .header(webhook::TIMESTAMP_HEADER, attempted_at.seconds().to_string())
             .header(webhook::SIGNATURE_HEADER, signatures.join(" "))
             .body(message.body.to_owned());
-        let response = request.send().await.map_err(|error| DeliveryError::Unreachable(error.without_url().into()))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| DeliveryError::Unreachable(error.without_url().into()))?;
         let status = response.status();
         if status.is_success() {
             return Ok(status.as_u16());
         }
-        let may_ask = [
+        let may_delay = [
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::BAD_GATEWAY,
             StatusCode::SERVICE_UNAVAILABLE,
             StatusCode::GATEWAY_TIMEOUT,
         ];
-        let asked = response.headers().get(RETRY_AFTER).filter(|_| may_ask.contains(&status));
-        let retry_after = asked.and_then(|value| retry_after(value.to_str().ok()?.trim(), attempted_at));
+        let header = response.headers().get(RETRY_AFTER).filter(|_| may_delay.contains(&status));
+        let retry_after =
+            header.and_then(|value| retry_after(value.to_str().ok()?.trim(), attempted_at));
         Err(DeliveryError::Status { status: status.as_u16(), retry_after })
     }
 }
 
-/// How long a `Retry-After` asks for: seconds, or until a date (RFC 9110, section 10.2.3).
+/// The wait that a `Retry-After` requests: seconds, or until a date (RFC 9110, section 10.2.3).
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -285,9 +312,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_https_on_public_addresses_is_safe() {
+    fn only_https_urls_on_public_addresses_are_accepted() {
         let reach = Reach::default();
-        for good in ["https://example.com/hook", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/x?y=z"] {
+        for good in
+            ["https://example.com/hook", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/x?y=z"]
+        {
             assert!(reach.check(good).is_ok(), "{good}");
         }
         for (bad, why) in [
@@ -328,25 +357,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_inside_is_not_connected_to() {
-        let inside = |_| -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    async fn a_name_with_private_addresses_is_not_connected_to() {
+        let internal = |_| -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
             Box::pin(async { Ok(vec![([127, 0, 0, 1], 0).into(), ([10, 0, 0, 1], 0).into()]) })
         };
-        let sender = Sender::looking_up(Reach::default(), inside).expect("a sender");
-        let message =
-            Outgoing { url: "https://example.com/hook", id: "1", body: "{}", secrets: &[], may_lead_anywhere: false };
+        let sender = Sender::with_lookup(Reach::default(), internal).expect("a sender");
+        let message = Outgoing {
+            url: "https://example.com/hook",
+            id: "1",
+            body: "{}",
+            secrets: &[],
+            may_lead_anywhere: false,
+        };
         let sent = sender.send(&message, Timestamp::from_millis(0)).await;
         let Err(DeliveryError::Unreachable(why)) = sent else { panic!("{sent:?}") };
-        let mut causes = std::iter::successors(Some(&*why as &dyn Error), |error| (*error).source());
+        let mut causes =
+            std::iter::successors(Some(&*why as &dyn Error), |error| (*error).source());
         assert!(causes.any(|cause| cause.downcast_ref() == Some(&UnsafeUrl::NotPublic)), "{why:?}");
-        let public = PublicOnly(look_up).resolve("8.8.8.8".parse().expect("a name")).await;
-        assert_eq!(public.map(|mut found| found.next().map(|found| found.ip())).ok().flatten(), "8.8.8.8".parse().ok());
+        let public = PublicOnly(resolve_name).resolve("8.8.8.8".parse().expect("a name")).await;
+        assert_eq!(
+            public.map(|mut found| found.next().map(|found| found.ip())).ok().flatten(),
+            "8.8.8.8".parse().ok()
+        );
     }
 
     #[test]
-    fn a_receiver_asks_for_time_in_seconds_or_until_a_date() {
+    fn retry_after_is_in_seconds_or_a_date() {
         let now = Timestamp::from_millis(784_111_700_000);
-        for (asked, expected) in [
+        for (value, expected) in [
             ("120", Some(120)),
             ("0", Some(0)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(77)),
@@ -354,18 +392,28 @@ mod tests {
             ("soon", None),
             ("-5", None),
         ] {
-            assert_eq!(retry_after(asked, now), expected.map(Duration::from_secs), "{asked}");
+            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value}");
         }
     }
 
     #[test]
-    fn this_machine_is_allowed_to_the_local_platform_alone() {
+    fn only_the_local_platform_may_reach_this_machine() {
         let local = Reach { allows_loopback: true };
-        for url in ["http://127.0.0.1:4000/hook", "https://localhost:9", "http://[::1]:1", "http://127.9.9.9"] {
+        for url in [
+            "http://127.0.0.1:4000/hook",
+            "https://localhost:9",
+            "http://[::1]:1",
+            "http://127.9.9.9",
+        ] {
             assert!(local.check(url).is_ok(), "{url}");
             assert!(Reach::default().check(url).is_err(), "{url}");
         }
-        for bad in ["http://127.0.0.1.nip.io:4000", "ftp://127.0.0.1", "http://10.0.0.1", "http://example.com"] {
+        for bad in [
+            "http://127.0.0.1.nip.io:4000",
+            "ftp://127.0.0.1",
+            "http://10.0.0.1",
+            "http://example.com",
+        ] {
             assert!(local.check(bad).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,7 @@
-//! Attempts to charge cards: one row each. While an attempt has not ended, its row is in the index of what is due, and each of
-//! its changes is in the stream.
+//! Card payment attempts, one row each.
+//!
+//! An attempt without a final result is in the `due` index, and each of its changes is in the
+//! stream.
 
 use crate::{
     Attempts, Item, Transaction, Write,
@@ -14,45 +16,48 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// In how many parts the index of attempts that are due is kept, so that no part is hot.
+/// The number of shards of unfinished attempts in the `due` index, so that no shard is hot.
 pub const ATTEMPT_SHARDS: u8 = 4;
 
-/// An attempt that is due, as its row's key names it.
+/// A due attempt, identified by its row's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DueAttempt {
-    /// What is paid.
+    /// The order or charge that the attempt pays.
     pub payable: Payable,
-    /// Which attempt.
+    /// The number of the attempt.
     pub attempt: u32,
-    /// When it is due: if the row says otherwise, it has gone on since, and another message tells of that.
+    /// The due time. If the row has a different one, the attempt has progressed since, and a newer
+    /// message exists for it.
     pub due_at: Timestamp,
 }
 
-/// Reads an attempt's row.
+/// Reads an attempt from its row.
 pub(crate) fn attempt_in(item: Item) -> Result<Attempt, Fault> {
     read(item)
 }
 
-/// The attempt that an image of the stream holds.
+/// Reads an attempt from a stream image.
 pub fn attempt_in_image(image: serde_dynamo::Item) -> Result<Attempt, Fault> {
     serde_dynamo::from_item(image).map_err(Fault::broken)
 }
 
-/// Whether a row of the orders table is an attempt's, by its sort key.
+/// Whether a sort key of the orders table is a payment attempt's.
 pub fn is_attempt(sk: &str) -> bool {
     sk.starts_with(keys::ATTEMPT)
 }
 
-/// A status as a row has it.
+/// Serialises a status as the row stores it.
 fn status_value(status: AttemptStatus) -> Result<AttributeValue, Fault> {
     serde_dynamo::to_attribute_value(status).map_err(Fault::broken)
 }
 
-/// The write happens only if the attempt is still as it was seen.
-fn as_seen(write: Write, seen: &Attempt) -> Result<Write, Fault> {
-    let write = write.when("#status = :seen AND asks = :asks AND looks = :looks").name("#status", "status");
-    let write = write.value(":asks", number(seen.asks.into())).value(":looks", number(seen.looks.into()));
+/// The write requires that the attempt is unchanged since it was read.
+fn if_unchanged(write: Write, seen: &Attempt) -> Result<Write, Fault> {
+    let write =
+        write.when("#status = :seen AND asks = :asks AND looks = :looks").name("#status", "status");
+    let write =
+        write.value(":asks", number(seen.asks.into())).value(":looks", number(seen.looks.into()));
     Ok(write.value(":seen", status_value(seen.status)?))
 }
 
@@ -69,66 +74,84 @@ impl Attempts<'_> {
         Ok(Write::put(&self.0.tables.orders, item))
     }
 
-    /// Writes an attempt that is about to be made.
+    /// Writes a new attempt, before the gateway is called.
     pub fn put(self, attempt: &Attempt) -> Result<Write, Fault> {
         Ok(self.row(attempt)?.when_new())
     }
 
-    /// Writes an attempt anew, if it is still as it was seen: not only its status, for it may have been asked for again.
+    /// Replaces an attempt, if it is unchanged since it was read. Comparing the status alone is not
+    /// enough: the gateway may have been called again for the same attempt.
     pub fn replace(self, attempt: &Attempt, seen: &Attempt) -> Result<Write, Fault> {
-        as_seen(self.row(attempt)?, seen)
+        if_unchanged(self.row(attempt)?, seen)
     }
 
-    /// Writes an attempt anew on its own, if it is still as it was seen; tells whether it was.
+    /// Like [`Attempts::replace`], committed on its own. Returns `false` if the attempt has
+    /// changed.
     pub async fn update(self, attempt: &Attempt, seen: &Attempt) -> Result<bool, Fault> {
         Transaction::default().with(self.replace(attempt, seen)?, ()).commit_if_new(self.0).await
     }
 
-    /// Marks the attempt that paid an order as one whose charge goes back.
-    pub(crate) fn refund(self, order: &OrderId, attempt: u32, now: Timestamp) -> Result<Write, Fault> {
+    /// Marks the attempt that paid an order for a refund of its charge.
+    pub(crate) fn refund(
+        self,
+        order: &OrderId,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
         let payable = Payable::Order(order.clone());
         let shard = Due::new(DueKind::Attempt, payable.as_str(), ATTEMPT_SHARDS).shard_name();
         let expression = "SET #status = :refunding, updatedAt = :now, dueAt = :now, dueShard = :shard, looks = :none";
-        let update = Write::update(&self.0.tables.orders, keys::attempt(&payable, attempt), expression);
-        let update = update.when("#status = :paid").name("#status", "status").value(":now", text(now));
-        let update = update.value(":paid", status_value(AttemptStatus::Paid)?).value(":shard", text(shard));
+        let update =
+            Write::update(&self.0.tables.orders, keys::attempt(&payable, attempt), expression);
+        let update =
+            update.when("#status = :paid").name("#status", "status").value(":now", text(now));
+        let update =
+            update.value(":paid", status_value(AttemptStatus::Paid)?).value(":shard", text(shard));
         let update = update.value(":none", number(0));
         Ok(update.value(":refunding", status_value(AttemptStatus::Refunding)?))
     }
 
-    /// Asserts that an attempt is still as it was seen.
+    /// Asserts that an attempt is unchanged since it was read.
     pub fn check(self, seen: &Attempt) -> Result<Write, Fault> {
         let key = keys::attempt(&seen.payable, seen.attempt);
-        as_seen(Write::check(&self.0.tables.orders, key), seen)
+        if_unchanged(Write::check(&self.0.tables.orders, key), seen)
     }
 
-    /// Asserts that there is no such attempt yet.
+    /// Asserts that an attempt does not exist yet.
     pub fn check_none(self, order: &OrderId, attempt: u32) -> Write {
-        Write::check(&self.0.tables.orders, keys::attempt(&Payable::Order(order.clone()), attempt)).when_new()
+        Write::check(&self.0.tables.orders, keys::attempt(&Payable::Order(order.clone()), attempt))
+            .when_new()
     }
 
-    /// Attempts that were due at `due_before` in one part of the index, the longest overdue first, and where the next page begins.
+    /// A page of the attempts of one shard that were due at `due_before`, longest overdue first,
+    /// and the start of the next page.
     pub async fn overdue(
         self,
         shard: u8,
         due_before: Timestamp,
         from: Option<Item>,
     ) -> Result<(Vec<DueAttempt>, Option<Item>), Fault> {
-        let (rows, next) = self.0.overdue(&DueKind::Attempt.shard_name(shard), due_before, from).await?;
+        let (rows, next) =
+            self.0.overdue(&DueKind::Attempt.shard_name(shard), due_before, from).await?;
         let due = |item: &Item| {
             let payable = keys::payable_in(string(item, "pk")?);
-            let attempt = string(item, "sk")?.trim_start_matches(keys::ATTEMPT).parse().map_err(Fault::broken)?;
+            let attempt = string(item, "sk")?
+                .trim_start_matches(keys::ATTEMPT)
+                .parse()
+                .map_err(Fault::broken)?;
             let due_at = string(item, "dueAt")?.parse().map_err(Fault::broken)?;
             Ok(DueAttempt { payable: payable.map_err(Fault::broken)?, attempt, due_at })
         };
         Ok((rows.iter().map(due).collect::<Result<_, Fault>>()?, next))
     }
 
-    /// Makes an attempt that is overdue due now, so that the stream tells of it again, unless it has gone on since.
+    /// Sets an overdue attempt's due time to now, so that the stream delivers it again. Returns
+    /// `false` if the attempt has progressed since.
     pub async fn remind(self, due: &DueAttempt, now: Timestamp) -> Result<bool, Fault> {
         let key: Key = keys::attempt(&due.payable, due.attempt);
         let update = Write::update(&self.0.tables.orders, key, "SET dueAt = :now");
-        let update = update.when("dueAt = :seen").value(":seen", text(due.due_at)).value(":now", text(now));
+        let update =
+            update.when("dueAt = :seen").value(":seen", text(due.due_at)).value(":now", text(now));
         Transaction::default().with(update, ()).commit_if_new(self.0).await
     }
 }

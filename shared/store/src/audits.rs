@@ -1,4 +1,4 @@
-//! The books as an auditor reads them: every row, a page at a time, and the last audit's report.
+//! The reads of the audit (every row, page by page), and the latest report.
 
 use crate::{
     Audits, Item, Store, Transaction, Write,
@@ -24,10 +24,10 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
-/// Rows read at once.
+/// Rows read per scan request.
 const PAGE: i32 = 500;
 
-/// A row of the customers table, as far as the books go. Each customer's rows come together.
+/// A row of the customers table that the audit checks. A customer's rows are adjacent.
 #[derive(Debug)]
 pub enum CustomerRow {
     /// A balance.
@@ -36,133 +36,169 @@ pub enum CustomerRow {
     Entry(CustomerId, Entry),
     /// A coupon.
     Coupon(CustomerId, Coupon),
-    /// An order that the customer has got.
+    /// A completed order of the customer.
     Completed(CustomerId, OrderId),
-    /// How many orders the customer has got.
+    /// The customer's counter of completed orders.
     Profile(CustomerId, i64),
-    /// What the unpaid orders of the customer hold.
+    /// The stock reserved by the customer's unpaid orders.
     Reservations(CustomerId, Reservations),
-    /// A source of coupons.
+    /// A coupon source.
     Source(CouponSource),
 }
 
-/// A row of the orders table, as far as the books go. Attempts come after the order or the charge that they pay.
+/// A row of the orders table that the audit checks. Attempts come after the order or charge that
+/// they pay.
 #[derive(Debug)]
 pub enum OrderRow {
-    /// An order.
+    /// An own order.
     Order(Box<Order>),
-    /// Points that a customer charges by card.
+    /// A charge of points by card.
     Charge(Box<CardCharge>),
     /// An attempt to pay an order or a charge.
     Attempt(Attempt),
-    /// The orders that a rider has.
+    /// The open deliveries of a rider.
     OpenDeliveries(RiderId, BTreeSet<OrderId>),
-    /// An order that another system made.
+    /// An external order.
     Collected(Box<ExternalOrderRow>),
 }
 
-/// A row of the products table, as far as the books go.
+/// A row of the products table that the audit checks.
 #[derive(Debug)]
 pub enum StockRow {
-    /// Units left: the last row of each product.
+    /// Units in stock. It is the last row of its product.
     Quantity(i64),
-    /// Units that came in or went out by hand.
+    /// Units added or removed by a stock movement.
     Movement(i64),
 }
 
-/// A place in a table from which a scan goes on.
+/// The position at which a scan resumes.
 pub type Place = Item;
 
-/// What one audit found.
+/// The report of one audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Audit {
-    /// When it was made.
+    /// The time of the audit.
     pub audited_at: Timestamp,
-    /// Each law, with how many things it was held against.
+    /// Each invariant, with the number of objects checked.
     pub laws: Vec<Law>,
-    /// What broke a law; the first few hundred where there are more.
+    /// The violations found, limited to the first few hundred.
     pub violations: Vec<Violation>,
 }
 
-/// A law of the books.
+/// An invariant that the audit checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Law {
-    /// Its name.
+    /// The name of the invariant.
     pub law: String,
-    /// How many things it was held against.
+    /// The number of objects checked.
     pub checked: u64,
 }
 
-/// Something that breaks a law.
+/// A violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Violation {
-    /// The law's name.
+    /// The name of the invariant.
     pub law: String,
-    /// What breaks it: `customer/<id>`, `order/<id>`, `entry/<customer>/<id>`, `product/<id>`, `coupon/<id>`,
-    /// `coupon-source/<id>`, `attempt/<order or charge>/<n>`, `charge/<id>` or `rider/<id>`.
+    /// The object that violates it: `customer/<id>`, `order/<id>`, `entry/<customer>/<id>`,
+    /// `product/<id>`, `coupon/<id>`, `coupon-source/<id>`, `attempt/<order or charge>/<n>`,
+    /// `charge/<id>` or `rider/<id>`.
     pub key: String,
-    /// What should be.
+    /// The expected value.
     pub expected: String,
-    /// What is.
+    /// The actual value.
     pub actual: String,
 }
 
 impl Audits<'_> {
-    /// A page of the customers table, and where the next page begins.
-    pub async fn scan_customers(self, from: Option<Place>) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
+    /// A page of the customers table, and the start of the next page.
+    pub async fn scan_customers(
+        self,
+        from: Option<Place>,
+    ) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
         let (items, next) = self.scan(&self.0.tables.customers, from).await?;
         let rows = items.into_iter().filter_map(|item| customer_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
-    /// A page of stocks, each product's rows together and the quantity last, and where the next page begins.
-    pub async fn scan_stocks(self, from: Option<Place>) -> Result<(Vec<(ProductId, StockRow)>, Option<Place>), Fault> {
+    /// A page of stocks, and the start of the next page. A product's rows are adjacent, its
+    /// quantity last.
+    pub async fn scan_stocks(
+        self,
+        from: Option<Place>,
+    ) -> Result<(Vec<(ProductId, StockRow)>, Option<Place>), Fault> {
         let (items, next) = self.scan(&self.0.tables.products, from).await?;
         let rows = items.iter().filter_map(|item| stock_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
-    /// A page of the orders table, and where the next page begins.
-    pub async fn scan_orders(self, from: Option<Place>) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
+    /// A page of the orders table, and the start of the next page.
+    pub async fn scan_orders(
+        self,
+        from: Option<Place>,
+    ) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
         let (items, next) = self.scan(&self.0.tables.orders, from).await?;
         let rows = items.into_iter().filter_map(|item| order_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
-    /// The balance as it stands and the sum of the whole ledger.
+    /// A customer's current balance, and the sum of the whole ledger.
     pub async fn balance_and_ledger(self, customer: &CustomerId) -> Result<(i64, i64), Fault> {
         let balance = self.0.get(&self.0.tables.customers, &keys::points(customer)).await?;
         let balance = balance.map_or(Ok(0), |row| whole(&row, "balance"))?;
-        Ok((balance, self.0.sum(&self.0.tables.customers, &keys::customer(customer), keys::LEDGER, "amount").await?))
+        Ok((
+            balance,
+            self.0
+                .sum(&self.0.tables.customers, &keys::customer(customer), keys::LEDGER, "amount")
+                .await?,
+        ))
     }
 
-    /// The units left as they stand and the sum of all movements.
+    /// A product's current stock, and the sum of all its movements.
     pub async fn stock_and_movements(self, product: &ProductId) -> Result<(i64, i64), Fault> {
         let stock = self.0.get(&self.0.tables.products, &keys::stock(product)).await?;
         let quantity = stock.map_or(Ok(0), |row| whole(&row, "quantity"))?;
-        Ok((quantity, self.0.sum(&self.0.tables.products, &keys::product(product), keys::MOVE, "delta").await?))
+        Ok((
+            quantity,
+            self.0
+                .sum(&self.0.tables.products, &keys::product(product), keys::MOVE, "delta")
+                .await?,
+        ))
     }
 
-    /// Ledger entries, in the same order; those that do not exist are none.
-    pub async fn ledger_entries(self, of: &[(CustomerId, EntryId)]) -> Result<Vec<Option<Entry>>, Fault> {
-        self.rows(&self.0.tables.customers, of.iter().map(|(customer, entry)| keys::ledger(customer, entry)), read)
-            .await
+    /// Ledger entries, in the order of the keys. `None` where an entry does not exist.
+    pub async fn ledger_entries(
+        self,
+        of: &[(CustomerId, EntryId)],
+    ) -> Result<Vec<Option<Entry>>, Fault> {
+        self.rows(
+            &self.0.tables.customers,
+            of.iter().map(|(customer, entry)| keys::ledger(customer, entry)),
+            read,
+        )
+        .await
     }
 
-    /// Coupons, in the same order; those that do not exist are none.
-    pub async fn coupons(self, of: &[(CustomerId, CouponId)]) -> Result<Vec<Option<Coupon>>, Fault> {
-        self.rows(&self.0.tables.customers, of.iter().map(|(customer, coupon)| keys::coupon(customer, coupon)), read)
-            .await
+    /// Coupons, in the order of the keys. `None` where a coupon does not exist.
+    pub async fn coupons(
+        self,
+        of: &[(CustomerId, CouponId)],
+    ) -> Result<Vec<Option<Coupon>>, Fault> {
+        self.rows(
+            &self.0.tables.customers,
+            of.iter().map(|(customer, coupon)| keys::coupon(customer, coupon)),
+            read,
+        )
+        .await
     }
 
-    /// Orders, in the same order; those that do not exist are none.
+    /// Orders, in the order of the ids. `None` where an order does not exist.
     pub async fn orders(self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, Fault> {
         let order = |item| Ok(PlacedOrder::of(item)?.order);
         self.rows(&self.0.tables.orders, ids.iter().map(keys::order), order).await
     }
 
-    /// Rows in the order of their keys, of which one may be named more than once.
+    /// Rows, in the order of the keys. A key may occur more than once.
     async fn rows<T: Clone>(
         self,
         table: &str,
@@ -180,35 +216,39 @@ impl Audits<'_> {
         Ok(keys.iter().map(|key| rows.get(key).cloned().flatten()).collect())
     }
 
-    /// A coupon and an order as they were at one moment.
+    /// A coupon and an order in one snapshot.
     pub async fn coupon_and_order(
         self,
         (customer, coupon): (&CustomerId, &CouponId),
         order: &OrderId,
     ) -> Result<(Option<Coupon>, Option<Order>), Fault> {
         let (coupon, order) = (keys::coupon(customer, coupon), keys::order(order));
-        let wanted =
-            [(self.0.tables.customers.as_str(), coupon.clone()), (self.0.tables.orders.as_str(), order.clone())];
+        let wanted = [
+            (self.0.tables.customers.as_str(), coupon.clone()),
+            (self.0.tables.orders.as_str(), order.clone()),
+        ];
         let mut found = self.0.snapshot(wanted).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         Ok((found.take(&coupon).map(read).transpose()?, order))
     }
 
-    /// What the unpaid orders of a customer hold, and an order, as they were at one moment.
+    /// A customer's stock reservations and an order in one snapshot.
     pub async fn holds_and_order(
         self,
         customer: &CustomerId,
         order: &OrderId,
     ) -> Result<(Reservations, Option<Order>), Fault> {
         let (holds, order) = (keys::holds(customer), keys::order(order));
-        let wanted =
-            [(self.0.tables.customers.as_str(), holds.clone()), (self.0.tables.orders.as_str(), order.clone())];
+        let wanted = [
+            (self.0.tables.customers.as_str(), holds.clone()),
+            (self.0.tables.orders.as_str(), order.clone()),
+        ];
         let mut found = self.0.snapshot(wanted).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         Ok((holds_in(found.take(&holds))?, order))
     }
 
-    /// The orders that a rider has, and an order, as they were at one moment.
+    /// A rider's open deliveries and an order in one snapshot.
     pub async fn open_deliveries_and_order(
         self,
         rider: &RiderId,
@@ -216,37 +256,50 @@ impl Audits<'_> {
     ) -> Result<(BTreeSet<OrderId>, Option<Order>), Fault> {
         let (table, deliveries, order) =
             (self.0.tables.orders.as_str(), keys::open_deliveries(rider), keys::order(order));
-        let mut found = self.0.snapshot([(table, deliveries.clone()), (table, order.clone())]).await?;
+        let mut found =
+            self.0.snapshot([(table, deliveries.clone()), (table, order.clone())]).await?;
         let order = found.take(&order).map(PlacedOrder::of).transpose()?.map(|placed| placed.order);
         let deliveries = found.take(&deliveries).map(|row| open_deliveries_in(&row)).transpose()?;
         Ok((deliveries.unwrap_or_default(), order))
     }
 
-    /// The last audit.
+    /// The latest report.
     pub async fn last(self) -> Result<Option<Audit>, Fault> {
         self.0.get(&self.0.tables.views, &keys::audit()).await?.map(read).transpose()
     }
 
-    /// Keeps an audit, unless a later one is already there.
+    /// Stores a report, unless a later one is stored.
     pub async fn put(self, audit: &Audit) -> Result<(), Fault> {
         let put = Write::put(&self.0.tables.views, row(&keys::audit(), audit)?);
-        let put = put.when("attribute_not_exists(pk) OR auditedAt <= :at").value(":at", text(audit.audited_at));
+        let put = put
+            .when("attribute_not_exists(pk) OR auditedAt <= :at")
+            .value(":at", text(audit.audited_at));
         Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
-    async fn scan(self, table: &str, from: Option<Place>) -> Result<(Vec<Item>, Option<Place>), Fault> {
+    async fn scan(
+        self,
+        table: &str,
+        from: Option<Place>,
+    ) -> Result<(Vec<Item>, Option<Place>), Fault> {
         let call = || {
             let request = self.0.client.scan().table_name(table).consistent_read(true).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()
         };
-        let answer = self.0.ask(call).await?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+        let response = self.0.ask(call).await?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }
 
 impl Store {
-    /// The sum of one attribute over the rows of a partition.
-    pub(crate) async fn sum(&self, table: &str, pk: &str, prefix: &str, attribute: &str) -> Result<i64, Fault> {
+    /// Sums an attribute over the rows of a partition whose sort key begins with `prefix`.
+    pub(crate) async fn sum(
+        &self,
+        table: &str,
+        pk: &str,
+        prefix: &str,
+        attribute: &str,
+    ) -> Result<i64, Fault> {
         let query = Query { table, pk, prefix, newest_first: false };
         let mut sum = 0;
         self.query_each(&query, |item| {

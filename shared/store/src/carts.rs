@@ -1,4 +1,4 @@
-//! Carts: a row for each line, which expires, and one that counts the changes of the whole.
+//! Carts: an expiring row for each line, and a row with the cart's version.
 
 use crate::{
     Carts, Transaction, Write,
@@ -10,37 +10,43 @@ use domain::{CustomerId, Fault, ProductId, Timestamp, basket::Quantity};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a line stays in a cart after it was last put.
-pub const LINE_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long a line stays in the cart after it was last put.
+pub const LINE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// A customer's cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cart {
-    /// How often a line was put; the row that counts it lives as long as the youngest line.
+    /// The number of times that a line was put. The row that counts them expires with the youngest
+    /// line.
     pub version: i64,
-    /// What is in it, by product id.
+    /// The lines, by product id.
     pub lines: Vec<CartLine>,
 }
 
-/// One product of a cart.
+/// One product in a cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLine {
-    /// Which product.
+    /// The product's id.
     pub product_id: ProductId,
-    /// How many units.
+    /// The number of units.
     pub quantity: Quantity,
-    /// When it was last put.
+    /// When the line was last put.
     pub put_at: Timestamp,
-    /// In which version of the cart it was put.
+    /// The cart version in which the line was last put.
     pub put_in: i64,
 }
 
 impl Carts<'_> {
-    /// A customer's cart as the last write left it, without what has expired.
+    /// A customer's cart (strongly consistent), without expired lines.
     pub async fn get(self, customer: &CustomerId, now: Timestamp) -> Result<Cart, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.0.tables.customers, pk: &pk, prefix: keys::CART, newest_first: false };
+        let query = Query {
+            table: &self.0.tables.customers,
+            pk: &pk,
+            prefix: keys::CART,
+            newest_first: false,
+        };
         let whole_cart = keys::cart(customer);
         let mut cart = Cart { version: 0, lines: Vec::new() };
         for item in self.0.query_all(&query).await? {
@@ -50,39 +56,50 @@ impl Carts<'_> {
                 cart.lines.push(read(item)?);
             }
         }
-        // DynamoDB removes expired rows some time later.
-        cart.lines.retain(|line: &CartLine| now < line.put_at.plus(LINE_KEPT));
+        // DynamoDB deletes expired rows with a delay.
+        cart.lines.retain(|line: &CartLine| now < line.put_at.plus(LINE_RETENTION));
         Ok(cart)
     }
 
-    /// Counts a change of a cart, if it is still as it was seen.
+    /// Increments the cart's version, if the cart is unchanged since it was read.
     pub fn count_change(self, customer: &CustomerId, seen: &Cart, now: Timestamp) -> Write {
         let key = keys::cart(customer);
-        let set = "SET version = :next, removeAfter = :expiry";
-        let unchanged = if seen.version == 0 { "attribute_not_exists(pk)" } else { "version = :seen" };
+        let set = "SET version = :next, expiresAt = :expiry";
+        let unchanged =
+            if seen.version == 0 { "attribute_not_exists(pk)" } else { "version = :seen" };
         let update = Write::update(&self.0.tables.customers, key, set).when(unchanged);
-        let update = update.value(":next", number(seen.version + 1)).value(":expiry", number(expiry(now)));
+        let update =
+            update.value(":next", number(seen.version + 1)).value(":expiry", number(expiry(now)));
         if seen.version == 0 { update } else { update.value(":seen", number(seen.version)) }
     }
 
-    /// Puts a line into a cart, whatever it had of that product before; [`Store::count_cart_change`] goes with it.
+    /// Puts a line into a cart, and replaces any line of the same product. Commit it together with
+    /// [`Carts::count_change`].
     pub fn put_line(self, customer: &CustomerId, line: &CartLine) -> Result<Write, Fault> {
         let mut item = row(&keys::cart_line(customer, &line.product_id), line)?;
-        item.insert("removeAfter".into(), number(expiry(line.put_at)));
+        item.insert("expiresAt".into(), number(expiry(line.put_at)));
         Ok(Write::put(&self.0.tables.customers, item))
     }
 
-    /// Takes products out of a cart, whether or not they are there: there is nothing to assert.
-    pub async fn remove_lines(self, customer: &CustomerId, products: &[ProductId]) -> Result<(), Fault> {
-        let delete = |product| Write::delete(&self.0.tables.customers, keys::cart_line(customer, product));
-        let removal = products.iter().fold(Transaction::default(), |all, product| all.with(delete(product), ()));
+    /// Removes products from a cart. There is no condition: a product that is not in the cart is
+    /// ignored.
+    pub async fn remove_lines(
+        self,
+        customer: &CustomerId,
+        products: &[ProductId],
+    ) -> Result<(), Fault> {
+        let delete =
+            |product| Write::delete(&self.0.tables.customers, keys::cart_line(customer, product));
+        let removal = products
+            .iter()
+            .fold(Transaction::default(), |all, product| all.with(delete(product), ()));
         if products.is_empty() {
             return Ok(());
         }
         removal.commit_unconditional(self.0).await
     }
 
-    /// Takes a line out of a cart that is ordered, if it is still as it was seen.
+    /// Removes a line that is being ordered, if it is unchanged since it was read.
     pub fn take_line(self, customer: &CustomerId, seen: &CartLine) -> Write {
         Write::delete(&self.0.tables.customers, keys::cart_line(customer, &seen.product_id))
             .when("putIn = :in AND putAt = :at AND quantity = :quantity")
@@ -93,6 +110,6 @@ impl Carts<'_> {
 }
 
 fn expiry(now: Timestamp) -> i64 {
-    // A second later than the line counts as expired, which is by the millisecond.
-    now.plus(LINE_KEPT).seconds() + 1
+    // One second after the line expires, because lines expire to the millisecond.
+    now.plus(LINE_RETENTION).seconds() + 1
 }

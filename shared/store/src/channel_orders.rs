@@ -1,4 +1,4 @@
-//! Orders of sales channels: kept with what they take from our stock, and to whom they go.
+//! Channel orders, with the stock that they reserve and their recipients.
 
 use crate::{
     ChannelOrders, Item, Page, PageRequest, Transaction, Write,
@@ -20,32 +20,33 @@ use std::{
     time::Duration,
 };
 
-/// How long it is kept to whom an order goes that is on its way.
-const RECIPIENT_KEPT: Duration = Duration::from_hours(90 * 24);
+/// How long the recipient of an open order is stored.
+const OPEN_RECIPIENT_RETENTION: Duration = Duration::from_hours(90 * 24);
 
-/// How long it is kept to whom an order went.
-const RECIPIENT_KEPT_AFTER: Duration = Duration::from_hours(14 * 24);
+/// How long the recipient of an order is stored once the order is no longer open.
+const CLOSED_RECIPIENT_RETENTION: Duration = Duration::from_hours(14 * 24);
 
-/// The index of orders by channel and status, and that of those that are still open.
+/// The indexes of channel orders: by channel and status, and the open ones by channel.
 const BY_STATUS: &str = "by-channel-status";
 const OPEN: &str = "open";
 
-/// An order of a channel that is to be kept, with what comes with it.
+/// An update of a channel order, with everything that is written with it.
 #[derive(Debug)]
 pub struct ChannelOrder<'a> {
-    /// Of which channel.
+    /// The channel's id.
     pub channel_id: &'a ChannelId,
-    /// The order.
+    /// The updated order.
     pub collected: &'a ExternalOrderRow,
-    /// The version that was seen; 0, if there was none.
+    /// The version that the update is based on. 0: the order does not exist yet.
     pub seen_version: u32,
-    /// To whom it goes, if that was told.
+    /// The recipient, if the marketplace reported one.
     pub recipient: Option<&'a Recipient>,
-    /// What it takes from our stocks, or gives back.
+    /// The changes of our stock: units reserved or released.
     pub changes: &'a [StockChange],
-    /// Those of the channel's products whose orders these are, and that are mapped.
+    /// The mapped products of the channel that these changes concern. The stock last sent for them
+    /// is cleared.
     pub mapped: &'a BTreeSet<ProductId>,
-    /// When.
+    /// The time of the update.
     pub now: Timestamp,
 }
 
@@ -66,7 +67,7 @@ fn channel_status(channel: &ChannelId, status: Status) -> String {
 }
 
 impl ChannelOrders<'_> {
-    /// The orders of these ids that other systems made, by id.
+    /// External orders by id. Unknown ids are left out.
     pub async fn many(self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, ExternalOrderRow>, Fault> {
         let table = self.0.tables.orders.as_str();
         let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::collected(id)))).await?;
@@ -79,13 +80,15 @@ impl ChannelOrders<'_> {
         Ok(orders)
     }
 
-    /// Keeps an order of a channel, its place in the channel's list, to whom it goes, and what it takes from our stocks, all or
-    /// nothing; tells whether everything still was as it was seen.
-    pub async fn put(self, kept: &ChannelOrder<'_>) -> Result<bool, Fault> {
+    /// Writes the order, its entry in the channel's list, its recipient and its stock changes in
+    /// one transaction. Returns `false` if something has changed since it was read: the order, a
+    /// stock or a mapping.
+    pub async fn put(self, update: &ChannelOrder<'_>) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
-        let ExternalOrderRow { order, order_state, .. } = kept.collected;
-        let id = kept.channel_id;
-        let open_since = order_state.as_ref().and_then(|order_state| order_state.open_since(order.placed_at));
+        let ExternalOrderRow { order, order_state, .. } = update.collected;
+        let id = update.channel_id;
+        let open_since =
+            order_state.as_ref().and_then(|order_state| order_state.open_since(order.placed_at));
         let listed = Listed {
             order_id: &order.order_id,
             channel_status: channel_status(id, order.status),
@@ -94,27 +97,31 @@ impl ChannelOrders<'_> {
         };
         let listed = row(&keys::channel_order(id, order.placed_at, &order.order_id), &listed)?;
         let mut all = Transaction::default()
-            .with(self.0.external_orders().write(kept.collected, kept.seen_version)?, ())
+            .with(self.0.external_orders().write(update.collected, update.seen_version)?, ())
             .with(Write::put(table, listed), ());
-        if let Some(recipient) = kept.recipient {
-            all = all.with(self.recipient_row(id, order, recipient, open_since.is_some(), kept.now)?, ());
+        if let Some(recipient) = update.recipient {
+            all = all.with(
+                self.recipient_row(id, order, recipient, open_since.is_some(), update.now)?,
+                (),
+            );
         }
         let mut stocks: BTreeMap<&ProductId, i64> = BTreeMap::new();
-        for change in kept.changes {
+        for change in update.changes {
             *stocks.entry(&change.product_id).or_default() += change.delta;
         }
         for (product, delta) in stocks {
-            all = all.and(self.move_stock(product, delta, order, kept.now)?);
+            all = all.and(self.move_stock(product, delta, order, update.now)?);
         }
-        for product in kept.mapped {
-            // What the marketplace has by now we do not know: it is told with the next step.
-            let there = Write::update(table, keys::mapping(id, product), "REMOVE stockThere");
-            all = all.with(there.when("attribute_exists(pk)"), ());
+        for product in update.mapped {
+            // The order may have changed the marketplace's stock, which is now unknown. The next
+            // step of a run sends ours.
+            let unknown = Write::update(table, keys::mapping(id, product), "REMOVE stockSent");
+            all = all.with(unknown.when("attribute_exists(pk)"), ());
         }
         all.commit_if_new(self.0).await
     }
 
-    /// Changes a stock by what an order of a channel takes or gives back.
+    /// Changes a stock, and records the movement under the order's version.
     fn move_stock(
         self,
         product: &ProductId,
@@ -122,34 +129,48 @@ impl ChannelOrders<'_> {
         order: &Order,
         now: Timestamp,
     ) -> Result<Transaction<()>, Fault> {
-        let stock = Write::update(&self.0.tables.products, keys::stock(product), "SET quantity = quantity + :delta");
+        let stock = Write::update(
+            &self.0.tables.products,
+            keys::stock(product),
+            "SET quantity = quantity + :delta",
+        );
         let stock = stock.value(":delta", number(delta));
         let stock = if delta < 0 {
             stock.when("quantity >= :units").value(":units", number(-delta))
         } else {
             stock.when("attribute_exists(pk)")
         };
-        let movement = Movement { delta, reason: None, order_id: Some(order.order_id.clone()), at: now };
+        let movement =
+            Movement { delta, reason: None, order_id: Some(order.order_id.clone()), at: now };
         let key = keys::movement_of(product, &order.order_id, order.version);
         let moved = Write::put(&self.0.tables.products, row(&key, &movement)?).when_new();
         Ok(Transaction::default().with(stock, ()).with(moved, ()))
     }
 
-    /// What an order of a channel took from a stock, as the stock's movements say.
+    /// The units that a channel order has taken from a stock, less those returned, by the stock's
+    /// movements.
     pub async fn stock_moved(self, order: &OrderId, product: &ProductId) -> Result<i64, Fault> {
         let prefix = keys::movements_of(order);
         Ok(-self.0.sum(&self.0.tables.products, &keys::product(product), &prefix, "delta").await?)
     }
 
-    /// In which statuses orders are listed by their channels, in the same order; nothing for those that are not.
-    pub async fn listed_statuses(self, orders: &[(ChannelId, &Order)]) -> Result<Vec<Option<String>>, Fault> {
+    /// The status under which each order is in its channel's list, in the order of the arguments.
+    /// `None` where an order is not listed.
+    pub async fn listed_statuses(
+        self,
+        orders: &[(ChannelId, &Order)],
+    ) -> Result<Vec<Option<String>>, Fault> {
         let table = self.0.tables.channels.as_str();
-        let key = |(id, order): &(ChannelId, &Order)| keys::channel_order(id, order.placed_at, &order.order_id);
+        let key = |(id, order): &(ChannelId, &Order)| {
+            keys::channel_order(id, order.placed_at, &order.order_id)
+        };
         let mut found = self.0.batch_get(orders.iter().map(|one| (table, key(one)))).await?;
         let status = |one: &(ChannelId, &Order)| {
             let row = found.take(&key(one));
-            let status = row.map(|row| string(&row, "channelStatus").map(str::to_owned)).transpose()?;
-            Ok(status.and_then(|status| status.strip_prefix(&format!("{}#", one.0)).map(str::to_owned)))
+            let status =
+                row.map(|row| string(&row, "channelStatus").map(str::to_owned)).transpose()?;
+            Ok(status
+                .and_then(|status| status.strip_prefix(&format!("{}#", one.0)).map(str::to_owned)))
         };
         orders.iter().map(status).collect()
     }
@@ -163,12 +184,12 @@ impl ChannelOrders<'_> {
         now: Timestamp,
     ) -> Result<Write, Fault> {
         let mut item = row(&keys::recipient(id, &order.order_id), recipient)?;
-        let kept_for = if is_open { RECIPIENT_KEPT } else { RECIPIENT_KEPT_AFTER };
-        item.insert("expiresAt".into(), number(now.plus(kept_for).seconds()));
+        let retention = if is_open { OPEN_RECIPIENT_RETENTION } else { CLOSED_RECIPIENT_RETENTION };
+        item.insert("expiresAt".into(), number(now.plus(retention).seconds()));
         Ok(Write::put(&self.0.tables.channels, item))
     }
 
-    /// Keeps to whom an order goes, or went, that is the same otherwise: the last word of it counts.
+    /// Stores the recipient of an order that is otherwise unchanged. The last write wins.
     pub async fn put_recipient(
         self,
         id: &ChannelId,
@@ -180,24 +201,32 @@ impl ChannelOrders<'_> {
         Transaction::default().with(put, ()).commit_unconditional(self.0).await
     }
 
-    /// To whom orders go, by order; those are left out of whom it is not kept.
-    pub async fn recipients(self, id: &ChannelId, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Recipient>, Fault> {
+    /// The recipients of orders. Orders without a stored recipient are left out.
+    pub async fn recipients(
+        self,
+        id: &ChannelId,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, Recipient>, Fault> {
         let table = self.0.tables.channels.as_str();
-        let mut found = self.0.batch_get(orders.iter().map(|order| (table, keys::recipient(id, order)))).await?;
+        let mut found = self
+            .0
+            .batch_get(orders.iter().map(|order| (table, keys::recipient(id, order))))
+            .await?;
         let now = self.0.now().seconds();
         let mut recipients = BTreeMap::new();
         for order in orders {
-            // What has expired may be there for some days yet.
-            let kept = found.take(&keys::recipient(id, order));
-            let is_kept = |item: &Item| whole(item, "expiresAt").is_ok_and(|until| now < until);
-            if let Some(item) = kept.filter(is_kept) {
+            // DynamoDB deletes expired rows some days late.
+            let stored = found.take(&keys::recipient(id, order));
+            let is_live = |item: &Item| whole(item, "expiresAt").is_ok_and(|until| now < until);
+            if let Some(item) = stored.filter(is_live) {
                 recipients.insert(order.clone(), read(item)?);
             }
         }
         Ok(recipients)
     }
 
-    /// A page of a channel's orders, all or those of a status, the newest first. A page's `next` is the place of its last.
+    /// A page of a channel's orders, all or those of one status, newest first. `Page::next` is the
+    /// position of the last order. The status index is eventually consistent.
     pub async fn list(
         self,
         id: &ChannelId,
@@ -215,33 +244,47 @@ impl ChannelOrders<'_> {
             Some(status) => {
                 let value = channel_status(id, status);
                 let start = after.map(|sk| {
-                    let mut start = Item::from([("pk".to_owned(), text(&pk)), ("sk".to_owned(), text(sk))]);
+                    let mut start =
+                        Item::from([("pk".to_owned(), text(&pk)), ("sk".to_owned(), text(sk))]);
                     start.insert("channelStatus".into(), text(&value));
                     start
                 });
                 let call = || {
-                    let request =
-                        self.0.client.query().table_name(table).index_name(BY_STATUS).scan_index_forward(false);
+                    let request = self
+                        .0
+                        .client
+                        .query()
+                        .table_name(table)
+                        .index_name(BY_STATUS)
+                        .scan_index_forward(false);
                     let request = request.key_condition_expression("channelStatus = :value");
                     let request = request.expression_attribute_values(":value", text(&value));
                     request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
                 };
-                let answer = self.0.ask(call).await?;
+                let response = self.0.ask(call).await?;
                 let place = |item: &Item| string(item, "sk").map(str::to_owned);
-                page.cut(answer.items.unwrap_or_default(), answer.last_evaluated_key, place)?
+                page.cut(response.items.unwrap_or_default(), response.last_evaluated_key, place)?
             }
         };
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned());
-        let id = |item: &Item| string(item, "orderId").and_then(|id| OrderId::parse(id).map_err(Fault::broken));
+        let id = |item: &Item| {
+            string(item, "orderId").and_then(|id| OrderId::parse(id).map_err(Fault::broken))
+        };
         Ok(Page { entries: rows.entries.iter().map(id).collect::<Result<_, _>>()?, next })
     }
 
-    /// Since when something is still to be expected of an order of a channel, of that for which it is the longest; what is older
-    /// than `floor` is not looked at.
-    pub async fn open_since(self, id: &ChannelId, floor: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    /// The earliest time since when an order of the channel is open: an item is on its way, or a
+    /// claim is pending. Times before `floor` are ignored.
+    pub async fn open_since(
+        self,
+        id: &ChannelId,
+        floor: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
         let call = || {
-            let request = self.0.client.query().table_name(&self.0.tables.channels).index_name(OPEN).limit(1);
-            let request = request.key_condition_expression("openChannel = :channel AND openSince >= :floor");
+            let request =
+                self.0.client.query().table_name(&self.0.tables.channels).index_name(OPEN).limit(1);
+            let request =
+                request.key_condition_expression("openChannel = :channel AND openSince >= :floor");
             let request = request.expression_attribute_values(":floor", text(floor));
             request.expression_attribute_values(":channel", text(id)).send()
         };

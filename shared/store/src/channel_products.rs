@@ -1,4 +1,4 @@
-//! Products of sales channels, and which of ours they are.
+//! Products of sales channels, and their mappings to our products.
 
 use crate::{
     ChannelProducts, Page, PageRequest, Stocks, Transaction, Write,
@@ -11,59 +11,60 @@ use domain::{ChannelId, Fault, ProductId, Won};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
-/// How long a product is kept that its channel does not tell of any more.
-const PRODUCTS_KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long a product is stored after its channel last reported it.
+const PRODUCT_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// A product as a channel has it.
+/// A product as its channel reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelProduct {
-    /// On which channel.
+    /// The channel's id.
     pub channel_id: ChannelId,
-    /// Its id there.
+    /// The product's id in the channel.
     pub external_id: ProductId,
-    /// What it is called there.
+    /// The product's name in the channel.
     pub name: String,
-    /// Where it stands, in the marketplace's words.
+    /// The status, as the marketplace reports it.
     pub status: String,
-    /// Its price, if the marketplace tells.
+    /// The price, if the marketplace reports one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Won>,
-    /// How many can be bought, if the marketplace tells.
+    /// The units for sale, if the marketplace reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<i64>,
 }
 
 impl ChannelProduct {
-    /// A product that is known by its id alone.
+    /// A product of which only the id is known.
     pub fn unseen(channel_id: ChannelId, external_id: ProductId) -> Self {
         let name = external_id.to_string();
         Self { channel_id, external_id, name, status: String::new(), price: None, stock: None }
     }
 }
 
-/// That a channel's product is one of ours.
+/// The mapping of a channel's product to one of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mapping {
-    /// On which channel.
+    /// The channel's id.
     pub channel_id: ChannelId,
-    /// The product there.
+    /// The product's id in the channel.
     pub external_id: ProductId,
     /// Our product.
     pub product_id: ProductId,
-    /// The stock that the marketplace was told last; none, if it was ordered there since.
+    /// The stock last sent to the marketplace. `None` once the product was ordered there, because
+    /// that may change the marketplace's stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stock_there: Option<i64>,
-    /// Why it could not be told, if the last try was in vain.
+    pub stock_sent: Option<i64>,
+    /// Why the last attempt to send the stock failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl ChannelProducts<'_> {
-    /// Keeps products as a channel has them. One that is not told of any more is forgotten.
+    /// Upserts products. A product that the channel no longer reports expires.
     pub async fn put_all(self, products: &[ChannelProduct]) -> Result<(), Fault> {
-        let expires_at = number(self.0.now().plus(PRODUCTS_KEPT).seconds());
+        let expires_at = number(self.0.now().plus(PRODUCT_RETENTION).seconds());
         let products: BTreeMap<&ProductId, &ChannelProduct> =
             products.iter().map(|product| (&product.external_id, product)).collect();
         let products: Vec<&ChannelProduct> = products.into_values().collect();
@@ -80,30 +81,50 @@ impl ChannelProducts<'_> {
         Ok(())
     }
 
-    /// A page of a channel's products, by id. A page's `next` is the id of its last.
-    pub async fn list(self, id: &ChannelId, page: &PageRequest) -> Result<Page<ChannelProduct>, Fault> {
+    /// A page of a channel's products, by id. `Page::next` is the id of the last product.
+    pub async fn list(
+        self,
+        id: &ChannelId,
+        page: &PageRequest,
+    ) -> Result<Page<ChannelProduct>, Fault> {
         let pk = keys::channel_rows(id);
-        let query =
-            Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::CHANNEL_PRODUCT, newest_first: false };
-        let after = page.after.as_ref().map(|product| format!("{}{product}", keys::CHANNEL_PRODUCT));
+        let query = Query {
+            table: &self.0.tables.channels,
+            pk: &pk,
+            prefix: keys::CHANNEL_PRODUCT,
+            newest_first: false,
+        };
+        let after =
+            page.after.as_ref().map(|product| format!("{}{product}", keys::CHANNEL_PRODUCT));
         let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::CHANNEL_PRODUCT).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
-    /// A product as a channel has it.
-    pub async fn get(self, id: &ChannelId, product: &ProductId) -> Result<Option<ChannelProduct>, Fault> {
-        self.0.get(&self.0.tables.channels, &keys::channel_product(id, product)).await?.map(read).transpose()
+    /// Reads a channel's product.
+    pub async fn get(
+        self,
+        id: &ChannelId,
+        product: &ProductId,
+    ) -> Result<Option<ChannelProduct>, Fault> {
+        self.0
+            .get(&self.0.tables.channels, &keys::channel_product(id, product))
+            .await?
+            .map(read)
+            .transpose()
     }
 
-    /// Which of our products these of a channel are; those that are none are left out.
+    /// The mappings of a channel's products. Unmapped products are left out.
     pub async fn mappings_of(
         self,
         id: &ChannelId,
         products: &[ProductId],
     ) -> Result<BTreeMap<ProductId, Mapping>, Fault> {
         let table = self.0.tables.channels.as_str();
-        let mut found = self.0.batch_get(products.iter().map(|product| (table, keys::mapping(id, product)))).await?;
+        let mut found = self
+            .0
+            .batch_get(products.iter().map(|product| (table, keys::mapping(id, product))))
+            .await?;
         let mut mappings = BTreeMap::new();
         for product in products {
             if let Some(item) = found.take(&keys::mapping(id, product)) {
@@ -113,24 +134,36 @@ impl ChannelProducts<'_> {
         Ok(mappings)
     }
 
-    /// A page of a channel's mappings, by the product there. A page's `next` is the product of its last.
-    pub async fn list_mappings(self, id: &ChannelId, page: &PageRequest) -> Result<Page<Mapping>, Fault> {
+    /// A page of a channel's mappings, by the channel's product id. `Page::next` is the last such
+    /// id.
+    pub async fn list_mappings(
+        self,
+        id: &ChannelId,
+        page: &PageRequest,
+    ) -> Result<Page<Mapping>, Fault> {
         let pk = keys::channel_rows(id);
-        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::MAPPING, newest_first: false };
+        let query = Query {
+            table: &self.0.tables.channels,
+            pk: &pk,
+            prefix: keys::MAPPING,
+            newest_first: false,
+        };
         let after = page.after.as_ref().map(|product| format!("{}{product}", keys::MAPPING));
         let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::MAPPING).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
-    /// The mappings of a product of ours, whichever channels they are of.
+    /// The mappings to one of our products, in all channels.
     pub async fn mappings_to(self, product: &ProductId) -> Result<Vec<Mapping>, Fault> {
         let pk = keys::mapped(product);
-        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: "", newest_first: false };
+        let query =
+            Query { table: &self.0.tables.channels, pk: &pk, prefix: "", newest_first: false };
         self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
-    /// Says that a channel's product is this one of ours, or none any more; tells whether that was as it was seen.
+    /// Maps a channel's product to one of ours, or removes the mapping, if the mapping is unchanged
+    /// since it was read. Returns `false` if it has changed or the channel does not exist.
     pub async fn map(
         self,
         id: &ChannelId,
@@ -142,7 +175,8 @@ impl ChannelProducts<'_> {
         let key = keys::mapping(id, there);
         let mut all = Transaction::default();
         if let Some(seen) = seen {
-            all = all.with(Write::delete(table, keys::mapped_there(&seen.product_id, id, there)), ());
+            all =
+                all.with(Write::delete(table, keys::mapped_there(&seen.product_id, id, there)), ());
         }
         let write = match product {
             Some(product) => {
@@ -150,11 +184,15 @@ impl ChannelProducts<'_> {
                     channel_id: id.clone(),
                     external_id: there.clone(),
                     product_id: product.clone(),
-                    stock_there: None,
+                    stock_sent: None,
                     error: None,
                 };
-                all = all.with(Write::check(table, keys::channel(id)).when("attribute_exists(pk)"), ());
-                all = all.with(Write::put(table, row(&keys::mapped_there(product, id, there), &mapping)?), ());
+                all = all
+                    .with(Write::check(table, keys::channel(id)).when("attribute_exists(pk)"), ());
+                all = all.with(
+                    Write::put(table, row(&keys::mapped_there(product, id, there), &mapping)?),
+                    (),
+                );
                 Write::put(table, row(&key, &mapping)?)
             }
             None => Write::delete(table, key),
@@ -166,18 +204,24 @@ impl ChannelProducts<'_> {
         all.with(write, ()).commit_if_new(self.0).await
     }
 
-    /// Writes down what a marketplace was told of a product's stock, if it is still mapped to this one.
-    pub async fn record_stock_sent(self, mapping: &Mapping, told: &Result<i64, String>) -> Result<(), Fault> {
+    /// Records the result of sending a stock to the marketplace: the units sent, or the error.
+    /// Ignored if the product is no longer mapped to the same product of ours.
+    pub async fn record_stock_sent(
+        self,
+        mapping: &Mapping,
+        result: &Result<i64, String>,
+    ) -> Result<(), Fault> {
         let key = keys::mapping(&mapping.channel_id, &mapping.external_id);
         let table = self.0.tables.channels.as_str();
-        let write = match told {
+        let write = match result {
             Ok(units) => {
-                let write = Write::update(table, key, "SET stockThere = :told REMOVE #error").name("#error", "error");
-                write.value(":told", number(*units))
+                let write = Write::update(table, key, "SET stockSent = :units REMOVE #error")
+                    .name("#error", "error");
+                write.value(":units", number(*units))
             }
-            Err(error) => {
-                Write::update(table, key, "SET #error = :error").name("#error", "error").value(":error", text(error))
-            }
+            Err(error) => Write::update(table, key, "SET #error = :error")
+                .name("#error", "error")
+                .value(":error", text(error)),
         };
         let write = write.when("productId = :product").value(":product", text(&mapping.product_id));
         Transaction::default().with(write, ()).commit_if_new(self.0).await.map(drop)
@@ -185,10 +229,14 @@ impl ChannelProducts<'_> {
 }
 
 impl Stocks<'_> {
-    /// How many there are left of products; those unknown are left out.
-    pub async fn quantities(self, products: &[ProductId]) -> Result<BTreeMap<ProductId, i64>, Fault> {
+    /// The units in stock of products. Unknown products are left out.
+    pub async fn quantities(
+        self,
+        products: &[ProductId],
+    ) -> Result<BTreeMap<ProductId, i64>, Fault> {
         let table = self.0.tables.products.as_str();
-        let mut found = self.0.batch_get(products.iter().map(|product| (table, keys::stock(product)))).await?;
+        let mut found =
+            self.0.batch_get(products.iter().map(|product| (table, keys::stock(product)))).await?;
         let mut stocks = BTreeMap::new();
         for product in products {
             if let Some(item) = found.take(&keys::stock(product)) {

@@ -1,7 +1,7 @@
-//! Sales channels: accounts with marketplaces, how far they are collected, and what was collected there.
+//! Sales channels: marketplace accounts, the state of their collection, and their collection runs.
 //!
-//! How far a channel is collected, and the collection that goes on, is one row: it moves only once what it says is stored, so a
-//! crash leaves it behind and never ahead.
+//! One row holds the watermark of a channel and its current run. It advances only after the
+//! collected data is stored, so after a crash it may be behind the data, and never ahead of it.
 
 use crate::{
     Channels, Page, PageRequest, Transaction, Write,
@@ -14,49 +14,51 @@ use domain::{ChannelId, Fault, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a collection that has ended is kept.
-const RUNS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long an ended run is stored.
+const RUN_RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// How often a turn is asked for anew when somebody else took it.
+/// Eight attempts: each failed one means that another caller took the same slot.
 const ATTEMPTS: usize = 8;
 
-/// A sales channel, with its credentials sealed.
+/// A sales channel, with its credentials encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Channel {
-    /// Its id.
+    /// The channel's id.
     pub channel_id: ChannelId,
-    /// What the operator calls it.
+    /// The name that the operator gave it.
     pub name: String,
     /// The kind of marketplace, such as `COUPANG`.
     pub kind: String,
-    /// Which account it is there, if that matters: no two channels are the same.
+    /// The account at the marketplace, if the kind has one. No two channels have the same account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The credentials, sealed.
+    /// The credentials, encrypted.
     pub credentials: String,
-    /// Since when we have them.
+    /// When the credentials were stored.
     pub credentials_since: Timestamp,
-    /// It is collected so often.
+    /// The interval between collection runs, in minutes.
     pub interval_minutes: u32,
-    /// Whether it is collected.
+    /// Whether the channel is collected.
     pub active: bool,
-    /// What keeps its buyers' ids from being tried out.
+    /// The salt of the hashed buyer ids. Without it, guessed buyer ids cannot be tested.
     pub salt: String,
-    /// The idempotency key under which it was registered, hashed alone and with what was asked for, if there was one.
+    /// Two hashes that identify the creating request, if it had an idempotency key: of the key
+    /// alone, and of the key with the request's content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_by: Option<(String, String)>,
-    /// When it was registered.
+    /// When the channel was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the channel was last changed.
     pub updated_at: Timestamp,
-    /// How often it was written.
+    /// The number of writes of this row, for optimistic concurrency.
     pub writes: i64,
 }
 
 impl Channel {
-    /// What its calls are paced by: its account; it alone, if it has none.
-    pub fn paced_by(&self) -> String {
+    /// The key of the rate limiter that the channel's calls share: its account, or the channel
+    /// itself if it has none.
+    pub fn rate_limit_key(&self) -> String {
         match &self.account {
             Some(account) => account_key(&self.kind, account),
             None => account_key(&self.kind, self.channel_id.as_str()),
@@ -68,123 +70,124 @@ fn account_key(kind: &str, account: &str) -> String {
     format!("{kind}#{account}")
 }
 
-/// How far a channel is collected, and the collection that goes on.
+/// The collection state of a channel: its watermark and its current run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collection {
-    /// Of which channel.
+    /// The channel's id.
     pub channel_id: ChannelId,
-    /// Up to where every order is collected.
+    /// The watermark: all orders up to this time are collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collected_until: Option<Timestamp>,
-    /// Where the collection of products goes on, if it was not finished.
+    /// The position at which an unfinished collection of products resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products_place: Option<String>,
-    /// When products were last collected.
+    /// When the products were last collected completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products_at: Option<Timestamp>,
-    /// When the last run began.
+    /// When the last run started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_at: Option<Timestamp>,
-    /// The run that goes on.
+    /// The current run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// How often it was written.
+    /// The number of writes of this row, for optimistic concurrency.
     pub writes: i64,
 }
 
-/// A run that somebody has asked for, and that has not begun.
+/// A requested run that has not started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRequest {
-    /// Its id.
+    /// The run's id.
     pub run_id: RunId,
-    /// When.
+    /// The time of the request.
     pub at: Timestamp,
 }
 
-/// One collection of a channel.
+/// One collection run of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// Its id.
+    /// The run's id.
     pub run_id: RunId,
-    /// When it began.
+    /// When the run started.
     pub begun_at: Timestamp,
-    /// When it ended, if it did.
+    /// When the run ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// From when on orders are collected in it.
+    /// The start of the time range whose orders are collected.
     pub from: Timestamp,
-    /// Until when.
+    /// The end of this time range.
     pub until: Timestamp,
-    /// What is being collected.
+    /// The current stage.
     pub stage: Stage,
-    /// Whether products are collected too.
+    /// Whether products are collected, too.
     pub with_products: bool,
-    /// Until when whoever is at it may take.
+    /// Until when the run is claimed by the worker that executes it.
     pub claimed_until: Timestamp,
-    /// Calls that were made of the marketplace.
+    /// Calls made to the marketplace.
     pub calls: u32,
-    /// Orders that it told of, one that was told of twice counted twice.
+    /// Orders received. An order received twice counts twice.
     pub orders: u32,
-    /// Of these, those that were news.
+    /// Orders received that were new or changed.
     pub changed: u32,
-    /// Products that it told of.
+    /// Products received.
     pub products: u32,
-    /// Stocks that it was told.
+    /// Stocks sent to the marketplace.
     pub stocks: u32,
-    /// Entries that it told of and that were not understood: nothing after them counts as collected.
+    /// Malformed entries. The watermark stays before the first of them.
     #[serde(default)]
-    pub unread: u32,
-    /// A few of them, as far as they can be named.
+    pub malformed: u32,
+    /// Descriptions of the first few malformed entries, as far as they can be identified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub such_as: Vec<String>,
-    /// How large a window may be, in seconds, if larger ones are too slow.
+    pub malformed_examples: Vec<String>,
+    /// The limit of the order window, in seconds, if larger windows have timed out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_seconds: Option<u64>,
-    /// How many calls in a row were in vain.
-    pub troubles: u32,
-    /// What went wrong last.
+    /// Consecutive failed calls.
+    pub failures: u32,
+    /// The last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What an operator should know.
+    /// A warning for the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
 
-/// What is being collected, and where that stands. A place is the marketplace's, as text.
+/// The stage of a run, with its position. Positions are defined by the marketplace's adapter, and
+/// stored as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Stage {
-    /// Orders.
+    /// Collects orders.
     Orders {
-        /// The place.
+        /// The position within the window.
         place: String,
-        /// From when on its window is.
+        /// The start of the window.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
-        /// Until when everything is collected, once its window is.
+        /// The end of the window: the watermark once the window is collected.
         until: Timestamp,
     },
-    /// Products.
+    /// Collects products.
     Products {
-        /// The place; none, at the beginning.
+        /// The position. `None` at the start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         place: Option<String>,
     },
-    /// The stocks of mapped products, which the marketplace is told.
+    /// Sends the stocks of mapped products to the marketplace.
     Stocks {
-        /// The mapping that was looked at last.
+        /// The last mapping processed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
-    /// Nothing more.
+    /// The run is finished.
     Over,
 }
 
 impl Channels<'_> {
-    /// Registers a channel; tells whether there was none of its id.
+    /// Creates a channel. Returns `false` if its id exists already.
     pub async fn create(self, channel: &Channel) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
         let id = &channel.channel_id;
@@ -203,37 +206,49 @@ impl Channels<'_> {
         all.commit_if_new(self.0).await
     }
 
-    /// A channel.
+    /// Reads a channel.
     pub async fn get(self, id: &ChannelId) -> Result<Option<Channel>, Fault> {
         self.0.get(&self.0.tables.channels, &keys::channel(id)).await?.map(read).transpose()
     }
 
-    /// Every channel, by id.
+    /// Reads all channels, by id.
     pub async fn all(self) -> Result<Vec<Channel>, Fault> {
-        let query = Query { table: &self.0.tables.channels, pk: keys::CHANNELS, prefix: "", newest_first: false };
+        let query = Query {
+            table: &self.0.tables.channels,
+            pk: keys::CHANNELS,
+            prefix: "",
+            newest_first: false,
+        };
         self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
-    /// Puts a channel that nobody wrote since it was seen (`writes` is one more than then); tells whether it did.
+    /// Replaces a channel, if it is unchanged since it was read (`writes` is one more than then).
+    /// Returns whether it was written.
     pub async fn put(self, channel: &Channel) -> Result<bool, Fault> {
-        let put = Write::put(&self.0.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
+        let put =
+            Write::put(&self.0.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
         let put = put.when("writes = :seen").value(":seen", number(channel.writes - 1));
         Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
-    /// Removes a channel: nothing is collected there any more, and its products are none of ours. Its orders stay.
+    /// Deletes a channel with its mappings and its collection state. Its orders stay.
     pub async fn remove(self, channel: &Channel) -> Result<(), Fault> {
         let table = self.0.tables.channels.as_str();
         let id = &channel.channel_id;
         loop {
-            let mappings =
-                self.0.channel_products().list_mappings(id, &PageRequest { limit: 40, after: None }).await?.entries;
+            let mappings = self
+                .0
+                .channel_products()
+                .list_mappings(id, &PageRequest { limit: 40, after: None })
+                .await?
+                .entries;
             if mappings.is_empty() {
                 break;
             }
             let removed = mappings.iter().fold(Transaction::default(), |all, mapping| {
                 let there = keys::mapped_there(&mapping.product_id, id, &mapping.external_id);
-                let removed = all.with(Write::delete(table, keys::mapping(id, &mapping.external_id)), ());
+                let removed =
+                    all.with(Write::delete(table, keys::mapping(id, &mapping.external_id)), ());
                 removed.with(Write::delete(table, there), ())
             });
             removed.commit_unconditional(self.0).await?;
@@ -245,13 +260,16 @@ impl Channels<'_> {
         all.commit_unconditional(self.0).await
     }
 
-    /// How far a channel is collected.
+    /// Reads the collection state of a channel.
     pub async fn collection(self, id: &ChannelId) -> Result<Option<Collection>, Fault> {
         self.0.get(&self.0.tables.channels, &keys::collection(id)).await?.map(read).transpose()
     }
 
-    /// How far channels are collected, and the runs that were asked for, in the same order.
-    pub async fn collections(self, ids: &[&ChannelId]) -> Result<Vec<(Option<Collection>, Option<RunRequest>)>, Fault> {
+    /// The collection states of channels and their requested runs, in the order of the ids.
+    pub async fn collections(
+        self,
+        ids: &[&ChannelId],
+    ) -> Result<Vec<(Option<Collection>, Option<RunRequest>)>, Fault> {
         let table = self.0.tables.channels.as_str();
         let keys = ids.iter().flat_map(|id| [keys::collection(id), keys::run_request(id)]);
         let mut found = self.0.batch_get(keys.map(|key| (table, key))).await?;
@@ -262,28 +280,38 @@ impl Channels<'_> {
         ids.iter().map(&mut one).collect()
     }
 
-    /// Asks for a run, unless one was asked for that has not begun; tells which one it is, and whether it is this one.
-    pub async fn request_run(self, id: &ChannelId, asked: RunRequest) -> Result<(RunId, bool), Fault> {
+    /// Requests a run, unless one is requested already that has not started. Returns the id of the
+    /// requested run, and whether it is this one.
+    pub async fn request_run(
+        self,
+        id: &ChannelId,
+        request: RunRequest,
+    ) -> Result<(RunId, bool), Fault> {
         let table = self.0.tables.channels.as_str();
-        let put = Write::put(table, row(&keys::run_request(id), &asked)?).when_new();
+        let put = Write::put(table, row(&keys::run_request(id), &request)?).when_new();
         if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
-            return Ok((asked.run_id, true));
+            return Ok((request.run_id, true));
         }
-        let known: Option<RunRequest> = self.0.get(table, &keys::run_request(id)).await?.map(read).transpose()?;
-        // Where it has begun meanwhile, there was one all the same.
-        Ok((known.map_or(asked.run_id, |known| known.run_id), false))
+        let known: Option<RunRequest> =
+            self.0.get(table, &keys::run_request(id)).await?.map(read).transpose()?;
+        // The other request is deleted if its run has started in the meantime. It still came first.
+        Ok((known.map_or(request.run_id, |known| known.run_id), false))
     }
 
-    /// A run has begun: from then on another one may be asked for.
+    /// Removes the request of a run that has started. From then on another run can be requested.
     pub async fn remove_run_request(self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
         let delete = Write::delete(&self.0.tables.channels, keys::run_request(id));
         let delete = delete.when("runId = :run").value(":run", text(run));
         Transaction::default().with(delete, ()).commit_if_new(self.0).await.map(drop)
     }
 
-    /// Puts how far a channel is collected, if nobody wrote it since it was seen (`writes` is one more than then), and with it
-    /// the run that ended, if one did; tells whether it did.
-    pub async fn put_collection(self, collection: &Collection, ended: Option<&Run>) -> Result<bool, Fault> {
+    /// Replaces the collection state, if it is unchanged since it was read (`writes` is one more
+    /// than then). Also stores the run that ended, if one did. Returns whether it was written.
+    pub async fn put_collection(
+        self,
+        collection: &Collection,
+        ended: Option<&Run>,
+    ) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
         let id = &collection.channel_id;
         let put = Write::put(table, row(&keys::collection(id), collection)?);
@@ -292,7 +320,7 @@ impl Channels<'_> {
         let all = match ended {
             Some(run) => {
                 let mut item = row(&keys::run(id, &run.run_id), run)?;
-                item.insert("expiresAt".into(), number(run.begun_at.plus(RUNS_KEPT).seconds()));
+                item.insert("expiresAt".into(), number(run.begun_at.plus(RUN_RETENTION).seconds()));
                 all.with(Write::put(table, item).when_new(), ())
             }
             None => all,
@@ -300,60 +328,72 @@ impl Channels<'_> {
         all.commit_if_new(self.0).await
     }
 
-    /// A run that has ended.
+    /// Reads an ended run.
     pub async fn ended_run(self, id: &ChannelId, run: &RunId) -> Result<Option<Run>, Fault> {
         self.0.get(&self.0.tables.channels, &keys::run(id, run)).await?.map(read).transpose()
     }
 
-    /// The runs of a channel that have ended, the newest first. A page's `next` is the id of its last.
+    /// A page of a channel's ended runs, newest first. `Page::next` is the id of the last run.
     pub async fn ended_runs(self, id: &ChannelId, page: &PageRequest) -> Result<Page<Run>, Fault> {
         let pk = keys::channel_rows(id);
-        let query = Query { table: &self.0.tables.channels, pk: &pk, prefix: keys::RUN, newest_first: true };
+        let query = Query {
+            table: &self.0.tables.channels,
+            pk: &pk,
+            prefix: keys::RUN,
+            newest_first: true,
+        };
         let after = page.after.as_ref().map(|run| format!("{}{run}", keys::RUN));
         let rows = self.0.query(&query, &PageRequest { limit: page.limit, after }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::RUN).to_owned());
         Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
-    /// Waits for an account's turn to call its marketplace, and takes it: turns are so far apart, whoever asks for them. If it
-    /// would come after `patience`, nothing is taken, and how long it is until then is told.
-    pub async fn take_turn(
+    /// Waits for the account's next permitted call, and takes it. All callers share this rate
+    /// limiter: calls are at least `interval` apart. If the next call is permitted only after
+    /// `latest`, or other callers took the slot at every attempt, nothing is taken, and the inner
+    /// error is the time to wait.
+    pub async fn acquire_call(
         self,
         account: &str,
-        apart: Duration,
-        patience: Timestamp,
+        interval: Duration,
+        latest: Timestamp,
     ) -> Result<Result<(), Duration>, Fault> {
         let table = self.0.tables.channels.as_str();
         for _ in 0..ATTEMPTS {
-            let seen = self.next_turn(account).await?;
+            let seen = self.next_permitted_call(account).await?;
             let now = self.0.now();
-            let turn = seen.map_or(now, |seen| seen.max(now));
-            if turn > patience {
-                return Ok(Err(now.until(turn)));
+            let slot = seen.map_or(now, |seen| seen.max(now));
+            if slot > latest {
+                return Ok(Err(now.until(slot)));
             }
-            let put = Write::update(table, keys::turn(account), "SET nextAt = :next");
-            let put = put.value(":next", text(turn.plus(apart)));
+            let put = Write::update(table, keys::rate_limit(account), "SET nextAt = :next");
+            let put = put.value(":next", text(slot.plus(interval)));
             let put = match seen {
                 None => put.when("attribute_not_exists(pk)"),
                 Some(seen) => put.when("nextAt = :seen").value(":seen", text(seen)),
             };
             if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
-                self.0.sleep.sleep(now.until(turn)).await;
+                self.0.sleep.sleep(now.until(slot)).await;
                 return Ok(Ok(()));
             }
         }
-        Ok(Err(apart))
+        Ok(Err(interval))
     }
 
-    /// Leaves an account alone until then.
+    /// Delays the account's next call until `until`. A later time is not shortened.
     pub async fn back_off(self, account: &str, until: Timestamp) -> Result<(), Fault> {
-        let put = Write::update(&self.0.tables.channels, keys::turn(account), "SET nextAt = :until");
-        let put = put.when("attribute_not_exists(pk) OR nextAt < :until").value(":until", text(until));
+        let put = Write::update(
+            &self.0.tables.channels,
+            keys::rate_limit(account),
+            "SET nextAt = :until",
+        );
+        let put =
+            put.when("attribute_not_exists(pk) OR nextAt < :until").value(":until", text(until));
         Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
-    async fn next_turn(self, account: &str) -> Result<Option<Timestamp>, Fault> {
-        let found = self.0.get(&self.0.tables.channels, &keys::turn(account)).await?;
+    async fn next_permitted_call(self, account: &str) -> Result<Option<Timestamp>, Fault> {
+        let found = self.0.get(&self.0.tables.channels, &keys::rate_limit(account)).await?;
         found.map(|item| string(&item, "nextAt")?.parse().map_err(Fault::broken)).transpose()
     }
 }

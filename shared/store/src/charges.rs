@@ -1,4 +1,4 @@
-//! Points that customers charge by card: a row for each charge, beside the row of its attempt.
+//! Charges of points by card: a row for each charge, beside the row of its payment attempt.
 
 use crate::{
     Charges, Write,
@@ -11,38 +11,40 @@ use crate::{
 use domain::{ChargeId, CustomerId, Fault, Won, payment::Attempt};
 use serde::{Deserialize, Serialize};
 
-/// Points that a customer charges by card.
+/// A charge of points by card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CardCharge {
-    /// Its id.
+    /// The charge's id.
     pub charge_id: ChargeId,
-    /// Whose balance.
+    /// The customer whose balance is charged.
     pub customer_id: CustomerId,
-    /// How many points.
+    /// The number of points.
     pub amount: Won,
-    /// Why, in the words of whoever charges.
+    /// The reason, as the caller gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The points as they were added, once they were: the first answer.
+    /// The charge as it was credited, once the card is charged. It is the body of the first
+    /// response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged: Option<Charge>,
 }
 
-/// A charge by card with the attempt that pays it.
+/// A charge by card, with the attempt that pays it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeWithAttempt {
     /// The charge.
     pub charge: CardCharge,
-    /// Its one attempt.
+    /// The only attempt of the charge.
     pub attempt: Attempt,
 }
 
 impl Charges<'_> {
-    /// A charge and its attempt, in one call.
+    /// Reads a charge and its attempt in one query.
     pub async fn with_attempt(self, id: &ChargeId) -> Result<Option<ChargeWithAttempt>, Fault> {
         let pk = keys::charge_rows(id);
-        let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let query =
+            Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut charge, mut attempt) = (None, None);
         for item in self.0.query_all(&query).await? {
             if is_attempt(string(&item, "sk")?) {
@@ -54,12 +56,12 @@ impl Charges<'_> {
         Ok(charge.zip(attempt).map(|(charge, attempt)| ChargeWithAttempt { charge, attempt }))
     }
 
-    /// Writes a charge that is about to be paid.
+    /// Writes a new charge, before it is paid.
     pub fn put(self, charge: &CardCharge) -> Result<Write, Fault> {
         Ok(self.row(charge)?.when_new())
     }
 
-    /// Writes a charge whose points are added, if they were not added before.
+    /// Writes a charge together with its credit, if it was not credited before.
     pub fn complete(self, charge: &CardCharge) -> Result<Write, Fault> {
         Ok(self.row(charge)?.when("attribute_exists(pk) AND attribute_not_exists(charged)"))
     }

@@ -1,7 +1,11 @@
-//! Circuit breakers, shared by every environment: the circuit is one row, the calls are counted in one row for each ten
-//! seconds. A breaker guards calls of other companies' systems; never DynamoDB's, without which it knows nothing.
+//! Circuit breakers, shared by all execution environments.
 //!
-//! What a breaker cannot read or write it does without: a call is not lost because the breaker was.
+//! A circuit is one row, and its calls are counted in one row for each ten seconds. A breaker
+//! protects calls to other companies' systems, and never calls to DynamoDB, on which it depends
+//! itself.
+//!
+//! A failure to read or write these rows is only logged, and the breaker continues with its cached
+//! state: a call is not lost because of its breaker.
 
 use crate::{
     Circuits, Item, Store, Transaction, Write,
@@ -17,13 +21,14 @@ use std::{
     time::Duration,
 };
 
-/// How long what was read of a circuit counts, and how long good calls may wait to be counted.
+/// How long a circuit's state is cached, and how long successful calls are batched before they are
+/// counted.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
-/// How long to wait where the circuit does not say.
+/// The wait of a caller that could not claim the probe.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
-/// The breaker of one system, as one environment remembers it.
+/// The circuit breaker of one system, with the cached state of one execution environment.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     name: Arc<str>,
@@ -35,45 +40,46 @@ pub struct Breaker {
 struct Memory {
     circuit: Circuit,
     read_at: Option<Timestamp>,
-    /// Calls that are not counted yet, and when others last were.
+    /// Calls that are not written yet, and the time of the last write.
     uncounted: Calls,
     counted_at: Option<Timestamp>,
 }
 
-/// Leave to make one call. It comes to its end by [`Permit::finish`] and [`Breaker::record`], or by [`Breaker::release`].
+/// The right to make one call. End it with [`Permit::finish`] and [`Breaker::record`], or with
+/// [`Breaker::release`].
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {
     begun_at: Timestamp,
     thresholds: Thresholds,
-    /// The circuit, if this call probes it.
+    /// The circuit, if this call is its probe.
     probes: Option<Circuit>,
 }
 
-/// A call that was made, and how it went.
+/// The result of a call.
 #[derive(Debug)]
 #[must_use]
 pub struct CallResult {
     calls: Calls,
-    /// The circuit, if the call probed it.
+    /// The circuit, if the call was its probe.
     probed: Option<Circuit>,
 }
 
 impl Permit {
-    /// The call was made, and has just come to its end.
+    /// Ends the call, which has just returned.
     pub fn finish(self, store: &Store, succeeded: bool) -> CallResult {
         let took = self.begun_at.until(store.now());
         CallResult { calls: Calls::one(succeeded, took, &self.thresholds), probed: self.probes }
     }
 }
 
-/// The system is not to be called for so long.
+/// The circuit is open: do not call for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its circuit is open for another {0:?}")]
+#[error("the circuit is open for another {0:?}")]
 pub struct CircuitOpen(pub Duration);
 
 impl Breaker {
-    /// The breaker of a system.
+    /// Creates the circuit breaker of the system `name`.
     pub fn new(name: impl Into<Arc<str>>, thresholds: Thresholds) -> Self {
         Self { name: name.into(), thresholds, memory: Arc::default() }
     }
@@ -82,19 +88,24 @@ impl Breaker {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leave to make a call, unless the circuit is open.
+    /// Returns a permit for one call, unless the circuit is open.
     pub async fn admit(&self, store: &Store) -> Result<Permit, CircuitOpen> {
         let now = store.now();
-        let is_old = self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
+        let is_old =
+            self.memory().read_at.is_none_or(|read_at| read_at.plus(REMEMBERED_FOR) <= now);
         if is_old {
             match store.circuits().get(&self.name).await {
                 Ok(circuit) => self.remember(circuit, now),
-                Err(fault) => tracing::warn!(%fault, circuit = &*self.name, "a circuit could not be read"),
+                Err(fault) => {
+                    tracing::warn!(%fault, circuit = &*self.name, "a circuit could not be read");
+                }
             }
         }
         let circuit = self.memory().circuit.clone();
         match circuit.admission(now) {
-            Admission::Call => Ok(Permit { begun_at: now, thresholds: self.thresholds, probes: None }),
+            Admission::Call => {
+                Ok(Permit { begun_at: now, thresholds: self.thresholds, probes: None })
+            }
             Admission::Wait(wait) => Err(CircuitOpen(wait)),
             Admission::Probe(probed) => {
                 if self.change(store, &circuit, &probed).await {
@@ -106,19 +117,24 @@ impl Breaker {
         }
     }
 
-    /// Gives leave back that was not used: another caller may probe.
-    pub async fn release(&self, store: &Store, pass: Permit) {
-        if let Some(probed) = pass.probes {
+    /// Returns an unused permit, so that another caller can probe.
+    pub async fn release(&self, store: &Store, permit: Permit) {
+        if let Some(probed) = permit.probes {
             self.change(store, &probed, &probed.not_probed()).await;
         }
     }
 
-    /// Counts a call that was made; may open or close the circuit.
+    /// Counts a call. It can open or close the circuit.
     pub async fn record(&self, store: &Store, CallResult { calls: call, probed }: CallResult) {
         let now = store.now();
         if let Some(probed) = probed {
-            let next = if call.bad == 0 { probed.closed() } else { probed.opened(now, &self.thresholds) };
-            tracing::info!(circuit = &*self.name, closed = next.open_until.is_none(), "a circuit was probed");
+            let next =
+                if call.bad == 0 { probed.closed() } else { probed.opened(now, &self.thresholds) };
+            tracing::info!(
+                circuit = &*self.name,
+                closed = next.open_until.is_none(),
+                "a circuit was probed"
+            );
             self.change(store, &probed, &next).await;
             return;
         }
@@ -137,7 +153,8 @@ impl Breaker {
         }
     }
 
-    /// Opens the circuit until then, for the system asked to be left alone; a longer wish that is known stays.
+    /// Opens the circuit until `until`, because the system requested it (`Retry-After`). A later
+    /// end is not shortened.
     pub async fn leave_alone(&self, store: &Store, until: Timestamp) {
         let circuit = self.memory().circuit.clone();
         if circuit.open_until.is_none_or(|known| known < until) {
@@ -145,14 +162,25 @@ impl Breaker {
         }
     }
 
-    async fn count(&self, store: &Store, circuit: &Circuit, calls: Calls, now: Timestamp) -> Result<(), Fault> {
+    async fn count(
+        &self,
+        store: &Store,
+        circuit: &Circuit,
+        calls: Calls,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         store.circuits().count_calls(&self.name, circuit.version, calls, now).await?;
         if calls.bad == 0 || circuit.open_until.is_some() {
             return Ok(());
         }
         let counted = store.circuits().calls(&self.name, circuit.version, now).await?;
         if counted.are_too_bad(&self.thresholds) {
-            tracing::error!(circuit = &*self.name, calls = counted.all, bad = counted.bad, "a circuit opens");
+            tracing::error!(
+                circuit = &*self.name,
+                calls = counted.all,
+                bad = counted.bad,
+                "a circuit opens"
+            );
             self.change(store, circuit, &circuit.opened(now, &self.thresholds)).await;
         }
         Ok(())
@@ -163,7 +191,8 @@ impl Breaker {
         (memory.circuit, memory.read_at) = (circuit, Some(now));
     }
 
-    /// Changes the circuit, unless somebody else did since it was seen; tells whether it did.
+    /// Changes the circuit, if it is unchanged since it was read. Returns whether the change was
+    /// written.
     async fn change(&self, store: &Store, seen: &Circuit, next: &Circuit) -> bool {
         match store.circuits().put(&self.name, seen, next).await {
             Ok(true) => {
@@ -183,12 +212,12 @@ impl Breaker {
 }
 
 impl Circuits<'_> {
-    /// What callers of a system may do now, for whoever prepares calls and makes none.
+    /// What a caller may do now. For functions that schedule calls and do not make them.
     pub async fn admission(self, name: &str) -> Result<Admission, Fault> {
         Ok(self.get(name).await?.admission(self.0.now()))
     }
 
-    /// A circuit as everybody shares it.
+    /// Reads the shared state of a circuit.
     async fn get(self, name: &str) -> Result<Circuit, Fault> {
         let row = self.0.get(&self.0.tables.views, &keys::circuit(name)).await?;
         row.map(read).transpose().map(Option::unwrap_or_default)
@@ -203,29 +232,42 @@ impl Circuits<'_> {
         Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
-    /// Adds calls to those of the slot. A repeat after a lost answer counts them twice, which a share bears.
-    async fn count_calls(self, name: &str, version: u32, calls: Calls, now: Timestamp) -> Result<(), Fault> {
+    /// Adds calls to the counters of the current slot. A retry after a lost response counts them
+    /// twice, which has little effect on the share of bad calls.
+    async fn count_calls(
+        self,
+        name: &str,
+        version: u32,
+        calls: Calls,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let table = self.0.tables.views.as_str();
         let key = keys::circuit_calls(name, version, slot(now)).item();
         let count = |calls: u64| number(i64::try_from(calls).unwrap_or(i64::MAX));
         let call = || {
             let request = self.0.client.update_item().table_name(table).set_key(Some(key.clone()));
-            let request = request.update_expression("ADD allCalls :all, badCalls :bad SET expiresAt = :expiry");
+            let request = request
+                .update_expression("ADD allCalls :all, badCalls :bad SET expiresAt = :expiry");
             let request = request.expression_attribute_values(":all", count(calls.all));
             let request = request.expression_attribute_values(":bad", count(calls.bad));
-            request.expression_attribute_values(":expiry", number(now.plus(WINDOW * 10).seconds())).send()
+            request
+                .expression_attribute_values(":expiry", number(now.plus(WINDOW * 10).seconds()))
+                .send()
         };
         self.0.ask(call).await.map(drop)
     }
 
-    /// The calls of the window that ends now.
+    /// Sums the calls of the window that ends now.
     async fn calls(self, name: &str, version: u32, now: Timestamp) -> Result<Calls, Fault> {
         let table = self.0.tables.views.as_str();
-        let keys: Vec<_> =
-            (0..SLOTS_IN_WINDOW).map(|back| keys::circuit_calls(name, version, slot(now) - back)).collect();
+        let keys: Vec<_> = (0..SLOTS_IN_WINDOW)
+            .map(|back| keys::circuit_calls(name, version, slot(now) - back))
+            .collect();
         let mut found = self.0.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
         let in_row = |row: Item| -> Result<Calls, Fault> {
-            let count = |attribute| whole(&row, attribute).map(|count| u64::try_from(count).unwrap_or_default());
+            let count = |attribute| {
+                whole(&row, attribute).map(|count| u64::try_from(count).unwrap_or_default())
+            };
             Ok(Calls { all: count("allCalls")?, bad: count("badCalls")? })
         };
         keys.iter()

@@ -1,23 +1,25 @@
-//! What is due: rows of the orders table that somebody must look at by a time. They are in one sparse index, in parts so that
-//! none is hot; the index follows the rows by a moment, so who acts on a row asserts that it is still due.
+//! The `due` index of the orders table: rows that need work at a certain time.
+//!
+//! The index is sparse, and sharded so that no partition is hot. It is eventually consistent: a
+//! caller that acts on a row must assert that the row is still due.
 
 use crate::{Item, Store, item::text};
 use domain::{Fault, Timestamp};
 
-/// Rows that are read at once.
+/// Rows read per query.
 const PAGE: i32 = 100;
 
 /// The kinds of rows that become due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DueKind {
-    /// An order that waits to be paid.
+    /// An order whose payment is due.
     Unpaid,
-    /// An attempt to charge a card that has not ended.
+    /// A card payment attempt without a final result.
     Attempt,
 }
 
 impl DueKind {
-    /// The name of one part of the index.
+    /// The partition key of one shard of the index.
     pub(crate) fn shard_name(self, shard: u8) -> String {
         match self {
             Self::Unpaid => format!("UNPAID#{shard}"),
@@ -26,14 +28,14 @@ impl DueKind {
     }
 }
 
-/// In which part of the index a row is.
+/// The shard of the index that a row belongs to.
 pub(crate) struct Due {
     kind: DueKind,
     shard: u8,
 }
 
 impl Due {
-    /// The part for the row of this id, of so many parts.
+    /// Selects one of `shards` shards by the row's id.
     pub(crate) fn new(kind: DueKind, id: &str, shards: u8) -> Self {
         Self { kind, shard: id.bytes().fold(0_u8, u8::wrapping_add) % shards }
     }
@@ -44,7 +46,8 @@ impl Due {
 }
 
 impl Store {
-    /// A page of the rows in one part of the index that are due at `now`, the longest overdue first, and where the next begins.
+    /// A page of the rows of one shard that are due at `now`, longest overdue first, and the start
+    /// of the next page.
     pub(crate) async fn overdue(
         &self,
         shard: &str,
@@ -59,7 +62,7 @@ impl Store {
             let request = request.expression_attribute_values(":now", text(now)).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()
         };
-        let answer = self.ask(call).await?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+        let response = self.ask(call).await?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }

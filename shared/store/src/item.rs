@@ -1,4 +1,4 @@
-//! Rows and their attributes.
+//! Rows, and conversions of their attributes.
 
 use crate::keys::Key;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -6,10 +6,10 @@ use domain::Fault;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 
-/// A row.
+/// A row: attribute values by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A text attribute.
+/// A string attribute.
 pub(crate) fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
@@ -19,19 +19,19 @@ pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The row that holds `value` under `key`.
+/// Serialises `value` as the row at `key`.
 pub(crate) fn row(key: &Key, value: &impl Serialize) -> Result<Item, Fault> {
     let mut item: Item = serde_dynamo::to_item(value).map_err(Fault::broken)?;
     item.extend(key.item());
     Ok(item)
 }
 
-/// What a row holds; attributes that `T` does not have are left aside.
+/// Deserialises a row. Attributes that `T` does not have are ignored.
 pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, Fault> {
     serde_dynamo::from_item(item).map_err(Fault::broken)
 }
 
-/// An attribute that must be a whole number.
+/// Reads an attribute as an integer. Any other value is a fault.
 pub(crate) fn whole(item: &Item, name: &str) -> Result<i64, Fault> {
     item.get(name)
         .and_then(|value| value.as_n().ok())
@@ -39,7 +39,7 @@ pub(crate) fn whole(item: &Item, name: &str) -> Result<i64, Fault> {
         .ok_or_else(|| Fault::broken(format!("attribute {name} is not a whole number")))
 }
 
-/// An attribute that must be text.
+/// Reads an attribute as a string. Any other value is a fault.
 pub(crate) fn string<'a>(item: &'a Item, name: &str) -> Result<&'a str, Fault> {
     item.get(name)
         .and_then(|value| value.as_s().ok())

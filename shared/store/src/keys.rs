@@ -1,46 +1,54 @@
-//! Every key of the system.
+//! The partition and sort keys of every row. No key is built outside this module.
 //!
 //! | table | pk | sk |
 //! |---|---|---|
 //! | customers | `CUSTOMER#<id>` | `POINTS` · `LEDGER#<entry>` · `CHARGE#<key hash>` |
-//! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` · `PROFILE` · `COMPLETED#<order>` |
-//! | customers | `CUSTOMER#<id>` | `HOLDS` · `PHONE-CODE` |
+//! | customers | `CUSTOMER#<id>` | `CART` · `CART#<product>` · `COUPON#<coupon>` |
+//! | customers | `CUSTOMER#<id>` | `PROFILE` · `COMPLETED#<order>` · `HOLDS` · `PHONE-CODE` |
 //! | customers | `PHONE#<digest>` | `CODES#<day>` · `MESSAGES#<day>` |
 //! | customers | `COUPON-SOURCE#<id>` | `SOURCE` |
-//! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `MOVE#<ulid>` · `MOVE#<order>#<version>` · `ADJUST#<key hash>` |
+//! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `ADJUST#<key hash>` |
+//! | products | `PRODUCT#<id>` | `MOVE#<ulid>` · `MOVE#<order>#<version>` |
 //! | products | `STORE#<id>` | `PROFILE` |
 //! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `COLLECTED` |
 //! | orders | `CHARGE#<id>` | `CHARGE` · `PAYMENT#001` |
 //! | orders | `RIDER#<id>` | `OPEN-DELIVERIES` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
-//! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` |
+//! | views | `CUSTOMER#<id>` | `ORDER#<placed at>#<order>` · `FIRST-ORDER` |
 //! | views | `ORDER#<id>` | `VIEW` · `NOTIFICATION#<version>#<channel>` |
 //! | views | `STORE#<id>` | `ORDER#<placed at>#<order>` |
-//! | views | `CUSTOMER#<id>` | `FIRST-ORDER` |
-//! | views | `CAMPAIGN#<id>` | `ORDER#<placed at>#<order>` · `DAY#<day>#<n>` · `CUSTOMER#<customer>` |
+//! | views | `CAMPAIGN#<id>` | `ORDER#<placed at>#<order>` · `DAY#<day>#<n>` |
+//! | views | `CAMPAIGN#<id>` | `CUSTOMER#<customer>` |
 //! | views | `FEED` | `HEAD` · `MARK#<hour>` |
-//! | views | `FEED#<ten thousand>` | `<position>` |
+//! | views | `FEED#<position / 10,000>` | `<position>` |
 //! | views | `FEED-OF#<order>` | `LAST` |
 //! | views | `DELIVERY#<order>` | `DELIVERY` |
-//! | views | `NEAR-CUSTOMER#<cell>` · `NEAR-STORE#<cell>` | `<cell within>#<order>` |
+//! | views | `NEAR-CUSTOMER#<cell>` · `NEAR-STORE#<cell>` | `<finer cell>#<order>` |
 //! | views | `SALES#<hour>` | `ORDER#<order>` · `TOTAL#<n>` |
 //! | views | `LATE-SALES` | `<hour>#<order>` |
 //! | views | `CIRCUIT#<name>` | `STATE` · `CALLS#<version>#<slot>` |
+//! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
 //! | webhooks | `WEBHOOKS` | `<name>` |
 //! | webhooks | `DELIVERIES#<name>` | `<delivery>` |
 //! | channels | `CHANNELS` | `<channel>` |
-//! | channels | `ACCOUNT#<kind>#<account>` | `TURN` |
-//! | channels | `CHANNEL#<id>` | `COLLECTION` · `ASKED` · `RUN#<run>` · `ORDER#<placed at>#<order>` · `RECIPIENT#<order>` |
-//! | channels | `CHANNEL#<id>` | `PRODUCT#<product there>` · `MAPPING#<product there>` |
-//! | channels | `MAPPED#<product>` | `<channel>#<product there>` |
-//! | views | `TOP-SELLERS` · `AUDIT` | `LATEST` |
+//! | channels | `ACCOUNT#<kind>#<account>` | `RATE-LIMIT` |
+//! | channels | `CHANNEL#<id>` | `COLLECTION` · `RUN-REQUEST` · `RUN#<run>` |
+//! | channels | `CHANNEL#<id>` | `ORDER#<placed at>#<order>` · `RECIPIENT#<order>` |
+//! | channels | `CHANNEL#<id>` | `PRODUCT#<channel product>` · `MAPPING#<channel product>` |
+//! | channels | `MAPPED#<product>` | `<channel>#<channel product>` |
 //!
-//! The products table has three indexes, on the `INFO` rows alone: every product, by category, by store; the first lists stores
-//! too. The orders table has two: orders that wait to be paid and attempts that have not ended, by the time at which somebody must
-//! look at them; and the orders of other systems, by system. The views table has one, on the rows of the stores' boards, by store
-//! and status. The webhooks table has one, on the deliveries that are to be tried, by receiver and time. The channels table has
-//! two, on the rows of orders alone: by channel and status, and those of which something is still to be expected, by channel and
-//! since when.
+//! Secondary indexes, all of them sparse:
+//!
+//! | table | index | rows |
+//! |---|---|---|
+//! | products | `all` | `INFO` rows of products, and stores, by id |
+//! | products | `by-category`, `by-store` | `INFO` rows of products |
+//! | orders | `due` | unpaid orders and unfinished payment attempts, by due time |
+//! | orders | `by-source` | external orders, by system and time of placement |
+//! | views | `by-store-status` | orders on store boards, by store and status |
+//! | webhooks | `due` | pending deliveries, by webhook and time of next attempt |
+//! | channels | `by-channel-status` | channel orders, by channel and status |
+//! | channels | `open` | open channel orders, by channel and the start of being open |
 
 mod partners;
 
@@ -48,20 +56,20 @@ pub use partners::*;
 
 use crate::item::{Item, text};
 use domain::{
-    CampaignId, ChargeId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId, ProductId, RiderId,
-    StoreId, Timestamp,
+    CampaignId, ChargeId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId,
+    ProductId, RiderId, StoreId, Timestamp,
     campaign::Day,
     geohash::{Cell, Position},
     payment::Payable,
     sales::Hour,
 };
 
-/// Where a row is.
+/// The primary key of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The partition.
+    /// The partition key.
     pub pk: String,
-    /// The place within it.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -70,139 +78,139 @@ impl Key {
         Self { pk: pk.into(), sk: sk.into() }
     }
 
-    /// The key as attributes.
+    /// The key as the attributes `pk` and `sk`.
     pub fn item(&self) -> Item {
         Item::from([("pk".into(), text(&self.pk)), ("sk".into(), text(&self.sk))])
     }
 }
 
-/// The prefix of a ledger entry's sort key.
+/// The sort key prefix of a ledger entry.
 pub(crate) const LEDGER: &str = "LEDGER#";
-/// The prefix of a stock movement's sort key.
+/// The sort key prefix of a stock movement.
 pub(crate) const MOVE: &str = "MOVE#";
-/// The prefix of the sort keys of a cart: of its lines, and of the cart itself.
+/// The sort key of a cart's version row, and the prefix of its lines.
 pub(crate) const CART: &str = "CART";
-/// The prefix of a coupon's sort key.
+/// The sort key prefix of a coupon.
 pub(crate) const COUPON: &str = "COUPON#";
-/// The prefix of the partition key of a rider's rows.
+/// The partition key prefix of a rider.
 pub(crate) const RIDER: &str = "RIDER#";
-/// The sort key of the orders that a rider has.
+/// The sort key of a rider's open deliveries.
 pub(crate) const OPEN_DELIVERIES: &str = "OPEN-DELIVERIES";
-/// The prefix of the partition key of a charge by card.
+/// The partition key prefix of a charge of points by card.
 const CHARGES: &str = "CHARGE#";
-/// The sort key of a charge by card.
+/// The sort key of a charge of points by card.
 pub(crate) const CHARGE: &str = "CHARGE";
-/// The prefix of a payment attempt's sort key.
+/// The sort key prefix of a payment attempt.
 pub(crate) const ATTEMPT: &str = "PAYMENT#";
-/// The prefix of the sort key of an order in the list of its customer's.
+/// The sort key prefix of an order in a list of orders (of a customer, a campaign or a channel).
 pub(crate) const LISTED: &str = "ORDER#";
-/// The prefix of the sort key of an order that a customer has got.
+/// The sort key prefix of a completed order of a customer.
 pub(crate) const COMPLETED: &str = "COMPLETED#";
-/// The sort key of what a customer's unpaid orders hold.
+/// The sort key of a customer's stock reservations.
 pub(crate) const HOLDS: &str = "HOLDS";
-/// The sort key of what is known of a customer, or of a store.
+/// The sort key of a customer's or a store's profile.
 pub(crate) const PROFILE: &str = "PROFILE";
-/// The sort key of an order's view.
+/// The sort key of an order view.
 pub(crate) const VIEW: &str = "VIEW";
-/// The prefix of a notification's sort key.
+/// The sort key prefix of a notification.
 pub(crate) const NOTIFICATION: &str = "NOTIFICATION#";
-/// The prefix of the sort key of an order on its store's board.
+/// The sort key prefix of an order on a store's board.
 pub(crate) const ON_BOARD: &str = "ORDER#";
-/// The precision of the cells into which open deliveries are parted: 39 by 20 km at the equator.
+/// The geohash precision of the partitions of open deliveries: cells of 39 by 20 km at the equator.
 pub(crate) const COARSE_CELL: u32 = 4;
-/// The precision of the cells by which they sort within: 38 by 19 m.
+/// The geohash precision of their sort keys: cells of 38 by 19 m.
 const FINE_CELL: u32 = 8;
-/// The prefix of a sale's sort key.
+/// The sort key prefix of a sale.
 pub(crate) const SALE: &str = "ORDER#";
-/// The prefix of a sort key of an hour's totals.
+/// The sort key prefix of an hour's totals.
 pub(crate) const TOTAL: &str = "TOTAL#";
 
-/// A customer's rows.
+/// The partition key of a customer, in the customers and the views table.
 pub fn customer(id: &CustomerId) -> String {
     format!("CUSTOMER#{id}")
 }
 
-/// A customer's balance.
+/// The key of a customer's balance.
 pub fn points(id: &CustomerId) -> Key {
     Key::new(customer(id), "POINTS")
 }
 
-/// One change of a balance.
+/// The key of a ledger entry.
 pub fn ledger(id: &CustomerId, entry: &EntryId) -> Key {
     Key::new(customer(id), format!("{LEDGER}{entry}"))
 }
 
-/// A charge already made under an idempotency key.
+/// The key of the charge made under an idempotency key.
 pub fn charge(id: &CustomerId, key_hash: &str) -> Key {
     Key::new(customer(id), format!("CHARGE#{key_hash}"))
 }
 
-/// A customer's cart as a whole: how often it was changed.
+/// The key of a cart's version row, which counts the changes of the cart.
 pub fn cart(id: &CustomerId) -> Key {
     Key::new(customer(id), CART)
 }
 
-/// A line of a customer's cart.
+/// The key of a cart line.
 pub fn cart_line(id: &CustomerId, product: &ProductId) -> Key {
     Key::new(customer(id), format!("{CART}#{product}"))
 }
 
-/// A customer's coupon.
+/// The key of a customer's coupon.
 pub fn coupon(id: &CustomerId, coupon: &CouponId) -> Key {
     Key::new(customer(id), format!("{COUPON}{coupon}"))
 }
 
-/// A source of coupons.
+/// The key of a coupon source.
 pub fn coupon_source(id: &CouponSourceId) -> Key {
     Key::new(format!("COUPON-SOURCE#{id}"), "SOURCE")
 }
 
-/// A product's rows.
+/// The partition key of a product.
 pub fn product(id: &ProductId) -> String {
     format!("PRODUCT#{id}")
 }
 
-/// What is known of a product besides its stock.
+/// The key of a product's master data, without its stock.
 pub fn info(id: &ProductId) -> Key {
     Key::new(product(id), "INFO")
 }
 
-/// A product's stock, with what an order must assert of it.
+/// The key of a product's stock, together with the attributes that an order asserts.
 pub fn stock(id: &ProductId) -> Key {
     Key::new(product(id), "STOCK#0")
 }
 
-/// One change of a stock that was not an order.
+/// The key of a stock movement that is not an order.
 pub fn movement(id: &ProductId, ulid: &str) -> Key {
     Key::new(product(id), format!("{MOVE}{ulid}"))
 }
 
-/// The prefix of the sort keys of what an order of a channel took from a stock, and gave back.
+/// The sort key prefix of the movements that a channel order makes in a stock.
 pub fn movements_of(order: &OrderId) -> String {
     format!("{MOVE}{order}#")
 }
 
-/// What a version of an order of a channel took from a stock, or gave back.
+/// The key of the movement that one version of a channel order makes in a stock.
 pub fn movement_of(id: &ProductId, order: &OrderId, version: u32) -> Key {
     Key::new(product(id), format!("{}{version:06}", movements_of(order)))
 }
 
-/// An adjustment already made under an idempotency key.
+/// The key of the stock adjustment made under an idempotency key.
 pub fn adjustment(id: &ProductId, key_hash: &str) -> Key {
     Key::new(product(id), format!("ADJUST#{key_hash}"))
 }
 
-/// An order.
+/// The key of an own order.
 pub fn order(id: &OrderId) -> Key {
     Key::new(order_rows(id), "ORDER")
 }
 
-/// An order's rows.
+/// The partition key of an order, in the orders and the views table.
 pub fn order_rows(id: &OrderId) -> String {
     format!("ORDER#{id}")
 }
 
-/// The rows of an order or of a charge.
+/// The partition key of an order or a charge.
 pub fn payable_rows(payable: &Payable) -> String {
     match payable {
         Payable::Order(id) => order_rows(id),
@@ -210,139 +218,139 @@ pub fn payable_rows(payable: &Payable) -> String {
     }
 }
 
-/// What the rows of this partition are of.
+/// Parses the partition key of an order or a charge.
 pub(crate) fn payable_in(pk: &str) -> Result<Payable, InvalidId> {
     Payable::try_from(pk.split_once('#').map_or(pk, |(_, id)| id).to_owned())
 }
 
-/// An attempt to charge a card.
+/// The key of a payment attempt.
 pub fn attempt(payable: &Payable, attempt: u32) -> Key {
     Key::new(payable_rows(payable), format!("{ATTEMPT}{attempt:03}"))
 }
 
-/// The rows of a charge by card.
+/// The partition key of a charge of points by card.
 pub fn charge_rows(id: &ChargeId) -> String {
     format!("{CHARGES}{id}")
 }
 
-/// Points that a customer charges by card.
+/// The key of a charge of points by card.
 pub fn card_charge(id: &ChargeId) -> Key {
     Key::new(charge_rows(id), CHARGE)
 }
 
-/// The orders that a rider has picked up and not delivered yet.
+/// The key of a rider's open deliveries: orders picked up and not yet delivered.
 pub fn open_deliveries(id: &RiderId) -> Key {
     Key::new(format!("{RIDER}{id}"), OPEN_DELIVERIES)
 }
 
-/// What the unpaid orders of a customer hold.
+/// The key of a customer's stock reservations.
 pub fn holds(id: &CustomerId) -> Key {
     Key::new(customer(id), HOLDS)
 }
 
-/// The sort key of an order that another system made.
+/// The sort key of an external order.
 pub const COLLECTED: &str = "COLLECTED";
 
-/// An order that another system made.
+/// The key of an external order.
 pub fn collected(id: &OrderId) -> Key {
     Key::new(order_rows(id), COLLECTED)
 }
 
-/// A customer's first order of all.
+/// The key of a customer's first order.
 pub fn first_order(id: &CustomerId) -> Key {
     Key::new(customer(id), "FIRST-ORDER")
 }
 
-/// A campaign's rows.
+/// The partition key of a campaign.
 pub fn campaign(id: &CampaignId) -> String {
     format!("CAMPAIGN#{id}")
 }
 
-/// An order that a campaign brought.
+/// The key of an order attributed to a campaign.
 pub fn campaign_order(id: &CampaignId, placed_at: Timestamp, order: &OrderId) -> Key {
     Key::new(campaign(id), format!("{LISTED}{placed_at}#{order}"))
 }
 
-/// The prefix of the sort key of a day's sums in a campaign.
+/// The sort key prefix of a campaign's daily totals.
 pub(crate) const CAMPAIGN_DAY: &str = "DAY#";
 
-/// A part of a day's sums in a campaign.
+/// The key of one shard of a campaign's daily totals.
 pub fn campaign_day(id: &CampaignId, day: Day, part: u8) -> Key {
     Key::new(campaign(id), format!("{CAMPAIGN_DAY}{day}#{part}"))
 }
 
-/// The days on which a customer ordered through a campaign.
+/// The key of the days on which a customer ordered through a campaign.
 pub fn campaign_customer(id: &CampaignId, customer_id: &CustomerId) -> Key {
     Key::new(campaign(id), customer(customer_id))
 }
 
-/// Where the change feed is.
+/// The partition key of the change feed's head and marks.
 pub const FEED: &str = "FEED";
-/// The prefix of the sort key of an hour's mark in the change feed.
+/// The sort key prefix of an hour mark of the change feed.
 pub(crate) const MARK: &str = "MARK#";
-/// So many positions of the change feed are in one partition.
+/// The number of change feed positions in one partition.
 pub(crate) const IN_PARTITION: u64 = 10_000;
 
-/// How far the change feed goes.
+/// The key of the change feed's head: its last position.
 pub fn feed_head() -> Key {
     Key::new(FEED, "HEAD")
 }
 
-/// Where in the change feed an hour begins.
+/// The key of an hour mark: the first position of the hour.
 pub fn feed_mark(hour: Hour) -> Key {
     Key::new(FEED, format!("{MARK}{hour}"))
 }
 
-/// The partition of a position of the change feed.
+/// The partition key of a change feed position.
 pub fn feed_partition(position: u64) -> String {
     format!("FEED#{:016}", position / IN_PARTITION)
 }
 
-/// A position of the change feed as a sort key.
+/// The sort key of a change feed position, zero-padded so that it sorts numerically.
 pub fn feed_place(position: u64) -> String {
     format!("{position:020}")
 }
 
-/// A position of the change feed.
+/// The key of a change feed entry.
 pub fn feed_entry(position: u64) -> Key {
     Key::new(feed_partition(position), feed_place(position))
 }
 
-/// Which version of an order the change feed has last.
+/// The key of an order's last version in the change feed.
 pub fn feed_of(order: &OrderId) -> Key {
     Key::new(format!("FEED-OF#{order}"), "LAST")
 }
 
-/// What a request about an order was answered under its idempotency key.
+/// The key of the response stored under an idempotency key, for a request on an order.
 pub fn reply(key_hash: &str) -> Key {
     Key::new(format!("REPLY#{key_hash}"), "REPLY")
 }
 
-/// An order in the list of its customer's.
+/// The key of an order in its customer's list.
 pub fn listed_order(customer_id: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Key {
     Key::new(customer(customer_id), format!("{LISTED}{placed_at}#{order}"))
 }
 
-/// What is known of a customer.
+/// The key of a customer's profile.
 pub fn customer_profile(id: &CustomerId) -> Key {
     Key::new(customer(id), PROFILE)
 }
 
-/// The code that was sent to a customer's phone.
+/// The key of the verification code sent to a customer's phone.
 pub fn phone_code(id: &CustomerId) -> Key {
     Key::new(customer(id), "PHONE-CODE")
 }
 
-/// What is counted for a phone number and a day.
+/// What is counted per phone number and day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// Codes that show whose the phone is.
+    /// Messages with a verification code.
     Codes,
     /// Messages of any kind.
     Messages,
 }
 
-/// How many messages of a kind a phone number got in a day.
+/// The key of the number of messages sent to a phone number on one day.
 pub fn phone_count(kind: Counted, phone_digest: &str, day: Day) -> Key {
     let kind = match kind {
         Counted::Codes => "CODES",
@@ -351,56 +359,56 @@ pub fn phone_count(kind: Counted, phone_digest: &str, day: Day) -> Key {
     Key::new(format!("PHONE#{phone_digest}"), format!("{kind}#{day}"))
 }
 
-/// That a customer has got an order.
+/// The key of a completed order of a customer.
 pub fn completed(id: &CustomerId, order: &OrderId) -> Key {
     Key::new(customer(id), format!("{COMPLETED}{order}"))
 }
 
-/// What is known of a store.
+/// The key of a store's profile.
 pub fn store_profile(id: &StoreId) -> Key {
     Key::new(store(id), PROFILE)
 }
 
-/// A store's rows.
+/// The partition key of a store, in the products and the views table.
 pub fn store(id: &StoreId) -> String {
     format!("STORE#{id}")
 }
 
-/// An order's view.
+/// The key of an order view.
 pub fn order_view(id: &OrderId) -> Key {
     Key::new(order_rows(id), VIEW)
 }
 
-/// The prefix of the notifications of one version of an order.
+/// The sort key prefix of the notifications of one order version.
 pub fn notifications(version: u32) -> String {
     format!("{NOTIFICATION}{version:06}#")
 }
 
-/// A notification of a version of an order.
+/// The key of a notification of an order version by one channel.
 pub fn notification(id: &OrderId, version: u32, channel: impl std::fmt::Display) -> Key {
     Key::new(order_rows(id), format!("{}{channel}", notifications(version)))
 }
 
-/// An order on its store's board.
+/// The key of an order on its store's board.
 pub fn on_board(store_id: &StoreId, placed_at: Timestamp, order: &OrderId) -> Key {
     Key::new(store(store_id), format!("{ON_BOARD}{placed_at}#{order}"))
 }
 
-/// An order that waits for a rider, or did.
+/// The key of an order's delivery row, which remains after the order stops waiting for a rider.
 pub fn delivery(order: &OrderId) -> Key {
     Key::new(format!("DELIVERY#{order}"), "DELIVERY")
 }
 
-/// Near whom a delivery is looked for.
+/// The end of a delivery that a search is near to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Near {
-    /// Near the customer to whom it goes.
+    /// Near the customer, the destination.
     Customer,
-    /// Near the store from which it comes.
+    /// Near the store, the origin.
     Store,
 }
 
-/// The deliveries near a customer or store whose position is in this coarse cell.
+/// The partition key of the deliveries whose customer or store is in a coarse cell.
 pub fn near(whom: Near, coarse: Cell) -> String {
     match whom {
         Near::Customer => format!("NEAR-CUSTOMER#{coarse}"),
@@ -408,50 +416,53 @@ pub fn near(whom: Near, coarse: Cell) -> String {
     }
 }
 
-/// A delivery near a customer or store at this position.
+/// The key of a delivery whose customer or store is at a position.
 pub fn nearby(whom: Near, position: Position, order: &OrderId) -> Key {
-    Key::new(near(whom, Cell::of(position, COARSE_CELL)), format!("{}#{order}", Cell::of(position, FINE_CELL)))
+    Key::new(
+        near(whom, Cell::of(position, COARSE_CELL)),
+        format!("{}#{order}", Cell::of(position, FINE_CELL)),
+    )
 }
 
-/// A circuit's state.
+/// The key of a circuit's state.
 pub fn circuit(name: &str) -> Key {
     Key::new(format!("CIRCUIT#{name}"), "STATE")
 }
 
-/// The calls of a slot of time, since a circuit's last change.
+/// The key of the call counts of one time slot, for one version of a circuit.
 pub fn circuit_calls(name: &str, version: u32, slot: i64) -> Key {
     Key::new(format!("CIRCUIT#{name}"), format!("CALLS#{version}#{slot}"))
 }
 
-/// The sales of an hour.
+/// The partition key of an hour's sales.
 pub fn sales(hour: Hour) -> String {
     format!("SALES#{hour}")
 }
 
-/// What one order sold.
+/// The key of one order's sale.
 pub fn sale(hour: Hour, order: &OrderId) -> Key {
     Key::new(sales(hour), format!("{SALE}{order}"))
 }
 
-/// A part of an hour's totals.
+/// The key of one part of an hour's totals.
 pub fn total(hour: Hour, part: usize) -> Key {
     Key::new(sales(hour), format!("{TOTAL}{part:03}"))
 }
 
-/// The partition of [`late_sale`].
+/// The partition key of [`late_sale`].
 pub const LATE_SALES: &str = "LATE-SALES";
 
-/// A sale that was told after its hour had ended.
+/// The key of the note on a sale that was recorded after its hour had ended.
 pub fn late_sale(hour: Hour, order: &OrderId) -> Key {
     Key::new(LATE_SALES, format!("{hour}#{order}"))
 }
 
-/// The top sellers as last counted.
+/// The key of the latest top sellers.
 pub fn top_sellers() -> Key {
     Key::new("TOP-SELLERS", "LATEST")
 }
 
-/// The last audit of the books.
+/// The key of the latest audit report.
 pub fn audit() -> Key {
     Key::new("AUDIT", "LATEST")
 }

@@ -1,10 +1,11 @@
-//! The only crate that speaks DynamoDB.
+//! The only crate that accesses DynamoDB.
 //!
-//! Keys are built in [`keys`] and nowhere else; every write has a condition and names the refusal that its failure
-//! means ([`Transaction`]); each noun has one module that builds its reads and writes. This crate must never know HTTP,
-//! Lambda or an event bus.
+//! Keys are built only in [`keys`]. Every write has a condition and names the error that a failed
+//! condition means ([`Transaction`]). Each noun has one module, which builds its reads and writes.
+//! This crate must never depend on HTTP, Lambda or an event bus.
 
 pub mod attempts;
+pub mod attribution;
 pub mod audits;
 pub mod boards;
 pub mod campaigns;
@@ -52,11 +53,11 @@ use aws_types::SdkConfig;
 use domain::{NotStarted, Open, Timestamp, Variables};
 use std::{sync::Arc, time::Duration};
 
-/// How long to wait for a connection, and for an answer, before the call counts as lost.
+/// Timeouts of one call: to connect, and to read the response.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The platform's tables, and how to call them.
+/// A handle on the platform's tables.
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
@@ -66,7 +67,7 @@ pub struct Store {
     deadline: Option<Timestamp>,
 }
 
-/// The tables' names, as the deployment gave them.
+/// The deployed names of the tables.
 #[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) customers: String,
@@ -78,8 +79,8 @@ pub(crate) struct Tables {
 }
 
 impl<E: Variables + AsRef<SdkConfig>> Open<E> for Store {
-    /// Opens the tables that `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`, `VIEWS_TABLE`, `WEBHOOKS_TABLE` and
-    /// `CHANNELS_TABLE` name.
+    /// Reads the table names from `CUSTOMERS_TABLE`, `PRODUCTS_TABLE`, `ORDERS_TABLE`,
+    /// `VIEWS_TABLE`, `WEBHOOKS_TABLE` and `CHANNELS_TABLE`.
     fn open(env: &E) -> Result<Self, NotStarted> {
         let aws = env.as_ref();
         let tables = Tables {
@@ -91,39 +92,44 @@ impl<E: Variables + AsRef<SdkConfig>> Open<E> for Store {
             channels: env.require("CHANNELS_TABLE")?,
         };
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
-            // One policy for every call, in `retry`: the SDK does not retry a cancelled transaction.
+            // `retry` holds the only retry policy: the SDK does not retry a cancelled transaction.
             .retry_config(RetryConfig::disabled())
-            // Rows are small and calls have a deadline: watching for a stalled stream costs more than it saves.
+            // Rows are small and calls have a deadline, so stalled stream protection costs more
+            // than it saves.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout(READ_TIMEOUT)
+                    .build(),
             )
             .build();
         Ok(Self {
             client: Client::from_conf(config),
             tables: Arc::new(tables),
             time: aws.time_source().ok_or("the AWS configuration has no time source")?,
-            sleep: aws.sleep_impl().ok_or("the AWS configuration cannot sleep")?,
+            sleep: aws.sleep_impl().ok_or("the AWS configuration has no sleep implementation")?,
             deadline: None,
         })
     }
 }
 
 impl Store {
-    /// The same store, whose calls are not repeated when they could end after `deadline`.
+    /// Returns the same store with a deadline: a call is not retried if the retry could end after
+    /// it.
     #[must_use]
     pub fn until(&self, deadline: Timestamp) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// The time by the clock of the AWS configuration.
+    /// The current time, from the time source of the AWS configuration.
     pub fn now(&self) -> Timestamp {
         let since_epoch = self.time.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
-/// Each noun has a handle, whose methods build its reads and writes.
+/// Defines a handle type for each noun, and the method of [`Store`] that returns it.
 macro_rules! handles {
     ($($(#[$documentation:meta])* $method:ident: $handle:ident;)+) => {
         $(
@@ -144,13 +150,13 @@ macro_rules! handles {
 }
 
 handles! {
-    /// Attempts to charge cards.
+    /// Card payment attempts.
     attempts: Attempts;
-    /// What the audit reads, and its result.
+    /// The reads of the audit, and its report.
     audits: Audits;
-    /// Boards of stores (projection).
+    /// Store boards (projection).
     boards: Boards;
-    /// Campaigns and the orders that they brought (projection).
+    /// Campaigns and the orders attributed to them (projection).
     campaigns: Campaigns;
     /// Carts.
     carts: Carts;
@@ -160,27 +166,27 @@ handles! {
     channel_orders: ChannelOrders;
     /// Products of sales channels, and their mappings.
     channel_products: ChannelProducts;
-    /// Sales channels and their runs.
+    /// Sales channels and their collection runs.
     channels: Channels;
-    /// Points that are paid by card.
+    /// Charges of points by card.
     charges: Charges;
     /// Circuit breakers.
     circuits: Circuits;
     /// Coupons and their sources.
     coupons: Coupons;
-    /// Customers.
+    /// Customer profiles.
     customers: Customers;
     /// Deliveries that wait for a rider (projection).
     deliveries: Deliveries;
-    /// Orders of other systems.
+    /// Orders of external systems.
     external_orders: ExternalOrders;
-    /// The stock that customers' unpaid orders reserve.
+    /// Stock reserved by customers' unpaid orders.
     reservations: CustomerReservations;
     /// Notifications.
     notifications: Notifications;
-    /// Views of orders (projection).
+    /// Order views (projection).
     order_views: OrderViews;
-    /// Orders of this shop, and their replies.
+    /// Own orders, and the responses stored under idempotency keys.
     orders: Orders;
     /// Verification codes and message limits of phones.
     phones: Phones;
@@ -188,13 +194,13 @@ handles! {
     points: Points;
     /// Products.
     products: Products;
-    /// Riders.
+    /// Riders' open deliveries.
     riders: Riders;
     /// Sales and top sellers.
     sales: Sales;
     /// Stock of products.
     stock: Stocks;
-    /// Stores.
+    /// Store profiles.
     stores: Stores;
     /// Webhooks and their deliveries.
     webhooks: Webhooks;

@@ -1,4 +1,5 @@
-//! Notifications: what a customer was told of an order, by which channel; a row for each, so that nothing is told twice.
+//! Notifications sent to customers: one row for each order version and channel, so that none is
+//! sent twice.
 
 use crate::{
     Item, Notifications, Transaction, Write,
@@ -10,16 +11,16 @@ use domain::{Fault, OrderId, Timestamp, order::Status};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
-/// How long whoever sends a notification may take before another may try: longer than any call.
+/// How long a claim lasts before another worker may send: longer than any call.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
 
-/// A way to a customer.
+/// A notification channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Channel {
     /// KakaoTalk (알림톡).
     Kakao,
-    /// A text message.
+    /// A text message (SMS).
     Sms,
 }
 
@@ -32,80 +33,96 @@ impl fmt::Display for Channel {
     }
 }
 
-/// What became of a notification.
+/// The status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum NotificationStatus {
-    /// Somebody is about to send it.
+    /// A worker has claimed it and is sending it.
     Sending,
-    /// The provider took it.
+    /// The provider accepted it.
     Sent,
-    /// The provider will never take it.
+    /// It was rejected permanently, by the provider or by the daily limit of the phone number.
     Failed,
-    /// It was dropped, for there was too much to send.
+    /// It was dropped to shed load.
     Shed,
 }
 
-/// A notification of an order's version by a channel.
+/// A notification of an order version by one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
-    /// The version of the order that it tells of.
+    /// The order version that it reports.
     pub version: u32,
-    /// The status that the order took with it.
+    /// The status that the order entered with this version.
     pub order_status: Status,
-    /// By which channel.
+    /// The channel.
     pub channel: Channel,
-    /// What became of it.
+    /// The status of the notification.
     pub status: NotificationStatus,
-    /// Since when.
+    /// When it entered this status.
     pub at: Timestamp,
-    /// What the provider said, where it will not take it.
+    /// The error code, if it was rejected: the provider's, or ours for the daily limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
 impl Notification {
-    /// The same notification, of which this became now.
+    /// Returns the same notification with another status, from `at` on.
     #[must_use]
     pub fn now_is(&self, status: NotificationStatus, at: Timestamp) -> Self {
         Self { status, at, ..self.clone() }
     }
 }
 
-/// What a notification's row holds.
+/// Reads a notification from its row.
 pub(crate) fn notification_in(item: Item) -> Result<Notification, Fault> {
     read(item)
 }
 
 impl Notifications<'_> {
-    /// What a customer was told of a version of an order.
-    pub async fn of_version(self, order: &OrderId, version: u32) -> Result<Vec<Notification>, Fault> {
+    /// The notifications of an order version.
+    pub async fn of_version(
+        self,
+        order: &OrderId,
+        version: u32,
+    ) -> Result<Vec<Notification>, Fault> {
         let (pk, prefix) = (keys::order_rows(order), keys::notifications(version));
-        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
+        let query =
+            Query { table: &self.0.tables.views, pk: &pk, prefix: &prefix, newest_first: false };
         self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
-    /// Keeps a notification, unless something became of it already or somebody is about to send it; tells whether it did. One
-    /// that is [`NotificationStatus::Sending`] is a claim: who makes it sends it, and nobody else does for a while.
+    /// Stores a notification, unless it has a final status or another worker's claim is valid.
+    /// Returns whether it was stored. With the status [`NotificationStatus::Sending`] it is a
+    /// claim: the caller sends the notification, and other workers do not until the claim expires.
     pub async fn claim(self, order: &OrderId, notification: &Notification) -> Result<bool, Fault> {
-        let free = "attribute_not_exists(pk) OR (#status = :sending AND #at <= :expired)";
+        let unclaimed = "attribute_not_exists(pk) OR (#status = :sending AND #at <= :expired)";
         let expired = notification.at.minus(CLAIMED_FOR);
-        let put = self.put(order, notification)?.when(free).name("#status", "status").name("#at", "at");
+        let put = self
+            .put(order, notification)?
+            .when(unclaimed)
+            .name("#status", "status")
+            .name("#at", "at");
         let put = put.value(":sending", text("SENDING")).value(":expired", text(expired));
         Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
-    /// Gives a claim back: the notification is to be sent, and nobody is at it.
+    /// Releases a claim. The notification is still to be sent.
     pub async fn release(self, order: &OrderId, claim: &Notification) -> Result<(), Fault> {
         let key = keys::notification(order, claim.version, claim.channel);
-        let release = mine(Write::delete(&self.0.tables.views, key), claim);
+        let release = if_claimed(Write::delete(&self.0.tables.views, key), claim);
         Transaction::default().with(release, ()).commit_if_new(self.0).await.map(drop)
     }
 
-    /// Says what became of a notification that was claimed, unless somebody else took it over since.
-    pub async fn conclude(self, order: &OrderId, claim: &Notification, outcome: &Notification) -> Result<(), Fault> {
-        let put = mine(self.put(order, outcome)?, claim);
+    /// Records the result of a claimed notification, unless another worker has taken the claim
+    /// over.
+    pub async fn conclude(
+        self,
+        order: &OrderId,
+        claim: &Notification,
+        outcome: &Notification,
+    ) -> Result<(), Fault> {
+        let put = if_claimed(self.put(order, outcome)?, claim);
         Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
     }
 
@@ -115,8 +132,11 @@ impl Notifications<'_> {
     }
 }
 
-/// The write happens only if the claim is still as it was made.
-fn mine(write: Write, claim: &Notification) -> Write {
-    let write = write.when("#status = :sending AND #at = :claimed").name("#status", "status").name("#at", "at");
+/// The write requires that the claim is unchanged since it was made.
+fn if_claimed(write: Write, claim: &Notification) -> Write {
+    let write = write
+        .when("#status = :sending AND #at = :claimed")
+        .name("#status", "status")
+        .name("#at", "at");
     write.value(":sending", text("SENDING")).value(":claimed", text(claim.at))
 }

@@ -1,4 +1,5 @@
-//! Orders. An order's row is at once the payment record, the idempotency record and the outbox.
+//! Own orders. The row of an order is at once its payment record, its idempotency record and its
+//! outbox.
 
 use crate::{
     Item, Orders, Page, PageRequest, Write,
@@ -23,42 +24,43 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// In how many parts the index of unpaid orders is kept, so that no part is hot.
+/// The number of shards of unpaid orders in the `due` index, so that no shard is hot.
 pub const UNPAID_SHARDS: u8 = 8;
 
-/// An order and what only its row has.
+/// An order, with the attributes that only its row has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedOrder {
-    /// The order as it stands.
+    /// The order in its current state.
     pub order: Order,
-    /// What the request that placed it meant.
+    /// The fingerprint of the request that placed the order.
     pub fingerprint: String,
-    /// What that request was answered.
+    /// The first response to that request.
     pub answered: FirstResponse,
 }
 
-/// What the request that placed an order was answered: a repeat of it is answered the same.
+/// The first response to the request that placed an order. A replay receives the same response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FirstResponse {
     /// The order as it was placed.
     #[default]
     Placed,
-    /// The order as its card payment left it.
+    /// The order after its card payment.
     Paid,
-    /// That its first card payment failed: the gateway declined, or knew of no charge when it was asked what became of it.
+    /// A payment failure: the gateway declined the first card payment, or knew of no charge when
+    /// its result was queried.
     PaymentFailed,
 }
 
-/// The attributes of an order's row that the order itself does not have.
+/// The attributes of the row that [`Order`] does not have.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RowOnly {
     fingerprint: String,
-    /// Nothing where it was answered as most are.
+    /// `None` for the default, `Placed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answered: Option<FirstResponse>,
-    /// The part of the index of what is due in which it is, and until when, while it waits to be paid.
+    /// The shard of the `due` index and the due time, while the payment is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_shard: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +68,7 @@ struct RowOnly {
 }
 
 impl PlacedOrder {
-    /// Reads an order's row.
+    /// Reads an order from its row.
     pub fn of(item: Item) -> Result<Self, Fault> {
         let RowOnly { fingerprint, answered, due_shard: _, due_at: _ } = read(item.clone())?;
         Ok(Self { order: read(item)?, fingerprint, answered: answered.unwrap_or_default() })
@@ -76,7 +78,8 @@ impl PlacedOrder {
         let Self { order, fingerprint, answered } = self;
         let mut item = row(&keys::order(&order.order_id), order)?;
         let is_unpaid = order.status() == Status::StockAllocated;
-        let shard = || Due::new(DueKind::Unpaid, order.order_id.as_str(), UNPAID_SHARDS).shard_name();
+        let shard =
+            || Due::new(DueKind::Unpaid, order.order_id.as_str(), UNPAID_SHARDS).shard_name();
         let answered = Some(*answered).filter(|answered| *answered != FirstResponse::Placed);
         let (due_shard, due_at) = (is_unpaid.then(shard), order.pay_by.filter(|_| is_unpaid));
         let row_only = RowOnly { fingerprint: fingerprint.clone(), answered, due_shard, due_at };
@@ -85,42 +88,42 @@ impl PlacedOrder {
     }
 }
 
-/// What an order that is about to be placed must know.
+/// Everything that decides whether an order can be placed.
 #[derive(Debug)]
 pub struct PlacementSnapshot {
-    /// The stock of each product that exists.
+    /// The stock of each product. Unknown products are left out.
     pub stocks: HashMap<ProductId, Stock>,
     /// The customer's balance.
     pub balance: Won,
-    /// The coupon that is to be used, if the customer has it.
+    /// The requested coupon, if the customer has it.
     pub coupon: Option<Coupon>,
-    /// The order already placed under the same key.
+    /// The order already placed under the same idempotency key.
     pub placed: Option<PlacedOrder>,
-    /// What the customer's unpaid orders hold, if that was asked for.
+    /// The stock reserved by the customer's unpaid orders. Empty unless requested.
     pub holds: Reservations,
 }
 
-/// What is read before an order is placed.
+/// The rows to read before an order is placed.
 #[derive(Debug)]
 pub struct PlacementQuery<'a> {
     /// The customer.
     pub customer: &'a CustomerId,
-    /// The products.
+    /// The products to order.
     pub products: Vec<&'a ProductId>,
-    /// The coupon that is to be used.
+    /// The coupon to use.
     pub coupon: Option<&'a CouponId>,
-    /// The order.
+    /// The id that the order will have.
     pub order: &'a OrderId,
-    /// Whether it may hold stock without being paid.
+    /// Whether the order may reserve stock without being paid.
     pub may_reserve: bool,
 }
 
-/// Everything that is known of an order.
+/// An order with its payment attempts.
 #[derive(Debug, Clone)]
 pub struct OrderWithAttempts {
     /// The order.
     pub placed: PlacedOrder,
-    /// Every attempt to pay it at the gateway, the first first.
+    /// The attempts to pay it at the gateway, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
@@ -128,16 +131,16 @@ pub struct OrderWithAttempts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredReply {
-    /// What the request means.
+    /// The fingerprint of the request.
     pub fingerprint: String,
-    /// Whether the request was done, or only accepted.
+    /// Whether the request was completed, or only accepted.
     is_done: bool,
-    /// The body.
+    /// The response body.
     body: String,
 }
 
 impl StoredReply {
-    /// A response with an order.
+    /// Builds the stored response whose body is an order.
     pub fn of_order(fingerprint: &str, is_done: bool, order: &Order) -> Result<Self, Fault> {
         let body = serde_json::to_string(&events::Order::from(order)).map_err(Fault::broken)?;
         Ok(Self { fingerprint: fingerprint.to_owned(), is_done, body })
@@ -150,26 +153,35 @@ impl From<StoredReply> for Reply {
     }
 }
 
-/// The order that an image of the stream holds, in DynamoDB's JSON or in `serde_dynamo`'s items.
+/// Reads an order from a stream image, in DynamoDB JSON or as `serde_dynamo` items.
 pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
     serde_dynamo::from_item(image).map_err(Fault::broken)
 }
 
 impl Orders<'_> {
-    /// Everything that decides whether an order can be placed, as of one moment, in one call: an order that is placed
-    /// meanwhile shows itself and its effects, or neither.
-    pub async fn read_for_placement(self, placement_query: &PlacementQuery<'_>) -> Result<PlacementSnapshot, Fault> {
+    /// Reads everything that decides whether an order can be placed, in one snapshot. If the same
+    /// order is placed concurrently, the snapshot has both the order and its effects, or neither.
+    pub async fn read_for_placement(
+        self,
+        placement_query: &PlacementQuery<'_>,
+    ) -> Result<PlacementSnapshot, Fault> {
         let PlacementQuery { customer, products, coupon, order, may_reserve } = placement_query;
-        let (points, order, holds) = (keys::points(customer), keys::order(order), keys::holds(customer));
+        let (points, order, holds) =
+            (keys::points(customer), keys::order(order), keys::holds(customer));
         let coupon = coupon.map(|coupon| keys::coupon(customer, coupon));
-        let of_customer = [Some(points.clone()), coupon.clone(), may_reserve.then(|| holds.clone())];
-        let of_customer = of_customer.into_iter().flatten().map(|key| (self.0.tables.customers.as_str(), key));
+        let of_customer =
+            [Some(points.clone()), coupon.clone(), may_reserve.then(|| holds.clone())];
+        let of_customer =
+            of_customer.into_iter().flatten().map(|key| (self.0.tables.customers.as_str(), key));
         let stocks = products.iter().map(|id| (self.0.tables.products.as_str(), keys::stock(id)));
         let all = stocks.chain(of_customer).chain([(self.0.tables.orders.as_str(), order.clone())]);
         let mut found = self.0.snapshot(all).await?;
-        let stocks = products.iter().filter_map(|id| Some(((*id).clone(), found.take(&keys::stock(id))?)));
+        let stocks =
+            products.iter().filter_map(|id| Some(((*id).clone(), found.take(&keys::stock(id))?)));
         Ok(PlacementSnapshot {
-            stocks: stocks.map(|(id, item)| Ok((id, Stock::of(item)?))).collect::<Result<_, Fault>>()?,
+            stocks: stocks
+                .map(|(id, item)| Ok((id, Stock::of(item)?)))
+                .collect::<Result<_, Fault>>()?,
             balance: balance_in(found.take(&points).as_ref())?,
             coupon: coupon.and_then(|key| found.take(&key)).map(read).transpose()?,
             placed: found.take(&order).map(PlacedOrder::of).transpose()?,
@@ -177,15 +189,16 @@ impl Orders<'_> {
         })
     }
 
-    /// An order as the last write left it.
+    /// Reads an order (strongly consistent).
     pub async fn get(self, id: &OrderId) -> Result<Option<PlacedOrder>, Fault> {
         self.0.get(&self.0.tables.orders, &keys::order(id)).await?.map(PlacedOrder::of).transpose()
     }
 
-    /// Everything that is known of an order, in one call.
+    /// Reads an order and its payment attempts in one query.
     pub async fn with_attempts(self, id: &OrderId) -> Result<Option<OrderWithAttempts>, Fault> {
         let pk = keys::order_rows(id);
-        let query = Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
+        let query =
+            Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut placed, mut attempts) = (None, Vec::new());
         for item in self.0.query_all(&query).await? {
             if is_attempt(string(&item, "sk")?) {
@@ -202,42 +215,44 @@ impl Orders<'_> {
         Ok(Write::put(&self.0.tables.orders, placed.item()?).when_new())
     }
 
-    /// Writes an order anew, if it is still at the version that was seen.
+    /// Replaces an order, if its stored version is still `seen_version`.
     pub(crate) fn replace(self, placed: &PlacedOrder, seen_version: u32) -> Result<Write, Fault> {
         let put = Write::put(&self.0.tables.orders, placed.item()?).when("version = :seen");
         Ok(put.value(":seen", crate::item::number(seen_version.into())))
     }
 
-    /// Asserts that an order is still at the version that was seen.
+    /// Asserts that an order's version is unchanged since it was read.
     pub fn check(self, seen: &Order) -> Write {
         Write::check(&self.0.tables.orders, keys::order(&seen.order_id))
             .when("version = :seen")
             .value(":seen", crate::item::number(seen.version.into()))
     }
 
-    /// What a request about an order was answered under its key.
+    /// Reads the response stored under an idempotency key.
     pub async fn reply(self, key_hash: &str) -> Result<Option<StoredReply>, Fault> {
         self.0.get(&self.0.tables.orders, &keys::reply(key_hash)).await?.map(read).transpose()
     }
 
-    /// Keeps what a request about an order is answered under its key, if nothing was yet.
+    /// Stores the response to a request under its idempotency key, if none is stored yet.
     pub fn put_reply(self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
         Ok(Write::put(&self.0.tables.orders, row(&keys::reply(key_hash), reply)?).when_new())
     }
 
-    /// Keeps another answer in place of the one that was kept while it was not known.
+    /// Replaces a stored response that was not final.
     pub fn replace_reply(self, key_hash: &str, reply: &StoredReply) -> Result<Write, Fault> {
-        Ok(Write::put(&self.0.tables.orders, row(&keys::reply(key_hash), reply)?).when("attribute_exists(pk)"))
+        Ok(Write::put(&self.0.tables.orders, row(&keys::reply(key_hash), reply)?)
+            .when("attribute_exists(pk)"))
     }
 
-    /// Forgets it: the request was refused after all, and a repeat is tried afresh.
+    /// Deletes a stored response, because the request was refused in the end: a retry is processed
+    /// as a new request.
     pub fn remove_reply(self, key_hash: &str) -> Write {
         Write::delete(&self.0.tables.orders, keys::reply(key_hash)).when("attribute_exists(pk)")
     }
 
-    /// A page of the orders in one part of the index that wait to be paid although their time was over at `now`, the longest
-    /// overdue first, and where the next page begins. The index follows the orders by a moment: who acts on one must assert
-    /// that it still waits.
+    /// A page of one shard of the unpaid orders whose payment deadline had passed at `now`, longest
+    /// overdue first, and the start of the next page. The index is eventually consistent: a caller
+    /// that acts on an order must assert that its payment is still due.
     pub async fn overdue(
         self,
         shard: u8,
@@ -245,30 +260,49 @@ impl Orders<'_> {
         from: Option<Place>,
     ) -> Result<(Vec<OrderId>, Option<Place>), Fault> {
         let (rows, next) = self.0.overdue(&DueKind::Unpaid.shard_name(shard), now, from).await?;
-        let id = |item: &Item| string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")));
+        let id = |item: &Item| {
+            string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")))
+        };
         let ids = rows.iter().map(|item| id(item)?.map_err(Fault::broken));
         Ok((ids.collect::<Result<_, _>>()?, next))
     }
 
-    /// Lists an order among its customer's, if it is not yet.
+    /// Adds an order to its customer's list, if it is not listed yet.
     pub fn list_entry(self, customer: &CustomerId, placed_at: Timestamp, order: &OrderId) -> Write {
-        Write::put(&self.0.tables.views, keys::listed_order(customer, placed_at, order).item()).when_new()
+        Write::put(&self.0.tables.views, keys::listed_order(customer, placed_at, order).item())
+            .when_new()
     }
 
-    /// A customer's orders as they stand, the newest first. A page's `next` is the place of its last order.
-    pub async fn list(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Order>, Fault> {
+    /// A page of a customer's orders in their current state, newest first. `Page::next` is the
+    /// position of the last order.
+    pub async fn list(
+        self,
+        customer: &CustomerId,
+        page: &PageRequest,
+    ) -> Result<Page<Order>, Fault> {
         let Page { entries: ids, next } = self.ids(customer, page).await?;
         let table = self.0.tables.orders.as_str();
         let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::order(id)))).await?;
         let orders = ids.iter().filter_map(|id| found.take(&keys::order(id)));
-        let entries = orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
+        let entries =
+            orders.map(|item| Ok(PlacedOrder::of(item)?.order)).collect::<Result<_, Fault>>()?;
         Ok(Page { entries, next })
     }
 
-    /// The ids of a customer's orders, the newest first. A page's `next` is the place of its last order.
-    pub(crate) async fn ids(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<OrderId>, Fault> {
+    /// A page of the ids of a customer's orders, newest first. `Page::next` is the position of the
+    /// last order.
+    pub(crate) async fn ids(
+        self,
+        customer: &CustomerId,
+        page: &PageRequest,
+    ) -> Result<Page<OrderId>, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.0.tables.views, pk: &pk, prefix: keys::LISTED, newest_first: true };
+        let query = Query {
+            table: &self.0.tables.views,
+            pk: &pk,
+            prefix: keys::LISTED,
+            newest_first: true,
+        };
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
         let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let id = |item: &Item| {
@@ -276,6 +310,9 @@ impl Orders<'_> {
             OrderId::parse(id).map_err(Fault::broken)
         };
         let entries = rows.entries.iter().map(id).collect::<Result<_, _>>()?;
-        Ok(Page { entries, next: rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned()) })
+        Ok(Page {
+            entries,
+            next: rows.next.map(|sk| sk.trim_start_matches(keys::LISTED).to_owned()),
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Phones: the code that shows whose a phone is, and how many messages a phone may get in a day.
+//! Phones: verification codes, and limits on the messages to one number per day.
 
 use crate::{
     Item, Phones, Transaction, Write,
@@ -17,26 +17,26 @@ use std::time::Duration;
 /// How long a code is valid.
 pub const CODE_VALID_FOR: Duration = Duration::from_mins(5);
 
-/// How often a code may be tried.
+/// The most attempts to enter a code.
 const MAX_TRIES: i64 = 5;
 
-/// Codes that are sent to one number in a day (of Korea).
+/// The most codes sent to one number per day (Korean time).
 pub const MAX_CODES: i64 = 5;
 
-/// Messages that are sent to one number in a day (of Korea), codes among them.
+/// The most messages sent to one number per day (Korean time), including codes.
 pub const MAX_MESSAGES: i64 = 30;
 
-/// How long a day's counts are kept.
-const COUNTS_KEPT: Duration = Duration::from_hours(48);
+/// How long a day's counters are stored.
+const COUNT_RETENTION: Duration = Duration::from_hours(48);
 
-/// What a condition means that did not hold when a code was to be kept.
+/// A condition of the transaction that stores a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeCondition {
-    /// The number had its codes for today.
+    /// The number has not reached its limit of codes for today.
     Codes,
-    /// The number had its messages for today.
+    /// The number has not reached its limit of messages for today.
     Messages,
-    /// The code.
+    /// The code itself. Its write has no condition.
     Code,
 }
 
@@ -47,7 +47,7 @@ struct Code<'a> {
     tries: i64,
     #[serde(rename = "validUntil")]
     valid_until: Timestamp,
-    #[serde(rename = "removeAfter")]
+    #[serde(rename = "expiresAt")]
     remove_after: i64,
 }
 
@@ -58,23 +58,29 @@ fn digest(customer: &CustomerId, phone: &MobileNumber, code: &str) -> String {
 impl Phones<'_> {
     fn count(self, kind: keys::Counted, phone: &Dialled, most: i64, now: Timestamp) -> Write {
         let key = keys::phone_count(kind, &domain::phone::digest(phone.as_str()), Day::of(now));
-        let set = "SET times = if_not_exists(times, :none) + :one, removeAfter = :expiry";
+        let set = "SET times = if_not_exists(times, :none) + :one, expiresAt = :expiry";
         Write::update(&self.0.tables.customers, key, set)
             .when("attribute_not_exists(pk) OR times < :most")
             .value(":none", number(0))
             .value(":one", number(1))
             .value(":most", number(most))
-            .value(":expiry", number(now.plus(COUNTS_KEPT).seconds()))
+            .value(":expiry", number(now.plus(COUNT_RETENTION).seconds()))
     }
 
-    /// Counts a message to a number, unless it had as many today as it may; tells whether it did.
+    /// Counts a message to a number. Returns `false`, and counts nothing, if the number has reached
+    /// its daily limit.
     pub async fn count_message(self, phone: &Dialled, now: Timestamp) -> Result<bool, Fault> {
         let count = self.count(keys::Counted::Messages, phone, MAX_MESSAGES, now);
         Transaction::default().with(count, ()).commit_if_new(self.0).await
     }
 
-    /// Takes back that a message was counted at that time: it was not sent, and is counted when it is tried again.
-    pub async fn uncount_message(self, phone: &Dialled, counted_at: Timestamp) -> Result<(), Fault> {
+    /// Reverts the count of a message that was not sent. It is counted again when it is retried.
+    /// `counted_at` is the time of the count.
+    pub async fn uncount_message(
+        self,
+        phone: &Dialled,
+        counted_at: Timestamp,
+    ) -> Result<(), Fault> {
         let digest = domain::phone::digest(phone.as_str());
         let key = keys::phone_count(keys::Counted::Messages, &digest, Day::of(counted_at));
         let fewer = Write::update(&self.0.tables.customers, key, "SET times = times - :one");
@@ -82,7 +88,8 @@ impl Phones<'_> {
         Transaction::default().with(fewer, ()).commit_if_new(self.0).await.map(drop)
     }
 
-    /// Keeps the code that is about to be sent to a customer's phone, in place of one before, and counts it.
+    /// Stores the code that is about to be sent to a customer's phone, replaces an earlier one, and
+    /// counts the message.
     pub fn put_code(
         self,
         customer: &CustomerId,
@@ -102,12 +109,16 @@ impl Phones<'_> {
         let to = phone.dialled();
         Ok(Transaction::default()
             .with(self.count(keys::Counted::Codes, &to, MAX_CODES, now), CodeCondition::Codes)
-            .with(self.count(keys::Counted::Messages, &to, MAX_MESSAGES, now), CodeCondition::Messages)
+            .with(
+                self.count(keys::Counted::Messages, &to, MAX_MESSAGES, now),
+                CodeCondition::Messages,
+            )
             .with(put, CodeCondition::Code))
     }
 
-    /// Tries a code, and verifies the customer's phone if it is the one that was sent; tells whether it is. A try counts whatever
-    /// comes of it, and before it is known: nobody tries more often by trying side by side.
+    /// Checks a code, and verifies the customer's phone number if the code is correct. Returns
+    /// whether it is. Each attempt is counted before the code is compared, so concurrent attempts
+    /// do not exceed the limit.
     pub async fn try_code(
         self,
         customer: &CustomerId,
@@ -125,15 +136,17 @@ impl Phones<'_> {
         if !Transaction::default().with(tried, ()).commit_if_new(self.0).await? {
             return Ok(false);
         }
-        let Some(kept) = self.0.get(table, &key).await? else { return Ok(false) };
-        let is_right = string(&kept, "digest")? == digest(customer, phone, code) && tries_in(&kept)? <= MAX_TRIES;
+        let Some(stored) = self.0.get(table, &key).await? else { return Ok(false) };
+        let is_right = string(&stored, "digest")? == digest(customer, phone, code)
+            && tries_in(&stored)? <= MAX_TRIES;
         if !is_right {
             return Ok(false);
         }
-        let verified = Write::update(table, keys::customer_profile(customer), "SET phoneVerified = :true")
-            .when("phone = :phone")
-            .value(":true", AttributeValue::Bool(true))
-            .value(":phone", text(phone.as_str()));
+        let verified =
+            Write::update(table, keys::customer_profile(customer), "SET phoneVerified = :true")
+                .when("phone = :phone")
+                .value(":true", AttributeValue::Bool(true))
+                .value(":phone", text(phone.as_str()));
         let used = Write::delete(table, key).when("attribute_exists(pk)");
         Transaction::default().with(verified, ()).with(used, ()).commit_if_new(self.0).await
     }

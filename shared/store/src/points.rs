@@ -1,4 +1,4 @@
-//! Balances, their ledger, and the charges that were made under an idempotency key.
+//! Balances, their ledger, and the charges made under idempotency keys.
 
 use crate::{
     Item, Page, PageRequest, Points, Write,
@@ -9,62 +9,75 @@ use crate::{
 use domain::{CustomerId, EntryId, Fault, Timestamp, Won, points::Entry};
 use serde::{Deserialize, Serialize};
 
-/// A charge as it was answered: what a repeat under its key is answered with.
+/// A charge of points, as the response states it. A replay receives the same response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Charge {
-    /// Whose balance.
+    /// The customer whose balance was charged.
     pub customer_id: CustomerId,
-    /// How many points were added.
+    /// The points added.
     pub amount: Won,
-    /// The balance just after.
+    /// The balance immediately after the charge.
     pub balance: Won,
-    /// The ledger entry.
+    /// The ledger entry's id.
     pub entry_id: EntryId,
-    /// Why, if that was said.
+    /// The reason, if the caller gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When.
+    /// The time of the charge.
     pub charged_at: Timestamp,
 }
 
 impl Points<'_> {
-    /// A customer's balance; a customer never seen has none.
+    /// A customer's balance. Zero for an unknown customer.
     pub async fn balance(self, customer: &CustomerId) -> Result<Won, Fault> {
         balance_in(self.0.get(&self.0.tables.customers, &keys::points(customer)).await?.as_ref())
     }
 
-    /// What a charge must know: the balance, and the charge already made under the key whose hash is given.
+    /// Reads what a charge depends on: the balance, and the charge already made under the
+    /// idempotency key with this hash.
     pub async fn read_for_charge(
         self,
         customer: &CustomerId,
         key_hash: Option<&str>,
     ) -> Result<(Won, Option<Charge>), Fault> {
         let table = self.0.tables.customers.as_str();
-        let (points, charge) = (keys::points(customer), key_hash.map(|hash| keys::charge(customer, hash)));
+        let (points, charge) =
+            (keys::points(customer), key_hash.map(|hash| keys::charge(customer, hash)));
         let mut found = self
             .0
-            .batch_get([Some(points.clone()), charge.clone()].into_iter().flatten().map(|key| (table, key)))
+            .batch_get(
+                [Some(points.clone()), charge.clone()]
+                    .into_iter()
+                    .flatten()
+                    .map(|key| (table, key)),
+            )
             .await?;
         let made = charge.and_then(|key| found.take(&key)).map(read).transpose()?;
         Ok((balance_in(found.take(&points).as_ref())?, made))
     }
 
-    /// Sets a balance, if it is still what was seen.
+    /// Sets a balance, if it is unchanged since it was read.
     pub fn set_balance(self, customer: &CustomerId, seen: Won, balance: Won) -> Write {
-        let unchanged =
-            if seen == Won::ZERO { "attribute_not_exists(balance) OR balance = :seen" } else { "balance = :seen" };
+        let unchanged = if seen == Won::ZERO {
+            "attribute_not_exists(balance) OR balance = :seen"
+        } else {
+            "balance = :seen"
+        };
         Write::update(&self.0.tables.customers, keys::points(customer), "SET balance = :balance")
             .when(unchanged)
             .value(":seen", number(seen.get()))
             .value(":balance", number(balance.get()))
     }
 
-    /// Takes points, if there are as many.
+    /// Subtracts points, if the balance covers them.
     pub fn debit(self, customer: &CustomerId, points: Won) -> Write {
         let enough = "balance >= :points";
-        let condition =
-            if points == Won::ZERO { "attribute_not_exists(balance) OR balance >= :points" } else { enough };
+        let condition = if points == Won::ZERO {
+            "attribute_not_exists(balance) OR balance >= :points"
+        } else {
+            enough
+        };
         Write::update(
             &self.0.tables.customers,
             keys::points(customer),
@@ -75,7 +88,7 @@ impl Points<'_> {
         .value(":none", number(0))
     }
 
-    /// Gives points, if the balance has room for them.
+    /// Adds points, if the balance stays within its limit.
     pub fn credit(self, customer: &CustomerId, points: Won) -> Write {
         let expression = "SET balance = if_not_exists(balance, :none) + :points";
         Write::update(&self.0.tables.customers, keys::points(customer), expression)
@@ -85,20 +98,37 @@ impl Points<'_> {
             .value(":room", number(Won::MAX.less(points).get()))
     }
 
-    /// Writes an entry into a customer's ledger.
+    /// Appends an entry to a customer's ledger.
     pub fn append_ledger_entry(self, customer: &CustomerId, entry: &Entry) -> Result<Write, Fault> {
-        Ok(Write::put(&self.0.tables.customers, row(&keys::ledger(customer, &entry.entry_id), entry)?).when_new())
+        Ok(Write::put(
+            &self.0.tables.customers,
+            row(&keys::ledger(customer, &entry.entry_id), entry)?,
+        )
+        .when_new())
     }
 
-    /// Records that a charge was made under an idempotency key.
+    /// Records the charge made under an idempotency key.
     pub fn put_charge(self, charge: &Charge, key_hash: &str) -> Result<Write, Fault> {
-        Ok(Write::put(&self.0.tables.customers, row(&keys::charge(&charge.customer_id, key_hash), charge)?).when_new())
+        Ok(Write::put(
+            &self.0.tables.customers,
+            row(&keys::charge(&charge.customer_id, key_hash), charge)?,
+        )
+        .when_new())
     }
 
-    /// A customer's ledger, the newest entry first. A page's `next` is the id of its last entry.
-    pub async fn ledger(self, customer: &CustomerId, page: &PageRequest) -> Result<Page<Entry>, Fault> {
+    /// A page of a customer's ledger, newest entry first. `Page::next` is the id of the last entry.
+    pub async fn ledger(
+        self,
+        customer: &CustomerId,
+        page: &PageRequest,
+    ) -> Result<Page<Entry>, Fault> {
         let pk = keys::customer(customer);
-        let query = Query { table: &self.0.tables.customers, pk: &pk, prefix: keys::LEDGER, newest_first: true };
+        let query = Query {
+            table: &self.0.tables.customers,
+            pk: &pk,
+            prefix: keys::LEDGER,
+            newest_first: true,
+        };
         let after = page.after.as_ref().map(|entry| format!("{}{entry}", keys::LEDGER));
         let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let next = rows.next.map(|sk| sk.trim_start_matches(keys::LEDGER).to_owned());
@@ -106,7 +136,7 @@ impl Points<'_> {
     }
 }
 
-/// The balance that a row holds.
+/// Reads the balance from a row. Zero if there is no row.
 pub fn balance_in(row: Option<&Item>) -> Result<Won, Fault> {
     let Some(row) = row else { return Ok(Won::ZERO) };
     Won::new(whole(row, "balance")?).map_err(Fault::broken)

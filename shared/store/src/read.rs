@@ -1,4 +1,4 @@
-//! Reads: one row, many rows by key, a page of a partition or of a table.
+//! Reads: one row, many rows by key, or a page of a partition.
 
 use crate::{
     Item, Store,
@@ -18,50 +18,51 @@ use std::collections::{HashMap, HashSet};
 /// The most keys in one `BatchGetItem`.
 pub(crate) const BATCH: usize = 100;
 
-/// A part of a listing, and where the next part begins.
+/// One page of a listing.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// The part.
+    /// The entries of the page.
     pub entries: Vec<T>,
-    /// What to pass to get the next part; nothing if this was the last.
+    /// The cursor of the next page. `None` on the last page.
     pub next: Option<String>,
 }
 
-/// Which part of a listing is asked for.
+/// The page of a listing to read.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
-    /// How many entries at the most.
+    /// The most entries on the page.
     pub limit: u16,
-    /// [`Page::next`] of the part before.
+    /// The [`Page::next`] of the page before. `None` for the first page.
     pub after: Option<String>,
 }
 
 impl PageRequest {
-    /// How many rows to ask DynamoDB for: one more than the page has tells whether more follow.
+    /// The `Limit` of the query: one row more than the page holds, which shows whether more rows
+    /// follow.
     pub(crate) fn fetched(&self) -> i32 {
         i32::from(self.limit) + 1
     }
 
-    /// The page that rows make which were asked for with [`PageRequest::fetched`]; `place` names a row's place. There may be
-    /// fewer where an answer reached DynamoDB's limit of 1 MB.
+    /// Builds a page from rows that were queried with [`PageRequest::fetched`]. `cursor` returns
+    /// the cursor of a row. A page can be short if the response reached DynamoDB's limit of 1 MB.
     pub(crate) fn cut(
         &self,
         mut rows: Vec<Item>,
         last: Option<Item>,
-        place: impl Fn(&Item) -> Result<String, Fault>,
+        cursor: impl Fn(&Item) -> Result<String, Fault>,
     ) -> Result<Page<Item>, Fault> {
         let has_more = rows.len() > usize::from(self.limit);
         rows.truncate(self.limit.into());
         let next = match (has_more, last) {
-            (true, _) => rows.last().map(&place).transpose()?,
-            (false, Some(last)) => Some(place(&last)?),
+            (true, _) => rows.last().map(&cursor).transpose()?,
+            (false, Some(last)) => Some(cursor(&last)?),
             (false, None) => None,
         };
         Ok(Page { entries: rows, next })
     }
 }
 
-/// Rows found by key, wherever they are.
+/// Rows found by key, in any table.
 pub(crate) struct Found(HashMap<(String, String), Item>);
 
 impl Found {
@@ -71,7 +72,7 @@ impl Found {
 }
 
 impl Store {
-    /// One row, as the last write left it.
+    /// Reads one row (strongly consistent).
     pub(crate) async fn get(&self, table: &str, key: &Key) -> Result<Option<Item>, Fault> {
         let call = || {
             let request = self.client.get_item().table_name(table).set_key(Some(key.item()));
@@ -80,9 +81,12 @@ impl Store {
         Ok(self.ask(call).await?.item)
     }
 
-    /// Many rows, as the last writes left them: one call for each hundred.
-    pub(crate) async fn batch_get(&self, keys: impl IntoIterator<Item = (&str, Key)>) -> Result<Found, Fault> {
-        // DynamoDB refuses a batch that names a row twice.
+    /// Reads many rows (strongly consistent), in batches of 100 keys.
+    pub(crate) async fn batch_get(
+        &self,
+        keys: impl IntoIterator<Item = (&str, Key)>,
+    ) -> Result<Found, Fault> {
+        // DynamoDB rejects a batch that names a row twice.
         let mut named = HashSet::new();
         let mut keys: Vec<(&str, Key)> = keys.into_iter().collect();
         keys.retain(|(table, key)| named.insert((*table, key.pk.clone(), key.sk.clone())));
@@ -93,7 +97,8 @@ impl Store {
                 tables.entry(table).or_default().push(key.item());
             }
             let wanted = tables.into_iter().map(|(table, keys)| {
-                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                let keys =
+                    KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
                 keys.map(|keys| (table.to_owned(), keys)).map_err(Fault::broken)
             });
             self.batch_get_all(wanted.collect::<Result<_, _>>()?, &mut found).await?;
@@ -101,43 +106,55 @@ impl Store {
         Ok(Found(found))
     }
 
-    /// Up to a hundred rows as they were at one moment, between transactions and not amid one.
-    pub(crate) async fn snapshot(&self, keys: impl IntoIterator<Item = (&str, Key)>) -> Result<Found, Fault> {
+    /// Reads up to 100 rows as one atomic snapshot, isolated from concurrent transactions.
+    pub(crate) async fn snapshot(
+        &self,
+        keys: impl IntoIterator<Item = (&str, Key)>,
+    ) -> Result<Found, Fault> {
         let keys: Vec<(&str, Key)> = keys.into_iter().collect();
         let get = |(table, key): &(&str, Key)| {
             let get = Get::builder().table_name(*table).set_key(Some(key.item())).build();
             get.map(|get| TransactGetItem::builder().get(get).build()).map_err(Fault::broken)
         };
         let gets: Vec<TransactGetItem> = keys.iter().map(get).collect::<Result<_, _>>()?;
-        let call = || self.client.transact_get_items().set_transact_items(Some(gets.clone())).send();
-        let answer = self.persist(call, snapshot_outlook).await?.map_err(Fault::broken)?;
-        let rows = answer.responses.unwrap_or_default().into_iter().map(|response| response.item);
-        let found = keys.into_iter().zip(rows).filter_map(|((_, Key { pk, sk }), row)| Some(((pk, sk), row?)));
+        let call =
+            || self.client.transact_get_items().set_transact_items(Some(gets.clone())).send();
+        let response = self.persist(call, classify_snapshot).await?.map_err(Fault::broken)?;
+        let rows = response.responses.unwrap_or_default().into_iter().map(|response| response.item);
+        let found = keys
+            .into_iter()
+            .zip(rows)
+            .filter_map(|((_, Key { pk, sk }), row)| Some(((pk, sk), row?)));
         Ok(Found(found.collect()))
     }
 
-    /// DynamoDB may leave a part of a batch unprocessed: it is asked for again.
+    /// Reads one batch. DynamoDB may leave a part of it unprocessed: those keys are requested
+    /// again.
     async fn batch_get_all(
         &self,
         mut wanted: HashMap<String, KeysAndAttributes>,
         found: &mut HashMap<(String, String), Item>,
     ) -> Result<(), Fault> {
         for _ in 0..ATTEMPTS {
-            let call = || self.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
-            let answer = self.ask(call).await?;
-            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let key = (crate::item::string(&item, "pk")?.to_owned(), crate::item::string(&item, "sk")?.to_owned());
+            let call =
+                || self.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
+            let response = self.ask(call).await?;
+            for item in response.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                let key = (
+                    crate::item::string(&item, "pk")?.to_owned(),
+                    crate::item::string(&item, "sk")?.to_owned(),
+                );
                 found.insert(key, item);
             }
-            wanted = answer.unprocessed_keys.unwrap_or_default();
+            wanted = response.unprocessed_keys.unwrap_or_default();
             if wanted.is_empty() {
                 return Ok(());
             }
         }
-        Err(Fault::busy("the store left a part of a batch unread"))
+        Err(Fault::busy("DynamoDB left a part of a batch unprocessed"))
     }
 
-    /// Calls `each` for every row of a query, a page at a time.
+    /// Calls `each` for every row of a query. Reads 1000 rows per page.
     pub(crate) async fn query_each(
         &self,
         query: &Query<'_>,
@@ -154,7 +171,7 @@ impl Store {
         }
     }
 
-    /// All rows of a query that has few.
+    /// Reads all rows of a query. Only for queries with few rows.
     pub(crate) async fn query_all(&self, query: &Query<'_>) -> Result<Vec<Item>, Fault> {
         let mut rows = Vec::new();
         self.query_each(query, |row| {
@@ -165,39 +182,52 @@ impl Store {
         Ok(rows)
     }
 
-    /// A page of a partition's rows whose sort key begins with the query's prefix, and the sort key after which the next begins.
-    pub(crate) async fn query(&self, query: &Query<'_>, page: &PageRequest) -> Result<Page<Item>, Fault> {
-        let start = page.after.as_ref().map(|sk| Key { pk: query.pk.to_owned(), sk: sk.clone() }.item());
+    /// A page of the partition's rows whose sort key begins with the query's prefix. `Page::next`
+    /// is the sort key of the last row.
+    pub(crate) async fn query(
+        &self,
+        query: &Query<'_>,
+        page: &PageRequest,
+    ) -> Result<Page<Item>, Fault> {
+        let start =
+            page.after.as_ref().map(|sk| Key { pk: query.pk.to_owned(), sk: sk.clone() }.item());
         let call = || {
             let request = self.client.query().table_name(query.table);
             let request = request.expression_attribute_values(":pk", text(query.pk));
-            // DynamoDB takes no empty text for a part of a key.
+            // DynamoDB rejects an empty string as a key value.
             let request = if query.prefix.is_empty() {
                 request.key_condition_expression("pk = :pk")
             } else {
-                let request = request.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
+                let request =
+                    request.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
                 request.expression_attribute_values(":prefix", text(query.prefix))
             };
             let request = request.scan_index_forward(!query.newest_first).consistent_read(true);
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let answer = self.ask(call).await?;
-        let rows = answer.items.unwrap_or_default();
-        page.cut(rows, answer.last_evaluated_key, |item| crate::item::string(item, "sk").map(str::to_owned))
+        let response = self.ask(call).await?;
+        let rows = response.items.unwrap_or_default();
+        page.cut(rows, response.last_evaluated_key, |item| {
+            crate::item::string(item, "sk").map(str::to_owned)
+        })
     }
 }
 
-/// A transaction on one of the rows passes.
-fn snapshot_outlook(error: &SdkError<TransactGetItemsError, HttpResponse>) -> ErrorClass {
+/// Classifies the error of a transactional read: a conflict with a transaction on one of the rows
+/// is transient.
+fn classify_snapshot(error: &SdkError<TransactGetItemsError, HttpResponse>) -> ErrorClass {
     let reasons = match error.as_service_error() {
-        Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons()
+        }
         _ => &[],
     };
-    let passes = reasons.iter().any(|reason| reason.code().is_some_and(retry::is_transient_code));
-    if passes { ErrorClass::Transient } else { retry::classify(error) }
+    let is_transient =
+        reasons.iter().any(|reason| reason.code().is_some_and(retry::is_transient_code));
+    if is_transient { ErrorClass::Transient } else { retry::classify(error) }
 }
 
-/// Rows of one partition.
+/// A query of one partition.
 pub(crate) struct Query<'a> {
     pub(crate) table: &'a str,
     pub(crate) pk: &'a str,

@@ -1,4 +1,4 @@
-//! Reservations: what the unpaid orders of a customer keep of the stock, in one row for each customer.
+//! Stock reserved by the unpaid orders of a customer: one row for each customer.
 
 use crate::{
     CustomerReservations, Item, Write,
@@ -7,24 +7,25 @@ use crate::{
 };
 use domain::{CustomerId, Fault, OrderId, reservations::Reservations};
 
-/// The holds in a row; none if there is no row.
+/// Reads the reservations from a row. Empty if there is no row.
 pub(crate) fn holds_in(row: Option<Item>) -> Result<Reservations, Fault> {
     row.map(read).transpose().map(Option::unwrap_or_default)
 }
 
 impl CustomerReservations<'_> {
-    /// Writes the holds of a customer, if nobody changed them since they were seen (`holds.version` is one more than then).
+    /// Replaces a customer's reservations, if they are unchanged since they were read
+    /// (`holds.version` is one more than then).
     pub fn put(self, customer: &CustomerId, holds: &Reservations) -> Result<Write, Fault> {
         let put = Write::put(&self.0.tables.customers, row(&keys::holds(customer), holds)?);
         Ok(match holds.version {
             1 => put.when_new(),
-            version => {
-                put.when("version = :seen").value(":seen", number(i64::try_from(version - 1).unwrap_or(i64::MAX)))
-            }
+            version => put
+                .when("version = :seen")
+                .value(":seen", number(i64::try_from(version - 1).unwrap_or(i64::MAX))),
         })
     }
 
-    /// Ends the hold of an order: it was paid, or it ended.
+    /// Ends the reservation of an order, because it was paid or has ended.
     pub(crate) fn release(self, customer: &CustomerId, order: &OrderId) -> Write {
         let expression = "SET version = version + :one REMOVE orders.#order";
         Write::update(&self.0.tables.customers, keys::holds(customer), expression)

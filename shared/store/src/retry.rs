@@ -1,5 +1,8 @@
-//! The one policy by which every call is repeated: what may pass is tried up to [`ATTEMPTS`] times, with full jitter
-//! between (each wait is random between nothing and a bound that doubles), and never past the deadline.
+//! The retry policy of every DynamoDB call.
+//!
+//! Transient errors are retried with exponential backoff and full jitter: up to [`ATTEMPTS`]
+//! attempts, each wait random between zero and a bound that doubles. No retry starts that could end
+//! after the deadline.
 
 use crate::{CONNECT_TIMEOUT, READ_TIMEOUT, Store};
 use aws_sdk_dynamodb::{
@@ -10,25 +13,26 @@ use aws_smithy_async::rt::sleep::AsyncSleep;
 use domain::Fault;
 use std::{error::Error, time::Duration};
 
-/// How often a call is made at most.
+/// The most attempts of one call.
 pub(crate) const ATTEMPTS: u32 = 4;
 
-/// The bound of the first wait; it doubles with each.
+/// The upper bound of the first wait. It doubles with each attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
-/// The longest that one attempt takes: without as much time before the deadline, none is begun.
+/// The longest duration of one attempt. No retry starts with less time than this before the
+/// deadline.
 const ATTEMPT_TIME: Duration = CONNECT_TIMEOUT.saturating_add(READ_TIMEOUT);
 
-/// Whether an error may pass by itself.
+/// Whether a failed DynamoDB call is worth retrying.
 pub(crate) enum ErrorClass {
-    /// The same call may succeed in a moment.
+    /// Throttling, contention, a timeout, a 5xx: the same call may succeed later.
     Transient,
-    /// It will fail in the same way again.
+    /// A validation or permission error, or a failed condition: retrying cannot help.
     Permanent,
 }
 
-/// The error codes by which DynamoDB says "in a moment".
-const PASSING_CODES: [&str; 8] = [
+/// The DynamoDB error codes that are transient.
+const TRANSIENT_CODES: [&str; 8] = [
     "ThrottlingException",
     "ThrottlingError",
     "ProvisionedThroughputExceededException",
@@ -40,26 +44,31 @@ const PASSING_CODES: [&str; 8] = [
 ];
 
 pub(crate) fn is_transient_code(code: &str) -> bool {
-    PASSING_CODES.contains(&code)
+    TRANSIENT_CODES.contains(&code)
 }
 
-/// How it stands with any error of any operation.
+/// Classifies an error of any DynamoDB operation.
 pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorClass {
-    let passing = match error {
+    let is_transient = match error {
         SdkError::ServiceError(service) => {
-            service.raw().status().as_u16() >= 500 || service.err().code().is_some_and(is_transient_code)
+            service.raw().status().as_u16() >= 500
+                || service.err().code().is_some_and(is_transient_code)
         }
-        // The connection failed, the time ran out or the answer was cut short: whether it took effect is unknown.
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+        // The connection failed, the call timed out or the response was cut off: it is unknown
+        // whether the call took effect.
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            true
+        }
         SdkError::ConstructionFailure(_) | _ => false,
     };
-    if passing { ErrorClass::Transient } else { ErrorClass::Permanent }
+    if is_transient { ErrorClass::Transient } else { ErrorClass::Permanent }
 }
 
 impl Store {
-    /// Calls until it succeeds, or fails for good, or the attempts or the time are used up.
+    /// Makes a call until it succeeds, fails permanently, or runs out of attempts or time.
     ///
-    /// An error that lasts comes back as it is, for the caller to understand.
+    /// Returns a permanent error unchanged in the inner `Result`, for the caller to interpret. A
+    /// transient error that cannot be retried any more is [`Fault::Busy`].
     pub(crate) async fn persist<T, E, Fut>(
         &self,
         call: impl Fn() -> Fut,
@@ -72,7 +81,7 @@ impl Store {
         let mut bound = FIRST_WAIT;
         for attempt in 1.. {
             let error = match call().await {
-                Ok(answer) => return Ok(Ok(answer)),
+                Ok(response) => return Ok(Ok(response)),
                 Err(error) => error,
             };
             if matches!(classify(&error), ErrorClass::Permanent) {
@@ -80,17 +89,19 @@ impl Store {
             }
             let wait = bound.mul_f64(rand::random());
             bound *= 2;
-            let too_late = self.deadline.is_some_and(|deadline| self.now().plus(wait + ATTEMPT_TIME) > deadline);
+            let too_late = self
+                .deadline
+                .is_some_and(|deadline| self.now().plus(wait + ATTEMPT_TIME) > deadline);
             if attempt == ATTEMPTS || too_late {
                 return Err(Fault::busy(error));
             }
-            tracing::debug!(attempt, ?wait, "a call is made again");
+            tracing::debug!(attempt, ?wait, "retrying a call");
             self.sleep.sleep(wait).await;
         }
         Err(Fault::busy("no attempt was made"))
     }
 
-    /// As [`Store::persist`], where every error that lasts is a fault.
+    /// Like [`Store::persist`], but a permanent error is [`Fault::Broken`].
     pub(crate) async fn ask<T, E, Fut>(&self, call: impl Fn() -> Fut) -> Result<T, Fault>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,

@@ -1,4 +1,5 @@
-//! Riders: which orders each of them has, in one row for each rider, so that nobody takes more than can be brought.
+//! Riders: one row with the open deliveries of each rider, which enforces the limit of orders per
+//! rider.
 
 use crate::{
     Item, Riders, Write,
@@ -16,14 +17,18 @@ fn one(order: &OrderId) -> AttributeValue {
     AttributeValue::Ss(vec![order.to_string()])
 }
 
-/// The orders in a row.
+/// Reads the order ids from a rider's row.
 pub(crate) fn open_deliveries_in(row: &Item) -> Result<BTreeSet<OrderId>, Fault> {
-    let ids = row.get("orders").and_then(|orders| orders.as_ss().ok()).map(Vec::as_slice).unwrap_or_default();
+    let ids = row
+        .get("orders")
+        .and_then(|orders| orders.as_ss().ok())
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     ids.iter().map(|id| OrderId::parse(id).map_err(Fault::broken)).collect()
 }
 
 impl Riders<'_> {
-    /// Gives a rider an order, if they have fewer than [`MAX_OPEN_DELIVERIES`].
+    /// Adds an order to a rider, if the rider has fewer than [`MAX_OPEN_DELIVERIES`].
     pub(crate) fn add_delivery(self, rider: &RiderId, order: &OrderId) -> Write {
         Write::update(&self.0.tables.orders, keys::open_deliveries(rider), "ADD orders :order")
             .when("attribute_not_exists(orders) OR size(orders) < :most")
@@ -31,7 +36,7 @@ impl Riders<'_> {
             .value(":most", number(MAX_OPEN_DELIVERIES))
     }
 
-    /// Takes an order from a rider: it was delivered, or another one brings it.
+    /// Removes an order from a rider: it was delivered, or another rider will deliver it.
     pub(crate) fn remove_delivery(self, rider: &RiderId, order: &OrderId) -> Write {
         Write::update(&self.0.tables.orders, keys::open_deliveries(rider), "DELETE orders :order")
             .when("contains(orders, :id)")

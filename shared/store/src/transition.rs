@@ -1,5 +1,7 @@
-//! Changes of orders: every write that a change means, in one transaction. Whoever changes an order goes through here, so
-//! that no way of calling one off can forget to give something back.
+//! Order transitions: every write of a transition, in one transaction.
+//!
+//! Every change of an order's state goes through this module, so no cancellation can forget to
+//! refund points or to release stock.
 
 use crate::{CommitError, Orders, Transaction, orders::PlacedOrder};
 use domain::{
@@ -9,70 +11,77 @@ use domain::{
     points::{Entry, EntryKind},
 };
 
-/// What a condition means that did not hold.
+/// A condition of a transition's transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransitionCondition {
-    /// The order changed since it was read, or one of its attempts did: look again.
+    /// The order and its attempts are unchanged since they were read. If not, read them again.
     Unchanged,
-    /// The balance is too low to pay.
+    /// The balance covers the payment.
     SufficientBalance,
-    /// The balance has no room for what comes back.
+    /// The balance stays within its limit after a refund.
     BalanceLimit,
-    /// The rider has as many orders as may be.
+    /// The rider has fewer orders than the limit.
     RiderLimit,
-    /// Something that belongs to the order is not as the order says: the books are broken.
+    /// Data that belongs to the order is consistent with it. If not, the stored data is corrupt.
     Consistent(Inconsistency),
 }
 
-/// What does not fit its order.
+/// Data that is inconsistent with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inconsistency {
     /// A ledger entry exists already.
     LedgerEntry,
-    /// A product of the order has no stock.
+    /// A product of the order has no stock row.
     Stock(ProductId),
-    /// The coupon is not used by the order.
+    /// The coupon is not marked as used by the order.
     Coupon,
-    /// The order holds no stock.
+    /// The order has no stock reservation.
     Reservation,
-    /// The rider does not have the order.
+    /// The order is not among the rider's open deliveries.
     Rider,
 }
 
-/// Why a change was not made.
+/// Why a transition was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum TransitionError {
-    /// The order, or one of its attempts, changed since it was read: look again.
-    #[error("the order changed meanwhile")]
+    /// The order, or one of its attempts, changed since it was read: read it again.
+    #[error("the order changed in the meantime")]
     Conflict,
     /// The balance is too low to pay.
     #[error("the balance is too low")]
     InsufficientBalance,
-    /// The balance has no room for what comes back.
-    #[error("the balance has no room")]
+    /// A refund would exceed the limit of the balance.
+    #[error("the refund would exceed the limit of the balance")]
     BalanceLimit,
-    /// The rider has as many orders as may be.
-    #[error("the rider has too many orders")]
+    /// The rider has reached the limit of open deliveries.
+    #[error("the rider has reached the limit of open deliveries")]
     RiderLimit,
-    /// The machinery failed.
+    /// The store failed, or its data is inconsistent.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 impl TransitionError {
-    /// The fault that it is where neither points nor time play a part: what changed meanwhile is busy, anything else broken.
+    /// Converts the error where no refusal applies, because neither a balance nor a rider is
+    /// involved: a conflict is busy, everything else is broken.
     pub fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) => fault,
             Self::Conflict => Fault::busy(self),
-            Self::InsufficientBalance | Self::BalanceLimit | Self::RiderLimit => Fault::broken(self),
+            Self::InsufficientBalance | Self::BalanceLimit | Self::RiderLimit => {
+                Fault::broken(self)
+            }
         }
     }
 }
 
 impl Orders<'_> {
-    /// Everything that must be written when an order becomes `after`; more writes can go with it.
-    pub fn transition(self, before: &Order, after: &PlacedOrder) -> Result<Transaction<TransitionCondition>, Fault> {
+    /// Builds every write that changes the order `before` to `after`. The caller may add writes.
+    pub fn transition(
+        self,
+        before: &Order,
+        after: &PlacedOrder,
+    ) -> Result<Transaction<TransitionCondition>, Fault> {
         let order = &after.order;
         let (id, customer) = (&order.order_id, &order.customer_id);
         let Effects { releases_stock, points, refunds_attempt } = effects(before, order);
@@ -93,15 +102,16 @@ impl Orders<'_> {
                 );
             }
             if let Some(rider) = has {
-                change = change.with(self.0.riders().add_delivery(rider, id), TransitionCondition::RiderLimit);
+                change = change
+                    .with(self.0.riders().add_delivery(rider, id), TransitionCondition::RiderLimit);
             }
         }
         if releases_stock {
             for line in &order.lines {
-                let misfit = Inconsistency::Stock(line.product_id.clone());
+                let inconsistency = Inconsistency::Stock(line.product_id.clone());
                 change = change.with(
                     self.0.stock().release(&line.product_id, line.quantity),
-                    TransitionCondition::Consistent(misfit),
+                    TransitionCondition::Consistent(inconsistency),
                 );
             }
             if let Some(coupon) = &order.coupon_id {
@@ -113,44 +123,62 @@ impl Orders<'_> {
         }
         if let Some((entry_id, kind, amount)) = points {
             change = match kind {
-                EntryKind::Use => {
-                    change.with(self.0.points().debit(customer, -amount), TransitionCondition::SufficientBalance)
-                }
-                EntryKind::Refund | EntryKind::Charge => {
-                    change.with(self.0.points().credit(customer, amount), TransitionCondition::BalanceLimit)
-                }
+                EntryKind::Use => change.with(
+                    self.0.points().debit(customer, -amount),
+                    TransitionCondition::SufficientBalance,
+                ),
+                EntryKind::Refund | EntryKind::Charge => change.with(
+                    self.0.points().credit(customer, amount),
+                    TransitionCondition::BalanceLimit,
+                ),
             };
-            let entry = Entry { entry_id, kind, amount, reference: id.to_string(), reason: None, at: order.updated_at };
+            let entry = Entry {
+                entry_id,
+                kind,
+                amount,
+                reference: id.to_string(),
+                reason: None,
+                at: order.updated_at,
+            };
             change = change.with(
                 self.0.points().append_ledger_entry(customer, &entry)?,
                 TransitionCondition::Consistent(Inconsistency::LedgerEntry),
             );
         }
         if let Some(attempt) = refunds_attempt {
-            change =
-                change.with(self.0.attempts().refund(id, attempt, order.updated_at)?, TransitionCondition::Unchanged);
+            change = change.with(
+                self.0.attempts().refund(id, attempt, order.updated_at)?,
+                TransitionCondition::Unchanged,
+            );
         }
         Ok(change)
     }
 
-    /// Commits a change.
-    pub async fn commit(self, change: Transaction<TransitionCondition>) -> Result<(), TransitionError> {
+    /// Commits a transition.
+    pub async fn commit(
+        self,
+        change: Transaction<TransitionCondition>,
+    ) -> Result<(), TransitionError> {
         match change.commit(self.0).await {
             Ok(()) => Ok(()),
             Err(CommitError::Fault(fault)) => Err(fault.into()),
-            Err(CommitError::Failed(refusals)) => {
-                let because: Vec<TransitionCondition> = refusals.into_iter().map(|failed| failed.condition).collect();
-                if because.contains(&TransitionCondition::Unchanged) {
-                    // Whatever else does not fit may not fit for that reason.
+            Err(CommitError::Failed(failed)) => {
+                let conditions: Vec<TransitionCondition> =
+                    failed.into_iter().map(|failed| failed.condition).collect();
+                if conditions.contains(&TransitionCondition::Unchanged) {
+                    // Other conditions may have failed only because of that.
                     Err(TransitionError::Conflict)
-                } else if because.contains(&TransitionCondition::SufficientBalance) {
+                } else if conditions.contains(&TransitionCondition::SufficientBalance) {
                     Err(TransitionError::InsufficientBalance)
-                } else if because.contains(&TransitionCondition::BalanceLimit) {
+                } else if conditions.contains(&TransitionCondition::BalanceLimit) {
                     Err(TransitionError::BalanceLimit)
-                } else if because.contains(&TransitionCondition::RiderLimit) {
+                } else if conditions.contains(&TransitionCondition::RiderLimit) {
                     Err(TransitionError::RiderLimit)
                 } else {
-                    Err(Fault::broken(format!("the books do not fit the order: {because:?}")).into())
+                    Err(Fault::broken(format!(
+                        "the stored data is inconsistent with the order: {conditions:?}"
+                    ))
+                    .into())
                 }
             }
         }

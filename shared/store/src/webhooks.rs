@@ -1,4 +1,4 @@
-//! Webhooks: who wants to be told of which events, and what became of each delivery.
+//! Webhooks: the subscribed endpoints, and the log of their deliveries.
 
 use crate::{
     Item, Page, PageRequest, Transaction, Webhooks, Write,
@@ -11,120 +11,121 @@ use events::EventType;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long deliveries are kept in the log.
-const KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long deliveries stay in the log.
+const RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// A receiver of events, with its secrets sealed.
+/// A subscribed endpoint, with its secrets encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    /// Its name.
+    /// The webhook's name.
     pub name: WebhookName,
-    /// Where it is.
+    /// The endpoint's URL.
     pub url: String,
-    /// The events that it wants.
+    /// The event types that it is subscribed to.
     pub events: Vec<EventType>,
-    /// Whether it is told anything.
+    /// Whether events are delivered to it.
     pub active: bool,
-    /// Why it is not, if it said so itself.
+    /// Why the webhook is disabled, if its endpoint caused that (`410 Gone`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_because: Option<String>,
-    /// The secret that signs for it, sealed.
+    /// The signing secret, encrypted.
     pub secret: String,
-    /// The secrets that did before, the latest first: each still does until its time.
+    /// The replaced secrets, latest first. Each still signs until its end time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<PreviousSecret>,
-    /// When it was registered.
+    /// When the webhook was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the webhook was last changed.
     pub updated_at: Timestamp,
-    /// How often it was written.
+    /// The number of writes of this row, for optimistic concurrency.
     pub writes: i64,
 }
 
-/// A secret that was replaced.
+/// A replaced signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviousSecret {
-    /// The secret, sealed.
+    /// The secret, encrypted.
     pub secret: String,
-    /// Until when it signs beside its successor.
+    /// Until when the secret signs beside its successor.
     pub until: Timestamp,
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DeliveryStatus {
-    /// It is to be tried, for the first time or again.
+    /// Waiting for its first or next attempt.
     Pending,
-    /// The receiver took it.
+    /// The endpoint accepted it.
     Delivered,
-    /// It was given up: it failed too often, or the receiver wants nothing more.
+    /// No more attempts: the schedule is exhausted, or the endpoint accepts no more deliveries.
     Failed,
 }
 
-/// One attempt.
+/// One delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryAttempt {
-    /// When.
+    /// The time of the attempt.
     pub at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub took_ms: u64,
-    /// The receiver's status, if it answered.
+    /// The HTTP status of the response, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What went wrong, if it did not.
+    /// The error, if there was no response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// A delivery of one event to one receiver.
+/// The delivery of one event to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDelivery {
-    /// Its id: sorted by the time of the event.
+    /// The delivery's id. Ids sort by the time of the event.
     pub delivery_id: DeliveryId,
-    /// To whom.
+    /// The webhook's name.
     pub webhook: WebhookName,
-    /// Since when the webhook is registered: one of the same name that was registered later is another one. Nothing, if the
-    /// template names it.
+    /// When the webhook was created. A webhook created later under the same name is a different
+    /// one. Absent for a webhook that the template defines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Timestamp>,
     /// The event's id: the same for every attempt.
     pub event_id: String,
     /// The event's type.
     pub event_type: EventType,
-    /// What is sent, byte for byte.
+    /// The body, sent byte for byte.
     pub body: String,
-    /// Where it stands.
+    /// The status of the delivery.
     pub status: DeliveryStatus,
-    /// Every attempt, the first first.
+    /// The attempts, oldest first.
     pub attempts: Vec<DeliveryAttempt>,
-    /// When the schedule began: anew with a replay.
+    /// The start of the retry schedule. A replay restarts it.
     pub begun_at: Timestamp,
-    /// How many attempts of the schedule failed.
+    /// Failed attempts in the current retry schedule.
     pub failed_in_row: usize,
-    /// Why it was given up, if it was.
+    /// Why there are no more attempts, if the delivery failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_up_because: Option<String>,
-    /// When it is to be tried next, and by whom it was claimed until then.
+    /// The time of the next attempt. While a worker has claimed the delivery, the end of the claim.
     pub next_attempt_at: Timestamp,
-    /// When the event was told to us.
+    /// When the event was received.
     pub created_at: Timestamp,
-    /// How often it was written.
+    /// The number of writes of this row, for optimistic concurrency.
     pub writes: i64,
 }
 
-/// A delivery that is due, as its row's key names it.
+/// A due delivery, identified by its row's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DueWebhookDelivery {
-    /// To whom.
+    /// The webhook's name.
     pub webhook: WebhookName,
-    /// Which delivery.
+    /// The delivery's id.
     pub delivery_id: DeliveryId,
-    /// For which attempt: if the row says otherwise, it has gone on since, and another message tells of that.
+    /// The time of the due attempt. If the row has a different one, the delivery has progressed
+    /// since, and a newer message exists for it.
     pub next_attempt_at: Timestamp,
 }
 
@@ -136,48 +137,66 @@ impl From<&WebhookDelivery> for DueWebhookDelivery {
 }
 
 impl Webhooks<'_> {
-    /// A webhook.
+    /// Reads a webhook.
     pub async fn get(self, name: &WebhookName) -> Result<Option<Webhook>, Fault> {
         self.0.get(&self.0.tables.webhooks, &keys::webhook(name)).await?.map(read).transpose()
     }
 
-    /// Every webhook, by name.
+    /// Reads all webhooks, by name.
     pub async fn all(self) -> Result<Vec<Webhook>, Fault> {
-        let query = Query { table: &self.0.tables.webhooks, pk: keys::WEBHOOKS, prefix: "", newest_first: false };
+        let query = Query {
+            table: &self.0.tables.webhooks,
+            pk: keys::WEBHOOKS,
+            prefix: "",
+            newest_first: false,
+        };
         self.0.query_all(&query).await?.into_iter().map(read).collect()
     }
 
-    /// Puts a webhook, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
+    /// Writes a webhook, if it is unchanged since it was read (`writes` is one more than then).
+    /// Returns whether it was written.
     pub async fn put(self, webhook: &Webhook) -> Result<bool, Fault> {
         let put = Write::put(&self.0.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
-        Transaction::default().with(unwritten_since(put, webhook.writes), ()).commit_if_new(self.0).await
+        Transaction::default()
+            .with(if_unchanged(put, webhook.writes), ())
+            .commit_if_new(self.0)
+            .await
     }
 
-    /// Removes a webhook; its log expires. There is nothing to assert.
+    /// Deletes a webhook, without a condition. Its log expires.
     pub async fn remove(self, name: &WebhookName) -> Result<(), Fault> {
         let delete = Write::delete(&self.0.tables.webhooks, keys::webhook(name));
         Transaction::default().with(delete, ()).commit_unconditional(self.0).await
     }
 
-    /// A delivery.
-    pub async fn delivery(self, name: &WebhookName, id: &DeliveryId) -> Result<Option<WebhookDelivery>, Fault> {
-        self.0.get(&self.0.tables.webhooks, &keys::webhook_delivery(name, id)).await?.map(read).transpose()
+    /// Reads a delivery.
+    pub async fn delivery(
+        self,
+        name: &WebhookName,
+        id: &DeliveryId,
+    ) -> Result<Option<WebhookDelivery>, Fault> {
+        self.0
+            .get(&self.0.tables.webhooks, &keys::webhook_delivery(name, id))
+            .await?
+            .map(read)
+            .transpose()
     }
 
-    /// Puts a delivery, if nobody wrote it since it was seen (`writes` is one more than then); tells whether it did.
+    /// Writes a delivery, if it is unchanged since it was read (`writes` is one more than then).
+    /// Returns whether it was written.
     pub async fn put_delivery(self, delivery: &WebhookDelivery) -> Result<bool, Fault> {
         let key = keys::webhook_delivery(&delivery.webhook, &delivery.delivery_id);
         let mut item: Item = row(&key, delivery)?;
-        item.insert("expiresAt".into(), number(delivery.created_at.plus(KEPT).seconds()));
+        item.insert("expiresAt".into(), number(delivery.created_at.plus(RETENTION).seconds()));
         if delivery.status == DeliveryStatus::Pending {
             item.insert("dueWebhook".into(), text(&delivery.webhook));
         }
-        let put = unwritten_since(Write::put(&self.0.tables.webhooks, item), delivery.writes);
+        let put = if_unchanged(Write::put(&self.0.tables.webhooks, item), delivery.writes);
         Transaction::default().with(put, ()).commit_if_new(self.0).await
     }
 
-    /// At most `limit` deliveries to a webhook that were to be tried by a time, the longest overdue first. The index follows the
-    /// rows by a moment.
+    /// Up to `limit` deliveries to a webhook that were due at `by`, longest overdue first. The
+    /// index is eventually consistent.
     pub async fn due_deliveries(
         self,
         name: &WebhookName,
@@ -187,7 +206,8 @@ impl Webhooks<'_> {
         let table = self.0.tables.webhooks.as_str();
         let call = || {
             let request = self.0.client.query().table_name(table).index_name("due");
-            let request = request.key_condition_expression("dueWebhook = :webhook AND nextAttemptAt <= :by");
+            let request =
+                request.key_condition_expression("dueWebhook = :webhook AND nextAttemptAt <= :by");
             let request = request.expression_attribute_values(":webhook", text(name));
             request.expression_attribute_values(":by", text(by)).limit(limit).send()
         };
@@ -201,8 +221,13 @@ impl Webhooks<'_> {
         self.0.ask(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
     }
 
-    /// Puts a delivery that is due off until a time, by which it is found again; tells whether it was still due.
-    pub async fn postpone_delivery(self, due: &DueWebhookDelivery, until: Timestamp) -> Result<bool, Fault> {
+    /// Postpones a due delivery until `until`, when the index returns it again. Returns `false` if
+    /// it was no longer due.
+    pub async fn postpone_delivery(
+        self,
+        due: &DueWebhookDelivery,
+        until: Timestamp,
+    ) -> Result<bool, Fault> {
         let key = keys::webhook_delivery(&due.webhook, &due.delivery_id);
         let expression = "SET nextAttemptAt = :until, writes = writes + :one";
         let update = Write::update(&self.0.tables.webhooks, key, expression);
@@ -211,17 +236,26 @@ impl Webhooks<'_> {
         Transaction::default().with(update, ()).commit_if_new(self.0).await
     }
 
-    /// The deliveries to a webhook, the newest first. A page's `next` is the id of its last.
-    pub async fn deliveries(self, name: &WebhookName, page: &PageRequest) -> Result<Page<WebhookDelivery>, Fault> {
+    /// A page of the deliveries to a webhook, newest first. `Page::next` is the id of the last
+    /// delivery.
+    pub async fn deliveries(
+        self,
+        name: &WebhookName,
+        page: &PageRequest,
+    ) -> Result<Page<WebhookDelivery>, Fault> {
         let pk = keys::webhook_deliveries(name);
-        let query = Query { table: &self.0.tables.webhooks, pk: &pk, prefix: "", newest_first: true };
+        let query =
+            Query { table: &self.0.tables.webhooks, pk: &pk, prefix: "", newest_first: true };
         let rows = self.0.query(&query, page).await?;
-        Ok(Page { entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?, next: rows.next })
+        Ok(Page {
+            entries: rows.entries.into_iter().map(read).collect::<Result<_, _>>()?,
+            next: rows.next,
+        })
     }
 }
 
-/// The write happens only if the row was written once less than it will have been.
-fn unwritten_since(write: Write, writes: i64) -> Write {
+/// The write requires that the row is unchanged since it was read: `writes` is one more than then.
+fn if_unchanged(write: Write, writes: i64) -> Write {
     match writes {
         1 => write.when_new(),
         writes => write.when("writes = :seen").value(":seen", number(writes - 1)),

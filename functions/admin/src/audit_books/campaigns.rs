@@ -1,4 +1,4 @@
-//! Campaigns: the day sums that are kept beside the orders of each are the sums of those orders.
+//! Campaigns: the stored day sums of a campaign equal the sums of its orders.
 
 use super::{Findings, LOOKS, SUMMED, leave};
 use domain::{
@@ -6,12 +6,12 @@ use domain::{
     campaign::{Day, Figures},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use store::{PageRequest, Store, campaigns::figures};
+use store::{PageRequest, Store, attribution::figures};
 
 type ByDay = BTreeMap<Day, Figures>;
 
-/// Holds the day sums of some campaigns against their orders. Orders move while they are read, so sums that do not fit are
-/// looked at again until they do, or stand still.
+/// Checks the day sums of some campaigns against their orders. Orders change while they are read,
+/// so different sums are read again until they agree or no longer change.
 pub(super) async fn audit(
     store: &Store,
     campaigns: &BTreeSet<CampaignId>,
@@ -23,19 +23,23 @@ pub(super) async fn audit(
     Ok(())
 }
 
-async fn audit_campaign(store: &Store, campaign: &CampaignId, findings: &mut Findings) -> Result<(), Fault> {
+async fn audit_campaign(
+    store: &Store,
+    campaign: &CampaignId,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     for _ in 0..LOOKS {
-        let kept = kept(store, campaign).await?;
+        let stored = stored(store, campaign).await?;
         let counted = counted(store, campaign).await?;
-        if kept != counted && self::kept(store, campaign).await? != kept {
+        if stored != counted && self::stored(store, campaign).await? != stored {
             continue;
         }
-        let days: BTreeSet<&Day> = kept.keys().chain(counted.keys()).collect();
+        let days: BTreeSet<&Day> = stored.keys().chain(counted.keys()).collect();
         for day in days {
             findings.checked(SUMMED);
             let of = |sums: &ByDay| sums.get(day).copied().unwrap_or_default();
-            if of(&kept) != of(&counted) {
-                let (expected, actual) = (told(of(&counted)), told(of(&kept)));
+            if of(&stored) != of(&counted) {
+                let (expected, actual) = (describe(of(&counted)), describe(of(&stored)));
                 findings.violation(SUMMED, format!("campaign/{campaign}/{day}"), expected, actual);
             }
         }
@@ -45,7 +49,7 @@ async fn audit_campaign(store: &Store, campaign: &CampaignId, findings: &mut Fin
     Ok(())
 }
 
-async fn kept(store: &Store, campaign: &CampaignId) -> Result<ByDay, Fault> {
+async fn stored(store: &Store, campaign: &CampaignId) -> Result<ByDay, Fault> {
     let days = store.campaigns().days(campaign).await?;
     Ok(days.into_iter().map(|(day, sum)| (day, sum.figures)).collect())
 }
@@ -65,6 +69,6 @@ async fn counted(store: &Store, campaign: &CampaignId) -> Result<ByDay, Fault> {
     }
 }
 
-fn told(Figures { orders, cancelled, gross, discount, net }: Figures) -> String {
+fn describe(Figures { orders, cancelled, gross, discount, net }: Figures) -> String {
     format!("{orders} orders, {cancelled} cancelled, {gross} gross, {discount} discount, {net} net")
 }

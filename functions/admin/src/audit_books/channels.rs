@@ -1,4 +1,5 @@
-//! Orders of sales channels: what they took from our stock, and where they are listed. Both are written with the order.
+//! Channel orders: their stock movements and their entries in the channels' lists. Both are written
+//! in one transaction with the order.
 
 use super::{Findings, LISTED, RESERVED, TOOK};
 use domain::{ChannelId, Fault, ProductId, SourceId, channel::ChannelOrderState};
@@ -6,32 +7,48 @@ use events::Order;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Store, external_orders::ExternalOrderRow};
 
-/// Holds the orders of a page, of which some are channels', against their movements of stock and their channels' lists.
-pub(super) async fn audit(store: &Store, orders: &[ExternalOrderRow], findings: &mut Findings) -> Result<(), Fault> {
+/// Checks a page of external orders. Those of channels are checked against their stock movements
+/// and their channels' lists.
+pub(super) async fn audit(
+    store: &Store,
+    orders: &[ExternalOrderRow],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     let mut listed: Vec<(ChannelId, &Order)> = Vec::new();
     for ExternalOrderRow { order, order_state, .. } in orders {
-        let Some((order_state, channel)) = order_state.as_ref().zip(order.source.as_ref().and_then(SourceId::channel))
+        let Some((order_state, channel)) =
+            order_state.as_ref().zip(order.source.as_ref().and_then(SourceId::channel))
         else {
             continue;
         };
         listed.push((channel, order));
         audit_reserved(store, order, order_state, findings).await?;
         let mut reserved: BTreeMap<&ProductId, i64> = BTreeMap::new();
-        for reservation in order_state.items.values().filter_map(|item_state| item_state.reservation.as_ref()) {
-            *reserved.entry(&reservation.product_id).or_default() += i64::from(reservation.reserved);
+        for reservation in
+            order_state.items.values().filter_map(|item_state| item_state.reservation.as_ref())
+        {
+            *reserved.entry(&reservation.product_id).or_default() +=
+                i64::from(reservation.reserved);
         }
         for (product, reserved) in reserved {
             findings.checked(TOOK);
             let moved = store.channel_orders().stock_moved(&order.order_id, product).await?;
-            if moved != reserved && is_still(store, order).await? {
-                findings.violation(TOOK, format!("order/{} product/{product}", order.order_id), reserved, moved);
+            if moved != reserved && is_unchanged(store, order).await? {
+                findings.violation(
+                    TOOK,
+                    format!("order/{} product/{product}", order.order_id),
+                    reserved,
+                    moved,
+                );
             }
         }
     }
-    for ((_, order), status) in listed.iter().zip(store.channel_orders().listed_statuses(&listed).await?) {
+    for ((_, order), status) in
+        listed.iter().zip(store.channel_orders().listed_statuses(&listed).await?)
+    {
         findings.checked(LISTED);
         let expected = order.status.to_string();
-        if status.as_ref() != Some(&expected) && is_still(store, order).await? {
+        if status.as_ref() != Some(&expected) && is_unchanged(store, order).await? {
             let actual = status.unwrap_or_else(|| "not listed".into());
             findings.violation(LISTED, format!("order/{}", order.order_id), expected, actual);
         }
@@ -39,8 +56,8 @@ pub(super) async fn audit(store: &Store, orders: &[ExternalOrderRow], findings: 
     Ok(())
 }
 
-/// Holds what is reserved for an order against what the order has: each of the channel's products is in it once, and no more units
-/// are reserved than were ordered.
+/// Checks the reservations of an order against its items: each of the channel's products is in one
+/// item, and no more units are reserved than were ordered.
 async fn audit_reserved(
     store: &Store,
     order: &Order,
@@ -52,23 +69,32 @@ async fn audit_reserved(
     for (id, item_state) in &order_state.items {
         findings.checked(RESERVED);
         if item_state.is_packed(id) && !packed.insert(&item_state.item.product_id) {
-            wrong.push((id, "the product in one item".to_owned(), format!("{} in two", item_state.item.product_id)));
+            wrong.push((
+                id,
+                "the product in one item".to_owned(),
+                format!("{} in two", item_state.item.product_id),
+            ));
         }
         let reserved = item_state.demand();
         if reserved > item_state.item.ordered {
             wrong.push((id, format!("at most {}", item_state.item.ordered), reserved.to_string()));
         }
     }
-    if !wrong.is_empty() && is_still(store, order).await? {
+    if !wrong.is_empty() && is_unchanged(store, order).await? {
         for (id, expected, actual) in wrong {
-            findings.violation(RESERVED, format!("order/{} item/{id}", order.order_id), expected, actual);
+            findings.violation(
+                RESERVED,
+                format!("order/{} item/{id}", order.order_id),
+                expected,
+                actual,
+            );
         }
     }
     Ok(())
 }
 
-/// Whether an order stands as it did when it was read; if not, it says nothing.
-async fn is_still(store: &Store, order: &Order) -> Result<bool, Fault> {
+/// Whether an order is unchanged since it was read. If it changed, a mismatch proves nothing.
+async fn is_unchanged(store: &Store, order: &Order) -> Result<bool, Fault> {
     let now = store.external_orders().get(&order.order_id).await?;
     Ok(now.is_some_and(|now| now.order.version == order.version))
 }

@@ -1,6 +1,8 @@
-//! Customers' rows: balances, ledger entries, coupons; and the sources of coupons.
+//! The rows of customers: balances, ledger entries and coupons; and the sources of coupons.
 
-use super::{COUNTED, Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, charges, holds, leave};
+use super::{
+    COUNTED, Findings, ISSUED, LEDGER, LOOKS, PAID_ONCE, USED_ONCE, charges, holds, leave,
+};
 use domain::{
     CouponSourceId, CustomerId, Fault, OrderId,
     coupon::Coupon,
@@ -10,15 +12,16 @@ use domain::{
 use std::collections::BTreeMap;
 use store::{Store, audits::CustomerRow};
 
-/// Holds every balance against its ledger, every entry and every used coupon against its order, and every source against
-/// its coupons.
+/// Checks every balance against its ledger, every entry and every used coupon against its order,
+/// and every source against its coupons.
 pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), Fault> {
     let mut current: Option<Account> = None;
     let mut sources: BTreeMap<CouponSourceId, u64> = BTreeMap::new();
     let mut place = None;
     loop {
         let (rows, next) = store.audits().scan_customers(place).await?;
-        let (mut used, mut charged, mut used_coupons, mut completed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut used, mut charged, mut used_coupons, mut completed) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             let (CustomerRow::Balance(customer, _)
             | CustomerRow::Entry(customer, _)
@@ -40,12 +43,14 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
                 CustomerRow::Balance(_, balance) => account.balance = balance,
                 CustomerRow::Entry(customer, entry) => {
                     account.sum += entry.amount.get();
-                    let of_its_kind = if entry.kind == EntryKind::Charge { &mut charged } else { &mut used };
+                    let of_its_kind =
+                        if entry.kind == EntryKind::Charge { &mut charged } else { &mut used };
                     of_its_kind.push((customer, entry));
                 }
                 CustomerRow::Coupon(customer, coupon) => {
                     *sources.entry(coupon.source_id.clone()).or_default() += 1;
-                    used_coupons.extend(coupon.used_by.clone().map(|order| (customer, coupon, order)));
+                    used_coupons
+                        .extend(coupon.used_by.clone().map(|order| (customer, coupon, order)));
                 }
                 CustomerRow::Completed(customer, order) => {
                     account.counted += 1;
@@ -54,7 +59,7 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
                 CustomerRow::Reservations(customer, held) => {
                     holds::audit_holds(store, &customer, &held, findings).await?;
                 }
-                CustomerRow::Profile(_, said) => account.said = said,
+                CustomerRow::Profile(_, in_profile) => account.in_profile = in_profile,
                 CustomerRow::Source(_) => {}
             }
         }
@@ -70,52 +75,64 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     }
 }
 
-/// A customer's rows as far as they are read.
+/// The totals of a customer's rows that have been read so far.
 struct Account {
     customer: CustomerId,
-    /// The sum of the ledger, and the balance.
+    /// The sum of the ledger entries.
     sum: i64,
+    /// The stored balance.
     balance: i64,
-    /// How many orders are counted as got, and how many the profile says.
+    /// The number of rows of completed orders.
     counted: i64,
-    said: i64,
+    /// The number of completed orders in the profile.
+    in_profile: i64,
 }
 
 impl Account {
     fn of(customer: &CustomerId) -> Self {
-        Self { customer: customer.clone(), sum: 0, balance: 0, counted: 0, said: 0 }
+        Self { customer: customer.clone(), sum: 0, balance: 0, counted: 0, in_profile: 0 }
     }
 }
 
-/// All rows of a customer are read: do they fit?
-async fn close(store: &Store, account: Option<Account>, findings: &mut Findings) -> Result<(), Fault> {
-    let Some(Account { customer, sum, balance, counted, said }) = account else { return Ok(()) };
+/// Checks the totals of a customer, once all rows are read.
+async fn close(
+    store: &Store,
+    account: Option<Account>,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    let Some(Account { customer, sum, balance, counted, in_profile }) = account else {
+        return Ok(());
+    };
     let key = format!("customer/{customer}");
     findings.not_negative(|| key.clone(), balance);
-    if said == counted || agree(COUNTED, &key, || store.customers().completed_orders(&customer), findings).await? {
+    if in_profile == counted
+        || agree(COUNTED, &key, || store.customers().completed_orders(&customer), findings).await?
+    {
         findings.checked(COUNTED);
     }
-    if sum == balance || agree(LEDGER, &key, || store.audits().balance_and_ledger(&customer), findings).await? {
+    if sum == balance
+        || agree(LEDGER, &key, || store.audits().balance_and_ledger(&customer), findings).await?
+    {
         findings.checked(LEDGER);
     }
     Ok(())
 }
 
-/// Looks at a total that is kept and at what it is the total of, until they agree or do not move: tells whether they came to
-/// rest.
+/// Reads a stored total and the sum of its parts until they agree or no longer change. Returns
+/// `false` if they keep changing.
 async fn agree<Fut: Future<Output = Result<(i64, i64), Fault>>>(
     law: &str,
     key: &str,
-    look: impl Fn() -> Fut,
+    read: impl Fn() -> Fut,
     findings: &mut Findings,
 ) -> Result<bool, Fault> {
     for _ in 0..LOOKS {
-        let looks = [look().await?, look().await?];
-        let [(kept, sum), _] = looks;
-        if kept != sum && looks[0] == looks[1] {
-            findings.violation(law, key.to_owned(), sum, kept);
+        let readings = [read().await?, read().await?];
+        let [(stored, sum), _] = readings;
+        if stored != sum && readings[0] == readings[1] {
+            findings.violation(law, key.to_owned(), sum, stored);
         }
-        if kept == sum || looks[0] == looks[1] {
+        if stored == sum || readings[0] == readings[1] {
             return Ok(true);
         }
     }
@@ -123,16 +140,25 @@ async fn agree<Fut: Future<Output = Result<(i64, i64), Fault>>>(
     Ok(false)
 }
 
-/// Holds ledger entries for orders against the orders: each must be the one that its order names.
-async fn audit_entries(store: &Store, used: &[(CustomerId, Entry)], findings: &mut Findings) -> Result<(), Fault> {
-    let ids: Vec<Option<OrderId>> = used.iter().map(|(_, entry)| OrderId::parse(&entry.reference).ok()).collect();
+/// Checks ledger entries for orders against the orders: each must be the one that its order names.
+async fn audit_entries(
+    store: &Store,
+    used: &[(CustomerId, Entry)],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    let ids: Vec<Option<OrderId>> =
+        used.iter().map(|(_, entry)| OrderId::parse(&entry.reference).ok()).collect();
     let known: Vec<OrderId> = ids.iter().flatten().cloned().collect();
     let mut orders = store.audits().orders(&known).await?.into_iter();
     for ((customer, entry), id) in used.iter().zip(&ids) {
         findings.checked(PAID_ONCE);
         let order = id.as_ref().and_then(|_| orders.next().flatten());
         let named = order.map(|Order { customer_id, payment, .. }| {
-            let named = if entry.kind == EntryKind::Refund { payment.refund_entry } else { payment.ledger_entry };
+            let named = if entry.kind == EntryKind::Refund {
+                payment.refund_entry
+            } else {
+                payment.ledger_entry
+            };
             (customer_id, named)
         });
         if named.as_ref() != Some(&(customer.clone(), Some(entry.entry_id.clone()))) {
@@ -142,13 +168,19 @@ async fn audit_entries(store: &Store, used: &[(CustomerId, Entry)], findings: &m
                 Some((_, None)) => "the order names none".to_owned(),
                 Some((of, Some(named))) => format!("the order names {of}/{named}"),
             };
-            findings.violation(PAID_ONCE, key, format!("the entry of order {}", entry.reference), actual);
+            findings.violation(
+                PAID_ONCE,
+                key,
+                format!("the entry of order {}", entry.reference),
+                actual,
+            );
         }
     }
     Ok(())
 }
 
-/// Holds orders that are counted as got against the orders: each must be the customer's, and complete for good.
+/// Checks counted orders against the orders: each must be completed, which is final, and belong to
+/// the customer.
 async fn audit_completed(
     store: &Store,
     completed: &[(CustomerId, OrderId)],
@@ -157,30 +189,43 @@ async fn audit_completed(
     let ids: Vec<OrderId> = completed.iter().map(|(_, order)| order.clone()).collect();
     for ((customer, order_id), order) in completed.iter().zip(store.audits().orders(&ids).await?) {
         findings.checked(COUNTED);
-        let is_complete = |order: &Order| order.status() == Status::Completed && order.customer_id == *customer;
+        let is_complete =
+            |order: &Order| order.status() == Status::Completed && order.customer_id == *customer;
         if !order.as_ref().is_some_and(is_complete) {
-            let actual = order.map_or_else(|| "no such order".to_owned(), |order| format!("{:?}", order.status()));
-            findings.violation(COUNTED, format!("order/{order_id}"), format!("complete, of {customer}"), actual);
+            let actual = order.map_or_else(
+                || "no such order".to_owned(),
+                |order| format!("{:?}", order.status()),
+            );
+            findings.violation(
+                COUNTED,
+                format!("order/{order_id}"),
+                format!("complete, of {customer}"),
+                actual,
+            );
         }
     }
     Ok(())
 }
 
-/// Holds used coupons against the orders that use them.
+/// Checks used coupons against the orders that use them.
 async fn audit_used(
     store: &Store,
     used: &[(CustomerId, Coupon, OrderId)],
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     let ids: Vec<OrderId> = used.iter().map(|(.., order)| order.clone()).collect();
-    for ((customer, coupon, order_id), order) in used.iter().zip(store.audits().orders(&ids).await?) {
+    for ((customer, coupon, order_id), order) in used.iter().zip(store.audits().orders(&ids).await?)
+    {
         findings.checked(USED_ONCE);
         if !order.is_some_and(|order| uses(&order, coupon)) {
-            // An order that was called off between the two readings has given it back: ask for both at one moment.
-            let (now, order) = store.audits().coupon_and_order((customer, &coupon.coupon_id), order_id).await?;
+            // An order that was aborted between the two reads has released the coupon: read both in
+            // one snapshot.
+            let (now, order) =
+                store.audits().coupon_and_order((customer, &coupon.coupon_id), order_id).await?;
             let still_used = now.filter(|now| now.used_by.as_ref() == Some(order_id));
             if still_used.is_some_and(|now| !order.is_some_and(|order| uses(&order, &now))) {
-                let (key, expected) = (format!("coupon/{}", coupon.coupon_id), format!("order {order_id} uses it"));
+                let (key, expected) =
+                    (format!("coupon/{}", coupon.coupon_id), format!("order {order_id} uses it"));
                 findings.violation(USED_ONCE, key, expected, "it does not");
             }
         }
@@ -188,29 +233,32 @@ async fn audit_used(
     Ok(())
 }
 
-/// Whether an order uses a coupon, or would if it had not been called off.
+/// Whether an order uses a coupon. An aborted order does not.
 fn uses(order: &Order, coupon: &Coupon) -> bool {
     order.coupon_id.as_ref() == Some(&coupon.coupon_id) && !order.status().is_aborted()
 }
 
-/// Holds sources against the coupons that were counted. Coupons are issued meanwhile, and never removed.
+/// Checks sources against the counted coupons. Coupons are issued in the meantime, but never
+/// removed.
 async fn audit_sources(
     store: &Store,
     mut suspects: BTreeMap<CouponSourceId, u64>,
     findings: &mut Findings,
 ) -> Result<(), Fault> {
-    // How many a source had issued when the counting began; nobody looked before the first.
+    // The number of coupons that a source had issued when the counting began. It is unknown for the
+    // first count.
     let mut before: BTreeMap<CouponSourceId, i64> = BTreeMap::new();
-    for look in 0..=LOOKS {
-        let mut moving = BTreeMap::new();
+    for attempt in 0..=LOOKS {
+        let mut changed = BTreeMap::new();
         for (source_id, counted) in suspects {
             let source = store.coupons().source(&source_id).await?.map(|put| put.source);
-            let (issued, quantity) = source.map_or((0, 0), |source| (source.issued, source.quantity));
-            let is_as_counted = u64::try_from(issued) == Ok(counted);
-            if is_as_counted || before.get(&source_id) == Some(&issued) {
+            let (issued, quantity) =
+                source.map_or((0, 0), |source| (source.issued, source.quantity));
+            let is_equal = u64::try_from(issued) == Ok(counted);
+            if is_equal || before.get(&source_id) == Some(&issued) {
                 findings.checked(ISSUED);
                 let key = || format!("coupon-source/{source_id}");
-                if !is_as_counted {
+                if !is_equal {
                     findings.violation(ISSUED, key(), issued, counted);
                 }
                 if issued > quantity {
@@ -218,24 +266,24 @@ async fn audit_sources(
                 }
             } else {
                 before.insert(source_id.clone(), issued);
-                moving.insert(source_id, 0);
+                changed.insert(source_id, 0);
             }
         }
-        if moving.is_empty() {
+        if changed.is_empty() {
             return Ok(());
         }
-        if look == LOOKS {
-            for source in moving.keys() {
+        if attempt == LOOKS {
+            for source in changed.keys() {
                 leave(ISSUED, source);
             }
             return Ok(());
         }
-        suspects = count_coupons(store, moving).await?;
+        suspects = count_coupons(store, changed).await?;
     }
     Ok(())
 }
 
-/// Counts the coupons of some sources anew.
+/// Counts the coupons of some sources again.
 async fn count_coupons(
     store: &Store,
     mut counts: BTreeMap<CouponSourceId, u64>,

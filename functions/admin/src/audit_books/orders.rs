@@ -1,7 +1,8 @@
-//! Orders, and the attempts to pay them.
+//! Orders and the attempts to pay for them.
 
 use super::{
-    CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, channels, charges, holds, leave, read_models,
+    CHARGED_ONCE, Findings, LOOKS, PAID_ONCE, SETTLED, USED_ONCE, channels, charges, holds, leave,
+    read_models,
 };
 use domain::{
     CampaignId, CouponId, CustomerId, Fault, Timestamp, Won,
@@ -11,11 +12,11 @@ use domain::{
 use std::{collections::BTreeSet, time::Duration};
 use store::{Store, audits::OrderRow};
 
-/// How long an attempt may take to come to its end.
+/// The time within which an attempt must end.
 const SETTLED_WITHIN: Duration = Duration::from_hours(24);
 
-/// Holds every order against what paid it, against its coupon, and against what is kept of it; tells which campaigns brought
-/// orders.
+/// Checks every order against its payment, its coupon and its projections. Returns the campaigns
+/// that brought orders.
 pub(super) async fn audit(
     store: &Store,
     findings: &mut Findings,
@@ -26,7 +27,8 @@ pub(super) async fn audit(
     let mut place = None;
     loop {
         let (rows, next) = store.audits().scan_orders(place).await?;
-        let (mut whole, mut strays, mut collected, mut charges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut whole, mut strays, mut collected, mut charges) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
                 OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
@@ -36,7 +38,9 @@ pub(super) async fn audit(
                     holds::audit_deliveries(store, &rider, &orders, findings).await?;
                 }
                 OrderRow::Attempt(attempt) => match (&mut current, &attempt.payable) {
-                    (Some((order, attempts)), Payable::Order(id)) if order.order_id == *id => attempts.push(attempt),
+                    (Some((order, attempts)), Payable::Order(id)) if order.order_id == *id => {
+                        attempts.push(attempt);
+                    }
                     (_, Payable::Order(id)) => strays.push((id.clone(), attempt)),
                     (_, Payable::Charge(_)) => audit_settled(&attempt, findings, now),
                 },
@@ -47,7 +51,7 @@ pub(super) async fn audit(
             whole.extend(current.take());
         }
         for (order, stray) in strays {
-            // An order that is placed while the page is read may show its attempt alone.
+            // If an order is placed while the page is read, the page may contain only its attempt.
             if store.orders().get(&order).await?.is_none() {
                 findings.violation(SETTLED, key_of(&stray), "an order", "none");
             }
@@ -58,10 +62,11 @@ pub(super) async fn audit(
         holds::audit_orders(store, &orders, findings).await?;
         charges::audit(store, &charges, findings).await?;
         channels::audit(store, &collected, findings).await?;
-        let mut told: Vec<events::Order> = collected.into_iter().map(|collected| collected.order).collect();
-        told.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
-        read_models::audit(store, &told, findings, now).await?;
-        brought_by.extend(told.into_iter().filter_map(|order| order.campaign_id));
+        let mut all_orders: Vec<events::Order> =
+            collected.into_iter().map(|collected| collected.order).collect();
+        all_orders.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
+        read_models::audit(store, &all_orders, findings, now).await?;
+        brought_by.extend(all_orders.into_iter().filter_map(|order| order.campaign_id));
         for (order, attempts) in whole {
             audit_attempts(store, order, attempts, findings, now).await?;
         }
@@ -71,9 +76,13 @@ pub(super) async fn audit(
     }
 }
 
-/// Holds orders against the ledger entries that they name. An order and its entries are written together, and entries
-/// never change.
-async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings: &mut Findings) -> Result<(), Fault> {
+/// Checks orders against the ledger entries that they name. An order and its entries are written in
+/// one transaction, and entries never change.
+async fn audit_entries(
+    store: &Store,
+    orders: &[(Order, Vec<Attempt>)],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     let mut named = Vec::new();
     for (order, _) in orders {
         let Order { customer_id, total_amount, payment, .. } = order;
@@ -83,46 +92,70 @@ async fn audit_entries(store: &Store, orders: &[(Order, Vec<Attempt>)], findings
         if let Some(entry) = &payment.refund_entry {
             named.push((order, (customer_id.clone(), entry.clone()), *total_amount));
         }
-        let is_paid_with_points = payment.method == PaymentMethod::Points && payment.status != PaymentStatus::Pending;
+        let is_paid_with_points =
+            payment.method == PaymentMethod::Points && payment.status != PaymentStatus::Pending;
         let lacks_refund = order.status().is_aborted() && payment.refund_entry.is_none();
         if is_paid_with_points && (payment.ledger_entry.is_none() || lacks_refund) {
             let key = format!("order/{}", order.order_id);
-            findings.violation(PAID_ONCE, key, "entries for what was paid and given back", "not all are named");
+            findings.violation(
+                PAID_ONCE,
+                key,
+                "entries for what was paid and given back",
+                "not all are named",
+            );
         }
     }
     let keys: Vec<_> = named.iter().map(|(_, key, _)| key.clone()).collect();
-    for ((order, _, amount), entry) in named.iter().zip(store.audits().ledger_entries(&keys).await?) {
+    for ((order, _, amount), entry) in named.iter().zip(store.audits().ledger_entries(&keys).await?)
+    {
         findings.checked(PAID_ONCE);
         let expected = (amount.get(), order.order_id.as_str());
         let actual = entry.as_ref().map(|entry| (entry.amount.get(), entry.reference.as_str()));
         if actual != Some(expected) {
-            let told = |(amount, reference): (i64, &str)| format!("{amount} for {reference}");
-            let actual = actual.map_or_else(|| "no entry".to_owned(), told);
-            findings.violation(PAID_ONCE, format!("order/{}", order.order_id), told(expected), actual);
+            let describe = |(amount, reference): (i64, &str)| format!("{amount} for {reference}");
+            let actual = actual.map_or_else(|| "no entry".to_owned(), describe);
+            findings.violation(
+                PAID_ONCE,
+                format!("order/{}", order.order_id),
+                describe(expected),
+                actual,
+            );
         }
     }
     Ok(())
 }
 
-/// Holds orders against the coupons that they use.
-async fn audit_coupons(store: &Store, orders: &[(Order, Vec<Attempt>)], findings: &mut Findings) -> Result<(), Fault> {
+/// Checks orders against the coupons that they use.
+async fn audit_coupons(
+    store: &Store,
+    orders: &[(Order, Vec<Attempt>)],
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     let using: Vec<(&Order, (CustomerId, CouponId))> = orders
         .iter()
         .filter(|(order, _)| !order.status().is_aborted())
-        .filter_map(|(order, _)| Some((order, (order.customer_id.clone(), order.coupon_id.clone()?))))
+        .filter_map(|(order, _)| {
+            Some((order, (order.customer_id.clone(), order.coupon_id.clone()?)))
+        })
         .collect();
     let keys: Vec<_> = using.iter().map(|(_, key)| key.clone()).collect();
-    for ((order, (customer, coupon_id)), coupon) in using.iter().zip(store.audits().coupons(&keys).await?) {
+    for ((order, (customer, coupon_id)), coupon) in
+        using.iter().zip(store.audits().coupons(&keys).await?)
+    {
         findings.checked(USED_ONCE);
         let order_id = &order.order_id;
         if coupon.and_then(|coupon| coupon.used_by).as_ref() == Some(order_id) {
             continue;
         }
-        // Perhaps it was called off between the two readings: ask for both at one moment.
-        let (coupon, now) = store.audits().coupon_and_order((customer, coupon_id), order_id).await?;
+        // The order may have been aborted between the two reads: read both in one snapshot.
+        let (coupon, now) =
+            store.audits().coupon_and_order((customer, coupon_id), order_id).await?;
         let used_by = coupon.and_then(|coupon| coupon.used_by);
         if now.is_some_and(|now| !now.status().is_aborted()) && used_by.as_ref() != Some(order_id) {
-            let actual = used_by.map_or_else(|| "nobody uses it".to_owned(), |other| format!("order {other} uses it"));
+            let actual = used_by.map_or_else(
+                || "nobody uses it".to_owned(),
+                |other| format!("order {other} uses it"),
+            );
             let expected = format!("coupon {coupon_id} is used by it");
             findings.violation(USED_ONCE, format!("order/{order_id}"), expected, actual);
         }
@@ -134,7 +167,7 @@ fn key_of(attempt: &Attempt) -> String {
     format!("attempt/{}/{}", attempt.payable, attempt.attempt)
 }
 
-/// Holds an attempt against the time that it may take.
+/// Checks that an attempt ended in time.
 fn audit_settled(attempt: &Attempt, findings: &mut Findings, now: Timestamp) {
     findings.checked(SETTLED);
     if attempt.due_at.is_some() && attempt.updated_at.plus(SETTLED_WITHIN) < now {
@@ -143,7 +176,7 @@ fn audit_settled(attempt: &Attempt, findings: &mut Findings, now: Timestamp) {
     }
 }
 
-/// Holds an order against the attempts to pay it.
+/// Checks an order against the attempts to pay for it.
 async fn audit_attempts(
     store: &Store,
     mut order: Order,
@@ -160,8 +193,10 @@ async fn audit_attempts(
             findings.checked(CHARGED_ONCE);
             return Ok(());
         };
-        // Rows that belong together are not always read together.
-        let Some(file) = store.orders().with_attempts(&order.order_id).await? else { return Ok(()) };
+        // The scan may have read rows of one order at different times: read them again together.
+        let Some(file) = store.orders().with_attempts(&order.order_id).await? else {
+            return Ok(());
+        };
         if (&file.placed.order, &file.attempts) == (&order, &attempts) {
             findings.checked(CHARGED_ONCE);
             findings.violation(CHARGED_ONCE, key, expected, actual);
@@ -173,8 +208,8 @@ async fn audit_attempts(
     Ok(())
 }
 
-/// Whether an order's payment stands where it must as the order stands.
-fn is_paid_as_it_stands(status: Status, payment: PaymentStatus) -> bool {
+/// Whether an order's payment status agrees with the order's status.
+fn is_payment_consistent(status: Status, payment: PaymentStatus) -> bool {
     match payment {
         PaymentStatus::Paid => !status.is_aborted() && status != Status::StockAllocated,
         PaymentStatus::Pending | PaymentStatus::Failed => {
@@ -184,10 +219,11 @@ fn is_paid_as_it_stands(status: Status, payment: PaymentStatus) -> bool {
     }
 }
 
-/// Whether what an order says of its payment is what its attempts say; if not, what should be and what is.
+/// Checks that an order's payment agrees with its attempts. The error holds what was expected and
+/// what was found.
 fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, String)> {
     let payment = &order.payment;
-    if !is_paid_as_it_stands(order.status(), payment.status) {
+    if !is_payment_consistent(order.status(), payment.status) {
         let actual = format!("{:?} with its payment {:?}", order.status(), payment.status);
         return Err(("paid while it goes on, and given back once it is called off".into(), actual));
     }
@@ -197,18 +233,21 @@ fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, Stri
         PaymentStatus::Refunded => Some(AttemptStatus::Refunded),
         PaymentStatus::Pending | PaymentStatus::Failed => None,
     };
-    let status = status.filter(|_| payment.method == PaymentMethod::Card && order.total_amount > Won::ZERO);
+    let status =
+        status.filter(|_| payment.method == PaymentMethod::Card && order.total_amount > Won::ZERO);
     if status.is_some() && payment.attempt.is_none() {
         return Err(("an attempt that charged".into(), "none is named".into()));
     }
     let expected = payment.attempt.zip(status);
-    let stands =
-        |attempt: &Attempt| format!("attempt {} is {:?} with {}", attempt.attempt, attempt.status, attempt.amount);
+    let describe = |attempt: &Attempt| {
+        format!("attempt {} is {:?} with {}", attempt.attempt, attempt.status, attempt.amount)
+    };
     let others_charged = |attempt: &&Attempt| {
-        attempt.status == AttemptStatus::Paid && expected.is_none_or(|(named, _)| named != attempt.attempt)
+        attempt.status == AttemptStatus::Paid
+            && expected.is_none_or(|(named, _)| named != attempt.attempt)
     };
     if let Some(other) = attempts.iter().find(others_charged) {
-        return Err(("no other attempt that charged".into(), stands(other)));
+        return Err(("no other attempt that charged".into(), describe(other)));
     }
     let Some((named, status)) = expected else { return Ok(()) };
     let found = attempts.iter().find(|attempt| attempt.attempt == named);
@@ -216,5 +255,5 @@ fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, Stri
         return Ok(());
     }
     let expected = format!("attempt {named} is {status:?} with {}", order.total_amount);
-    Err((expected, found.map_or_else(|| "there is no such attempt".into(), stands)))
+    Err((expected, found.map_or_else(|| "there is no such attempt".into(), describe)))
 }

@@ -1,4 +1,4 @@
-//! Stocks: each is what was put in less what was sold.
+//! Stock: the number of units put in minus the number of units sold.
 
 use super::{Findings, LOOKS, STOCK};
 use domain::{Fault, ProductId, order::Order};
@@ -8,10 +8,10 @@ use store::{
     audits::{OrderRow, StockRow},
 };
 
-/// Products whose sales are added up in one reading of all orders.
+/// The number of products whose sales are added up in one scan of all orders.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 
-/// Holds every stock against what was put in and what was sold, some products at a time.
+/// Checks every stock against the units put in and sold, one batch of products at a time.
 pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), Fault> {
     let mut batch: HashMap<ProductId, Stock> = HashMap::new();
     let mut place = None;
@@ -25,7 +25,8 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
             }
         }
         place = next;
-        // The last product's rows may go on in the next page: it is simply read again when it does not fit.
+        // The rows of the last product may continue in the next page. Then its sum is wrong here,
+        // and it is read again like any other suspicion.
         if place.is_none() || batch.len() >= PRODUCTS_AT_ONCE {
             audit_batch(store, std::mem::take(&mut batch), findings).await?;
         }
@@ -35,21 +36,25 @@ pub(super) async fn audit(store: &Store, findings: &mut Findings) -> Result<(), 
     }
 }
 
-/// A product's units: those left, and the sum of all movements.
+/// The units of a product: the quantity left, and the sum of all movements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Stock {
     quantity: i64,
     put_in: i64,
 }
 
-async fn audit_batch(store: &Store, batch: HashMap<ProductId, Stock>, findings: &mut Findings) -> Result<(), Fault> {
+async fn audit_batch(
+    store: &Store,
+    batch: HashMap<ProductId, Stock>,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
     for (product, stock) in &batch {
         findings.not_negative(|| format!("product/{product}"), stock.quantity);
     }
     let mut suspects = batch;
     for _ in 0..LOOKS {
         let sold = sold(store, &suspects).await?;
-        let mut moving = HashMap::new();
+        let mut changed = HashMap::new();
         for (product, before) in suspects {
             let expected = before.put_in - sold.get(&product).copied().unwrap_or_default();
             if expected == before.quantity {
@@ -62,29 +67,35 @@ async fn audit_batch(store: &Store, batch: HashMap<ProductId, Stock>, findings: 
                 findings.checked(STOCK);
                 findings.violation(STOCK, format!("product/{product}"), expected, before.quantity);
             } else {
-                moving.insert(product, after);
+                changed.insert(product, after);
             }
         }
-        if moving.is_empty() {
+        if changed.is_empty() {
             return Ok(());
         }
-        suspects = moving;
+        suspects = changed;
     }
     for product in suspects.keys() {
-        tracing::warn!(%product, law = STOCK, "moves too fast to be audited today");
+        tracing::warn!(%product, law = STOCK, "changes too often to be audited today");
     }
     Ok(())
 }
 
-/// Units of these products in all orders that have not given them back.
-async fn sold(store: &Store, products: &HashMap<ProductId, Stock>) -> Result<HashMap<ProductId, i64>, Fault> {
+/// The units of these products in all orders that have not released them.
+async fn sold(
+    store: &Store,
+    products: &HashMap<ProductId, Stock>,
+) -> Result<HashMap<ProductId, i64>, Fault> {
     let mut sold = HashMap::new();
     let mut place = None;
     loop {
         let (rows, next) = store.audits().scan_orders(place).await?;
         let orders = rows.into_iter().filter_map(|row| match row {
             OrderRow::Order(order) => Some(*order),
-            OrderRow::Attempt(_) | OrderRow::Collected(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
+            OrderRow::Attempt(_)
+            | OrderRow::Collected(_)
+            | OrderRow::Charge(_)
+            | OrderRow::OpenDeliveries(..) => None,
         });
         for Order { lines, .. } in orders.filter(|order| !order.status().is_aborted()) {
             for line in lines.into_iter().filter(|line| products.contains_key(&line.product_id)) {

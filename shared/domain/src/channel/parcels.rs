@@ -1,28 +1,28 @@
-//! The parcels of an item, and what they and its claims amount to.
+//! The parcels of an item, and the totals of the item over its parcels and claims.
 
 use super::{ChannelItemState, Claim, Item};
 use crate::{Won, order::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What one parcel has of an item.
+/// The part of an item that is in one parcel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parcel {
-    /// What was told of it last.
+    /// The last reported state of this part.
     pub item: Item,
-    /// The last status that was known to us.
+    /// The last reported status that is known to us.
     pub status: Status,
 }
 
 impl Parcel {
-    /// Whether it is shipped.
+    /// Whether the parcel was handed to a rider or carrier. A completed parcel counts, too.
     pub(super) const fn was_shipped(&self) -> bool {
         matches!(self.status, Status::PickedUp | Status::Shipped | Status::Completed)
     }
 }
 
-/// The claims of one item.
+/// The claims of an order, for one item.
 pub(super) struct Claims<'a> {
     pub(super) id: &'a str,
     pub(super) claims: &'a BTreeMap<String, Claim>,
@@ -33,52 +33,63 @@ impl Claims<'_> {
         self.claims.values().filter(|claim| claim.item_id == self.id)
     }
 
-    /// How many units of an item were called off: its parcels say so, or its claims do, whoever says more.
+    /// The number of cancelled units of an item. Its parcels and its claims report the same
+    /// cancellations, so the higher of both numbers counts.
     pub(super) fn cancelled(&self, item: &Item) -> u32 {
         let done = self.all().filter(|claim| claim.is_done);
         let claimed = done.fold(0_u32, |sum, claim| sum.saturating_add(claim.quantity()));
         claimed.max(item.cancelled).min(item.ordered)
     }
 
-    /// The same of what one parcel has of it.
+    /// The number of cancelled units in one parcel of the item, by the same rule.
     pub(super) fn cancelled_in(&self, parcel: &str, item: &Item) -> u32 {
-        let units = self.all().filter(|claim| claim.is_done).filter_map(|claim| claim.units.get(parcel));
-        units.fold(0_u32, |sum, units| sum.saturating_add(*units)).max(item.cancelled).min(item.ordered)
+        let units =
+            self.all().filter(|claim| claim.is_done).filter_map(|claim| claim.units.get(parcel));
+        units
+            .fold(0_u32, |sum, units| sum.saturating_add(*units))
+            .max(item.cancelled)
+            .min(item.ordered)
     }
 
-    /// What the parcels of an item amount to. What was ordered does not become less: what no parcel has any more was called off.
+    /// Sums up the parcels of an item. The number of ordered units never decreases: units that are
+    /// no longer in any parcel count as cancelled.
     pub(super) fn together(&self, item_state: &ChannelItemState) -> Item {
         let claimed = self.all().map(|claim| claim.ordered).max();
         let parcels = || item_state.parcels.iter();
-        let behind = parcels().min_by_key(|(_, parcel)| progress(parcel.status)).map(|(_, parcel)| &parcel.item);
-        let Some(behind) = behind else {
+        let least_advanced = parcels()
+            .min_by_key(|(_, parcel)| progress(parcel.status))
+            .map(|(_, parcel)| &parcel.item);
+        let Some(least_advanced) = least_advanced else {
             let ordered = item_state.item.ordered.max(claimed.unwrap_or_default());
-            // No parcel is listed any more: all were cancelled.
-            let cancelled = if is_off(item_state.status) { item_state.item.cancelled } else { ordered };
+            // No parcel is listed any more: all units were cancelled.
+            let cancelled =
+                if is_off(item_state.status) { item_state.item.cancelled } else { ordered };
             return Item { ordered, cancelled, held: 0, ..item_state.item.clone() };
         };
         let sum = |units: &dyn Fn(&str, &Parcel) -> u32| {
             parcels().fold(0_u32, |sum, (id, parcel)| sum.saturating_add(units(id, parcel)))
         };
         let in_parcels = sum(&|_, parcel| parcel.item.ordered);
-        let ordered = [item_state.item.ordered, in_parcels].into_iter().chain(claimed).fold(0, u32::max);
+        let ordered =
+            [item_state.item.ordered, in_parcels].into_iter().chain(claimed).fold(0, u32::max);
         let discount = parcels().map(|(_, parcel)| parcel.item.discount.get()).sum::<i64>();
         Item {
             ordered,
-            cancelled: ordered - in_parcels + sum(&|id, parcel| self.cancelled_in(id, &parcel.item)),
+            cancelled: ordered - in_parcels
+                + sum(&|id, parcel| self.cancelled_in(id, &parcel.item)),
             held: sum(&|id, parcel| {
-                // A cancellation that is done is not listed among the requests any more.
-                let stands = parcel.item.ordered - self.cancelled_in(id, &parcel.item);
-                if parcel.was_shipped() { 0 } else { parcel.item.held.min(stands) }
+                // A completed cancellation is no longer a pending request.
+                let active = parcel.item.ordered - self.cancelled_in(id, &parcel.item);
+                if parcel.was_shipped() { 0 } else { parcel.item.held.min(active) }
             }),
             discount: Won::new(discount).unwrap_or(Won::MAX),
             shipment: parcels().rev().find_map(|(_, parcel)| parcel.item.shipment.clone()),
-            ..behind.clone()
+            ..least_advanced.clone()
         }
     }
 }
 
-/// Whether an item in this status is not delivered.
+/// Whether an item with this status will not be delivered.
 pub(super) fn is_off(status: Status) -> bool {
     match status {
         Status::Cancelled | Status::Rejected | Status::Expired => true,

@@ -1,5 +1,8 @@
-//! The event buses: an event that fits a rule goes to the rule's queues, and is kept there when the call returns. What EventBridge
-//! refuses is refused here: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
+//! EventBridge: the event buses and their rules.
+//!
+//! An event that matches a rule is sent to the rule's queues, and is stored there when the call
+//! returns. Requests that EventBridge rejects are rejected here:
+//! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
 
 use super::{
     Answer, AwsError,
@@ -13,10 +16,10 @@ use crate::{
 use quamina::Quamina;
 use serde_json::{Map, Value, json};
 
-/// The most entries of one call.
+/// The maximum number of entries in one call.
 const MAX_ENTRIES: usize = 10;
 
-/// The most bytes of one call's entries together.
+/// The maximum total size of the entries in one call, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The rules of all buses.
@@ -34,11 +37,17 @@ impl std::fmt::Debug for Bus {
 }
 
 impl Bus {
-    pub(crate) fn new(buses: &[String], rules: &[RuleSpec], clock: Clock) -> Result<Self, AwsError> {
+    pub(crate) fn new(
+        buses: &[String],
+        rules: &[RuleSpec],
+        clock: Clock,
+    ) -> Result<Self, AwsError> {
         let mut patterns = Quamina::new();
-        for (place, rule) in rules.iter().enumerate() {
-            let invalid = |error| AwsError::new("InvalidEventPatternException", format!("{}: {error}", rule.pattern));
-            patterns.add_pattern(place, &rule.pattern).map_err(invalid)?;
+        for (index, rule) in rules.iter().enumerate() {
+            let invalid = |error| {
+                AwsError::new("InvalidEventPatternException", format!("{}: {error}", rule.pattern))
+            };
+            patterns.add_pattern(index, &rule.pattern).map_err(invalid)?;
         }
         Ok(Self { clock, buses: buses.to_vec(), rules: rules.to_vec(), patterns })
     }
@@ -50,7 +59,9 @@ impl Bus {
         let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_too_large = entries.iter().map(bytes).sum::<usize>() > MAX_BYTES;
         if !(1..=MAX_ENTRIES).contains(&entries.len()) || is_too_large {
-            let limits = format!("a call has 1 to {MAX_ENTRIES} entries of {MAX_BYTES} bytes together");
+            let limits = format!(
+                "A call must have 1 to {MAX_ENTRIES} entries with at most {MAX_BYTES} bytes in total."
+            );
             return Err(AwsError::new("ValidationException", limits));
         }
         let results: Vec<Value> = entries
@@ -66,25 +77,28 @@ impl Bus {
 
     fn put(&self, entry: &Value, queues: &Queues) -> Result<String, AwsError> {
         let bus = self.check(entry)?;
-        let malformed = |error: serde_json::Error| AwsError::new("MalformedDetail", error.to_string());
+        let malformed =
+            |error: serde_json::Error| AwsError::new("MalformedDetail", error.to_string());
         let detail: Map<String, Value> =
-            serde_json::from_str(entry["Detail"].as_str().unwrap_or_default()).map_err(malformed)?;
+            serde_json::from_str(entry["Detail"].as_str().unwrap_or_default())
+                .map_err(malformed)?;
         let id = ulid::Ulid::from_parts(0, rand::random()).to_string();
         let event = json!({
             "version": "0", "id": id, "detail-type": entry["DetailType"], "source": entry["Source"], "account": ACCOUNT,
             "time": self.clock.now(), "region": REGION, "resources": [], "detail": detail,
         });
         let matched = self.patterns.matches_for_event(event.to_string().as_bytes());
-        let matched = matched.map_err(|error| AwsError::new("InternalException", error.to_string()))?;
-        for rule in matched.into_iter().filter_map(|place| self.rules.get(place)) {
+        let matched =
+            matched.map_err(|error| AwsError::new("InternalException", error.to_string()))?;
+        for rule in matched.into_iter().filter_map(|index| self.rules.get(index)) {
             if bus != rule.bus {
                 continue;
             }
             for (queue, part) in &rule.targets {
-                let part = part
-                    .as_ref()
-                    .map_or(Some(&event), |path| event.pointer(&path.trim_start_matches('$').replace('.', "/")));
-                // What was escaped in the detail stays escaped.
+                let part = part.as_ref().map_or(Some(&event), |path| {
+                    event.pointer(&path.trim_start_matches('$').replace('.', "/"))
+                });
+                // Characters that XML 1.0 does not allow stay escaped, as they were in the detail.
                 let body = part.unwrap_or(&Value::Null).to_string();
                 queues.send_from(&Lineage::default(), queue, &edge::sendable(&body), None)?;
             }
@@ -92,7 +106,7 @@ impl Bus {
         Ok(id)
     }
 
-    /// The bus of an entry that has everything that EventBridge asks for.
+    /// Validates an entry as EventBridge does and returns the name of its bus.
     fn check<'a>(&self, entry: &'a Value) -> Result<&'a str, AwsError> {
         let invalid = |message: String| AwsError::new("InvalidArgument", message);
         for field in ["Source", "DetailType", "Detail"] {
@@ -103,10 +117,12 @@ impl Bus {
                 )));
             }
             if !text.chars().all(is_xml) {
-                return Err(invalid(format!("Parameter {field} has characters that XML 1.0 does not.")));
+                return Err(invalid(format!(
+                    "Parameter {field} has characters that XML 1.0 does not allow."
+                )));
             }
         }
-        // By its name, or by its ARN.
+        // The bus is given by name or by ARN.
         let bus = name_in_arn(entry["EventBusName"].as_str().unwrap_or("default"));
         if self.buses.iter().any(|known| known == bus) {
             Ok(bus)
@@ -116,7 +132,7 @@ impl Bus {
     }
 }
 
-/// The size of an entry, as EventBridge reckons it.
+/// The size of an entry in bytes, as EventBridge calculates it.
 fn bytes(entry: &Value) -> usize {
     let text = |field: &str| entry[field].as_str().map_or(0, str::len);
     let time = if entry["Time"].is_null() { 0 } else { 14 };

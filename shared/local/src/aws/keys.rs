@@ -1,4 +1,5 @@
-//! Keys: what KMS does with a symmetric key, `Encrypt` and `Decrypt`, with the encryption context that what is sealed is bound to.
+//! KMS: `Encrypt` and `Decrypt` with symmetric keys. A ciphertext is bound to its key and its
+//! encryption context.
 
 use super::{Answer, AwsError, data::Journal};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
@@ -6,13 +7,14 @@ use aws_smithy_types::base64;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt};
 
-/// The longest text that is sealed, in bytes.
+/// The maximum size of a plaintext in bytes.
 const MAX_BYTES: usize = 4_096;
 
-/// The bytes of a nonce, before what is sealed.
+/// The size of the nonce in bytes. A ciphertext blob starts with it.
 const NONCE_BYTES: usize = 12;
 
-/// One key for all of a platform's: their ARNs are bound to what they seal.
+/// The KMS keys of a platform. All of them use one AES key. Each ciphertext is bound to the ARN of
+/// its KMS key, so another KMS key cannot decrypt it.
 pub(crate) struct Keys {
     key: RandomizedNonceKey,
 }
@@ -28,13 +30,16 @@ fn invalid(code: &str) -> AwsError {
 }
 
 impl Keys {
-    /// The keys of the platform whose journal this is: they outlive it, if it is kept.
+    /// Loads the AES key from the journal, or generates one. It survives a restart if there is a
+    /// data file.
     pub(crate) fn new(journal: &Journal) -> Result<Self, AwsError> {
         let bytes = journal.key(|| rand::random::<[u8; 32]>().to_vec())?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| invalid("InternalException"))?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes)
+            .map_err(|_| invalid("InternalException"))?;
         Ok(Self { key })
     }
 
+    /// Handles a call of the KMS API.
     pub(crate) fn answer(&self, operation: &str, request: &Value) -> Answer {
         let key = request["KeyId"].as_str().unwrap_or_default();
         let context: BTreeMap<&str, &str> = request["EncryptionContext"]
@@ -44,29 +49,39 @@ impl Keys {
             .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
             .collect();
         let bound_to = format!("{key} {context:?}");
-        let bytes = |name: &str| base64::decode(request[name].as_str().unwrap_or_default()).unwrap_or_default();
+        let bytes = |name: &str| {
+            base64::decode(request[name].as_str().unwrap_or_default()).unwrap_or_default()
+        };
         match operation {
             "Encrypt" => {
                 let mut sealed = bytes("Plaintext");
                 if !(1..=MAX_BYTES).contains(&sealed.len()) {
-                    return Err(AwsError::new("ValidationException", "a plaintext has 1 to 4,096 bytes"));
+                    return Err(AwsError::new(
+                        "ValidationException",
+                        "A plaintext must have 1 to 4,096 bytes.",
+                    ));
                 }
                 let nonce = self.key.seal_in_place_append_tag(Aad::from(bound_to), &mut sealed);
                 let nonce = nonce.map_err(|_| invalid("InternalException"))?;
                 let blob = base64::encode([nonce.as_ref().as_slice(), &sealed].concat());
-                Ok(json!({ "CiphertextBlob": blob, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }))
+                Ok(
+                    json!({ "CiphertextBlob": blob, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }),
+                )
             }
             "Decrypt" => {
                 let blob = bytes("CiphertextBlob");
-                let (nonce, sealed) =
-                    blob.split_at_checked(NONCE_BYTES).ok_or_else(|| invalid("InvalidCiphertextException"))?;
-                let nonce =
-                    Nonce::try_assume_unique_for_key(nonce).map_err(|_| invalid("InvalidCiphertextException"))?;
+                let (nonce, sealed) = blob
+                    .split_at_checked(NONCE_BYTES)
+                    .ok_or_else(|| invalid("InvalidCiphertextException"))?;
+                let nonce = Nonce::try_assume_unique_for_key(nonce)
+                    .map_err(|_| invalid("InvalidCiphertextException"))?;
                 let mut sealed = sealed.to_vec();
                 let opened = self.key.open_in_place(nonce, Aad::from(bound_to), &mut sealed);
                 let opened = opened.map_err(|_| invalid("InvalidCiphertextException"))?;
                 let plaintext = base64::encode(opened);
-                Ok(json!({ "Plaintext": plaintext, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }))
+                Ok(
+                    json!({ "Plaintext": plaintext, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }),
+                )
             }
             _ => Err(AwsError::unknown(operation)),
         }

@@ -1,7 +1,7 @@
-//! AWS in this process: one HTTP client for the SDK, behind which DynamoDB, SQS and EventBridge answer.
+//! AWS in this process: DynamoDB, SQS, EventBridge and KMS behind an HTTP client for the SDK.
 //!
-//! Every call can be refused for want of permission, hit by a fault, and counted; the services behind it are the same
-//! whoever calls: a function, the platform itself, or a program on the AWS port.
+//! Each call can be denied for a missing permission, fail with an injected fault, and be recorded.
+//! All callers use the same services: functions, the platform itself, and programs on the AWS port.
 
 pub mod bus;
 pub(crate) mod data;
@@ -16,7 +16,10 @@ use crate::{
 };
 use aws_smithy_runtime_api::{
     client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpConnector,
+        },
         orchestrator::{HttpRequest, HttpResponse},
         result::ConnectorError,
         runtime_components::RuntimeComponents,
@@ -40,10 +43,10 @@ use std::{
 
 pub(crate) use permissions::lacks;
 
-/// Calls that are remembered at the most.
+/// The maximum number of recorded calls. The oldest are dropped first.
 const MAX_CALLS: usize = 100_000;
 
-/// The services of a platform.
+/// The AWS services of a platform.
 #[derive(Debug)]
 pub struct Aws {
     /// DynamoDB.
@@ -52,35 +55,36 @@ pub struct Aws {
     pub queues: Queues,
     bus: Bus,
     keys: Keys,
-    /// The faults that are injected.
+    /// The injected faults.
     pub faults: Faults,
-    /// Whether calls are remembered, with the capacity that they consumed.
+    /// Whether calls are recorded, with the capacity that they consumed.
     records: bool,
     calls: Mutex<VecDeque<Call>>,
-    /// Whether two transactions on one item at the same time conflict, as DynamoDB's do.
+    /// Whether concurrent transactions on the same item conflict, as in DynamoDB.
     contended: AtomicBool,
+    /// The items of the transactions in progress, if transactions can conflict.
     in_flight: Mutex<HashSet<String>>,
 }
 
-/// A call that was made.
+/// A recorded AWS call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The function that made it.
     pub function: String,
-    /// `dynamodb`, `sqs` or `events`.
+    /// `dynamodb`, `sqs`, `events` or `kms`.
     pub service: String,
-    /// The operation.
+    /// The operation, such as `PutItem`.
     pub operation: String,
-    /// Read capacity that it consumed, in whole units.
+    /// The consumed read capacity, in whole units.
     pub read_units: u64,
-    /// Write capacity that it consumed, in whole units.
+    /// The consumed write capacity, in whole units.
     pub write_units: u64,
 }
 
-/// What a service answers.
+/// The response of a service, or its error.
 pub(crate) type Answer = Result<Value, AwsError>;
 
-/// An error as AWS words it.
+/// An error in AWS's format.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct AwsError {
@@ -96,7 +100,10 @@ impl AwsError {
     }
 
     pub(crate) fn unknown(operation: &str) -> Self {
-        Self::new("UnknownOperationException", format!("the local platform does not know {operation}"))
+        Self::new(
+            "UnknownOperationException",
+            format!("the local platform does not support {operation}"),
+        )
     }
 
     fn body(&self) -> Vec<u8> {
@@ -107,31 +114,44 @@ impl AwsError {
     }
 }
 
-/// The answer never comes.
+/// The connection is lost before the response arrives.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was lost")]
 pub(crate) struct Lost;
 
-/// A status and a body.
+/// An HTTP status and a body.
 pub(crate) type Reply = (u16, Vec<u8>);
 
-/// Who makes a call, and what they may do; the AWS port may do everything.
+/// The caller of an AWS service and its permissions.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
+    /// The function that calls. Empty for a caller that is not a function.
     pub(crate) function: String,
+    /// The permissions of the function's role. `None`: everything is allowed, as on the AWS port.
     pub(crate) statements: Option<Arc<Vec<Statement>>>,
 }
 
 impl Principal {
+    /// A caller that is not a function and may do everything.
     pub(crate) fn anyone() -> Self {
         Self { function: String::new(), statements: None }
     }
 }
 
 impl Aws {
-    pub(crate) fn new(template: &Template, data: Data, clock: Clock, records: bool) -> Result<Self, AwsError> {
+    pub(crate) fn new(
+        template: &Template,
+        data: Data,
+        clock: Clock,
+        records: bool,
+    ) -> Result<Self, AwsError> {
         Ok(Self {
-            queues: Queues::new(&template.queues, &template.endpoint, clock.clone(), data.journal())?,
+            queues: Queues::new(
+                &template.queues,
+                &template.endpoint,
+                clock.clone(),
+                data.journal(),
+            )?,
             bus: Bus::new(&template.buses, &template.rules, clock)?,
             keys: Keys::new(&data.journal())?,
             faults: Faults::default(),
@@ -143,17 +163,17 @@ impl Aws {
         })
     }
 
-    /// The embedded database itself, past all that stands before it.
+    /// The embedded database itself, without permission checks, faults and recording.
     pub fn database(&self) -> &dynoxide::Database {
         self.data.database()
     }
 
-    /// From now on, two transactions on one item at the same time conflict, as DynamoDB's do.
+    /// Makes concurrent transactions on the same item conflict from now on, as in DynamoDB.
     pub fn make_contended(&self) {
         self.contended.store(true, Relaxed);
     }
 
-    /// The calls since the last time.
+    /// Returns and clears the recorded calls.
     pub fn take_calls(&self) -> Vec<Call> {
         self.calls().drain(..).collect()
     }
@@ -162,8 +182,13 @@ impl Aws {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers one call, named as in the header `x-amz-target`.
-    pub(crate) async fn call(&self, principal: &Principal, target: &str, body: &[u8]) -> Result<Reply, Lost> {
+    /// Handles one call. `target` is the value of the header `x-amz-target`.
+    pub(crate) async fn call(
+        &self,
+        principal: &Principal,
+        target: &str,
+        body: &[u8],
+    ) -> Result<Reply, Lost> {
         let (api, operation) = target.split_once('.').unwrap_or((target, ""));
         let service = match api {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => "dynamodb",
@@ -186,19 +211,25 @@ impl Aws {
                 Ok(reply(Err(faults::error(kind, operation, body))))
             }
             Some(Kind::Entry) => {
-                // A call of one entry has none left, which the service would refuse.
-                let rest = faults::without_first_entry(body);
-                let answer = match rest {
-                    Some(rest) => self.serve(principal, service, operation, &rest).await,
+                // The service is not called without entries: it would reject an empty batch.
+                let remaining = faults::without_first_entry(body);
+                let served = match remaining {
+                    Some(remaining) => self.serve(principal, service, operation, &remaining).await,
                     None => (200, b"{}".to_vec()),
                 };
-                Ok(faults::with_first_entry_failed(answer, operation))
+                Ok(faults::with_first_entry_failed(served, operation))
             }
             None => Ok(self.serve(principal, service, operation, body).await),
         }
     }
 
-    async fn serve(&self, principal: &Principal, service: &str, operation: &str, body: &[u8]) -> Reply {
+    async fn serve(
+        &self,
+        principal: &Principal,
+        service: &str,
+        operation: &str,
+        body: &[u8],
+    ) -> Reply {
         if service == "dynamodb" {
             return self.serve_data(principal, operation, body);
         }
@@ -220,40 +251,49 @@ impl Aws {
             }
         };
         let is_counted = self.counts(principal);
-        let (status, answer) = self.data.answer(operation, body, is_counted);
+        let (status, response) = self.data.answer(operation, body, is_counted);
         if !claimed.is_empty() {
-            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).retain(|key| !claimed.contains(key));
+            self.in_flight
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|key| !claimed.contains(key));
         }
         if is_counted {
-            self.record(principal, "dynamodb", operation, &serde_json::from_slice(&answer).unwrap_or_default());
+            self.record(
+                principal,
+                "dynamodb",
+                operation,
+                &serde_json::from_slice(&response).unwrap_or_default(),
+            );
         }
-        (status, answer)
+        (status, response)
     }
 
-    /// Takes the items of a transaction, unless another that is under way has one of them.
+    /// Claims the items of a transaction and returns them. Fails with a transaction conflict if
+    /// another transaction in progress has claimed one of them.
     fn claim(&self, operation: &str, body: &[u8]) -> Result<Vec<String>, AwsError> {
         if operation != "TransactWriteItems" || !self.contended.load(Relaxed) {
             return Ok(Vec::new());
         }
         let keys = data::keys_written(body);
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = keys.iter().position(|key| in_flight.contains(key)) {
-            return Err(faults::error(Kind::Conflict(taken), operation, body));
+        if let Some(conflicting) = keys.iter().position(|key| in_flight.contains(key)) {
+            return Err(faults::error(Kind::Conflict(conflicting), operation, body));
         }
         in_flight.extend(keys.iter().cloned());
         Ok(keys)
     }
 
-    /// Whether calls of this principal are remembered: those of functions alone.
+    /// Whether calls of this principal are recorded. Only calls of functions are.
     fn counts(&self, principal: &Principal) -> bool {
         self.records && principal.statements.is_some()
     }
 
-    fn record(&self, principal: &Principal, service: &str, operation: &str, answer: &Value) {
+    fn record(&self, principal: &Principal, service: &str, operation: &str, response: &Value) {
         if !self.counts(principal) {
             return;
         }
-        let (read_units, write_units) = data::capacity(operation, answer);
+        let (read_units, write_units) = data::capacity(operation, response);
         let mut calls = self.calls();
         if calls.len() == MAX_CALLS {
             calls.pop_front();
@@ -268,14 +308,14 @@ impl Aws {
     }
 }
 
-fn reply(answer: Answer) -> Reply {
-    match answer {
+fn reply(result: Answer) -> Reply {
+    match result {
         Ok(body) => (200, body.to_string().into_bytes()),
         Err(error) => (error.status, error.body()),
     }
 }
 
-/// The SDK's HTTP client of one function.
+/// The AWS SDK's HTTP client of one function.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     pub(crate) aws: Arc<Aws>,
@@ -283,7 +323,11 @@ pub(crate) struct Connector {
 }
 
 impl HttpClient for Connector {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -294,9 +338,12 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
             let body = request.body().bytes().unwrap_or_default();
-            let (status, body) =
-                aws.call(&principal, &target, body).await.map_err(|lost| ConnectorError::io(lost.into()))?;
-            let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+            let (status, body) = aws
+                .call(&principal, &target, body)
+                .await
+                .map_err(|lost| ConnectorError::io(lost.into()))?;
+            let status = StatusCode::try_from(status)
+                .map_err(|error| ConnectorError::other(error.into(), None))?;
             let mut response = HttpResponse::new(status, SdkBody::from(body));
             response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
             Ok(response)

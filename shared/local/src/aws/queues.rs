@@ -1,6 +1,10 @@
-//! The queues: what SQS promises of a standard queue (visibility, delays, retention, redrive), by the platform's clock, and kept
-//! in the data file if there is one. What SQS refuses is refused here:
+//! SQS: standard queues with visibility timeouts, delays, retention and redrive.
+//!
+//! Times come from the platform's clock. Messages are stored in the data file, if there is one.
+//! Requests that SQS rejects are rejected here:
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
+
+mod requests;
 
 use super::{Answer, AwsError, data::Journal};
 use crate::{
@@ -9,6 +13,8 @@ use crate::{
     template::{ACCOUNT, QueueSpec, REGION, name_in_arn, queue_url},
 };
 use md5::{Digest, Md5};
+pub(crate) use requests::is_xml;
+use requests::{batch, md5, message_id, millis, read_receipt, seconds};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,17 +24,19 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// The longest message, and the most of a batch together, in bytes (SQS: 1 MiB).
+/// The maximum size of a message, and of all messages in a batch together, in bytes (SQS: 1 MiB).
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// The longest delay of a message (SQS: a quarter of an hour), and how long one may be hidden (SQS: 12 hours).
+/// The maximum delay of a message in seconds (SQS: 15 minutes).
 const MAX_DELAY: u64 = 900;
-const MAX_HIDDEN: u64 = 43_200;
 
-/// How often expired messages are removed.
-const SWEPT_EVERY: Duration = Duration::from_mins(1);
+/// The maximum visibility timeout in seconds (SQS: 12 hours).
+const MAX_VISIBILITY_TIMEOUT: u64 = 43_200;
 
-/// The most messages of one call.
+/// The interval at which expired messages are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The maximum number of messages in one call.
 const MAX_IN_BATCH: usize = 10;
 
 /// The queues of a platform.
@@ -38,25 +46,27 @@ pub struct Queues {
     journal: Journal,
     endpoint: String,
     state: Mutex<State>,
-    /// Told whenever a message may have become visible.
+    /// Notified whenever a message may have become visible.
     pub(crate) changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queues: BTreeMap<String, Queue>,
+    /// The number of the last sent message, across all queues.
     last_number: u64,
-    /// When expired messages were last removed.
+    /// When expired messages were last removed, in milliseconds.
     swept_at: i64,
 }
 
 #[derive(Debug)]
 struct Queue {
     spec: QueueSpec,
-    /// By the number under which each was sent: the oldest first.
+    /// The messages by the number they were sent under, oldest first.
     messages: BTreeMap<u64, Message>,
 }
 
+/// A message in a queue. Times are in milliseconds.
 #[derive(Debug, Clone)]
 struct Message {
     body: String,
@@ -74,33 +84,48 @@ pub(crate) struct Delivered {
     pub(crate) receipt_handle: String,
     pub(crate) body: String,
     pub(crate) attributes: Value,
-    /// Through which functions it has come.
+    /// The functions that the message has passed through.
     pub(crate) lineage: Lineage,
 }
 
-/// How many messages a queue has.
+/// The numbers of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Ready to be delivered.
+    /// Ready for delivery.
     pub visible: usize,
-    /// Delivered, and neither deleted nor visible again.
+    /// Delivered, not deleted, and not visible again yet.
     pub in_flight: usize,
-    /// Sent with a delay that is not over.
+    /// Sent with a delay that has not passed yet.
     pub delayed: usize,
 }
 
 impl Queues {
-    /// Empty queues, or what the journal kept of them.
-    pub(crate) fn new(specs: &[QueueSpec], endpoint: &str, clock: Clock, journal: Journal) -> Result<Self, AwsError> {
-        let queue = |spec: &QueueSpec| (spec.name.clone(), Queue { spec: spec.clone(), messages: BTreeMap::new() });
+    /// Creates the queues and loads their messages from the journal.
+    pub(crate) fn new(
+        specs: &[QueueSpec],
+        endpoint: &str,
+        clock: Clock,
+        journal: Journal,
+    ) -> Result<Self, AwsError> {
+        let queue = |spec: &QueueSpec| {
+            (spec.name.clone(), Queue { spec: spec.clone(), messages: BTreeMap::new() })
+        };
         let mut state = State { queues: specs.iter().map(queue).collect(), ..State::default() };
         for (number, queue, body, sent_at) in journal.messages()? {
             state.last_number = state.last_number.max(number);
             if let Some(queue) = state.queues.get_mut(&queue) {
-                queue.messages.insert(number, Message::new(body, sent_at, sent_at, Lineage::default()));
+                queue
+                    .messages
+                    .insert(number, Message::new(body, sent_at, sent_at, Lineage::default()));
             }
         }
-        Ok(Self { clock, journal, endpoint: endpoint.to_owned(), state: Mutex::new(state), changed: Notify::new() })
+        Ok(Self {
+            clock,
+            journal,
+            endpoint: endpoint.to_owned(),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,12 +136,17 @@ impl Queues {
         self.clock.now().millis()
     }
 
-    /// Sends a message; it is kept when this returns.
-    pub(crate) fn send(&self, queue: &str, body: &str, delay: Option<Duration>) -> Result<String, AwsError> {
+    /// Sends a message with the lineage of the current invocation. It is stored when this returns.
+    pub(crate) fn send(
+        &self,
+        queue: &str,
+        body: &str,
+        delay: Option<Duration>,
+    ) -> Result<String, AwsError> {
         self.send_from(&Lineage::current(), queue, body, delay)
     }
 
-    /// Sends a message that comes through other functions.
+    /// Sends a message with a given lineage. Without `delay`, the queue's own delay applies.
     pub(crate) fn send_from(
         &self,
         lineage: &Lineage,
@@ -125,10 +155,16 @@ impl Queues {
         delay: Option<Duration>,
     ) -> Result<String, AwsError> {
         if body.is_empty() || body.len() > MAX_MESSAGE_BYTES {
-            return Err(AwsError::new("InvalidParameterValue", "a message has 1 byte to 1 MiB"));
+            return Err(AwsError::new(
+                "InvalidParameterValue",
+                "A message must have 1 byte to 1 MiB.",
+            ));
         }
         if !body.chars().all(is_xml) {
-            return Err(AwsError::new("InvalidMessageContents", "a message has no characters but those of XML 1.0"));
+            return Err(AwsError::new(
+                "InvalidMessageContents",
+                "The message has characters not allowed in XML 1.0.",
+            ));
         }
         let now = self.now();
         let mut state = self.state();
@@ -137,17 +173,20 @@ impl Queues {
         let delay = delay.unwrap_or(queue_of_name.spec.delay);
         let visible_at = now + millis(delay);
         self.journal.keep_message(number, queue, body, now)?;
-        queue_of_name.messages.insert(number, Message::new(body.to_owned(), now, visible_at, lineage.clone()));
+        queue_of_name
+            .messages
+            .insert(number, Message::new(body.to_owned(), now, visible_at, lineage.clone()));
         state.last_number = number;
         self.changed.notify_waiters();
         Ok(message_id(number))
     }
 
-    /// Delivers up to `most` visible messages and hides them; what was delivered too often is laid aside instead.
+    /// Delivers up to `max` visible messages. Hides them for `hidden_for` or the visibility
+    /// timeout. A message already delivered `maxReceiveCount` times is dead-lettered instead.
     pub(crate) fn receive(
         &self,
         queue: &str,
-        most: usize,
+        max: usize,
         hidden_for: Option<Duration>,
     ) -> Result<Vec<Delivered>, AwsError> {
         let now = self.now();
@@ -157,13 +196,19 @@ impl Queues {
         let spec = spec.clone();
         let hidden_until = now + millis(hidden_for.unwrap_or(spec.visibility_timeout));
         let mut delivered = Vec::new();
-        let mut given_up = Vec::new();
-        for (number, message) in messages.iter_mut().filter(|(_, message)| message.visible_at <= now) {
-            if delivered.len() == most {
+        let mut exhausted = Vec::new();
+        for (number, message) in
+            messages.iter_mut().filter(|(_, message)| message.visible_at <= now)
+        {
+            if delivered.len() == max {
                 break;
             }
-            if spec.redrive.as_ref().is_some_and(|(_, too_often)| message.receive_count >= *too_often) {
-                given_up.push(*number);
+            if spec
+                .redrive
+                .as_ref()
+                .is_some_and(|(_, max_receive_count)| message.receive_count >= *max_receive_count)
+            {
+                exhausted.push(*number);
                 continue;
             }
             message.receive_count += 1;
@@ -183,17 +228,25 @@ impl Queues {
             });
         }
         if let Some((dead_letters, _)) = &spec.redrive {
-            for number in given_up {
+            for number in exhausted {
                 self.move_message(&mut state, queue, dead_letters, number)?;
             }
         }
         Ok(delivered)
     }
 
-    fn move_message(&self, state: &mut State, from: &str, to: &str, number: u64) -> Result<(), AwsError> {
+    /// Moves a message to another queue, where it is visible at once with a receive count of zero.
+    fn move_message(
+        &self,
+        state: &mut State,
+        from: &str,
+        to: &str,
+        number: u64,
+    ) -> Result<(), AwsError> {
         let Some(mut message) = state.queue(from)?.messages.remove(&number) else { return Ok(()) };
         self.journal.keep_message(number, to, &message.body, message.sent_at)?;
-        // When it was first sent stays, as with SQS: among the dead letters it is kept no longer for having been moved.
+        // `sent_at` does not change, as in SQS: moving a message to the dead-letter queue does not
+        // extend its retention.
         message.receive_count = 0;
         message.first_received_at = None;
         message.visible_at = self.now();
@@ -202,15 +255,16 @@ impl Queues {
         Ok(())
     }
 
-    /// Removes what was sent too long ago.
+    /// Removes messages that are older than their queue's retention.
     fn expire(&self, state: &mut State, now: i64) -> Result<(), AwsError> {
-        if now < state.swept_at + millis(SWEPT_EVERY) {
+        if now < state.swept_at + millis(SWEEP_INTERVAL) {
             return Ok(());
         }
         state.swept_at = now;
         for queue in state.queues.values_mut() {
             let oldest = now - millis(queue.spec.retention);
-            // Messages that came back from elsewhere may be older than those before them.
+            // Every message is checked, because a message moved from another queue may be older
+            // than those before it.
             let expired = queue.messages.iter().filter(|(_, message)| message.sent_at < oldest);
             for number in expired.map(|(number, _)| *number).collect::<Vec<_>>() {
                 self.journal.forget_message(number)?;
@@ -220,7 +274,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Moves a delivered message to the dead-letter queue, if there is one; else it is gone.
+    /// Moves a delivered message to the dead-letter queue. Without a dead-letter queue, deletes it.
     pub(crate) fn give_up(&self, receipt_handle: &str) -> Result<(), AwsError> {
         let (queue, number) = read_receipt(receipt_handle)?;
         let mut state = self.state();
@@ -231,7 +285,7 @@ impl Queues {
         self.journal.forget_message(number)
     }
 
-    /// Deletes a delivered message; one that is gone already is no error, as with SQS.
+    /// Deletes a delivered message. Deleting it again is not an error, as in SQS.
     pub(crate) fn delete(&self, receipt_handle: &str) -> Result<(), AwsError> {
         let (queue, number) = read_receipt(receipt_handle)?;
         let mut state = self.state();
@@ -240,27 +294,30 @@ impl Queues {
         Ok(())
     }
 
-    /// Hides a delivered message for this long from now.
+    /// Changes the visibility timeout of a delivered message: it is hidden for `duration` from now.
     pub(crate) fn hide(&self, receipt_handle: &str, duration: Duration) -> Result<(), AwsError> {
         let (queue, number) = read_receipt(receipt_handle)?;
         let now = self.now();
         let mut state = self.state();
         let message = state.queue(queue)?.messages.get_mut(&number);
-        let message = message.ok_or_else(|| AwsError::new("ReceiptHandleIsInvalid", "the message is gone"))?;
+        let message = message
+            .ok_or_else(|| AwsError::new("ReceiptHandleIsInvalid", "The message was deleted."))?;
         message.visible_at = now + millis(duration);
         self.changed.notify_waiters();
         Ok(())
     }
 
-    /// Brings dead letters back to the queue that they came from; tells how many, or none if nothing feeds this one.
+    /// Moves all dead letters back to their source queue and returns their number. `name` is either
+    /// queue of the pair. `None`: the queue has no dead-letter queue and is not one.
     pub(crate) fn redrive(&self, name: &str) -> Result<Option<usize>, AwsError> {
         let mut state = self.state();
-        let feeds =
-            |queue: &&Queue| queue.spec.redrive.as_ref().is_some_and(|(to, _)| to == name || queue.spec.name == name);
+        let is_source = |queue: &&Queue| {
+            queue.spec.redrive.as_ref().is_some_and(|(to, _)| to == name || queue.spec.name == name)
+        };
         let Some((source, dead_letters)) = state
             .queues
             .values()
-            .find(feeds)
+            .find(is_source)
             .and_then(|queue| Some((queue.spec.name.clone(), queue.spec.redrive.clone()?.0)))
         else {
             state.queue(name)?;
@@ -273,12 +330,12 @@ impl Queues {
         Ok(Some(numbers.len()))
     }
 
-    /// How many messages each queue has, and how many dead letters wait behind it.
+    /// Returns for each queue the numbers of its messages and the number of its dead letters.
     pub fn counts(&self) -> BTreeMap<String, (Counts, usize)> {
         let now = self.now();
         let mut state = self.state();
         if let Err(error) = self.expire(&mut state, now) {
-            tracing::error!(%error, "expired messages could not be removed");
+            tracing::error!(%error, "cannot remove expired messages");
         }
         let count = |queue: &Queue| {
             let mut counts = Counts::default();
@@ -295,37 +352,47 @@ impl Queues {
         state.queues.iter().map(|(name, queue)| (name.clone(), count(queue))).collect()
     }
 
-    /// The bodies of all messages in a queue, the oldest first.
+    /// The bodies of all messages in a queue, oldest first.
     pub fn bodies(&self, queue: &str) -> Vec<String> {
         let state = self.state();
         let messages = state.queues.get(queue).map(|queue| queue.messages.values());
         messages.into_iter().flatten().map(|message| message.body.clone()).collect()
     }
 
-    /// Answers a call of the SQS API (JSON protocol).
+    /// Handles a call of the SQS API (JSON protocol).
     pub(crate) async fn answer(&self, operation: &str, request: &Value) -> Answer {
         let url = request["QueueUrl"].as_str().unwrap_or_default();
         let queue = url.rsplit('/').next().unwrap_or_default();
-        let receipt = |entry: &Value| entry["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
+        let receipt =
+            |entry: &Value| entry["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
         match operation {
             "ListQueues" => {
-                let urls: Vec<String> =
-                    self.state().queues.keys().map(|name| queue_url(&self.endpoint, name)).collect();
+                let urls: Vec<String> = self
+                    .state()
+                    .queues
+                    .keys()
+                    .map(|name| queue_url(&self.endpoint, name))
+                    .collect();
                 Ok(json!({ "QueueUrls": urls }))
             }
             "GetQueueUrl" => {
                 let name = request["QueueName"].as_str().unwrap_or_default();
-                self.state().queue(name).map(|_| json!({ "QueueUrl": queue_url(&self.endpoint, name) }))
+                self.state()
+                    .queue(name)
+                    .map(|_| json!({ "QueueUrl": queue_url(&self.endpoint, name) }))
             }
             "GetQueueAttributes" => self.attributes(queue),
             "SendMessage" => self.send_entry(queue, request),
             "SendMessageBatch" => batch(request, |entry| self.send_entry(queue, entry)),
             "ReceiveMessage" => self.receive_request(queue, request).await,
             "DeleteMessage" => self.delete(&receipt(request)).map(|()| json!({})),
-            "DeleteMessageBatch" => batch(request, |entry| self.delete(&receipt(entry)).map(|()| json!({}))),
+            "DeleteMessageBatch" => {
+                batch(request, |entry| self.delete(&receipt(entry)).map(|()| json!({})))
+            }
             "ChangeMessageVisibility" => {
-                let hidden_for = seconds(request, "VisibilityTimeout", MAX_HIDDEN)?;
-                let missing = || AwsError::new("MissingParameter", "VisibilityTimeout is needed");
+                let hidden_for = seconds(request, "VisibilityTimeout", MAX_VISIBILITY_TIMEOUT)?;
+                let missing =
+                    || AwsError::new("MissingParameter", "VisibilityTimeout is required.");
                 self.hide(&receipt(request), hidden_for.ok_or_else(missing)?).map(|()| json!({}))
             }
             "PurgeQueue" => {
@@ -348,17 +415,23 @@ impl Queues {
         Ok(json!({ "MessageId": message_id, "MD5OfMessageBody": md5(body) }))
     }
 
-    /// Waits for a message as long as the request says.
+    /// Receives messages. Waits for one for at most the request's `WaitTimeSeconds` (long polling).
     async fn receive_request(&self, queue: &str, request: &Value) -> Answer {
-        let most = request["MaxNumberOfMessages"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
-        if !(1..=MAX_IN_BATCH).contains(&most) {
-            return Err(AwsError::new("InvalidParameterValue", "MaxNumberOfMessages is 1 to 10"));
+        let max = request["MaxNumberOfMessages"]
+            .as_u64()
+            .and_then(|max| usize::try_from(max).ok())
+            .unwrap_or(1);
+        if !(1..=MAX_IN_BATCH).contains(&max) {
+            return Err(AwsError::new(
+                "InvalidParameterValue",
+                "MaxNumberOfMessages must be between 1 and 10.",
+            ));
         }
         let wait = seconds(request, "WaitTimeSeconds", 20)?.unwrap_or_default();
-        let hidden_for = seconds(request, "VisibilityTimeout", MAX_HIDDEN)?;
+        let hidden_for = seconds(request, "VisibilityTimeout", MAX_VISIBILITY_TIMEOUT)?;
         let started = tokio::time::Instant::now();
         loop {
-            let delivered = self.receive(queue, most, hidden_for)?;
+            let delivered = self.receive(queue, max, hidden_for)?;
             if !delivered.is_empty() || started.elapsed() >= wait {
                 let message = |message: Delivered| {
                     json!({
@@ -369,7 +442,9 @@ impl Queues {
                         "Attributes": message.attributes,
                     })
                 };
-                return Ok(json!({ "Messages": delivered.into_iter().map(message).collect::<Vec<_>>() }));
+                return Ok(
+                    json!({ "Messages": delivered.into_iter().map(message).collect::<Vec<_>>() }),
+                );
             }
             let _ = tokio::time::timeout(Duration::from_millis(100), self.changed.notified()).await;
         }
@@ -388,10 +463,12 @@ impl Queues {
             "VisibilityTimeout": spec.visibility_timeout.as_secs().to_string(),
             "DelaySeconds": spec.delay.as_secs().to_string(),
         });
-        if let Some((to, most)) = &spec.redrive {
+        if let Some((to, max_receive_count)) = &spec.redrive {
             let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{to}");
             attributes["RedrivePolicy"] =
-                json!({ "deadLetterTargetArn": arn, "maxReceiveCount": most }).to_string().into();
+                json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count })
+                    .to_string()
+                    .into();
         }
         Ok(json!({ "Attributes": attributes }))
     }
@@ -399,7 +476,8 @@ impl Queues {
 
 impl State {
     fn queue(&mut self, name: &str) -> Result<&mut Queue, AwsError> {
-        let missing = || AwsError::new("QueueDoesNotExist", format!("there is no queue {name}"));
+        let missing =
+            || AwsError::new("QueueDoesNotExist", format!("The queue {name} does not exist."));
         self.queues.get_mut(name).ok_or_else(missing)
     }
 }
@@ -408,79 +486,4 @@ impl Message {
     fn new(body: String, sent_at: i64, visible_at: i64, lineage: Lineage) -> Self {
         Self { body, sent_at, visible_at, first_received_at: None, receive_count: 0, lineage }
     }
-}
-
-/// Whether XML 1.0 can hold a character: SQS and EventBridge take no others.
-pub(crate) const fn is_xml(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-}
-
-fn batch(request: &Value, one: impl Fn(&Value) -> Answer) -> Answer {
-    let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut ids = BTreeSet::new();
-    let (mut successful, mut failed) = (Vec::new(), Vec::new());
-    for id in entries.iter().map(|entry| entry["Id"].as_str().unwrap_or_default()) {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !(1..=80).contains(&id.len()) || !id.bytes().all(is_id) {
-            return Err(AwsError::new("InvalidBatchEntryId", "an id is 1 to 80 letters, digits, '-' or '_'"));
-        }
-        if !ids.insert(id) {
-            return Err(AwsError::new("BatchEntryIdsNotDistinct", format!("the id {id} is there twice")));
-        }
-    }
-    match entries.len() {
-        0 => return Err(AwsError::new("EmptyBatchRequest", "a batch has entries")),
-        1..=MAX_IN_BATCH => {}
-        _ => return Err(AwsError::new("TooManyEntriesInBatchRequest", "a batch has at most 10 entries")),
-    }
-    let bytes: usize = entries.iter().map(|entry| entry["MessageBody"].as_str().map_or(0, str::len)).sum();
-    if bytes > MAX_MESSAGE_BYTES {
-        return Err(AwsError::new("BatchRequestTooLong", "a batch has at most 1 MiB"));
-    }
-    for entry in entries {
-        match one(entry) {
-            Ok(mut answer) => {
-                answer["Id"] = entry["Id"].clone();
-                successful.push(answer);
-            }
-            Err(error) => {
-                failed.push(
-                    json!({ "Id": entry["Id"], "Code": error.code, "Message": error.message, "SenderFault": true }),
-                );
-            }
-        }
-    }
-    Ok(json!({ "Successful": successful, "Failed": failed }))
-}
-
-/// A number of seconds, if it is there, up to a limit.
-fn seconds(request: &Value, field: &str, most: u64) -> Result<Option<Duration>, AwsError> {
-    let value = &request[field];
-    match value.as_u64() {
-        Some(seconds) if seconds <= most => Ok(Some(Duration::from_secs(seconds))),
-        None if value.is_null() => Ok(None),
-        Some(_) | None => Err(AwsError::new("InvalidParameterValue", format!("{field} is 0 to {most}"))),
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-fn message_id(number: u64) -> String {
-    format!("00000000-0000-4000-8000-{number:012x}")
-}
-
-fn read_receipt(receipt_handle: &str) -> Result<(&str, u64), AwsError> {
-    let mut parts = receipt_handle.split('/');
-    let parsed = parts.next().zip(parts.next().and_then(|number| number.parse().ok()));
-    parsed.ok_or_else(|| AwsError::new("ReceiptHandleIsInvalid", "not a receipt handle of ours"))
-}
-
-fn md5(body: &str) -> String {
-    let mut hex = String::with_capacity(32);
-    for byte in Md5::digest(body) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

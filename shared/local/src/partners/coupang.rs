@@ -1,5 +1,9 @@
-//! Coupang's WING Open API: order sheets, return requests, products and stocks of two shops. It checks signatures over the exact
-//! path and query. What it does otherwise than one would wish is switched on by its quirks.
+//! A stub of Coupang's WING Open API: order sheets, return requests, products and stock of two
+//! shops.
+//!
+//! It checks signatures over the exact path and query. Its quirks switch on misbehaviours.
+
+mod sheets;
 
 use super::{
     Asked, Said, System,
@@ -8,18 +12,19 @@ use super::{
 use domain::{Timestamp, campaign::Day};
 use partners::channels::coupang_authorization;
 use serde_json::{Value, json};
+use sheets::{boxes, boxes_of, local, page, sheet, signed_at, window, work};
 use std::{collections::BTreeMap, time::Duration};
 
 const SHEETS: &str = "/v2/providers/openapi/apis/api/v5/vendors/";
-const SHEETS_BEFORE: &str = "/v2/providers/openapi/apis/api/v4/vendors/";
+const SHEETS_V4: &str = "/v2/providers/openapi/apis/api/v4/vendors/";
 const RETURNS: &str = "/v2/providers/openapi/apis/api/v6/vendors/";
 const PRODUCTS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/seller-products";
 const VENDOR_ITEMS: &str = "/v2/providers/seller_api/apis/api/v1/marketplace/vendor-items/";
 
-/// A listing of more days than these is slow, where listings are.
-const FEW_DAYS: i64 = 5;
+/// A listing of more days than this is slow under the quirk `slow-listings`.
+const SLOW_ABOVE_DAYS: i64 = 5;
 
-/// Calls in a second, where they are counted.
+/// Calls permitted per second under the quirk `rate-limit`.
 const MAX_CALLS: usize = 5;
 
 #[derive(Debug)]
@@ -29,7 +34,8 @@ pub(super) struct Coupang {
     pace: Pace,
 }
 
-/// A shop, by what it is known. It is the same in every process: what a data file has of it stays true.
+/// The credentials of a shop. They are the same in every process, so that credentials in a data
+/// file stay valid.
 #[derive(Debug)]
 struct Vendor {
     id: &'static str,
@@ -50,7 +56,10 @@ impl Vendor {
 
 fn error(status: u16, message: &str) -> Said {
     let messages = json!({ "korean": message, "english": message });
-    (status, json!({ "code": "ERROR", "message": message, "transactionId": "stub", "messages": messages }))
+    (
+        status,
+        json!({ "code": "ERROR", "message": message, "transactionId": "stub", "messages": messages }),
+    )
 }
 
 impl Coupang {
@@ -58,7 +67,7 @@ impl Coupang {
         Self { vendors: Vendor::ALL, market: Market::default(), pace: Pace::default() }
     }
 
-    /// Whose call it is.
+    /// Authenticates a request. Returns the index of its shop, or the response that refuses it.
     fn caller(&self, asked: &Asked<'_>) -> Result<usize, Said> {
         let header = asked.header("authorization");
         let part = |name: &str| header.split([',', ' ']).find_map(|part| part.strip_prefix(name));
@@ -68,12 +77,16 @@ impl Coupang {
         let Some(place) = self.vendors.iter().position(|vendor| vendor.access_key == key) else {
             return Err(error(401, "Request is not authorized."));
         };
-        let Some(signed_at) = signed_at(date) else { return Err(error(401, "HMAC format is invalid.")) };
+        let Some(signed_at) = signed_at(date) else {
+            return Err(error(401, "HMAC format is invalid."));
+        };
         if (asked.now.millis() - signed_at.millis()).unsigned_abs() > 300_000 {
             return Err(error(401, "Specified signature is expired."));
         }
         let secret = self.vendors[place].secret_key;
-        if header != coupang_authorization(key, secret, asked.method, asked.path, asked.query, signed_at) {
+        if header
+            != coupang_authorization(key, secret, asked.method, asked.path, asked.query, signed_at)
+        {
             return Err(error(401, "Invalid signature."));
         }
         Ok(place)
@@ -81,7 +94,10 @@ impl Coupang {
 
     fn take(&self, asked: &Asked<'_>) -> Said {
         if asked.has("forbidden-page") {
-            return (403, Value::String("<html><head><title>Access Denied</title></head></html>".into()));
+            return (
+                403,
+                Value::String("<html><head><title>Access Denied</title></head></html>".into()),
+            );
         }
         if asked.has("not-allowed-ip") {
             return (403, json!({ "code": "ERROR", "message": "[FORBIDDEN] Not allowed IP" }));
@@ -110,11 +126,16 @@ impl Coupang {
             Some(_) | None => None,
         };
         let fifth = asked.path.strip_prefix(SHEETS).and_then(|rest| of_vendor(rest, "ordersheets"));
-        let fourth = asked.path.strip_prefix(SHEETS_BEFORE).and_then(|rest| of_vendor(rest, "ordersheets"));
-        let returns = asked.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
-        let acknowledgement =
-            asked.path.strip_prefix(SHEETS_BEFORE).and_then(|rest| of_vendor(rest, "ordersheets/acknowledgement"));
-        let by_order = asked.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
+        let fourth =
+            asked.path.strip_prefix(SHEETS_V4).and_then(|rest| of_vendor(rest, "ordersheets"));
+        let returns =
+            asked.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
+        let acknowledgement = asked
+            .path
+            .strip_prefix(SHEETS_V4)
+            .and_then(|rest| of_vendor(rest, "ordersheets/acknowledgement"));
+        let by_order =
+            asked.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
         let by_order = by_order.and_then(|rest| rest.split_once('/'));
         if let ("GET", Some((one, order))) = (asked.method, by_order) {
             return match one == vendor {
@@ -126,7 +147,9 @@ impl Coupang {
         match (asked.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
             (_, Some(false)) => error(400, "Invalid vendor ID"),
             ("GET", Some(true)) if returns.is_some() => self.returns(asked, &query, place),
-            ("GET", Some(true)) if acknowledgement.is_none() => self.sheets(asked, &query, place, fifth.is_some()),
+            ("GET", Some(true)) if acknowledgement.is_none() => {
+                self.sheets(asked, &query, place, fifth.is_some())
+            }
             ("PATCH", Some(true)) if acknowledgement.is_some() => self.acknowledge(asked, place),
             ("GET", None) if asked.path == PRODUCTS => self.products(&query, place),
             ("GET", None) if asked.path.starts_with(PRODUCTS) => {
@@ -137,7 +160,13 @@ impl Coupang {
         }
     }
 
-    fn sheets(&self, asked: &Asked<'_>, query: &BTreeMap<String, String>, place: usize, is_fifth: bool) -> Said {
+    fn sheets(
+        &self,
+        asked: &Asked<'_>,
+        query: &BTreeMap<String, String>,
+        place: usize,
+        is_fifth: bool,
+    ) -> Said {
         let (from, to) = match window(query, is_fifth) {
             Ok(window) => window,
             Err(refusal) => return refusal,
@@ -147,7 +176,8 @@ impl Coupang {
         let boxes = boxes(&shop, from, to, status);
         let (page, next) = page(asked, query, boxes);
         let as_fourth = !is_fifth || asked.has("v4");
-        let mut rows: Vec<Value> = page.iter().map(|(number, order)| sheet(&shop, order, *number, as_fourth)).collect();
+        let mut rows: Vec<Value> =
+            page.iter().map(|(number, order)| sheet(&shop, order, *number, as_fourth)).collect();
         if let Some(first) = rows.first_mut().filter(|_| asked.has("garbled")) {
             first["orderItems"] = json!("?");
         }
@@ -155,9 +185,11 @@ impl Coupang {
             rows.extend(rows.last().cloned());
         }
         if asked.has("moves-between-pages") && status == "ACCEPT" {
-            // Whoever is on this page goes on before the next one is read.
+            // The orders on this page advance before the next page is read.
             for (_, order) in &page {
-                for item in shop.orders.get_mut(&order.order).into_iter().flat_map(|order| &mut order.items) {
+                for item in
+                    shop.orders.get_mut(&order.order).into_iter().flat_map(|order| &mut order.items)
+                {
                     item.was = std::mem::replace(&mut item.status, "INSTRUCT".into());
                 }
             }
@@ -165,14 +197,15 @@ impl Coupang {
         (200, json!({ "code": 200, "message": "OK", "nextToken": next, "data": rows }))
     }
 
-    /// The sheets of one order; what was called off has dropped out.
+    /// The sheets of one order, without its cancelled items.
     fn sheets_of(&self, order: &str, place: usize) -> Said {
         let shop = self.market.shop(place);
         let Some(order) = order.parse().ok().and_then(|order: u64| shop.orders.get(&order)) else {
             return error(400, "There is no such order.");
         };
         let boxes = boxes_of(&shop, order, |_| true);
-        let rows: Vec<Value> = boxes.iter().map(|(number, of_box)| sheet(&shop, of_box, *number, false)).collect();
+        let rows: Vec<Value> =
+            boxes.iter().map(|(number, of_box)| sheet(&shop, of_box, *number, false)).collect();
         (200, json!({ "code": 200, "message": "OK", "data": rows }))
     }
 
@@ -186,18 +219,19 @@ impl Coupang {
             return error(400, "status is required");
         }
         let shop = self.market.shop(place);
-        let is_asked_for = |claim: &&Claim| {
+        let is_requested = |claim: &&Claim| {
             let day = Day::of(claim.at);
             let status = if claim.done { "CC" } else { "UC" };
             let is_of_status = query.get("status").is_none_or(|wanted| wanted == status);
             (from..=to).contains(&day) && claim.sent_back == sent_back && is_of_status
         };
         let claims: Vec<(u64, &Claim)> =
-            shop.claims.values().filter(is_asked_for).map(|claim| (claim.claim, claim)).collect();
+            shop.claims.values().filter(is_requested).map(|claim| (claim.claim, claim)).collect();
         let (page, next) = page(asked, query, claims);
         let row = |claim: &Claim| {
             let items = shop.orders.get(&claim.order).into_iter().flat_map(|order| &order.items);
-            let ordered: u32 = items.filter(|one| one.product == claim.product).map(|one| one.quantity).sum();
+            let ordered: u32 =
+                items.filter(|one| one.product == claim.product).map(|one| one.quantity).sum();
             let status = match (claim.done, claim.sent_back) {
                 (true, _) => "RETURNS_COMPLETED",
                 (false, true) => "RETURNS_UNCHECKED",
@@ -219,8 +253,12 @@ impl Coupang {
 
     fn acknowledge(&self, asked: &Asked<'_>, place: usize) -> Said {
         let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
-        let numbers: Vec<u64> =
-            body["shipmentBoxIds"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        let numbers: Vec<u64> = body["shipmentBoxIds"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_u64)
+            .collect();
         let is_partial = asked.has("partial-acknowledgement");
         let mut shop = self.market.shop(place);
         let mut results = Vec::new();
@@ -254,7 +292,11 @@ impl Coupang {
         if query.get("vendorId").is_none_or(|vendor| *vendor != self.vendors[place].id) {
             return error(400, "업체코드는 반드시 입력되어야 합니다.");
         }
-        let most = query.get("maxPerPage").and_then(|most| most.parse().ok()).unwrap_or(10_usize).clamp(1, 100);
+        let most = query
+            .get("maxPerPage")
+            .and_then(|most| most.parse().ok())
+            .unwrap_or(10_usize)
+            .clamp(1, 100);
         let token: u64 = query.get("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
         let shop = self.market.shop(place);
         let mut rows: Vec<Value> = Vec::new();
@@ -264,7 +306,8 @@ impl Coupang {
                 next = product.product.to_string();
                 break;
             }
-            // A seller's product has vendor items, by which it is ordered; here each has one.
+            // A seller's product has vendor items, which are what is ordered. Here each product has
+            // one.
             rows.push(json!({
                 "sellerProductId": product.product, "sellerProductName": product.name, "vendorId": self.vendors[place].id, "statusName": "승인완료",
             }));
@@ -285,7 +328,8 @@ impl Coupang {
     }
 
     fn set_stock(&self, path: &str, place: usize) -> Said {
-        let parts: Vec<&str> = path.strip_prefix(VENDOR_ITEMS).unwrap_or_default().split('/').collect();
+        let parts: Vec<&str> =
+            path.strip_prefix(VENDOR_ITEMS).unwrap_or_default().split('/').collect();
         let [product, "quantities", units] = parts[..] else { return error(404, "Not found") };
         let mut shop = self.market.shop(place);
         let product = product.parse().ok().and_then(|number: u64| shop.products.get_mut(&number));
@@ -299,111 +343,13 @@ impl Coupang {
     }
 }
 
-/// The time that a signature has, such as 260105T030405Z.
-fn signed_at(date: &str) -> Option<Timestamp> {
-    let part = |from: usize| date.get(from..from + 2);
-    let text = format!("20{}-{}-{}T{}:{}:{}Z", part(0)?, part(2)?, part(4)?, part(7)?, part(9)?, part(11)?);
-    text.parse().ok()
-}
-
-/// A local time without an offset, as the fourth version of the API has it.
-fn local(time: Timestamp) -> String {
-    time.plus(domain::campaign::KST).to_string().get(..19).unwrap_or_default().to_owned()
-}
-
-/// The days that are asked for: of 31 at the most; the fifth version wants them with an offset.
-fn window(query: &BTreeMap<String, String>, is_fifth: bool) -> Result<(Day, Day), Said> {
-    let day = |name: &str| {
-        let text = query.get(name).map(String::as_str).unwrap_or_default();
-        let text = if is_fifth { text.strip_suffix("+09:00") } else { Some(text) };
-        text.and_then(|text| text.parse::<Day>().ok()).ok_or_else(|| error(400, "startTime/endTime not valid"))
-    };
-    let (from, to) = (day("createdAtFrom")?, day("createdAtTo")?);
-    if to.number() - from.number() >= 31 || to < from {
-        return Err(error(400, "endTime-startTime range should less than31."));
-    }
-    Ok((from, to))
-}
-
-/// The boxes of a status whose orders were placed on these days; what was called off has dropped out.
-fn boxes(shop: &Shop, from: Day, to: Day, status: &str) -> Vec<(u64, Order)> {
-    let orders = shop.orders.values().filter(|order| (from..=to).contains(&Day::of(order.at)));
-    let boxes = orders.flat_map(|order| boxes_of(shop, order, |item| item.status == status));
-    boxes.collect::<BTreeMap<_, _>>().into_iter().collect()
-}
-
-/// The boxes of an order, each with its items of this kind; what was called off has dropped out.
-fn boxes_of(shop: &Shop, order: &Order, is_of_kind: impl Fn(&Item) -> bool) -> BTreeMap<u64, Order> {
-    let mut boxes: BTreeMap<u64, Order> = BTreeMap::new();
-    for item in order.items.iter().filter(|item| is_of_kind(item)) {
-        if shop.aborted(order.order, item.item, item.product).0 < item.quantity {
-            let one = boxes.entry(item.item).or_insert_with(|| Order { items: Vec::new(), ..order.clone() });
-            one.items.push(item.clone());
-        }
-    }
-    boxes
-}
-
-/// A page of what there is, by number, and the token of the next.
-fn page<T>(asked: &Asked<'_>, query: &BTreeMap<String, String>, all: Vec<(u64, T)>) -> (Vec<(u64, T)>, String) {
-    let most = query.get("maxPerPage").and_then(|most| most.parse().ok()).unwrap_or(50_usize).clamp(1, 50);
-    let most = if asked.has("small-pages") { 2 } else { most };
-    let token: u64 = query.get("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
-    let mut rest = all.into_iter().filter(|(number, _)| *number >= token);
-    let page: Vec<(u64, T)> = rest.by_ref().take(most).collect();
-    (page, rest.next().map(|(number, _)| number.to_string()).unwrap_or_default())
-}
-
-fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) -> Value {
-    let money = |won: i64| {
-        if as_fourth { json!(won) } else { json!({ "currencyCode": "KRW", "units": won, "nanos": 0 }) }
-    };
-    let at = if as_fourth { local(order.at) } else { super::market::on_korean_clocks(order.at) };
-    let status = order.items.first().map(|item| item.status.clone()).unwrap_or_default();
-    let is_shipped = matches!(status.as_str(), "DEPARTURE" | "DELIVERING" | "FINAL_DELIVERY");
-    let item = |item: &Item| {
-        let (aborted, held) = shop.aborted(order.order, item.item, item.product);
-        json!({
-            "vendorItemPackageId": 0, "vendorItemId": item.product, "vendorItemName": shop.name(item.product), "sellerProductId": item.product,
-            "shippingCount": item.quantity, "salesPrice": money(item.price), "orderPrice": money(item.price * i64::from(item.quantity)),
-            "discountPrice": money(item.discount), "cancelCount": aborted, "holdCountForCancel": held, "canceled": false,
-            "extraProperties": {},
-        })
-    };
-    json!({
-        "shipmentBoxId": number, "orderId": order.order, "orderedAt": at, "paidAt": at, "status": status,
-        "orderer": { "name": "신*희", "email": "", "safeNumber": "050-0000-0000", "ordererNumber": null },
-        "receiver": {
-            "name": "신*희", "safeNumber": "050-1111-2222", "receiverNumber": null, "addr1": order.address, "addr2": "1층", "postCode": "04001",
-        },
-        "parcelPrintMessage": "문 앞", "shippingPrice": money(0), "remotePrice": null, "splitShipping": false,
-        "orderItems": order.items.iter().map(item).collect::<Vec<_>>(),
-        "deliveryCompanyName": if is_shipped { "CJ 대한통운" } else { "" }, "invoiceNumber": if is_shipped { number.to_string() } else { String::new() },
-        "inTrasitDateTime": "", "deliveredDate": "", "refer": "안드로이드앱", "shipmentType": "THIRD_PARTY",
-    })
-}
-
-/// Whether a request is for a listing of orders or returns of more days than a few.
-fn is_long_listing(asked: &Asked<'_>) -> bool {
-    let query = values(asked.query);
-    let day = |name: &str| query.get(name).and_then(|text| text.get(..10)?.parse::<Day>().ok());
-    let days = day("createdAtFrom").zip(day("createdAtTo")).map(|(from, to)| to.number() - from.number() + 1);
-    days.is_some_and(|days| days > FEW_DAYS)
-}
-
-/// How much work a request is.
-fn work(asked: &Asked<'_>) -> Duration {
-    if asked.has("slow-listings") && is_long_listing(asked) {
-        return Duration::from_mins(2);
-    }
-    let is_listing = asked.query.contains("createdAtFrom");
-    if asked.has("slow-pages") && is_listing { Duration::from_secs(30) } else { Duration::ZERO }
-}
-
 impl System for Coupang {
     fn patience(&self, asked: &Asked<'_>) -> Duration {
-        // Whoever says that it waits longer does.
-        asked.header("x-extended-timeout").parse().map_or(Duration::from_secs(10), Duration::from_millis)
+        // A caller that announces a longer timeout waits that long.
+        asked
+            .header("x-extended-timeout")
+            .parse()
+            .map_or(Duration::from_secs(10), Duration::from_millis)
     }
 
     fn takes(&self, asked: &Asked<'_>) -> Duration {
@@ -411,8 +357,12 @@ impl System for Coupang {
     }
 
     fn answer(&self, asked: &Asked<'_>) -> Said {
-        // Its own gateway waits no longer than its callers.
-        if work(asked) > self.patience(asked) { error(504, "Request timed out") } else { self.take(asked) }
+        // Coupang's own gateway times out when its callers do.
+        if work(asked) > self.patience(asked) {
+            error(504, "Request timed out")
+        } else {
+            self.take(asked)
+        }
     }
 
     fn decline(&self, _: &Asked<'_>) -> Said {

@@ -1,5 +1,6 @@
-//! A marketplace's books, as its stub keeps them: shops, each with its orders and products. Who tries the platform stages what happens
-//! there; the stubs show it as their marketplaces would.
+//! The records of a stub of a marketplace: shops with their orders and products.
+//!
+//! A tester stages what happens in a shop. The stubs present it as their marketplaces would.
 
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// What is staged: something that happens in a shop. Without `shop`, it happens in the first one.
+/// What is staged: something that happens in a shop. Without `shop`, it happens in the first shop.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Staged {
@@ -18,7 +19,7 @@ struct Staged {
     #[serde(default)]
     place: Option<Placed>,
     #[serde(default)]
-    r#move: Option<Moved>,
+    r#move: Option<StatusChange>,
     #[serde(default)]
     claim: Option<Claimed>,
     #[serde(default)]
@@ -26,15 +27,15 @@ struct Staged {
     #[serde(default)]
     merge: Option<Merged>,
     #[serde(default)]
-    product: Option<Shelved>,
+    product: Option<ProductOnSale>,
 }
 
-/// Somebody orders.
+/// A customer places an order.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Placed {
     order: u64,
-    /// Now, if it is left out.
+    /// Now, if it is missing.
     #[serde(default)]
     at: Option<Timestamp>,
     status: String,
@@ -48,7 +49,7 @@ struct Placed {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PlacedItem {
-    /// The item's own id; with Coupang, that of the box in which it ships.
+    /// The item's id. For Coupang, the id of the box in which it ships.
     item: u64,
     product: u64,
     quantity: u32,
@@ -57,20 +58,20 @@ struct PlacedItem {
     discount: i64,
 }
 
-/// An order, or one item of it, goes on.
+/// An order, or one of its items, changes its status.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Moved {
+struct StatusChange {
     order: u64,
     #[serde(default)]
     item: Option<u64>,
     status: String,
-    /// Where it goes from now on.
+    /// The new delivery address.
     #[serde(default)]
     address: Option<String>,
 }
 
-/// Units of an item are called off or sent back: at once, or once that is looked into.
+/// Units of an item are cancelled or returned. The claim is either completed (`done`) or pending.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Claimed {
@@ -83,7 +84,7 @@ struct Claimed {
     done: bool,
 }
 
-/// Some units of an item are put into another parcel.
+/// Some units of an item are moved to another parcel.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Split {
@@ -94,7 +95,7 @@ struct Split {
     into: u64,
 }
 
-/// What is in a parcel is put into another one, with what was claimed of it.
+/// The contents of a parcel are moved to another one, with the claims for them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Merged {
@@ -103,10 +104,10 @@ struct Merged {
     into: u64,
 }
 
-/// A product is on sale.
+/// A product is put on sale.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Shelved {
+struct ProductOnSale {
     product: u64,
     name: String,
     price: i64,
@@ -133,7 +134,7 @@ pub(super) struct Item {
     pub(super) price: i64,
     pub(super) discount: i64,
     pub(super) status: String,
-    /// The status before.
+    /// The previous status.
     pub(super) was: String,
     pub(super) changed_at: Timestamp,
 }
@@ -160,7 +161,7 @@ pub(super) struct Product {
     pub(super) stock: i64,
 }
 
-/// A shop's books.
+/// The records of a shop.
 #[derive(Debug, Default)]
 pub(super) struct Shop {
     pub(super) orders: BTreeMap<u64, Order>,
@@ -169,9 +170,11 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// How many units of an item were called off, and how many are asked to be.
+    /// The units of an item that are claimed: those of completed claims and those of pending
+    /// claims.
     pub(super) fn aborted(&self, order: u64, item: u64, product: u64) -> (u32, u32) {
-        let of_item = |claim: &&Claim| (claim.order, claim.item, claim.product) == (order, item, product);
+        let of_item =
+            |claim: &&Claim| (claim.order, claim.item, claim.product) == (order, item, product);
         let units = |done: bool| -> u32 {
             let claims = self.claims.values().filter(of_item).filter(|claim| claim.done == done);
             claims.map(|claim| claim.quantity).sum()
@@ -179,86 +182,127 @@ impl Shop {
         (units(true), units(false))
     }
 
-    /// The product's name.
+    /// The product's name, or a placeholder if the product is unknown.
     pub(super) fn name(&self, product: u64) -> String {
-        self.products.get(&product).map_or_else(|| format!("Product {product}"), |product| product.name.clone())
+        self.products
+            .get(&product)
+            .map_or_else(|| format!("Product {product}"), |product| product.name.clone())
     }
 
     fn merge(&mut self, Merged { order: number, item, into }: &Merged) -> Result<(), String> {
         let order = self.orders.get_mut(number).ok_or("there is no such order")?;
-        let (merged, mut kept): (Vec<Item>, Vec<Item>) = order.items.drain(..).partition(|one| one.item == *item);
+        let (merged, mut others): (Vec<Item>, Vec<Item>) =
+            order.items.drain(..).partition(|one| one.item == *item);
         for one in merged {
-            match kept.iter_mut().find(|known| (known.item, known.product) == (*into, one.product)) {
+            match others
+                .iter_mut()
+                .find(|known| (known.item, known.product) == (*into, one.product))
+            {
                 Some(known) => {
                     known.quantity += one.quantity;
                     known.discount += one.discount;
                 }
-                None => kept.push(Item { item: *into, ..one }),
+                None => others.push(Item { item: *into, ..one }),
             }
         }
-        order.items = kept;
-        for claim in self.claims.values_mut().filter(|claim| (claim.order, claim.item) == (*number, *item)) {
+        order.items = others;
+        for claim in
+            self.claims.values_mut().filter(|claim| (claim.order, claim.item) == (*number, *item))
+        {
             claim.item = *into;
         }
         Ok(())
     }
 
-    fn happen(&mut self, staged: Staged, now: Timestamp) -> Result<(), String> {
-        let none = |what: &str| format!("there is no such {what}");
-        if let Some(Placed { order, at, status, inflow, buyer, items }) = staged.place {
-            let item = |placed: PlacedItem| Item {
-                item: placed.item,
-                product: placed.product,
-                quantity: placed.quantity,
-                price: placed.price,
-                discount: placed.discount,
-                was: status.clone(),
-                status: status.clone(),
-                changed_at: at.unwrap_or(now),
-            };
-            let items: Vec<Item> = items.into_iter().map(item).collect();
-            for item in &items {
-                if let Some(product) = self.products.get_mut(&item.product) {
-                    product.stock -= i64::from(item.quantity);
-                }
-            }
-            self.orders.insert(
-                order,
-                Order { order, at: at.unwrap_or(now), inflow, buyer, address: "서울시 마포구".into(), items },
-            );
+    fn apply(&mut self, staged: Staged, now: Timestamp) -> Result<(), String> {
+        if let Some(placed) = staged.place {
+            self.place(placed, now);
         }
-        if let Some(Moved { order, item, status, address }) = staged.r#move {
-            let order = self.orders.get_mut(&order).ok_or_else(|| none("order"))?;
-            order.address = address.unwrap_or(std::mem::take(&mut order.address));
-            for moved in order.items.iter_mut().filter(|one| item.is_none_or(|item| one.item == item)) {
-                moved.was = std::mem::replace(&mut moved.status, status.clone());
-                moved.changed_at = now;
-            }
+        if let Some(change) = staged.r#move {
+            self.change_status(change, now)?;
         }
-        if let Some(Claimed { claim, order, item, quantity, sent_back, done }) = staged.claim {
-            let of = self.orders.get_mut(&order).ok_or_else(|| none("order"))?;
-            let of = of.items.iter_mut().find(|one| one.item == item).ok_or_else(|| none("item"))?;
-            of.changed_at = now;
-            let product = of.product;
-            let at = self.claims.get(&claim).map_or(now, |known| known.at);
-            self.claims.insert(claim, Claim { claim, order, item, product, quantity, sent_back, done, at });
+        if let Some(claimed) = staged.claim {
+            self.open_claim(claimed, now)?;
         }
-        if let Some(Split { order, item, product, units, into }) = staged.split {
-            let order = self.orders.get_mut(&order).ok_or_else(|| none("order"))?;
-            let is_split = |one: &&mut Item| (one.item, one.product) == (item, product) && one.quantity > units;
-            let of = order.items.iter_mut().find(is_split).ok_or_else(|| none("item with more units"))?;
-            of.quantity -= units;
-            let discount = of.discount * i64::from(units) / i64::from(of.quantity + units);
-            of.discount -= discount;
-            let parted = Item { item: into, quantity: units, discount, ..of.clone() };
-            order.items.push(parted);
+        if let Some(split) = staged.split {
+            self.split(split)?;
         }
         if let Some(merged) = staged.merge {
             self.merge(&merged)?;
         }
-        if let Some(Shelved { product, name, price, stock }) = staged.product {
+        if let Some(ProductOnSale { product, name, price, stock }) = staged.product {
             self.products.insert(product, Product { product, name, price, stock });
         }
+        Ok(())
+    }
+
+    fn order_mut(&mut self, order: u64) -> Result<&mut Order, String> {
+        self.orders.get_mut(&order).ok_or_else(|| "there is no such order".to_owned())
+    }
+
+    /// Places an order and takes its units from the shop's own stock.
+    fn place(&mut self, placed: Placed, now: Timestamp) {
+        let Placed { order, at, status, inflow, buyer, items } = placed;
+        let at = at.unwrap_or(now);
+        let item = |placed: PlacedItem| Item {
+            item: placed.item,
+            product: placed.product,
+            quantity: placed.quantity,
+            price: placed.price,
+            discount: placed.discount,
+            was: status.clone(),
+            status: status.clone(),
+            changed_at: at,
+        };
+        let items: Vec<Item> = items.into_iter().map(item).collect();
+        for item in &items {
+            if let Some(product) = self.products.get_mut(&item.product) {
+                product.stock -= i64::from(item.quantity);
+            }
+        }
+        let address = "서울시 마포구".into();
+        self.orders.insert(order, Order { order, at, inflow, buyer, address, items });
+    }
+
+    fn change_status(&mut self, change: StatusChange, now: Timestamp) -> Result<(), String> {
+        let StatusChange { order, item, status, address } = change;
+        let order = self.order_mut(order)?;
+        if let Some(address) = address {
+            order.address = address;
+        }
+        for changed in order.items.iter_mut().filter(|one| item.is_none_or(|item| one.item == item))
+        {
+            changed.was = std::mem::replace(&mut changed.status, status.clone());
+            changed.changed_at = now;
+        }
+        Ok(())
+    }
+
+    fn open_claim(&mut self, claimed: Claimed, now: Timestamp) -> Result<(), String> {
+        let Claimed { claim, order, item, quantity, sent_back, done } = claimed;
+        let of = self.order_mut(order)?.items.iter_mut().find(|one| one.item == item);
+        let of = of.ok_or("there is no such item")?;
+        of.changed_at = now;
+        let product = of.product;
+        let at = self.claims.get(&claim).map_or(now, |known| known.at);
+        self.claims
+            .insert(claim, Claim { claim, order, item, product, quantity, sent_back, done, at });
+        Ok(())
+    }
+
+    /// Moves units of an item, with their part of its discount, into a new item.
+    fn split(&mut self, split: Split) -> Result<(), String> {
+        let Split { order, item, product, units, into } = split;
+        let order = self.order_mut(order)?;
+        let is_split =
+            |one: &&mut Item| (one.item, one.product) == (item, product) && one.quantity > units;
+        let of = order.items.iter_mut().find(is_split);
+        let of = of.ok_or("there is no such item with more units")?;
+        let discount = of.discount * i64::from(units) / i64::from(of.quantity);
+        of.quantity -= units;
+        of.discount -= discount;
+        let moved = Item { item: into, quantity: units, discount, ..of.clone() };
+        order.items.push(moved);
         Ok(())
     }
 }
@@ -268,18 +312,18 @@ impl Shop {
 pub(super) struct Market([Mutex<Shop>; 2]);
 
 impl Market {
-    /// A shop's books.
+    /// The records of the shop with this index: 0 or 1.
     pub(super) fn shop(&self, place: usize) -> MutexGuard<'_, Shop> {
         self.0[place.min(1)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets something happen in a shop.
+    /// Makes something happen in a shop. The error says why it cannot happen.
     pub(super) fn stage(&self, what: &Value, now: Timestamp) -> Result<(), String> {
         let staged = Staged::deserialize(what).map_err(|error| error.to_string())?;
         if staged.shop > 1 {
-            return Err("there are two shops: 0 and 1".into());
+            return Err("`shop` must be 0 or 1".into());
         }
-        self.shop(staged.shop).happen(staged, now)
+        self.shop(staged.shop).apply(staged, now)
     }
 
     pub(super) fn books(&self) -> Value {
@@ -295,7 +339,7 @@ impl Market {
     }
 }
 
-/// The values of a query, decoded, by name.
+/// The decoded values of a query, by name.
 pub(super) fn values(query: &str) -> BTreeMap<String, String> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -305,17 +349,18 @@ pub(super) fn values(query: &str) -> BTreeMap<String, String> {
     query.split('&').filter(|one| !one.is_empty()).map(pair).collect()
 }
 
-/// A time as Korea's clocks have it, with the offset.
+/// Formats a time as Korean time, with its offset.
 pub(super) fn on_korean_clocks(time: Timestamp) -> String {
     time.plus(domain::campaign::KST).to_string().replace('Z', "+09:00")
 }
 
-/// Calls in the last second, for a marketplace that counts them.
+/// The calls of the last second, for a marketplace with a rate limit.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Vec<Timestamp>>);
 
 impl Pace {
-    /// Counts a call; tells how many more there may be in this second, or none, if this one is too many.
+    /// Counts a call. Returns how many more calls are permitted in this second. `None`: this call
+    /// exceeds the limit.
     pub(super) fn count(&self, now: Timestamp, most: usize) -> Option<usize> {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.retain(|call| now < call.plus(std::time::Duration::from_secs(1)));

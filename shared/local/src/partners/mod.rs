@@ -1,5 +1,6 @@
-//! Other companies' systems, as stubs on loopback: they check what they are sent, do what it asks, remember it, and behave
-//! as they are told.
+//! Stubs of other companies' systems, on loopback.
+//!
+//! A stub checks each request, executes it, records it and responds according to its behaviour.
 
 mod coupang;
 mod market;
@@ -15,6 +16,7 @@ use domain::Timestamp;
 use hyper::{
     Request, Response, StatusCode,
     body::{Body, Bytes, Incoming},
+    header::{self, HeaderValue},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -30,23 +32,23 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// Requests that a partner remembers at the most.
+/// The most requests that a partner records.
 const MAX_REQUESTS: usize = 10_000;
 
-/// By how much a slow partner takes longer than callers wait, if nobody says otherwise.
+/// How much longer than the callers' timeout a slow partner takes, unless its delay is set.
 const SLOWER_BY: Duration = Duration::from_secs(3);
 
 /// The partners of a platform, by name.
 pub(crate) type Partners = BTreeMap<&'static str, Partner>;
 
-/// A partner.
+/// A stub of another company's system.
 #[derive(Debug, Clone)]
 pub struct Partner {
-    /// Where it is.
+    /// The base URL.
     pub base_url: String,
-    /// The secret shared with it, if it knows us by that alone.
+    /// The shared secret, if it alone identifies us to the partner; else empty.
     pub secret: String,
-    /// What it knows us by otherwise.
+    /// Any other credentials that identify us to the partner; else null.
     pub credentials: Value,
     system: Arc<dyn System>,
     clock: Clock,
@@ -55,54 +57,55 @@ pub struct Partner {
 
 /// What a partner's system does.
 trait System: std::fmt::Debug + Send + Sync {
-    /// Does what is asked, and answers.
+    /// Executes a request and returns the response.
     fn answer(&self, asked: &Asked<'_>) -> Said;
 
-    /// Refuses what is asked, as it refuses what it will never do.
+    /// Returns the partner's permanent refusal of a request.
     fn decline(&self, asked: &Asked<'_>) -> Said;
 
-    /// Says that it is out of order.
+    /// Returns the response of a system with an outage.
     fn error(&self) -> Said {
         (500, Value::Null)
     }
 
-    /// How long callers wait.
+    /// The callers' timeout.
     fn patience(&self, _: &Asked<'_>) -> Duration {
         Duration::from_secs(5)
     }
 
-    /// How long it takes to answer by itself.
+    /// How long the system takes to process a request.
     fn takes(&self, _: &Asked<'_>) -> Duration {
         Duration::ZERO
     }
 
-    /// What it knows us by, if that is more than a secret.
+    /// The credentials that identify us, if they are more than a secret; else null.
     fn credentials(&self) -> Value {
         Value::Null
     }
 
-    /// What it has on its books; nothing if it keeps none.
+    /// The system's records; null if it has none.
     fn books(&self) -> Value {
         Value::Null
     }
 
-    /// Lets something happen there that is no call of ours, such as that somebody orders. Fails by saying why it cannot.
+    /// Makes something happen in the system that is not a call of ours, such as a new order. The
+    /// error says why it cannot happen.
     fn stage(&self, _: &Value, _: Timestamp) -> Result<(), String> {
-        Err("nothing can be staged here".into())
+        Err("this partner has nothing to stage".into())
     }
 
-    /// What it can be made to do otherwise than one would wish.
+    /// The names of the misbehaviours that can be switched on.
     fn quirks(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// What it says in the headers of each answer.
+    /// Additional headers of every response.
     fn headers(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 }
 
-/// What a system has taken, as far back as it remembers.
+/// What a system has accepted: the latest [`MAX_REQUESTS`] entries.
 #[derive(Debug, Default)]
 struct Taken(Mutex<VecDeque<Value>>);
 
@@ -120,11 +123,11 @@ impl Taken {
     }
 }
 
-/// A request as a system reads it.
+/// A request.
 struct Asked<'a> {
     method: &'a str,
     path: &'a str,
-    /// The query, as it was sent.
+    /// The query string, undecoded.
     query: &'a str,
     headers: &'a BTreeMap<String, String>,
     body: &'a str,
@@ -143,84 +146,87 @@ impl Asked<'_> {
     }
 }
 
-/// What a system says: a status, and a JSON body if there is one; a text stands for a page.
+/// A response: the status and the JSON body. Null is an empty body, and a string is an HTML page.
 type Said = (u16, Value);
 
 #[derive(Debug, Default)]
 struct State {
     behaviour: Behaviour,
     requests: VecDeque<Received>,
-    /// How many requests were met by a behaviour other than ok, and how many came since it was set.
+    /// How many requests a behaviour other than ok has affected, and how many have arrived, since
+    /// the behaviour was set.
     affected: u32,
     seen: u32,
 }
 
-/// How a partner answers.
+/// How a partner responds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Behaviour {
-    /// How.
+    /// The mode.
     pub mode: Mode,
-    /// With which status, where it is not the usual one.
+    /// The status, instead of the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// With which `Retry-After`, in seconds.
+    /// The `Retry-After` header, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
-    /// After how many milliseconds.
+    /// The delay of the response, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// To which share of the requests, from 0 to 1; the others are answered well.
+    /// The share of requests that are affected, from 0 to 1. The others get the usual response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
-    /// What it does otherwise than one would wish: some of what the partner can do.
+    /// The quirks that are switched on, out of those that the partner has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quirks: Vec<String>,
 }
 
-/// A share of requests, from 0 to 1, as JSON has it.
+/// A share of requests, from 0 to 1, as JSON represents it.
 #[expect(clippy::disallowed_types, reason = "a share is written as a decimal fraction")]
 type Share = f64;
 
-/// How a partner answers.
+/// The ways in which a partner can respond.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Well.
+    /// The usual response.
     #[default]
     Ok,
-    /// 500, or the given status.
+    /// An outage: 500, or the status that is set.
     Error,
-    /// Well, but late.
+    /// The usual response, but late.
     Slow,
-    /// Not at all: the connection is closed.
+    /// No response: the connection is closed.
     Down,
-    /// It does what it is asked, but the connection is closed before it answers.
+    /// The request is executed, but the connection is closed before the response.
     Lost,
-    /// As it refuses what it will never do: 422, or the given status; a notifier, that the phone has no KakaoTalk.
+    /// A permanent refusal: usually 422, or the status that is set. A notifier reports that the
+    /// phone has no KakaoTalk.
     Decline,
 }
 
 /// A request that a partner received.
 #[derive(Debug, Clone, Serialize)]
 pub struct Received {
-    /// When.
+    /// The time of the response.
     pub at: Timestamp,
-    /// The method.
+    /// The HTTP method.
     pub method: String,
-    /// The path, with its query.
+    /// The path with its query.
     pub path: String,
     /// The headers.
     pub headers: BTreeMap<String, String>,
     /// The body as text.
     pub body: String,
-    /// What it was answered with; 0 if the connection was closed.
+    /// The status of the response; 0 if the connection was closed.
     pub status: u16,
 }
 
-/// Starts every partner; what a partner keeps on its books, the journal keeps for it.
+/// Starts every partner. The journal stores the payment gateway's records.
 pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, crate::Failure> {
-    let webhook_secret = || format!("whsec_{}", aws_smithy_types::base64::encode(rand::random::<[u8; 32]>()));
+    let webhook_secret =
+        || format!("whsec_{}", aws_smithy_types::base64::encode(rand::random::<[u8; 32]>()));
     let mut partners = Partners::new();
     for name in ["data-platform", "tms", "tason"] {
         let secret = webhook_secret();
@@ -233,41 +239,55 @@ pub(crate) async fn start(clock: &Clock, journal: Journal) -> Result<Partners, c
     let gateway = Arc::new(payment_gateway::PaymentGateway::new(&secret, journal)?);
     let gateway = Partner::start(gateway, secret, clock).await?;
     let coupang = Partner::start(Arc::new(coupang::Coupang::new()), String::new(), clock).await?;
-    let smartstore = Partner::start(Arc::new(smartstore::Smartstore::new()), String::new(), clock).await?;
+    let smartstore =
+        Partner::start(Arc::new(smartstore::Smartstore::new()), String::new(), clock).await?;
     partners.extend([("coupang", coupang), ("smartstore", smartstore)]);
     let token = format!("orders-{:032x}", rand::random::<u128>());
     let orders_api = Arc::new(orders_api::OrdersApi::new(&token));
     partners.insert("orders-api", Partner::start(orders_api, token, clock).await?);
     let solapi = Partner::start(Arc::new(solapi::Solapi::new()), String::new(), clock).await?;
-    let nhn_cloud = Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
+    let nhn_cloud =
+        Partner::start(Arc::new(nhn_cloud::NhnCloud::new()), String::new(), clock).await?;
     partners.extend([("payment-gateway", gateway), ("solapi", solapi), ("nhn-cloud", nhn_cloud)]);
     Ok(partners)
 }
 
 impl Partner {
-    /// What a partner can be told to be.
+    /// The names of all modes.
     pub(crate) const MODES: [&str; 6] = ["ok", "error", "slow", "down", "lost", "decline"];
 
-    async fn start(system: Arc<dyn System>, secret: String, clock: &Clock) -> std::io::Result<Self> {
+    async fn start(
+        system: Arc<dyn System>,
+        secret: String,
+        clock: &Clock,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let credentials = system.credentials();
-        let partner = Self { base_url, secret, credentials, system, clock: clock.clone(), state: Arc::default() };
+        let partner = Self {
+            base_url,
+            secret,
+            credentials,
+            system,
+            clock: clock.clone(),
+            state: Arc::default(),
+        };
         crate::spawn(serve(listener, partner.clone(), clock.clone()));
         Ok(partner)
     }
 
-    /// What it has on its books.
+    /// The partner's records; null if it has none.
     pub fn books(&self) -> Value {
         self.system.books()
     }
 
-    /// Lets something happen there that is no call of ours.
+    /// Makes something happen in the partner's system that is not a call of ours. The error says
+    /// why it cannot happen.
     pub fn stage(&self, what: &Value) -> Result<(), String> {
         self.system.stage(what, self.clock.now())
     }
 
-    /// What it can be made to do otherwise than one would wish.
+    /// The names of the misbehaviours that can be switched on.
     pub fn quirks(&self) -> &'static [&'static str] {
         self.system.quirks()
     }
@@ -276,13 +296,13 @@ impl Partner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on it answers like this.
+    /// Sets how the partner responds from now on.
     pub fn behave(&self, behaviour: Behaviour) {
         let mut state = self.state();
         (state.behaviour, state.affected, state.seen) = (behaviour, 0, 0);
     }
 
-    /// From now on it answers in this mode.
+    /// Sets the mode in which the partner responds from now on.
     pub fn be(&self, mode: Mode) {
         self.behave(Behaviour { mode, ..Behaviour::default() });
     }
@@ -291,17 +311,17 @@ impl Partner {
         self.state().behaviour.clone()
     }
 
-    /// What it received, the oldest first.
+    /// The requests that the partner received, oldest first.
     pub fn requests(&self) -> Vec<Received> {
         self.state().requests.iter().cloned().collect()
     }
 
-    /// Forgets what it received.
+    /// Deletes the recorded requests.
     pub fn forget(&self) {
         self.state().requests.clear();
     }
 
-    /// How the next request is met.
+    /// Counts a request and returns the behaviour that applies to it.
     fn next(&self) -> Behaviour {
         let mut state = self.state();
         let State { behaviour, affected, seen, .. } = &mut *state;
@@ -323,7 +343,7 @@ impl Partner {
     }
 }
 
-/// Whether so many of so many requests are still fewer than the share.
+/// Whether fewer of the requests seen were affected than the share requires.
 fn is_due(share: Option<Share>, seen: u32, affected: u32) -> bool {
     (share.unwrap_or(1.0) * Share::from(seen)).floor() > Share::from(affected)
 }
@@ -332,19 +352,21 @@ async fn serve(listener: TcpListener, partner: Partner, clock: Clock) {
     while let Ok((stream, _)) = listener.accept().await {
         let (partner, clock) = (partner.clone(), clock.clone());
         crate::spawn(async move {
-            let answer = service_fn(|request| answer(&partner, &clock, request));
-            // An error here is a connection that was closed: by the caller, or on purpose.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            let service = service_fn(|request| respond(&partner, &clock, request));
+            // An error means that the connection was closed, by the caller or on purpose.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
 
-/// Closes the connection without a word.
+/// Closes the connection without a response.
 #[derive(Debug, thiserror::Error)]
-#[error("down")]
+#[error("the partner closes the connection")]
 struct Down;
 
-async fn answer(
+async fn respond(
     partner: &Partner,
     clock: &Clock,
     request: Request<Incoming>,
@@ -356,12 +378,13 @@ async fn answer(
         return Ok(refused);
     }
     let body = String::from_utf8_lossy(&read(body).await.unwrap_or_default()).into_owned();
-    let text = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+    let text = |(name, value): (&header::HeaderName, &HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let headers: BTreeMap<String, String> = parts.headers.iter().map(text).collect();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-    let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _, quirks } = partner.next();
+    let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _, quirks } =
+        partner.next();
     let query = parts.uri.query().unwrap_or_default();
     let asked = Asked {
         method: &method,
@@ -372,7 +395,7 @@ async fn answer(
         now: clock.now(),
         quirks: &quirks,
     };
-    let (usual, said) = match mode {
+    let (usual, content) = match mode {
         Mode::Ok | Mode::Slow | Mode::Lost => partner.system.answer(&asked),
         Mode::Error => partner.system.error(),
         Mode::Decline => partner.system.decline(&asked),
@@ -381,7 +404,8 @@ async fn answer(
     let (patience, takes) = (partner.system.patience(&asked), partner.system.takes(&asked));
     let slow = (mode == Mode::Slow).then_some(patience + SLOWER_BY);
     let delay = delay_ms.map(Duration::from_millis).or(slow).unwrap_or(takes);
-    // Where time is held it passes at once, and who waited too long has hung up.
+    // On a held clock the delay passes at once. A caller with a shorter timeout has then closed
+    // the connection.
     let is_too_late = !clock.runs() && delay > patience;
     if clock.runs() {
         tokio::time::sleep(delay).await;
@@ -395,28 +419,39 @@ async fn answer(
     if is_silent {
         return Err(Down);
     }
-    let (content_type, body) = match said.as_str() {
+    Ok(response(partner.system.as_ref(), status, retry_after_seconds, &content))
+}
+
+/// Builds a response with the headers that the system always sends.
+fn response(
+    system: &dyn System,
+    status: u16,
+    retry_after_seconds: Option<u64>,
+    content: &Value,
+) -> Response<axum::body::Body> {
+    let (content_type, body) = match content.as_str() {
         Some(page) => ("text/html", page.to_owned()),
-        None if said.is_null() => ("application/json", String::new()),
-        None => ("application/json", said.to_string()),
+        None if content.is_null() => ("application/json", String::new()),
+        None => ("application/json", content.to_string()),
     };
     let mut response = Response::new(axum::body::Body::from(body));
-    let content_type = hyper::header::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
-    for (name, value) in partner.system.headers() {
-        if let Ok(value) = hyper::header::HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let is_redirection = response.status().is_redirection();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    for (name, value) in system.headers() {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
         }
     }
     if let Some(seconds) = retry_after_seconds {
-        response.headers_mut().insert(hyper::header::RETRY_AFTER, seconds.into());
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if response.status().is_redirection() {
-        let elsewhere = hyper::header::HeaderValue::from_static("/elsewhere");
-        response.headers_mut().insert(hyper::header::LOCATION, elsewhere);
+    if is_redirection {
+        headers.insert(header::LOCATION, HeaderValue::from_static("/elsewhere"));
     }
-    Ok(response)
+    response
 }
 
 async fn read(body: Incoming) -> Result<Vec<u8>, hyper::Error> {

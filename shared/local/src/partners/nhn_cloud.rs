@@ -1,7 +1,10 @@
-//! NHN Cloud: takes Alimtalk (KakaoTalk Bizmessage v2.2) and text messages (SMS v3.0). What it refuses it says in the body,
-//! with status 200. A message that comes again under its idempotency key within ten minutes is not taken again.
+//! A stub of NHN Cloud: accepts Alimtalk (KakaoTalk Bizmessage v2.2) and text messages (SMS v3.0).
 //!
-//! A mode of `decline` is that of a phone without KakaoTalk: an Alimtalk is refused, a text message is not.
+//! A refusal is in the body of a response with status 200. A message that is repeated under its
+//! idempotency key within ten minutes is not accepted again.
+//!
+//! In the mode `decline` no phone has KakaoTalk: an Alimtalk is refused, a text message is
+//! accepted.
 
 use super::{Asked, Said, System, Taken};
 use domain::Timestamp;
@@ -16,23 +19,23 @@ use std::{
 /// How long an idempotency key is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(10);
 
-/// Recipients of one request at the most.
+/// The most recipients of one request.
 const MAX_RECIPIENTS: usize = 1_000;
 
 const BAD_PARAMETER: i64 = 4;
 const BAD_APP_KEY: i64 = -1000;
 const BAD_SECRET_KEY: i64 = -1001;
 const REPEATED: i64 = -1005;
-/// The service is out of order.
-const OUT_OF_ORDER: i64 = -9999;
-/// The phone does not have KakaoTalk.
+/// The service has an outage.
+const OUTAGE: i64 = -9999;
+/// The phone has no KakaoTalk.
 const NOT_ON_KAKAO_TALK: i64 = 3019;
 
 #[derive(Debug)]
 pub(super) struct NhnCloud {
     app_key: String,
     secret_key: String,
-    /// The idempotency keys that came, and when.
+    /// The idempotency keys received, each with its time.
     seen: Mutex<HashMap<String, Timestamp>>,
     taken: Taken,
 }
@@ -59,9 +62,15 @@ impl NhnCloud {
     fn take(&self, asked: &Asked<'_>, on_kakao_talk: bool) -> Said {
         let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
         let (is_alimtalk, is_long, app_key) = match (asked.method, &parts[..]) {
-            ("POST", ["alimtalk", "v2.2", "appkeys", app_key, "messages"]) => (true, false, *app_key),
-            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "sms"]) => (false, false, *app_key),
-            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "mms"]) => (false, true, *app_key),
+            ("POST", ["alimtalk", "v2.2", "appkeys", app_key, "messages"]) => {
+                (true, false, *app_key)
+            }
+            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "sms"]) => {
+                (false, false, *app_key)
+            }
+            ("POST", ["sms", "v3.0", "appKeys", app_key, "sender", "mms"]) => {
+                (false, true, *app_key)
+            }
             _ => return (404, Value::Null),
         };
         if app_key != self.app_key {
@@ -71,9 +80,10 @@ impl NhnCloud {
             return refusal(BAD_SECRET_KEY);
         }
         let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
-        let lacks = if is_alimtalk { lacks_for_kakao(&body) } else { lacks_for_sms(&body, is_long) };
+        let is_invalid =
+            if is_alimtalk { is_invalid_alimtalk(&body) } else { is_invalid_sms(&body, is_long) };
         let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
-        if lacks || !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
+        if is_invalid || !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
             return refusal(BAD_PARAMETER);
         }
         if self.is_repeated(asked) {
@@ -122,20 +132,24 @@ fn has(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.is_empty())
 }
 
-fn numbers_lack(body: &Value) -> bool {
-    let is_number = |number: &Value| number.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+fn has_invalid_number(body: &Value) -> bool {
+    let is_number = |number: &Value| {
+        number.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
-    !recipients.iter().all(|recipient| has(&recipient["recipientNo"]) && is_number(&recipient["recipientNo"]))
+    !recipients
+        .iter()
+        .all(|recipient| has(&recipient["recipientNo"]) && is_number(&recipient["recipientNo"]))
 }
 
-fn lacks_for_kakao(body: &Value) -> bool {
+fn is_invalid_alimtalk(body: &Value) -> bool {
     let is_code = |code: &Value| code.as_str().is_some_and(|code| (1..=20).contains(&code.len()));
-    numbers_lack(body) || !has(&body["senderKey"]) || !is_code(&body["templateCode"])
+    has_invalid_number(body) || !has(&body["senderKey"]) || !is_code(&body["templateCode"])
 }
 
-fn lacks_for_sms(body: &Value, is_long: bool) -> bool {
+fn is_invalid_sms(body: &Value, is_long: bool) -> bool {
     let fits = |text: &str| is_long || euc_kr_bytes(text) <= SMS_BYTES;
-    numbers_lack(body)
+    has_invalid_number(body)
         || !has(&body["sendNo"])
         || !body["body"].as_str().is_some_and(fits)
         || (is_long && !has(&body["title"]))
@@ -151,7 +165,7 @@ impl System for NhnCloud {
     }
 
     fn error(&self) -> Said {
-        (500, json!({ "header": header(OUT_OF_ORDER) }))
+        (500, json!({ "header": header(OUTAGE) }))
     }
 
     fn books(&self) -> Value {

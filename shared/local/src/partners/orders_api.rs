@@ -1,18 +1,20 @@
-//! A system that has orders, as a channel of type HTTP asks for them: whatever was staged, two to a page, the last change first known.
+//! A stub of a system that lists its orders for a channel of type `HTTP`.
+//!
+//! It lists the staged orders, two per page, the oldest change first.
 
 use super::{Asked, Said, System};
 use domain::Timestamp;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 
-/// Orders on a page.
-const MOST: usize = 2;
+/// Orders per page.
+const PAGE_SIZE: usize = 2;
 
-/// The system; whoever calls it must know its token.
+/// The system. Callers must present its token.
 #[derive(Debug)]
 pub(super) struct OrdersApi {
     token: String,
-    /// Each with when it last changed.
+    /// The orders, each with the time of its last change.
     orders: Mutex<Vec<(Timestamp, Value)>>,
 }
 
@@ -25,17 +27,20 @@ impl OrdersApi {
 impl System for OrdersApi {
     fn answer(&self, asked: &Asked<'_>) -> Said {
         if asked.header("authorization") != format!("Bearer {}", self.token) {
-            return (401, json!({ "message": "the token is not known" }));
+            return (401, json!({ "message": "unknown token" }));
         }
         let query = super::market::values(asked.query);
-        let Some(since) = query.get("updatedSince").and_then(|since| since.parse::<Timestamp>().ok()) else {
-            return (400, json!({ "message": "updatedSince is needed" }));
+        let Some(since) =
+            query.get("updatedSince").and_then(|since| since.parse::<Timestamp>().ok())
+        else {
+            return (400, json!({ "message": "updatedSince is required" }));
         };
         let from: usize = query.get("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed: Vec<&Value> = orders.iter().filter(|(at, _)| *at >= since).map(|(_, order)| order).collect();
-        let page: Vec<&Value> = changed.iter().skip(from).take(MOST).copied().collect();
-        let next = (from + MOST < changed.len()).then(|| (from + MOST).to_string());
+        let changed: Vec<&Value> =
+            orders.iter().filter(|(at, _)| *at >= since).map(|(_, order)| order).collect();
+        let page: Vec<&Value> = changed.iter().skip(from).take(PAGE_SIZE).copied().collect();
+        let next = (from + PAGE_SIZE < changed.len()).then(|| (from + PAGE_SIZE).to_string());
         (200, json!({ "orders": page, "nextCursor": next }))
     }
 
@@ -45,7 +50,7 @@ impl System for OrdersApi {
 
     fn stage(&self, what: &Value, now: Timestamp) -> Result<(), String> {
         let order = &what["order"];
-        let id = order["externalOrderId"].as_str().ok_or("an order has an externalOrderId")?;
+        let id = order["externalOrderId"].as_str().ok_or("an order needs an externalOrderId")?;
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders.retain(|(_, known)| known["externalOrderId"] != id);
         orders.push((now, order.clone()));

@@ -1,9 +1,12 @@
-//! The payment gateway: Toss Payments' core API (<https://docs.tosspayments.com/reference>, version 2022-11-16), as far as a
-//! merchant's server uses it: confirm, query, cancel.
+//! A stub of the payment gateway: Toss Payments' core API
+//! (<https://docs.tosspayments.com/reference>, version 2022-11-16), as far as a merchant's server
+//! uses it: confirm, query, cancel.
 //!
-//! Nobody goes through the payment window here, so every payment key counts as authorised for any order and amount, and a
-//! card that was declined may be tried again. One key is charged once; one order may be charged under several, for it is not
-//! the gateway that keeps a shop from that. What it charged it has on its books.
+//! There is no payment window. Every payment key is therefore authorised for any order and amount,
+//! and a declined card may be tried again.
+//!
+//! A key is charged once. An order may be charged under several keys, because preventing that is
+//! the shop's task and not the gateway's. Charges are recorded.
 
 use super::{Asked, Said, System};
 use crate::aws::data::Journal;
@@ -16,8 +19,8 @@ use std::{
     time::Duration,
 };
 
-/// The least that a card is charged, in won.
-const LEAST: i64 = 100;
+/// The smallest amount that can be charged, in won.
+const MIN_AMOUNT: i64 = 100;
 
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 300;
@@ -31,17 +34,17 @@ pub(super) struct PaymentGateway {
 
 #[derive(Debug, Default)]
 struct Books {
-    /// Every payment, in the order in which they were first confirmed.
+    /// Every payment, in the order of the latest confirmation of its key.
     payments: Vec<Value>,
-    /// What was answered under an idempotency key, for each path.
-    answered: HashMap<(String, String), Said>,
+    /// The first response for each path and idempotency key.
+    first_responses: HashMap<(String, String), Said>,
 }
 
 fn refusal(status: u16, code: &str, message: &str) -> Said {
     (status, json!({ "code": code, "message": message }))
 }
 
-/// Korean time, as the gateway writes it.
+/// Formats a time as Korean time, as the gateway does.
 fn kst(time: Timestamp) -> String {
     let local = time.plus(Duration::from_hours(9)).to_string();
     format!("{}+09:00", local.get(..19).unwrap_or_default())
@@ -58,7 +61,7 @@ impl PaymentGateway {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a POST as it was answered before under its idempotency key, or else does it.
+    /// Returns the first response to the idempotency key of a POST, or else executes the POST.
     fn once(&self, asked: &Asked<'_>, act: impl FnOnce(&mut Books, &Value) -> Said) -> Said {
         let key = asked.header("idempotency-key");
         if key.chars().count() > MAX_KEY {
@@ -69,20 +72,20 @@ impl PaymentGateway {
         };
         let mut books = self.books();
         let place = (asked.path.to_owned(), key.to_owned());
-        if let Some(said) = books.answered.get(&place) {
-            return said.clone();
+        if let Some(response) = books.first_responses.get(&place) {
+            return response.clone();
         }
-        let said = act(&mut books, &body);
+        let response = act(&mut books, &body);
         if !key.is_empty() {
-            books.answered.insert(place, said.clone());
+            books.first_responses.insert(place, response.clone());
         }
-        said
+        response
     }
 
-    fn keep(&self, payment: &Value) {
+    fn store(&self, payment: &Value) {
         let key = payment["paymentKey"].as_str().unwrap_or_default();
         if let Err(error) = self.journal.keep_payment(key, payment) {
-            tracing::error!(%error, "a payment could not be kept");
+            tracing::error!(%error, "a payment could not be stored");
         }
     }
 
@@ -93,19 +96,28 @@ impl PaymentGateway {
         };
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_=".contains(c);
         if !(6..=64).contains(&order.len()) || !order.chars().all(fits) {
-            return refusal(400, "INVALID_ORDER_ID", "orderId는 영문 대소문자, 숫자, 특수문자(-, _) 만 허용합니다.");
+            return refusal(
+                400,
+                "INVALID_ORDER_ID",
+                "orderId는 영문 대소문자, 숫자, 특수문자(-, _) 만 허용합니다.",
+            );
         }
-        if amount < LEAST {
-            return refusal(400, "BELOW_MINIMUM_AMOUNT", "신용카드는 결제금액이 100원 이상이어야 결제가 가능합니다.");
+        if amount < MIN_AMOUNT {
+            return refusal(
+                400,
+                "BELOW_MINIMUM_AMOUNT",
+                "신용카드는 결제금액이 100원 이상이어야 결제가 가능합니다.",
+            );
         }
-        let was_made = |payment: &Value| payment["paymentKey"] == key && payment["status"] != "ABORTED";
-        if books.payments.iter().any(was_made) {
+        let is_processed =
+            |payment: &Value| payment["paymentKey"] == key && payment["status"] != "ABORTED";
+        if books.payments.iter().any(is_processed) {
             return refusal(400, "ALREADY_PROCESSED_PAYMENT", "이미 처리된 결제 입니다.");
         }
         let payment = payment(key, order, amount, now, is_declined);
         books.payments.retain(|known| known["paymentKey"] != key);
         books.payments.push(payment.clone());
-        self.keep(&payment);
+        self.store(&payment);
         if is_declined { (403, payment["failure"].clone()) } else { (200, payment) }
     }
 
@@ -114,7 +126,8 @@ impl PaymentGateway {
         if !(1..=200).contains(&reason.chars().count()) {
             return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
         }
-        let Some(payment) = books.payments.iter_mut().find(|payment| payment["paymentKey"] == key) else {
+        let Some(payment) = books.payments.iter_mut().find(|payment| payment["paymentKey"] == key)
+        else {
             return not_found();
         };
         if payment["status"] == "CANCELED" {
@@ -142,13 +155,13 @@ impl PaymentGateway {
         payment["status"] = if is_whole { "CANCELED" } else { "PARTIAL_CANCELED" }.into();
         payment["balanceAmount"] = (balance - amount).into();
         payment["lastTransactionKey"] = transaction.into();
-        self.keep(payment);
+        self.store(payment);
         (200, payment.clone())
     }
 
     fn find(&self, fits: impl Fn(&Value) -> bool) -> Said {
         let books = self.books();
-        // Of several for one order, the last.
+        // The last of an order's payments.
         let found = books.payments.iter().rfind(|payment| fits(payment));
         found.map_or_else(not_found, |payment| (200, payment.clone()))
     }
@@ -159,8 +172,7 @@ fn not_found() -> Said {
 }
 
 fn payment(key: &str, order: &str, amount: i64, now: Timestamp, is_declined: bool) -> Value {
-    let failure =
-        json!({ "code": "REJECT_CARD_PAYMENT", "message": "한도초과 혹은 잔액부족으로 결제에 실패했습니다." });
+    let failure = json!({ "code": "REJECT_CARD_PAYMENT", "message": "한도초과 혹은 잔액부족으로 결제에 실패했습니다." });
     let vat = (amount + 5) / 11;
     json!({
         "mId": "tosspayments", "version": "2022-11-16", "paymentKey": key, "orderId": order, "orderName": "jumun",
@@ -185,7 +197,11 @@ fn payment(key: &str, order: &str, amount: i64, now: Timestamp, is_declined: boo
 impl System for PaymentGateway {
     fn answer(&self, asked: &Asked<'_>) -> Said {
         if asked.header("authorization") != self.authorization {
-            return refusal(401, "UNAUTHORIZED_KEY", "인증되지 않은 시크릿 키 혹은 클라이언트 키 입니다.");
+            return refusal(
+                401,
+                "UNAUTHORIZED_KEY",
+                "인증되지 않은 시크릿 키 혹은 클라이언트 키 입니다.",
+            );
         }
         let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
         match (asked.method, parts.as_slice()) {
@@ -195,13 +211,15 @@ impl System for PaymentGateway {
             ("POST", ["v1", "payments", key, "cancel"]) => {
                 self.once(asked, |books, body| self.cancel(books, key, body, asked.now))
             }
-            ("GET", ["v1", "payments", "orders", order]) => self.find(|payment| payment["orderId"] == *order),
+            ("GET", ["v1", "payments", "orders", order]) => {
+                self.find(|payment| payment["orderId"] == *order)
+            }
             ("GET", ["v1", "payments", key]) => self.find(|payment| payment["paymentKey"] == *key),
             _ => refusal(404, "NOT_FOUND", "존재하지 않는 정보 입니다."),
         }
     }
 
-    /// Declines cards; what is asked about payments, and what is taken back, it answers as ever.
+    /// Declines cards. Queries and refunds get their usual responses.
     fn decline(&self, asked: &Asked<'_>) -> Said {
         let is_authorized = asked.header("authorization") == self.authorization;
         if is_authorized && asked.method == "POST" && asked.path == "/v1/payments/confirm" {

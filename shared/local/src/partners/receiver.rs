@@ -1,5 +1,7 @@
-//! Whoever takes events that are signed with a shared secret, within five minutes of now (Standard Webhooks): the data platform,
-//! TMS, TasOn. And one that takes whatever it is sent, to try webhooks with.
+//! Stubs of the systems that receive events: the data platform, TMS and TasOn.
+//!
+//! An event must be signed with the shared secret within five minutes of now (Standard Webhooks).
+//! Another stub accepts everything, for trying out webhooks.
 
 use super::{Asked, Said, System};
 use domain::Timestamp;
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 #[derive(Debug)]
 pub(super) struct Receiver {
-    /// The secret by which it knows what is ours, if it looks.
+    /// The secret that signatures are checked with. `None`: signatures are not checked.
     secret: Option<Secret>,
 }
 
@@ -23,7 +25,9 @@ impl Receiver {
 
     fn takes(&self, asked: &Asked<'_>) -> bool {
         let Some(secret) = &self.secret else { return true };
-        let Ok(seconds) = asked.header(webhook::TIMESTAMP_HEADER).parse::<i64>() else { return false };
+        let Ok(seconds) = asked.header(webhook::TIMESTAMP_HEADER).parse::<i64>() else {
+            return false;
+        };
         let is_recent = (asked.now.seconds() - seconds).abs() <= 300;
         let at = Timestamp::from_millis(seconds.saturating_mul(1000));
         let expected = secret.sign(asked.header(webhook::ID_HEADER), at, asked.body);

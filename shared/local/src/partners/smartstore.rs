@@ -1,5 +1,7 @@
-//! Smartstore's Naver Commerce API: tokens, changed product orders and their details, products and stocks of two shops. What it does
-//! otherwise than one would wish is switched on by its quirks.
+//! A stub of Smartstore's Naver Commerce API: tokens, changed product orders and their details,
+//! products and stock of two shops.
+//!
+//! Its quirks switch on misbehaviours.
 
 use super::{
     Asked, Said, System,
@@ -14,15 +16,16 @@ use std::{
     time::Duration,
 };
 
-/// A token is good for so long; while it is good for half an hour, it is issued again.
-const TOKEN_FOR: Duration = Duration::from_hours(3);
-const ISSUED_AGAIN: Duration = Duration::from_mins(30);
+/// The lifetime of a token. A request for a token returns the existing one while at least
+/// [`REUSE_ABOVE`] of its lifetime remains.
+const TOKEN_LIFETIME: Duration = Duration::from_hours(3);
+const REUSE_ABOVE: Duration = Duration::from_mins(30);
 
-/// Calls in a second; and in one second that uses the burst.
+/// Calls permitted in a second that uses the burst.
 const MAX_CALLS: usize = 4;
 
-/// Calls that a token is good for, where tokens die.
-const CALLS_OF_A_TOKEN: u32 = 3;
+/// Calls permitted with one token under the quirk `token-dies`.
+const MAX_CALLS_PER_TOKEN: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Smartstore {
@@ -33,11 +36,12 @@ pub(super) struct Smartstore {
     remaining: Mutex<usize>,
 }
 
-/// A shop, by what it is known. It is the same in every process: what a data file has of it stays true.
+/// The credentials of a shop. They are the same in every process, so that credentials in a data
+/// file stay valid.
 #[derive(Debug)]
 struct App {
     client_id: &'static str,
-    /// A salt of bcrypt; one of the lowest cost, for it is used in every test.
+    /// A bcrypt salt. Its cost is the lowest, because every test uses it.
     client_secret: &'static str,
 }
 
@@ -60,7 +64,10 @@ impl App {
 }
 
 fn refusal(status: u16, code: &str) -> Said {
-    (status, json!({ "code": code, "message": code, "timestamp": "2026-01-05T12:00:00.000+09:00", "traceId": "stub" }))
+    (
+        status,
+        json!({ "code": code, "message": code, "timestamp": "2026-01-05T12:00:00.000+09:00", "traceId": "stub" }),
+    )
 }
 
 impl Smartstore {
@@ -84,7 +91,8 @@ impl Smartstore {
         let at: i64 = value("timestamp").parse().unwrap_or(0);
         let app = self.apps.iter().position(|app| app.client_id == value("client_id"));
         let is_recent = (asked.now.millis() - at).unsigned_abs() <= 300_000;
-        let Some(shop) = app.filter(|_| is_recent && value("grant_type") == "client_credentials") else {
+        let Some(shop) = app.filter(|_| is_recent && value("grant_type") == "client_credentials")
+        else {
             return refusal(403, "ROLE_NOT_FOUND");
         };
         let App { client_id, client_secret } = self.apps[shop];
@@ -93,11 +101,14 @@ impl Smartstore {
             return refusal(403, "PROVISION_NOT_FOUND");
         }
         let mut tokens = self.tokens();
-        let known = tokens.iter().find(|(_, token)| token.shop == shop && asked.now.plus(ISSUED_AGAIN) <= token.until);
+        let known = tokens
+            .iter()
+            .find(|(_, token)| token.shop == shop && asked.now.plus(REUSE_ABOVE) <= token.until);
         let (text, until) = if let Some((text, token)) = known {
             (text.clone(), token.until)
         } else {
-            let (text, until) = (format!("{:032x}", rand::random::<u128>()), asked.now.plus(TOKEN_FOR));
+            let (text, until) =
+                (format!("{:032x}", rand::random::<u128>()), asked.now.plus(TOKEN_LIFETIME));
             tokens.insert(text.clone(), Token { shop, until, calls: 0 });
             (text, until)
         };
@@ -105,13 +116,14 @@ impl Smartstore {
         (200, json!({ "access_token": text, "expires_in": expires_in, "token_type": "Bearer" }))
     }
 
-    /// Whose call it is.
+    /// Authenticates a request. Returns the index of its shop. `None`: the token is not valid.
     fn caller(&self, asked: &Asked<'_>) -> Option<usize> {
         let text = asked.header("authorization").strip_prefix("Bearer ")?.to_owned();
         let mut tokens = self.tokens();
         let token = tokens.get_mut(&text).filter(|token| asked.now < token.until)?;
         token.calls += 1;
-        let (shop, is_dead) = (token.shop, asked.has("token-dies") && token.calls > CALLS_OF_A_TOKEN);
+        let (shop, is_dead) =
+            (token.shop, asked.has("token-dies") && token.calls > MAX_CALLS_PER_TOKEN);
         if is_dead {
             tokens.remove(&text);
             return None;
@@ -134,20 +146,26 @@ impl Smartstore {
                 return refusal(429, "GW.RATE_LIMIT");
             }
         }
-        let said = self.answer_to(asked, place);
+        let response = self.answer_to(asked, place);
         if asked.has("late-timeout") && asked.method != "GET" {
-            // What was asked is done; nobody hears of it.
+            // The request was executed, but the caller gets a timeout.
             return refusal(504, "GW.TIMEOUT.01");
         }
-        said
+        response
     }
 
     fn answer_to(&self, asked: &Asked<'_>, place: usize) -> Said {
         let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
         match (asked.method, asked.path) {
-            ("GET", "/v1/pay-order/seller/product-orders/last-changed-statuses") => self.changes(asked, place),
-            ("POST", "/v1/pay-order/seller/product-orders/query") => self.details(asked, &body, place),
-            ("POST", "/v1/pay-order/seller/product-orders/confirm") => self.confirm(asked, &body, place),
+            ("GET", "/v1/pay-order/seller/product-orders/last-changed-statuses") => {
+                self.changes(asked, place)
+            }
+            ("POST", "/v1/pay-order/seller/product-orders/query") => {
+                self.details(asked, &body, place)
+            }
+            ("POST", "/v1/pay-order/seller/product-orders/confirm") => {
+                self.confirm(asked, &body, place)
+            }
             ("POST", "/v1/products/search") => self.products(&body, place),
             ("PATCH", "/v1/products/origin-products/multi-update") => self.set_stocks(&body, place),
             _ => refusal(404, "GW.NOT_FOUND"),
@@ -162,17 +180,22 @@ impl Smartstore {
         if from.plus(Duration::from_hours(24)) < to {
             return refusal(400, "104139");
         }
-        let most = query.get("limitCount").and_then(|most| most.parse().ok()).unwrap_or(300_usize).clamp(1, 300);
+        let most = query
+            .get("limitCount")
+            .and_then(|most| most.parse().ok())
+            .unwrap_or(300_usize)
+            .clamp(1, 300);
         let most = if asked.has("small-pages") { 2 } else { most };
-        let sequence: u64 = query.get("moreSequence").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let sequence: u64 =
+            query.get("moreSequence").and_then(|text| text.parse().ok()).unwrap_or(0);
         let shop = self.market.shop(place);
         let mut rows: Vec<(Timestamp, u64, &Order)> = Vec::new();
         for order in shop.orders.values() {
             for item in &order.items {
                 // Both ends are included.
-                let is_asked_for =
-                    (from..=to).contains(&item.changed_at) && (item.changed_at, item.item) >= (from, sequence);
-                if is_asked_for {
+                let is_requested = (from..=to).contains(&item.changed_at)
+                    && (item.changed_at, item.item) >= (from, sequence);
+                if is_requested {
                     rows.push((item.changed_at, item.item, order));
                 }
             }
@@ -183,7 +206,8 @@ impl Smartstore {
             .map(|(at, item, _)| json!({ "moreFrom": on_korean_clocks(*at), "moreSequence": item.to_string() }));
         let row = |(at, number, order): &(Timestamp, u64, &Order)| {
             let item = order.items.iter().find(|item| item.item == *number);
-            let status = item.map(|item| if asked.has("list-behind") { &item.was } else { &item.status });
+            let status =
+                item.map(|item| if asked.has("list-behind") { &item.was } else { &item.status });
             json!({
                 "orderId": order.order.to_string(), "productOrderId": number.to_string(), "lastChangedType": status,
                 "lastChangedDate": on_korean_clocks(*at), "productOrderStatus": status, "receiverAddressChanged": false,
@@ -201,20 +225,23 @@ impl Smartstore {
     }
 
     fn details(&self, asked: &Asked<'_>, body: &Value, place: usize) -> Said {
-        let asked_for: Vec<u64> = numbers(&body["productOrderIds"]);
-        if !(1..=300).contains(&asked_for.len()) {
+        let requested: Vec<u64> = numbers(&body["productOrderIds"]);
+        if !(1..=300).contains(&requested.len()) {
             return refusal(400, "INVALID_INPUT");
         }
         let shop = self.market.shop(place);
-        let found = asked_for.iter().filter_map(|number| {
-            let order = shop.orders.values().find(|order| order.items.iter().any(|item| item.item == *number))?;
+        let found = requested.iter().filter_map(|number| {
+            let order = shop
+                .orders
+                .values()
+                .find(|order| order.items.iter().any(|item| item.item == *number))?;
             detail(&shop, order, *number)
         });
         let mut found: Vec<Value> = found.collect();
         if let Some(first) = found.first_mut().filter(|_| asked.has("garbled")) {
             first["productOrder"]["quantity"] = json!("?");
         }
-        if asked.has("forgets-one") && asked_for.len() > 1 {
+        if asked.has("forgets-one") && requested.len() > 1 {
             found.pop();
         }
         (200, json!({ "timestamp": "", "traceId": "stub", "data": found }))
@@ -224,7 +251,11 @@ impl Smartstore {
         let mut shop = self.market.shop(place);
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (at, number) in numbers(&body["productOrderIds"]).into_iter().enumerate() {
-            let found = shop.orders.values_mut().flat_map(|order| &mut order.items).find(|item| item.item == number);
+            let found = shop
+                .orders
+                .values_mut()
+                .flat_map(|order| &mut order.items)
+                .find(|item| item.item == number);
             match found.filter(|_| !(asked.has("partial-failure") && at == 0)) {
                 Some(item) => {
                     item.was = std::mem::replace(&mut item.status, "PAYED-OK".into());
@@ -237,11 +268,15 @@ impl Smartstore {
                 }
             }
         }
-        (200, json!({ "data": { "successProductOrderInfos": done, "failProductOrderInfos": failed } }))
+        (
+            200,
+            json!({ "data": { "successProductOrderInfos": done, "failProductOrderInfos": failed } }),
+        )
     }
 
     fn products(&self, body: &Value, place: usize) -> Said {
-        let (page, size) = (body["page"].as_u64().unwrap_or(1), body["size"].as_u64().unwrap_or(50).clamp(1, 500));
+        let (page, size) =
+            (body["page"].as_u64().unwrap_or(1), body["size"].as_u64().unwrap_or(50).clamp(1, 500));
         let shop = self.market.shop(place);
         let skip = usize::try_from((page.max(1) - 1) * size).unwrap_or(usize::MAX);
         let take = usize::try_from(size).unwrap_or(1);
@@ -263,7 +298,9 @@ impl Smartstore {
     fn set_stocks(&self, body: &Value, place: usize) -> Said {
         let mut shop = self.market.shop(place);
         for update in body["multiProductUpdateRequestVos"].as_array().into_iter().flatten() {
-            let product = update["originProductNo"].as_u64().and_then(|number| shop.products.get_mut(&number));
+            let product = update["originProductNo"]
+                .as_u64()
+                .and_then(|number| shop.products.get_mut(&number));
             match product.zip(update["stockQuantity"].as_i64()) {
                 Some((product, units)) => product.stock = units,
                 None => return refusal(400, "INVALID_INPUT"),
@@ -277,7 +314,7 @@ fn numbers(list: &Value) -> Vec<u64> {
     list.as_array().into_iter().flatten().filter_map(|one| one.as_str()?.parse().ok()).collect()
 }
 
-/// A status, and whether the seller has confirmed the order: one word here.
+/// Splits a staged status into the product order's status and the seller's confirmation of it.
 fn status(word: &str) -> (&str, &str) {
     match word {
         "PAYED-OK" => ("PAYED", "OK"),
@@ -290,8 +327,10 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
     let (aborted, held) = shop.aborted(order.order, item.item, item.product);
     let (status, place_order_status) = status(&item.status);
     let left = item.quantity.saturating_sub(aborted);
-    let discount = if left == 0 { 0 } else { item.discount * i64::from(left) / i64::from(item.quantity) };
-    let claims = shop.claims.values().filter(|claim| (claim.order, claim.item) == (order.order, number));
+    let discount =
+        if left == 0 { 0 } else { item.discount * i64::from(left) / i64::from(item.quantity) };
+    let claims =
+        shop.claims.values().filter(|claim| (claim.order, claim.item) == (order.order, number));
     let current = claims.max_by_key(|claim| (!claim.done, claim.claim)).map(|claim| {
         let kind = if claim.sent_back { "RETURN" } else { "CANCEL" };
         let part = json!({
@@ -301,7 +340,7 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
         json!({ (if claim.sent_back { "return" } else { "cancel" }): part })
     });
     let is_shipped = matches!(status, "DELIVERING" | "DELIVERED" | "PURCHASE_DECIDED");
-    let mut told = json!({
+    let mut details = json!({
         "order": {
             "orderId": order.order.to_string(), "orderDate": on_korean_clocks(order.at), "paymentDate": on_korean_clocks(order.at),
             "ordererName": "신*희", "ordererNo": order.buyer, "ordererTel": "010-0000-0000",
@@ -317,13 +356,12 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
         "completedClaims": [],
     });
     if is_shipped {
-        told["delivery"] =
-            json!({ "deliveryCompany": "CJGLS", "trackingNumber": number.to_string(), "deliveryMethod": "DELIVERY" });
+        details["delivery"] = json!({ "deliveryCompany": "CJGLS", "trackingNumber": number.to_string(), "deliveryMethod": "DELIVERY" });
     }
     if let Some(current) = current.filter(|_| held + aborted > 0) {
-        told["currentClaim"] = current;
+        details["currentClaim"] = current;
     }
-    Some(told)
+    Some(details)
 }
 
 impl System for Smartstore {

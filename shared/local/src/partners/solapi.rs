@@ -1,7 +1,9 @@
-//! Solapi: takes Alimtalk and text messages in `POST /messages/v4/send-many/detail`, signed with our secret within a quarter
-//! of an hour of now.
+//! A stub of Solapi: accepts Alimtalk and text messages at `POST /messages/v4/send-many/detail`.
 //!
-//! A mode of `decline` is that of a phone without KakaoTalk: an Alimtalk is refused, a text message is not.
+//! A request must be signed with our secret, within a quarter of an hour of now.
+//!
+//! In the mode `decline` no phone has KakaoTalk: an Alimtalk is refused, a text message is
+//! accepted.
 
 use super::{Asked, Said, System, Taken};
 use domain::Timestamp;
@@ -9,13 +11,13 @@ use partners::notifiers::{SMS_BYTES, euc_kr_bytes, solapi_authorization};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// How far a request's date may be from now, in seconds.
+/// How far the date of a request may be from now, in seconds.
 const MAX_SKEW: i64 = 15 * 60;
 
 /// The longest text of an LMS, in bytes of EUC-KR.
 const LMS_BYTES: usize = 2_000;
 
-/// The phone does not have KakaoTalk.
+/// The phone has no KakaoTalk.
 const NOT_ON_KAKAO_TALK: &str = "3104";
 
 #[derive(Debug)]
@@ -32,14 +34,19 @@ fn refusal(status: u16, code: &str, message: &str) -> Said {
 impl Solapi {
     pub(super) fn new() -> Self {
         let api_key = format!("NCS{:013X}", rand::random::<u64>() >> 12);
-        Self { api_key, api_secret: format!("{:032x}", rand::random::<u128>()), taken: Taken::default() }
+        Self {
+            api_key,
+            api_secret: format!("{:032x}", rand::random::<u128>()),
+            taken: Taken::default(),
+        }
     }
 
-    /// Why a request is not known to be ours.
+    /// The response that refuses a request without a valid signature. `None`: the request is valid.
     fn refused(&self, asked: &Asked<'_>) -> Option<Said> {
         let header = asked.header("authorization");
         let fields = header.strip_prefix("HMAC-SHA256 ").unwrap_or_default();
-        let fields: HashMap<&str, &str> = fields.split(", ").filter_map(|field| field.split_once('=')).collect();
+        let fields: HashMap<&str, &str> =
+            fields.split(", ").filter_map(|field| field.split_once('=')).collect();
         let field = |name| fields.get(name).copied().unwrap_or_default();
         if field("apiKey") != self.api_key {
             return Some(refusal(403, "InvalidAPIKey", "유효하지 않은 API Key 입니다."));
@@ -50,7 +57,8 @@ impl Solapi {
         if !is_recent {
             return Some(refusal(403, "RequestTimeTooSkewed", "요청 시각이 서버 시각과 다릅니다."));
         }
-        let expected = solapi_authorization(&self.api_key, &self.api_secret, field("date"), field("salt"));
+        let expected =
+            solapi_authorization(&self.api_key, &self.api_secret, field("date"), field("salt"));
         if expected.as_deref() == Ok(header) && (12..=64).contains(&field("salt").len()) {
             None
         } else {
@@ -58,7 +66,7 @@ impl Solapi {
         }
     }
 
-    /// Takes messages; `on_kakao_talk` says whether the phones have it.
+    /// Accepts messages. `on_kakao_talk` says whether the phones have KakaoTalk.
     fn take(&self, asked: &Asked<'_>, on_kakao_talk: bool) -> Said {
         if (asked.method, asked.path) != ("POST", "/messages/v4/send-many/detail") {
             return refusal(404, "ResourceNotFound", "존재하지 않는 리소스입니다.");
@@ -69,10 +77,15 @@ impl Solapi {
         let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
         let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
         if !(1..=10_000).contains(&messages.len()) {
-            return refusal(400, "ValidationError", "messages는 1건 이상 10,000건 이하여야 합니다.");
+            return refusal(
+                400,
+                "ValidationError",
+                "messages는 1건 이상 10,000건 이하여야 합니다.",
+            );
         }
         let failed = messages.iter().filter_map(|message| {
-            let code = lack(message).or((message["type"] == "ATA" && !on_kakao_talk).then_some(NOT_ON_KAKAO_TALK));
+            let code =
+                invalid_code(message).or((message["type"] == "ATA" && !on_kakao_talk).then_some(NOT_ON_KAKAO_TALK));
             let Some(code) = code else {
                 self.taken.add(json!({ "id": message["customFields"]["id"], "type": message["type"] }));
                 return None;
@@ -98,15 +111,16 @@ impl Solapi {
     }
 }
 
-/// The code of what a message lacks.
-fn lack(message: &Value) -> Option<&'static str> {
+/// The error code of an invalid message. `None`: the message is valid.
+fn invalid_code(message: &Value) -> Option<&'static str> {
     let text = message["text"].as_str().unwrap_or_default();
     let is_number = |name: &str| {
-        message[name]
-            .as_str()
-            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        message[name].as_str().is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
     };
-    let kakao = |name: &str| message["kakaoOptions"][name].as_str().is_some_and(|value| !value.is_empty());
+    let kakao =
+        |name: &str| message["kakaoOptions"][name].as_str().is_some_and(|value| !value.is_empty());
     let fits = match message["type"].as_str() {
         Some("ATA") => kakao("pfId") && kakao("templateId"),
         Some("SMS") => euc_kr_bytes(text) <= SMS_BYTES,

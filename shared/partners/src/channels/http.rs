@@ -1,14 +1,19 @@
-//! Any system that has orders and answers `GET {url}?updatedSince=&cursor=` with `{orders, nextCursor?}`: each order as `PUT
-//! /integrations/orders/{source}/{externalOrderId}` takes it, with its `externalOrderId`. Who calls is said by a bearer token.
+//! Any system that lists its orders over HTTP.
 //!
-//! Each listing holds the whole order: a line that is missing is cancelled. What is paid over the prices of the lines, such as
-//! a delivery fee, is no part of an order here, as with every channel.
+//! The system responds to `GET {url}?updatedSince=&cursor=` with `{orders, nextCursor?}`. Each
+//! order has the shape that `PUT /integrations/orders/{source}/{externalOrderId}` accepts, with its
+//! `externalOrderId`. A bearer token authenticates the caller.
 //!
-//! The URL is the operator's, so it is held to what receivers of webhooks are held to: https on public addresses.
+//! Each listing contains the whole order: a missing line is cancelled. Payments beyond the prices
+//! of the lines, such as a delivery fee, are not part of an order. This is the same for every
+//! channel.
+//!
+//! An operator provides the URL. The same rules apply to it as to the URLs of webhook receivers:
+//! https on public addresses.
 
 use super::{
-    Channel, ChannelError, InvalidCredentials, Kind, Page, Place, Product, Window, credentials, query_value, read_each,
-    send,
+    Channel, ChannelError, InvalidCredentials, Kind, Page, Place, Product, Window, credentials,
+    query_value, read_each, send,
 };
 use crate::receiver::{self, Reach};
 use domain::{
@@ -41,21 +46,23 @@ pub(super) static KIND: Kind = Kind {
     open: |_, value, reach| {
         let (url, token) = credentials::<Credentials>(value)?.checked(reach)?;
         let client = receiver::client_within(reach, &url, TIMEOUT);
-        let client = client.map_err(|error| InvalidCredentials(format!("there is no HTTP client: {error}")))?;
+        let client = client.map_err(|error| {
+            InvalidCredentials(format!("the HTTP client could not be created: {error}"))
+        })?;
         Ok(Box::new(System { client, url, token }))
     },
 };
 
-/// How long a call may take.
+/// The timeout of a call.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest cursor, in characters: it is written down between calls.
+/// The longest cursor, in bytes. Cursors are stored between calls.
 const MAX_CURSOR: usize = 2_000;
 
 /// The longest token, in characters.
 const MAX_TOKEN: usize = 2_000;
 
-/// Where the system is, and what it knows us by.
+/// The URL of the system, and the bearer token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
@@ -65,16 +72,20 @@ struct Credentials {
 
 impl Credentials {
     fn checked(self, reach: Reach) -> Result<(Url, String), InvalidCredentials> {
-        let url = reach.check(&self.url).map_err(|unsafe_url| InvalidCredentials(format!("url {unsafe_url}")))?;
+        let url = reach.check(&self.url).map_err(|unsafe_url| {
+            InvalidCredentials(format!("must have a valid `url`: it {unsafe_url}"))
+        })?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidCredentials("url must have no query and no fragment".into()));
+            return Err(InvalidCredentials("must have a `url` without query and fragment".into()));
         }
-        let is_token =
-            (1..=MAX_TOKEN).contains(&self.token.len()) && self.token.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_token = (1..=MAX_TOKEN).contains(&self.token.len())
+            && self.token.bytes().all(|byte| byte.is_ascii_graphic());
         if is_token {
             Ok((url, self.token))
         } else {
-            Err(InvalidCredentials(format!("token is 1 to {MAX_TOKEN} characters without spaces")))
+            Err(InvalidCredentials(format!(
+                "must have a `token` of 1 to {MAX_TOKEN} characters without spaces"
+            )))
         }
     }
 }
@@ -108,7 +119,7 @@ struct Listed {
     next_cursor: Option<String>,
 }
 
-/// An order, as far as we read it.
+/// An order: the fields that are used here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Order {
@@ -147,26 +158,32 @@ struct Payment {
 }
 
 impl Order {
-    fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
-        let too_much = |_| ChannelError::Unavailable("an amount is too large".into());
+    fn into_update(self) -> Result<ChannelOrderUpdate, ChannelError> {
+        let too_large = |_| ChannelError::Unavailable("an amount is too large".into());
         let mut products: BTreeMap<String, (Line, Won)> = BTreeMap::new();
         let mut sum = Won::ZERO;
         for line in self.items {
-            let price = line.unit_price.times(line.quantity).map_err(too_much)?;
-            sum = sum.plus(price).map_err(too_much)?;
+            let price = line.unit_price.times(line.quantity).map_err(too_large)?;
+            sum = sum.plus(price).map_err(too_large)?;
             match products.get_mut(line.product_id.as_str()) {
                 Some((known, known_price)) if known.unit_price == line.unit_price => {
                     known.quantity = known.quantity.saturating_add(line.quantity);
-                    *known_price = known_price.plus(price).map_err(too_much)?;
+                    *known_price = known_price.plus(price).map_err(too_large)?;
                 }
-                Some(_) => return Err(ChannelError::Unavailable("a product has two prices".into())),
+                Some(_) => {
+                    return Err(ChannelError::Unavailable("a product has two prices".into()));
+                }
                 None => drop(products.insert(line.product_id.to_string(), (line, price))),
             }
         }
         if products.is_empty() || products.values().any(|(line, _)| line.quantity == 0) {
-            return Err(ChannelError::Unavailable("an order has no items, or an item no units".into()));
+            return Err(ChannelError::Unavailable(
+                "an order has no items, or an item has no units".into(),
+            ));
         }
-        let paid = self.total_amount.unwrap_or_else(|| sum.less(self.discount_amount.unwrap_or(Won::ZERO)));
+        let paid = self
+            .total_amount
+            .unwrap_or_else(|| sum.less(self.discount_amount.unwrap_or(Won::ZERO)));
         let mut discount = sum.less(paid).max(Won::ZERO);
         let (status, channel_status) = match self.status {
             ReportedStatus::Known(status) => (Some(status), status.to_string()),
@@ -175,7 +192,8 @@ impl Order {
         let shipment = self.shipment.filter(|shipment| shipment.check().is_ok());
         let mut items = BTreeMap::new();
         for (id, (line, price)) in products {
-            // The discount is of the whole order: each item takes as much of it as it can.
+            // The discount is for the whole order. Each item takes as much of it as its price
+            // allows.
             let taken = discount.min(price);
             discount = discount.less(taken);
             let item = Item {
@@ -220,13 +238,16 @@ impl System {
         let since = query_value(&at.since.to_string());
         url.set_query(Some(&format!("updatedSince={since}{}", cursor.unwrap_or_default())));
         let request = self.client.get(url).timeout(TIMEOUT);
-        let answer = send(request.header(AUTHORIZATION, format!("Bearer {}", self.token))).await?;
-        match answer.status {
-            status if status.is_success() => answer.read(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ChannelError::Unauthorized(answer.words())),
+        let response =
+            send(request.header(AUTHORIZATION, format!("Bearer {}", self.token))).await?;
+        match response.status {
+            status if status.is_success() => response.read(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(ChannelError::Unauthorized(response.words()))
+            }
             StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
-            status if status.is_client_error() => Err(ChannelError::Rejected(answer.words())),
-            _ => Err(ChannelError::Unavailable(answer.words())),
+            status if status.is_client_error() => Err(ChannelError::Rejected(response.words())),
+            _ => Err(ChannelError::Unavailable(response.words())),
         }
     }
 }
@@ -249,26 +270,45 @@ impl Channel for System {
             let at: Changes = place.read()?;
             let listed = self.list(&at).await?;
             let cursor = listed.next_cursor.filter(|cursor| !cursor.is_empty());
-            if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR || Some(cursor) == at.cursor.as_ref()) {
-                return Err(ChannelError::Unavailable("a page has a cursor that is too long, or its own".into()));
+            if cursor.as_ref().is_some_and(|cursor| {
+                cursor.len() > MAX_CURSOR || Some(cursor) == at.cursor.as_ref()
+            }) {
+                return Err(ChannelError::Unavailable(
+                    "the next cursor of a page is too long, or the same as its own".into(),
+                ));
             }
-            let (entries, unread) = read_each(listed.orders, "/externalOrderId", Order::told);
+            let (entries, malformed) =
+                read_each(listed.orders, "/externalOrderId", Order::into_update);
             let next = cursor.map(|cursor| Place::of(Changes { cursor: Some(cursor), ..at }));
-            Ok(Page { entries, next, unread, rest: Duration::ZERO })
+            Ok(Page { entries, next, malformed, cool_down: Duration::ZERO })
         })
     }
 
-    /// It lists no products.
+    /// The system does not list products.
     fn products<'a>(
         &'a self,
         _: Option<&'a Place>,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
-        Box::pin(async { Ok(Page { entries: Vec::new(), next: None, unread: Vec::new(), rest: Duration::ZERO }) })
+        Box::pin(async {
+            Ok(Page {
+                entries: Vec::new(),
+                next: None,
+                malformed: Vec::new(),
+                cool_down: Duration::ZERO,
+            })
+        })
     }
 
-    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), ChannelError>> {
-        Box::pin(async { Err(ChannelError::Rejected("it takes no stocks".into())) })
+    fn set_stock<'a>(
+        &'a self,
+        _: &'a ProductId,
+        _: u32,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ChannelError>> {
+        Box::pin(async {
+            Err(ChannelError::Rejected("this channel does not accept stock levels".into()))
+        })
     }
 }
 
@@ -279,8 +319,8 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_order_is_told_as_it_is_pushed() {
-        let told = |change: Value| {
+    fn a_listed_order_becomes_an_order_update() {
+        let update = |change: Value| {
             let mut order = json!({
                 "externalOrderId": "e-1", "status": "shipped", "customerId": "c9", "campaignId": "spring",
                 "items": [
@@ -293,30 +333,43 @@ mod tests {
             for (name, value) in change.as_object().unwrap() {
                 order[name] = value.clone();
             }
-            serde_json::from_value::<Order>(order).ok().and_then(|order| order.told().ok())
+            serde_json::from_value::<Order>(order).ok().and_then(|order| order.into_update().ok())
         };
-        let order = told(json!({})).unwrap();
+        let order = update(json!({})).unwrap();
         let item = |id: &str| (order.items[id][id].ordered, order.items[id][id].discount.get());
-        assert_eq!((item("bowl"), item("cup")), ((1, 500), (2, 200)), "700 are taken off");
+        assert_eq!(
+            (item("bowl"), item("cup")),
+            ((1, 500), (2, 200)),
+            "the discount of 700 is spread over the items"
+        );
         assert_eq!(order.items["cup"]["cup"].status, Some(Status::Shipped));
         assert_eq!(order.customer_id.unwrap().as_str(), "c9");
-        let odd = told(json!({ "status": "IN_TRANSIT" })).unwrap();
-        let item = &odd.items["cup"]["cup"];
+        let unknown = update(json!({ "status": "IN_TRANSIT" })).unwrap();
+        let item = &unknown.items["cup"]["cup"];
         assert_eq!((item.status, item.channel_status.as_str()), (None, "IN_TRANSIT"));
         for wrong in [
             json!({ "items": [] }),
             json!({ "items": [{ "productId": "cup", "quantity": 0, "unitPrice": 1 }] }),
             json!({ "customerId": "" }),
         ] {
-            assert!(told(wrong.clone()).is_none(), "{wrong}");
+            assert!(update(wrong.clone()).is_none(), "{wrong}");
         }
     }
 
     #[test]
-    fn only_urls_that_are_safe_are_asked() {
-        let account = |url: &str| (KIND.account)(&json!({ "url": url, "token": "t" }), Reach::default());
-        assert_eq!(account("https://shop.example/orders"), Ok(Some("https://shop.example/orders".into())));
-        for bad in ["http://shop.example", "https://10.0.0.1", "https://localhost", "https://shop.example/?x=1"] {
+    fn only_safe_urls_are_accepted() {
+        let account =
+            |url: &str| (KIND.account)(&json!({ "url": url, "token": "t" }), Reach::default());
+        assert_eq!(
+            account("https://shop.example/orders"),
+            Ok(Some("https://shop.example/orders".into()))
+        );
+        for bad in [
+            "http://shop.example",
+            "https://10.0.0.1",
+            "https://localhost",
+            "https://shop.example/?x=1",
+        ] {
             assert!(account(bad).is_err(), "{bad}");
         }
     }

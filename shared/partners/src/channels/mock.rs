@@ -1,5 +1,7 @@
-//! A marketplace that is nowhere: it makes up orders and products of itself, the same ones whoever asks, and needs no network. With
-//! it a merchant sees what a channel is before there is an account with one.
+//! A simulated marketplace. It generates its orders and products itself, the same for every caller,
+//! and needs no network.
+//!
+//! A merchant can try channels with it before having an account with a marketplace.
 
 use super::{Channel, ChannelError, Kind, Page, Place, Product, Window};
 use domain::{
@@ -26,36 +28,39 @@ pub(super) static KIND: Kind = Kind {
     open: |_, _, _| Ok(Box::new(Mock)),
 };
 
-/// An order is placed so often.
-const EVERY: i64 = 3 * 60 * 60 * 1_000;
+/// The interval between two orders, in milliseconds: 3 hours.
+const ORDER_INTERVAL: i64 = 3 * 60 * 60 * 1_000;
 
-/// Orders on a page.
-const MOST: i64 = 20;
+/// Orders per page.
+const PAGE_SIZE: i64 = 20;
 
-/// What is sold: a name and a price.
-const PRODUCTS: [(&str, &str, i64); 3] =
-    [("mock-cup", "A cup", 12_000), ("mock-plate", "A plate", 9_000), ("mock-spoon", "A spoon", 3_000)];
+/// The products: id, name and price in won.
+const PRODUCTS: [(&str, &str, i64); 3] = [
+    ("mock-cup", "A cup", 12_000),
+    ("mock-plate", "A plate", 9_000),
+    ("mock-spoon", "A spoon", 3_000),
+];
 
 #[derive(Debug)]
 struct Mock;
 
-/// A place: the orders of these numbers, both ends included.
+/// A place: the orders with these numbers, both ends included.
 #[derive(Serialize, Deserialize)]
 struct Orders {
     first: i64,
     last: i64,
 }
 
-/// The order of a number, as it stands.
+/// The order with this number, in its state at `now`. `None`: the number is out of range.
 fn order(number: i64, now: Timestamp) -> Option<ChannelOrderUpdate> {
-    let placed_at = Timestamp::from_millis(number.checked_mul(EVERY)?);
+    let placed_at = Timestamp::from_millis(number.checked_mul(ORDER_INTERVAL)?);
     let place = usize::try_from(number.rem_euclid(3)).ok()?;
     let (product, name, price) = *PRODUCTS.get(place)?;
     let age = placed_at.until(now);
     let ordered = u32::try_from(number.rem_euclid(2)).ok()? + 1;
-    let is_aborted = number.rem_euclid(7) == 0 && age > Duration::from_mins(30);
+    let is_cancelled = number.rem_euclid(7) == 0 && age > Duration::from_mins(30);
     let (status, channel_status) = match age {
-        _ if is_aborted => (Status::Cancelled, "CALLED_OFF"),
+        _ if is_cancelled => (Status::Cancelled, "CALLED_OFF"),
         age if age < Duration::from_hours(1) => (Status::Paid, "PAID"),
         age if age < Duration::from_hours(24) => (Status::Shipped, "ON_ITS_WAY"),
         _ => (Status::Completed, "DELIVERED"),
@@ -64,7 +69,7 @@ fn order(number: i64, now: Timestamp) -> Option<ChannelOrderUpdate> {
         product_id: ProductId::parse(product).ok()?,
         name: name.to_owned(),
         ordered,
-        cancelled: if is_aborted { ordered } else { 0 },
+        cancelled: if is_cancelled { ordered } else { 0 },
         held: 0,
         unit_price: Won::new(price).ok()?,
         discount: Won::ZERO,
@@ -88,8 +93,11 @@ impl Channel for Mock {
     }
 
     fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Window {
-        let first = from.millis().div_euclid(EVERY);
-        Window { first: Place::of(Orders { first, last: now.millis().div_euclid(EVERY) }), until: now }
+        let first = from.millis().div_euclid(ORDER_INTERVAL);
+        Window {
+            first: Place::of(Orders { first, last: now.millis().div_euclid(ORDER_INTERVAL) }),
+            until: now,
+        }
     }
 
     fn orders<'a>(
@@ -99,10 +107,10 @@ impl Channel for Mock {
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
             let Orders { first, last } = place.read()?;
-            let end = last.min(first.saturating_add(MOST - 1));
+            let end = last.min(first.saturating_add(PAGE_SIZE - 1));
             let entries = (first..=end).filter_map(|number| order(number, now)).collect();
             let next = (end < last).then(|| Place::of(Orders { first: end + 1, last }));
-            Ok(Page { entries, next, unread: Vec::new(), rest: Duration::ZERO })
+            Ok(Page { entries, next, malformed: Vec::new(), cool_down: Duration::ZERO })
         })
     }
 
@@ -121,10 +129,17 @@ impl Channel for Mock {
             })
         };
         let entries = PRODUCTS.iter().filter_map(product).collect();
-        Box::pin(async move { Ok(Page { entries, next: None, unread: Vec::new(), rest: Duration::ZERO }) })
+        Box::pin(async move {
+            Ok(Page { entries, next: None, malformed: Vec::new(), cool_down: Duration::ZERO })
+        })
     }
 
-    fn set_stock<'a>(&'a self, _: &'a ProductId, _: u32, _: Timestamp) -> BoxFuture<'a, Result<(), ChannelError>> {
+    fn set_stock<'a>(
+        &'a self,
+        _: &'a ProductId,
+        _: u32,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ChannelError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -1,4 +1,6 @@
-//! Sales channels: marketplaces where a merchant has an account. Each is one file; the README of this folder says how to add one.
+//! Sales channels: marketplaces where a merchant has an account.
+//!
+//! Each marketplace is one file. The README of this folder explains how to add one.
 
 mod coupang;
 mod http;
@@ -20,91 +22,103 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{error::Error, fmt, time::Duration};
 
-/// The most that is told of a trouble, in characters.
-const MAX_WORDS: usize = 300;
+/// The longest error text, in characters.
+const MAX_ERROR_CHARS: usize = 300;
 
-/// What is true of every account with a marketplace.
+/// A kind of channel: the properties that all accounts of one marketplace share.
 #[derive(Debug)]
 pub struct Kind {
-    /// What it is called on the wire, such as `COUPANG`.
+    /// The wire name, such as `COUPANG`: the `type` of a channel.
     pub name: &'static str,
-    /// The variable that says where it is; none, if it is nowhere.
+    /// The environment variable with the base URL. `None`: the credentials contain the URL, or the
+    /// kind makes no network calls.
     pub url_variable: Option<&'static str>,
-    /// How often one account may call it in a second.
+    /// The highest number of calls per second for one account.
     pub calls_per_second: u32,
-    /// Whether orders are listed by when they were placed, so that those that are open must be looked at again. Else they are
-    /// listed by when they changed.
+    /// `true`: orders are listed by the time when they were placed, so open orders must be
+    /// collected again. `false`: orders are listed by the time of their last change.
     pub lists_by_placing: bool,
-    /// How far back the first collection goes.
+    /// How far back the first collection reaches.
     pub first_reach: Duration,
-    /// What is listed a little later than it happened is collected all the same: so much of what was collected is collected again.
+    /// How far before the watermark a collection starts, because changes may be listed a little
+    /// late.
     pub overlap: Duration,
-    /// Whether it moves units to new parcels after an order was listed, so that the whole order must be read again.
+    /// Whether the marketplace moves units to new parcels after it has listed an order. The whole
+    /// order must then be read again with [`Channel::order`].
     pub repacks: bool,
-    /// Whether it lists its products, and can be told how many units of each there are; else its products are those that are ordered.
+    /// `true`: the marketplace lists its products and accepts stock levels. `false`: its products
+    /// are those that appear in its orders.
     pub has_catalogue: bool,
-    /// How long a step may take: its calls, and storing what they told.
+    /// The longest time that a step takes: its calls, and storing their results.
     pub step_takes: Duration,
-    /// How long credentials are good for, if not for ever.
+    /// How long credentials are valid. `None`: they do not expire.
     pub credentials_last: Option<Duration>,
-    /// Which account it is, by which no two channels are the same; none, if any number may be. Fails by saying what is wrong
-    /// with the credentials.
+    /// Checks credentials and returns the identity of their account, which must be unique among all
+    /// channels. `None`: any number of channels may exist. The error says what is wrong with the
+    /// credentials.
     pub account: fn(&Value, Reach) -> Result<Option<String>, InvalidCredentials>,
-    /// Opens an account.
+    /// Creates the client of an account.
     pub open: Opens,
 }
 
-/// Opens an account: at this base URL, or, where its credentials name the URL, within this reach.
+/// Creates the client of an account from the base URL and the credentials. The [`Reach`] limits a
+/// URL that the credentials contain.
 pub type Opens = fn(&str, &Value, Reach) -> Result<Box<dyn Channel>, InvalidCredentials>;
 
 impl Kind {
-    /// How far apart the calls of one account are.
-    pub fn apart(&self) -> Duration {
+    /// The shortest interval between two calls of one account.
+    pub fn call_interval(&self) -> Duration {
         Duration::from_secs(1) / self.calls_per_second
     }
 }
 
-/// Every kind of channel.
+/// All kinds of channels.
 pub static KINDS: [&Kind; 4] = [&coupang::KIND, &smartstore::KIND, &http::KIND, &mock::KIND];
 
-/// The kind of this name.
+/// Finds a kind by its wire name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.into_iter().find(|kind| kind.name == name)
 }
 
-/// An account with a marketplace. Each function makes one call, or the one more that a new token takes.
+/// A client of one marketplace account.
+///
+/// Each method makes one call, plus those that a new token needs.
 pub trait Channel: fmt::Debug + Send + Sync {
-    /// Makes sure that the credentials are good.
+    /// Checks that the marketplace accepts the credentials.
     fn check(&self, now: Timestamp) -> BoxFuture<'_, Result<(), ChannelError>>;
 
-    /// Where a collection of what was placed (or changed) from `from` on begins, and how far it goes: not over a window of `most`,
-    /// as far as the marketplace has windows.
+    /// Begins a collection of the orders placed (or changed) since `from`. Returns the first place
+    /// and the end of the window. Where the marketplace has windows, the window is at most `most`
+    /// long.
     fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window;
 
-    /// The orders at a place, and where to go on.
+    /// Reads the orders at a place, and returns the next place with them.
     fn orders<'a>(
         &'a self,
         place: &'a Place,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>>;
 
-    /// Reads one whole order; needed for a marketplace that repacks orders.
+    /// Reads one whole order. Required for a marketplace that repacks orders ([`Kind::repacks`]).
     fn order<'a>(
         &'a self,
         _: &'a ExternalOrderId,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<ChannelOrderUpdate, ChannelError>> {
-        Box::pin(async { Err(ChannelError::Rejected("orders cannot be asked for one by one".into())) })
+        Box::pin(async {
+            Err(ChannelError::Rejected("this channel cannot read a single order".into()))
+        })
     }
 
-    /// The products at a place (none: at the first), and where to go on.
+    /// Reads the products at a place, and returns the next place with them. `None`: the first
+    /// place.
     fn products<'a>(
         &'a self,
         place: Option<&'a Place>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>>;
 
-    /// Says how many units of a product can be bought.
+    /// Sets the number of units of a product that can be bought.
     fn set_stock<'a>(
         &'a self,
         product: &'a ProductId,
@@ -113,16 +127,16 @@ pub trait Channel: fmt::Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<(), ChannelError>>;
 }
 
-/// A stretch of time that is collected.
+/// A period of time whose orders are collected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// Its first place.
+    /// The first place in the listing of its orders.
     pub first: Place,
-    /// Until when everything is collected, once its last place is.
+    /// The end of the period. It becomes the watermark once its last place has been read.
     pub until: Timestamp,
 }
 
-/// A place in a marketplace's listings, as that marketplace has it.
+/// A position in a marketplace's listings. Only the client of that marketplace knows its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Place(Value);
@@ -132,97 +146,104 @@ impl Place {
         Self(serde_json::to_value(place).unwrap_or_default())
     }
 
-    /// A place that was written down.
+    /// Reads a place from its stored text.
     pub fn parse(text: &str) -> Self {
         Self(serde_json::from_str(text).unwrap_or_default())
     }
 
-    /// The place, to be written down.
+    /// The text to store.
     pub fn text(&self) -> String {
         self.0.to_string()
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
-        T::deserialize(&self.0).map_err(|_| ChannelError::Rejected("the place is none of this channel".into()))
+        T::deserialize(&self.0)
+            .map_err(|_| ChannelError::Rejected("the place does not belong to this channel".into()))
     }
 }
 
-/// What is at a place.
+/// One page of a listing.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// What there is.
+    /// The entries that could be read.
     pub entries: Vec<T>,
-    /// Where to go on, unless this was the last.
+    /// The next place. `None`: this was the last page.
     pub next: Option<Place>,
-    /// Entries that were not understood, as far as they can be named.
-    pub unread: Vec<String>,
-    /// How long the account is not to be called, if the marketplace says so.
-    pub rest: Duration,
+    /// The ids of entries that are malformed or missing. An id that could not be read is empty.
+    pub malformed: Vec<String>,
+    /// The pause that the marketplace requests before the account's next call. Zero: no pause.
+    pub cool_down: Duration,
 }
 
-/// A product of a marketplace.
+/// A product in the catalogue of a marketplace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Its id there: that by which its items are ordered, and its stock is set.
+    /// The product's id on the marketplace. Items are ordered and stock is set under this id.
     pub product_id: ProductId,
-    /// What it is called there.
+    /// The product's name on the marketplace.
     pub name: String,
-    /// Where it stands, in the marketplace's words.
+    /// The status, in the marketplace's own word.
     pub status: String,
-    /// Its price, if the marketplace tells.
+    /// The price, if the marketplace reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Won>,
-    /// How many can be bought, if the marketplace tells.
+    /// The number of units that can be bought, if the marketplace reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<i64>,
 }
 
-/// Why credentials cannot be those of a channel.
+/// Why credentials are not valid for a kind of channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidCredentials(pub String);
 
-/// Reads credentials.
+/// Deserializes credentials. An error never quotes a value, because it may be a secret.
 fn credentials<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidCredentials> {
     if !value.is_object() {
-        return Err(InvalidCredentials("are not an object of texts".into()));
+        return Err(InvalidCredentials("must be a JSON object of strings".into()));
     }
-    // What serde says may quote a secret; that a field is missing does not.
+    // Other messages of serde may quote a secret. These two quote only the name of a field.
     T::deserialize(value).map_err(|error| {
-        let words = error.to_string();
-        let is_missing = words.starts_with("missing field") || words.starts_with("unknown field");
-        InvalidCredentials(if is_missing { words } else { "are not an object of texts".into() })
+        let message = error.to_string();
+        let is_harmless =
+            message.starts_with("missing field") || message.starts_with("unknown field");
+        InvalidCredentials(if is_harmless {
+            message
+        } else {
+            "must be a JSON object of strings".into()
+        })
     })
 }
 
-/// How far a collection goes at once, unless a smaller window is needed.
+/// The longest window of a collection. A page that times out makes the window smaller.
 pub const MAX_WINDOW: Duration = Duration::from_hours(31 * 24);
 
-/// Why a call was in vain.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
-    /// The marketplace does not know us, or does not let us in: somebody must act.
+    /// The marketplace rejects the credentials or denies access. An operator must act.
     #[error("the marketplace refuses the credentials: {0}")]
     Unauthorized(String),
-    /// It was called too often.
+    /// The call exceeds the marketplace's rate limit.
     #[error("the marketplace was called too often")]
     RateLimited,
-    /// It wants to be left alone for a while.
+    /// The marketplace accepts no calls for this long.
     #[error("the marketplace is to be left alone for {0:?}")]
     CoolingDown(Duration),
-    /// It did not answer in time. What was asked may have been done.
-    #[error("the marketplace did not answer in time")]
+    /// The marketplace did not respond in time. The request may have been executed.
+    #[error("the marketplace did not respond in time")]
     TimedOut,
-    /// It is out of order, or what it says is not to be understood. What was asked may have been done.
+    /// The marketplace has an outage, or its response is malformed. The request may have been
+    /// executed.
     #[error("the marketplace is out of order: {0}")]
     Unavailable(String),
-    /// It will not do what was asked.
+    /// The marketplace refuses the request permanently.
     #[error("the marketplace will not do it: {0}")]
     Rejected(String),
 }
 
-/// What an answer is made of.
+/// An HTTP response with its whole body.
 struct HttpResponse {
     status: StatusCode,
     headers: HeaderMap,
@@ -230,12 +251,12 @@ struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The body as JSON; null, if it is none.
+    /// The body as JSON; null if it is not JSON.
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// What the answer says, in so many words: its code and message.
+    /// A text for errors: the HTTP status, and the code and message of the body.
     fn words(&self) -> String {
         let json = self.json();
         let text = |name: &str| {
@@ -243,95 +264,112 @@ impl HttpResponse {
             json[name].as_str().map(str::to_owned).or(number).unwrap_or_default()
         };
         let words = format!("{} {} {}", self.status.as_u16(), text("code"), text("message"));
-        words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_WORDS).collect()
+        words
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(MAX_ERROR_CHARS)
+            .collect()
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            // What serde says may quote a buyer's data; where it says it does not.
+            // The message of serde may quote a buyer's data. The position does not.
             let place = format!("line {} column {}", error.line(), error.column());
-            ChannelError::Unavailable(format!("{}: not to be understood at {place}", self.status.as_u16()))
+            ChannelError::Unavailable(format!("{}: malformed at {place}", self.status.as_u16()))
         })
     }
 }
 
-/// Reads what is listed entry by entry: one that is not understood keeps no other one back. It is named by what is at `id`.
+/// Reads a listing entry by entry, so that a malformed entry does not affect the others.
+///
+/// Returns the converted entries and the ids of the malformed ones. `id` is the JSON pointer to the
+/// id of an entry.
 fn read_each<T: DeserializeOwned, U>(
     listed: Vec<Value>,
     id: &str,
-    told: impl Fn(T) -> Result<U, ChannelError>,
+    convert: impl Fn(T) -> Result<U, ChannelError>,
 ) -> (Vec<U>, Vec<String>) {
-    let (mut entries, mut unread) = (Vec::new(), Vec::new());
+    let (mut entries, mut malformed) = (Vec::new(), Vec::new());
     for one in listed {
-        match T::deserialize(&one).ok().and_then(|one| told(one).ok()) {
+        match T::deserialize(&one).ok().and_then(|one| convert(one).ok()) {
             Some(entry) => entries.push(entry),
-            None => unread.push(one.pointer(id).map(Value::to_string).unwrap_or_default()),
+            None => malformed.push(one.pointer(id).map(Value::to_string).unwrap_or_default()),
         }
     }
-    (entries, unread)
+    (entries, malformed)
 }
 
 async fn send(request: RequestBuilder) -> Result<HttpResponse, ChannelError> {
     let unreachable = |error: reqwest::Error| {
-        if error.is_timeout() { ChannelError::TimedOut } else { ChannelError::Unavailable(said(&error.without_url())) }
+        if error.is_timeout() {
+            ChannelError::TimedOut
+        } else {
+            ChannelError::Unavailable(error_chain(&error.without_url()))
+        }
     };
     let response = request.send().await.map_err(unreachable)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = crate::http::body(response).await.map_err(unreachable)?;
-    let too_long = || ChannelError::Unavailable(format!("{} with an answer that is too long", status.as_u16()));
-    Ok(HttpResponse { status, headers, body: body.ok_or_else(too_long)? })
+    let too_large =
+        || ChannelError::Unavailable(format!("{}: the response is too large", status.as_u16()));
+    Ok(HttpResponse { status, headers, body: body.ok_or_else(too_large)? })
 }
 
-/// What an error says, with what caused it.
-fn said(error: &dyn Error) -> String {
-    let mut words = error.to_string();
+/// The text of an error and of all its causes, cut after [`MAX_ERROR_CHARS`] characters.
+fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words = format!("{words}: {cause}");
+        text = format!("{text}: {cause}");
         source = cause.source();
     }
-    words.chars().take(MAX_WORDS).collect()
+    text.chars().take(MAX_ERROR_CHARS).collect()
 }
 
-/// A time that may have an offset, or else is one of Korea's clocks.
+/// Parses a time. A time without an offset is Korean time.
 fn korean_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| format!("{text}+09:00").parse().ok())
 }
 
-/// A time that must be there.
+/// Parses a required time.
 fn time(text: &str) -> Result<Timestamp, ChannelError> {
-    korean_time(text).ok_or_else(|| ChannelError::Unavailable("a time is not to be understood".into()))
+    korean_time(text).ok_or_else(|| ChannelError::Unavailable("a time is malformed".into()))
 }
 
-/// An id that must be one.
+/// Reports an invalid id as a malformed response.
 fn id<T>(parsed: Result<T, InvalidId>) -> Result<T, ChannelError> {
-    parsed.map_err(|_| ChannelError::Unavailable("an id is not to be understood".into()))
+    parsed.map_err(|_| ChannelError::Unavailable("an id is malformed".into()))
 }
 
-/// An amount that must not be too large.
+/// Checks that an amount is within the limits of [`Won`].
 fn won(amount: i64) -> Result<Won, ChannelError> {
-    Won::new(amount).map_err(|_| ChannelError::Unavailable(format!("{amount} won are too many")))
+    Won::new(amount)
+        .map_err(|_| ChannelError::Unavailable(format!("the amount {amount} is out of range")))
 }
 
-/// A text, if it says something.
+/// The text, unless it is missing or blank.
 fn not_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-/// A time as Korea's clocks have it, to the millisecond, such as `2026-01-05T12:04:05.000+09:00`.
+/// Formats a time as Korean time with milliseconds, such as `2026-01-05T12:04:05.000+09:00`.
 fn on_korean_clocks(time: Timestamp) -> String {
     time.plus(KST).to_string().replace('Z', "+09:00")
 }
 
-/// The first moment of a day in Korea.
+/// The start of a day in Korea.
 fn day_begins(day: Day) -> Timestamp {
     Timestamp::from_millis(day.number() * 24 * 60 * 60 * 1_000).minus(KST)
 }
 
-/// Encodes a value of a query: all but what is never encoded (RFC 3986, section 2.3) and colons.
+/// Percent-encodes a query value. Unreserved characters (RFC 3986, section 2.3) and colons are not
+/// encoded.
 fn query_value(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+    const ENCODED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
@@ -340,10 +378,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_with_their_offset_or_as_korean() {
-        for text in
-            ["2026-01-05T12:04:05+09:00", "2026-01-05T12:04:05", "2026-01-04T19:04:05-08:00", "2026-01-05T03:04:05Z"]
-        {
+    fn a_time_without_an_offset_is_korean_time() {
+        for text in [
+            "2026-01-05T12:04:05+09:00",
+            "2026-01-05T12:04:05",
+            "2026-01-04T19:04:05-08:00",
+            "2026-01-05T03:04:05Z",
+        ] {
             assert_eq!(korean_time(text), "2026-01-05T03:04:05Z".parse().ok(), "{text}");
         }
         assert_eq!(korean_time("yesterday"), None);
@@ -354,15 +395,15 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_told_by_what_is_wrong_with_it() {
+    fn an_error_about_credentials_contains_no_secret() {
         for kind in [&coupang::KIND, &smartstore::KIND] {
             for value in [
                 serde_json::json!({ "secretKey": ["s3cret"] }),
                 serde_json::json!("s3cret"),
                 serde_json::json!({ "clientId": "x", "clientSecret": "s3cret", "vendorId": "A1", "accessKey": "s3cret", "secretKey": 7 }),
             ] {
-                let told = (kind.account)(&value, Reach::default()).unwrap_err().to_string();
-                assert!(!told.contains("s3cret"), "{told}");
+                let error = (kind.account)(&value, Reach::default()).unwrap_err().to_string();
+                assert!(!error.contains("s3cret"), "{error}");
             }
         }
     }

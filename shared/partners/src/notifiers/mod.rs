@@ -1,5 +1,5 @@
-//! Notifiers: companies that bring a message to a customer's phone, as Alimtalk (알림톡) through KakaoTalk or as a text
-//! message.
+//! Notifiers: companies that deliver a message to a customer's phone, as an Alimtalk (알림톡) through
+//! KakaoTalk or as a text message.
 
 mod nhn_cloud;
 mod open;
@@ -15,81 +15,91 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, error::Error, fmt};
 
-/// The longest text of an SMS, in bytes of EUC-KR; a longer one goes as LMS.
+/// The longest text of an SMS, in bytes of EUC-KR. A longer text is sent as an LMS.
 pub const SMS_BYTES: usize = 90;
 
-/// What a longer text message is headed with.
+/// The title of an LMS.
 const LMS_TITLE: &str = "주문 알림";
 
-/// A company that brings messages.
+/// A client of a company that delivers messages.
 pub trait Notifier: fmt::Debug + Send + Sync {
-    /// What it is called.
+    /// The short name of the company, such as `solapi`.
     fn name(&self) -> &'static str;
 
-    /// Hands a message over. It is taken once, where the company can tell that it was handed over before.
-    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), SendError>>;
+    /// Submits a message. A company that recognises a repeated message accepts it only once.
+    fn send<'a>(
+        &'a self,
+        message: &'a Message,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), SendError>>;
 }
 
 /// A message to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names it: handed over again it has the same id.
+    /// Identifies the message. A retry has the same id.
     pub id: String,
-    /// To whom.
+    /// The number of the recipient.
     pub to: Dialled,
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// By which way.
+    /// How the message is delivered.
     pub way: Way,
 }
 
-/// A way to a phone.
+/// A way to deliver a message to a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// Through KakaoTalk, by a template that Kakao has approved; the text is the template with its variables filled in.
+    /// Through KakaoTalk, with a template that Kakao has approved. The text is the template with
+    /// its variables filled in.
     Alimtalk {
-        /// The template, as the company knows it.
+        /// The company's id of the template.
         template: String,
-        /// The values of its variables, without the `#{}` around their names.
+        /// The values of the variables. The names do not include the `#{}` around them.
         variables: BTreeMap<String, String>,
-        /// Whether the company sends the text as a text message where KakaoTalk does not reach the phone.
+        /// Whether the company sends the text as a text message if KakaoTalk does not reach the
+        /// phone.
         or_else_sms: bool,
     },
     /// As a text message.
     Sms,
 }
 
-/// Why a message was not handed over.
+/// Why a message was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It will never be taken: the number, the template or the text is not acceptable.
-    #[error("it was refused with {0}")]
+    /// The message will never be accepted: its number, template or text is not acceptable.
+    #[error("the notifier refused the message with {0}")]
     Refused(String),
-    /// The company does not take it now, or does not know us.
-    #[error("the notifier answered {status} {code}")]
+    /// The company does not accept the message now, or rejects our credentials.
+    #[error("the notifier responded with {status} {code}")]
     NotNow {
-        /// The HTTP status.
+        /// The HTTP status code.
         status: u16,
-        /// The company's code.
+        /// The company's code, if any.
         code: String,
     },
-    /// The company could not be reached, or not in time, or what it said is not to be understood. It may have taken it.
+    /// The company could not be reached, did not respond in time, or sent a malformed response. It
+    /// may have accepted the message.
     #[error("the notifier could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl SendError {
-    /// Whether the company itself is in trouble, as distinct from refusing what it was asked.
+    /// Whether the company itself fails (unreachable, 5xx, 429). The refusal of one message is not
+    /// an outage.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Refused(_) => false,
-            Self::NotNow { status, .. } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
+            Self::NotNow { status, .. } => {
+                *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16()
+            }
             Self::Unreachable(_) => true,
         }
     }
 }
 
-/// Whether a refused request is the fault of what it says, and not of when it comes or of who sends it.
+/// Whether a request is refused because of its content, and not because of its time or its sender.
 fn is_final(status: StatusCode) -> bool {
     let may_pass = [
         StatusCode::UNAUTHORIZED,
@@ -102,8 +112,10 @@ fn is_final(status: StatusCode) -> bool {
     status.is_client_error() && !may_pass.contains(&status)
 }
 
-/// Sends a request, and reads what a success says; or else the status and body of the failure.
-async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result<Result<T, (StatusCode, Vec<u8>)>, SendError> {
+/// Sends a request. Returns the body of a success, or the status and body of an error response.
+async fn call<T: DeserializeOwned>(
+    request: RequestBuilder,
+) -> Result<Result<T, (StatusCode, Vec<u8>)>, SendError> {
     let unreachable = |error: reqwest::Error| SendError::Unreachable(error.without_url().into());
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
@@ -115,7 +127,8 @@ async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result<Result<T, 
     }
 }
 
-/// The length of a text as phones count it: in EUC-KR a Latin letter or digit has one byte, everything else two.
+/// The length of a text in EUC-KR, as phones count it: one byte for an ASCII character, two for any
+/// other.
 pub fn euc_kr_bytes(text: &str) -> usize {
     text.chars().map(|character| if character.is_ascii() { 1 } else { 2 }).sum()
 }
@@ -125,12 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_counts_hangul_twice() {
+    fn a_hangul_syllable_counts_as_two_bytes() {
         assert_eq!(euc_kr_bytes("주문 1건"), 2 + 2 + 1 + 1 + 2);
     }
 
     #[test]
-    fn only_what_a_request_says_makes_its_refusal_final() {
+    fn only_a_refusal_of_the_content_is_final() {
         for (status, expected) in [
             (400, true),
             (422, true),

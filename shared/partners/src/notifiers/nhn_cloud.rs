@@ -1,10 +1,13 @@
-//! NHN Cloud: KakaoTalk Bizmessage v2.2 (<https://docs.nhncloud.com/ko/Notification/KakaoTalk%20Bizmessage/ko/alimtalk-api-guide/>)
+//! NHN Cloud: KakaoTalk Bizmessage v2.2
+//! (<https://docs.nhncloud.com/ko/Notification/KakaoTalk%20Bizmessage/ko/alimtalk-api-guide/>)
 //! and SMS v3.0 (<https://docs.nhncloud.com/ko/Notification/SMS/ko/api-guide/>).
 //!
-//! Success and failure are told in the body, with the HTTP status 200. An Alimtalk that is handed over again within ten
-//! minutes is known by its id.
+//! The body reports success or failure, and the HTTP status is 200 either way. NHN Cloud recognises
+//! an Alimtalk that is repeated within ten minutes by its id.
 
-use super::{LMS_TITLE, Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final};
+use super::{
+    LMS_TITLE, Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final,
+};
 use crate::http;
 use domain::Timestamp;
 use futures::future::BoxFuture;
@@ -18,32 +21,32 @@ use std::{error::Error, fmt};
 
 /// The header with the secret key of a product.
 const SECRET_KEY: &str = "x-secret-key";
-/// The header that names a message: a repeat within ten minutes is not sent again.
+/// The header that identifies a message. A repeat within ten minutes is not sent again.
 const IDEMPOTENCY_KEY: &str = "x-nc-api-idempotency-key";
 
-/// NHN Cloud, as one of its customers.
+/// A client of NHN Cloud.
 pub struct NhnCloud {
     alimtalk: Url,
-    /// Where text messages are handed over: the short ones, and the long ones.
+    /// The URLs for text messages: short ones (SMS) and long ones (LMS).
     sms: Url,
     lms: Url,
     account: NhnCloudAccount,
 }
 
-/// Who we are to NHN Cloud: KakaoTalk Bizmessage and SMS are two products, each with keys of its own.
+/// Our account with NHN Cloud. KakaoTalk Bizmessage and SMS are two products with their own keys.
 #[derive(Clone)]
 pub struct NhnCloudAccount {
-    /// KakaoTalk Bizmessage's appkey.
+    /// The appkey of KakaoTalk Bizmessage.
     pub alimtalk_app_key: String,
-    /// KakaoTalk Bizmessage's secret key.
+    /// The secret key of KakaoTalk Bizmessage.
     pub alimtalk_secret_key: String,
-    /// Our KakaoTalk channel: 40 characters.
+    /// The key of our KakaoTalk channel: 40 characters.
     pub sender_key: String,
-    /// SMS's appkey.
+    /// The appkey of SMS.
     pub sms_app_key: String,
-    /// SMS's secret key.
+    /// The secret key of SMS.
     pub sms_secret_key: String,
-    /// The number that text messages come from.
+    /// The number that text messages are sent from.
     pub sender: String,
 }
 
@@ -54,16 +57,16 @@ impl fmt::Debug for NhnCloud {
     }
 }
 
-/// What NHN Cloud answers, as far as we read it.
+/// A response of NHN Cloud: the fields that are used here.
 #[derive(Debug, Deserialize)]
 struct ResponseBody {
     header: Header,
-    /// What became of each recipient of an Alimtalk.
+    /// The result for each recipient of an Alimtalk.
     #[serde(default)]
-    message: Option<Alimtalked>,
-    /// What became of each recipient of a text message.
+    message: Option<AlimtalkResults>,
+    /// The result for each recipient of a text message.
     #[serde(default)]
-    body: Option<Texted>,
+    body: Option<SmsResults>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,13 +78,13 @@ struct Header {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Alimtalked {
+struct AlimtalkResults {
     #[serde(default)]
-    send_results: Option<Vec<Handed>>,
+    send_results: Option<Vec<RecipientResult>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Texted {
+struct SmsResults {
     #[serde(default)]
     data: Option<Data>,
 }
@@ -90,61 +93,65 @@ struct Texted {
 #[serde(rename_all = "camelCase")]
 struct Data {
     #[serde(default)]
-    send_result_list: Option<Vec<Handed>>,
+    send_result_list: Option<Vec<RecipientResult>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Handed {
+struct RecipientResult {
     result_code: i64,
 }
 
-/// The message was handed over before, and is not sent again: it is taken that only what was accepted is remembered.
-const HANDED_OVER_BEFORE: i64 = -1005;
+/// The message is a duplicate and is not sent again. It counts as accepted, on the assumption that
+/// NHN Cloud remembers only accepted messages.
+const DUPLICATE: i64 = -1005;
 
-/// Codes that say that this message will never be taken: a bad parameter, the day's volume spent, the number blocked.
+/// Codes of a permanent refusal: a bad parameter, the day's volume exhausted, the number blocked.
 const REFUSALS: [i64; 3] = [4, -1017, -1027];
 
-/// Codes that say that we are not known: a bad appkey, a bad secret key.
-const NOT_KNOWN: [i64; 2] = [-1000, -1001];
+/// Codes of rejected credentials: a bad appkey, a bad secret key.
+const BAD_CREDENTIALS: [i64; 2] = [-1000, -1001];
 
-/// What an answer says of the one message that it is about.
-fn outcome(answer: &ResponseBody) -> Result<(), SendError> {
-    let Header { is_successful, result_code } = answer.header;
-    let alimtalked = answer.message.iter().filter_map(|message| message.send_results.as_ref());
-    let texted = answer.body.iter().filter_map(|body| body.data.as_ref()?.send_result_list.as_ref());
-    let refused = alimtalked.chain(texted).flatten().find(|handed| handed.result_code != 0);
+/// The result of a request with one message.
+fn outcome(response: &ResponseBody) -> Result<(), SendError> {
+    let Header { is_successful, result_code } = response.header;
+    let alimtalk = response.message.iter().filter_map(|message| message.send_results.as_ref());
+    let sms = response.body.iter().filter_map(|body| body.data.as_ref()?.send_result_list.as_ref());
+    let refused = alimtalk.chain(sms).flatten().find(|result| result.result_code != 0);
     match refused {
-        _ if result_code == HANDED_OVER_BEFORE => Ok(()),
+        _ if result_code == DUPLICATE => Ok(()),
         Some(refused) => Err(SendError::Refused(refused.result_code.to_string())),
         None if is_successful => Ok(()),
         None if REFUSALS.contains(&result_code) => Err(SendError::Refused(result_code.to_string())),
-        // The HTTP status is 200 whatever it is: this is the one that says the same.
+        // The HTTP status is 200 for every code. This is the status with the same meaning.
         None => {
-            let status = if NOT_KNOWN.contains(&result_code) { 401 } else { 503 };
+            let status = if BAD_CREDENTIALS.contains(&result_code) { 401 } else { 503 };
             Err(SendError::NotNow { status, code: result_code.to_string() })
         }
     }
 }
 
 impl NhnCloud {
-    /// NHN Cloud, with KakaoTalk Bizmessage and SMS at these base URLs.
+    /// Creates a client. The base URLs are those of KakaoTalk Bizmessage and of SMS.
     pub fn new(
         alimtalk_url: &str,
         sms_url: &str,
         account: NhnCloudAccount,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let (alimtalk_url, sms_url) = (alimtalk_url.trim_end_matches('/'), sms_url.trim_end_matches('/'));
+        let (alimtalk_url, sms_url) =
+            (alimtalk_url.trim_end_matches('/'), sms_url.trim_end_matches('/'));
         let (alimtalk_key, sms_key) = (&account.alimtalk_app_key, &account.sms_app_key);
         Ok(Self {
-            alimtalk: Url::parse(&format!("{alimtalk_url}/alimtalk/v2.2/appkeys/{alimtalk_key}/messages"))?,
+            alimtalk: Url::parse(&format!(
+                "{alimtalk_url}/alimtalk/v2.2/appkeys/{alimtalk_key}/messages"
+            ))?,
             sms: Url::parse(&format!("{sms_url}/sms/v3.0/appKeys/{sms_key}/sender/sms"))?,
             lms: Url::parse(&format!("{sms_url}/sms/v3.0/appKeys/{sms_key}/sender/mms"))?,
             account,
         })
     }
 
-    /// Where a message is handed over, with which secret key, and its body.
+    /// The URL, the secret key and the body of a request.
     fn request(&self, Message { id, to, text, way }: &Message) -> (&Url, &str, Value) {
         let account = &self.account;
         let is_long = euc_kr_bytes(text) > SMS_BYTES;
@@ -176,10 +183,11 @@ impl NhnCloud {
         }
     }
 
-    async fn hand_over(&self, message: &Message) -> Result<(), SendError> {
+    async fn submit(&self, message: &Message) -> Result<(), SendError> {
         let unreachable = |error: Box<dyn Error + Send + Sync>| SendError::Unreachable(error);
         let (url, secret_key, body) = self.request(message);
-        let mut secret_key = HeaderValue::from_str(secret_key).map_err(|error| unreachable(error.into()))?;
+        let mut secret_key =
+            HeaderValue::from_str(secret_key).map_err(|error| unreachable(error.into()))?;
         secret_key.set_sensitive(true);
         let request = http::client()
             .map_err(unreachable)?
@@ -189,9 +197,13 @@ impl NhnCloud {
             .header(CONTENT_TYPE, "application/json;charset=UTF-8")
             .body(body.to_string());
         match call::<ResponseBody>(request).await? {
-            Ok(answer) => outcome(&answer),
-            Err((status, _)) if is_final(status) => Err(SendError::Refused(status.as_u16().to_string())),
-            Err((status, _)) => Err(SendError::NotNow { status: status.as_u16(), code: String::new() }),
+            Ok(response) => outcome(&response),
+            Err((status, _)) if is_final(status) => {
+                Err(SendError::Refused(status.as_u16().to_string()))
+            }
+            Err((status, _)) => {
+                Err(SendError::NotNow { status: status.as_u16(), code: String::new() })
+            }
         }
     }
 }
@@ -201,8 +213,12 @@ impl Notifier for NhnCloud {
         "nhn-cloud"
     }
 
-    fn send<'a>(&'a self, message: &'a Message, _: Timestamp) -> BoxFuture<'a, Result<(), SendError>> {
-        Box::pin(self.hand_over(message))
+    fn send<'a>(
+        &'a self,
+        message: &'a Message,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(self.submit(message))
     }
 }
 
@@ -220,7 +236,12 @@ mod tests {
             sms_secret_key: "hidden-2".into(),
             sender: "0212345678".into(),
         };
-        NhnCloud::new("https://api-alimtalk.cloud.toast.com", "https://api-sms.cloud.toast.com", account).unwrap()
+        NhnCloud::new(
+            "https://api-alimtalk.cloud.toast.com",
+            "https://api-sms.cloud.toast.com",
+            account,
+        )
+        .unwrap()
     }
 
     fn message(text: &str, way: Way) -> Message {
@@ -229,12 +250,18 @@ mod tests {
     }
 
     #[test]
-    fn messages_have_the_shapes_that_nhn_cloud_reads() {
+    fn messages_have_the_shape_that_nhn_cloud_expects() {
         let nhn_cloud = nhn_cloud();
         let variables = [("orderNo".to_owned(), "ord_1".to_owned())].into();
-        let alimtalk = message("주문", Way::Alimtalk { template: "paid".into(), variables, or_else_sms: true });
+        let alimtalk = message(
+            "주문",
+            Way::Alimtalk { template: "paid".into(), variables, or_else_sms: true },
+        );
         let (url, secret_key, body) = nhn_cloud.request(&alimtalk);
-        assert_eq!(url.as_str(), "https://api-alimtalk.cloud.toast.com/alimtalk/v2.2/appkeys/talk/messages");
+        assert_eq!(
+            url.as_str(),
+            "https://api-alimtalk.cloud.toast.com/alimtalk/v2.2/appkeys/talk/messages"
+        );
         assert_eq!(secret_key, "hidden-1");
         let resend = json!({
             "isResend": true, "resendType": "SMS", "resendTitle": LMS_TITLE, "resendContent": "주문", "resendSendNo": "0212345678",
@@ -246,47 +273,62 @@ mod tests {
         let expected = json!({ "senderKey": "s".repeat(40), "templateCode": "paid", "recipientList": [recipient] });
         assert_eq!(body, expected);
 
-        let recipients = json!([{ "recipientNo": "01012345678", "recipientGroupingKey": "ord_1-1" }]);
+        let recipients =
+            json!([{ "recipientNo": "01012345678", "recipientGroupingKey": "ord_1-1" }]);
         let sms = message("주문", Way::Sms);
         let (url, secret_key, body) = nhn_cloud.request(&sms);
-        assert_eq!(url.as_str(), "https://api-sms.cloud.toast.com/sms/v3.0/appKeys/text/sender/sms");
+        assert_eq!(
+            url.as_str(),
+            "https://api-sms.cloud.toast.com/sms/v3.0/appKeys/text/sender/sms"
+        );
         assert_eq!(secret_key, "hidden-2");
-        assert_eq!(body, json!({ "body": "주문", "sendNo": "0212345678", "recipientList": recipients }));
+        assert_eq!(
+            body,
+            json!({ "body": "주문", "sendNo": "0212345678", "recipientList": recipients })
+        );
         let long = message(&"가".repeat(46), Way::Sms);
         let (url, _, body) = nhn_cloud.request(&long);
-        assert_eq!((url.path(), &body["title"]), ("/sms/v3.0/appKeys/text/sender/mms", &json!(LMS_TITLE)));
+        assert_eq!(
+            (url.path(), &body["title"]),
+            ("/sms/v3.0/appKeys/text/sender/mms", &json!(LMS_TITLE))
+        );
         assert!(!format!("{nhn_cloud:?}").contains("hidden"));
     }
 
     #[test]
-    fn an_answer_says_in_its_body_what_became_of_the_message() {
-        let said = |is_successful: bool, code: i64, recipient: i64| {
-            let answer = json!({
+    fn the_response_body_contains_the_result_of_the_message() {
+        let result = |is_successful: bool, code: i64, recipient: i64| {
+            let response = json!({
                 "header": { "resultCode": code, "resultMessage": "…", "isSuccessful": is_successful },
                 "message": { "requestId": "1", "sendResults": [{ "recipientSeq": 1, "resultCode": recipient, "resultMessage": "…" }] },
             });
-            outcome(&serde_json::from_value(answer).unwrap())
+            outcome(&serde_json::from_value(response).unwrap())
         };
-        assert!(said(true, 0, 0).is_ok());
-        assert!(said(false, HANDED_OVER_BEFORE, 0).is_ok(), "it was taken the first time");
-        assert!(matches!(said(true, 0, -3), Err(SendError::Refused(code)) if code == "-3"));
+        assert!(result(true, 0, 0).is_ok());
+        assert!(result(false, DUPLICATE, 0).is_ok(), "the first request was accepted");
+        assert!(matches!(result(true, 0, -3), Err(SendError::Refused(code)) if code == "-3"));
         for code in REFUSALS {
-            assert!(matches!(said(false, code, 0), Err(SendError::Refused(_))), "{code}");
+            assert!(matches!(result(false, code, 0), Err(SendError::Refused(_))), "{code}");
         }
         for (code, expected) in [(-1000, false), (-1001, false), (-1006, true), (-9999, true)] {
-            let unsent = said(false, code, 0).unwrap_err();
-            assert!(matches!(unsent, SendError::NotNow { .. }), "{code}");
-            assert_eq!(unsent.is_outage(), expected, "{code}: whether its circuit should open");
+            let error = result(false, code, 0).unwrap_err();
+            assert!(matches!(error, SendError::NotNow { .. }), "{code}");
+            assert_eq!(error.is_outage(), expected, "{code}: whether the circuit opens");
         }
         for nothing in [json!({ "data": null }), json!(null)] {
-            let refusal =
-                json!({ "header": { "resultCode": 4, "isSuccessful": false }, "message": null, "body": nothing });
-            assert!(matches!(outcome(&serde_json::from_value(refusal).unwrap()), Err(SendError::Refused(_))));
+            let refusal = json!({ "header": { "resultCode": 4, "isSuccessful": false }, "message": null, "body": nothing });
+            assert!(matches!(
+                outcome(&serde_json::from_value(refusal).unwrap()),
+                Err(SendError::Refused(_))
+            ));
         }
-        let texted = json!({
+        let sms = json!({
             "header": { "resultCode": 0, "isSuccessful": true },
             "body": { "data": { "requestId": "1", "statusCode": "2", "sendResultList": [{ "recipientNo": "010", "resultCode": -2 }] } },
         });
-        assert!(matches!(outcome(&serde_json::from_value(texted).unwrap()), Err(SendError::Refused(_))));
+        assert!(matches!(
+            outcome(&serde_json::from_value(sms).unwrap()),
+            Err(SendError::Refused(_))
+        ));
     }
 }

@@ -1,10 +1,10 @@
-//! The notifier that the template's parameters name.
+//! Creates the notifier that the template's parameters select.
 
 use super::{NhnCloud, NhnCloudAccount, Notifier, Solapi, SolapiAccount};
 use domain::{NotStarted, Variables};
 use std::sync::Arc;
 
-/// Opens the notifier that `NOTIFIER` names.
+/// Creates the notifier that the variable `NOTIFIER` names.
 pub fn open(env: &impl Variables) -> Result<Arc<dyn Notifier>, NotStarted> {
     let sender = env.require("SENDER_NUMBER")?;
     match env.require("NOTIFIER")?.as_str() {
@@ -26,9 +26,10 @@ pub fn open(env: &impl Variables) -> Result<Arc<dyn Notifier>, NotStarted> {
                 sms_secret_key: env.require("NHN_CLOUD_SMS_SECRET_KEY")?,
                 sender,
             };
-            let (alimtalk, sms) = (env.require("NHN_CLOUD_ALIMTALK_URL")?, env.require("NHN_CLOUD_SMS_URL")?);
+            let (alimtalk, sms) =
+                (env.require("NHN_CLOUD_ALIMTALK_URL")?, env.require("NHN_CLOUD_SMS_URL")?);
             Ok(Arc::new(NhnCloud::new(&alimtalk, &sms, account)?))
         }
-        other => Err(format!("NOTIFIER is SOLAPI or NHN_CLOUD, not {other}").into()),
+        other => Err(format!("NOTIFIER must be SOLAPI or NHN_CLOUD, not {other}").into()),
     }
 }

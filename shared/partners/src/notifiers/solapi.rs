@@ -1,6 +1,8 @@
-//! Solapi (솔라피, CoolSMS): `POST /messages/v4/send-many/detail` (<https://developers.solapi.com/references/messages/sendManyDetail>).
+//! Solapi (솔라피, CoolSMS): `POST /messages/v4/send-many/detail`
+//! (<https://developers.solapi.com/references/messages/sendManyDetail>).
 //!
-//! It cannot tell that a message was handed over before: one whose answer was lost may come twice.
+//! Solapi does not recognise a repeated message. A message whose response was lost may arrive
+//! twice.
 
 use super::{Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final};
 use crate::http;
@@ -16,22 +18,22 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use std::{error::Error, fmt};
 
-/// Solapi, as one of its customers.
+/// A client of Solapi.
 pub struct Solapi {
     url: Url,
     account: SolapiAccount,
 }
 
-/// Who we are to Solapi.
+/// Our account with Solapi.
 #[derive(Clone)]
 pub struct SolapiAccount {
-    /// The key that names us.
+    /// The key that identifies the account.
     pub api_key: String,
-    /// The secret that signs for us.
+    /// The secret that signs requests.
     pub api_secret: String,
-    /// Our KakaoTalk channel (`KA01PF…`).
+    /// The id of our KakaoTalk channel (`KA01PF…`).
     pub pf_id: String,
-    /// The number that text messages come from.
+    /// The number that text messages are sent from.
     pub sender: String,
 }
 
@@ -41,9 +43,15 @@ impl fmt::Debug for Solapi {
     }
 }
 
-/// The value of `Authorization` for a request at `date` (ISO 8601), made unique by `salt`.
-pub fn authorization(api_key: &str, api_secret: &str, date: &str, salt: &str) -> Result<String, String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(api_secret.as_bytes()).map_err(|error| error.to_string())?;
+/// Returns the `Authorization` header of a request at `date` (ISO 8601). `salt` makes it unique.
+pub fn authorization(
+    api_key: &str,
+    api_secret: &str,
+    date: &str,
+    salt: &str,
+) -> Result<String, String> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(api_secret.as_bytes()).map_err(|error| error.to_string())?;
     mac.update(date.as_bytes());
     mac.update(salt.as_bytes());
     let signature = mac.finalize().into_bytes();
@@ -51,7 +59,7 @@ pub fn authorization(api_key: &str, api_secret: &str, date: &str, salt: &str) ->
     Ok(format!("HMAC-SHA256 apiKey={api_key}, date={date}, salt={salt}, signature={signature}"))
 }
 
-/// What Solapi answers, as far as we read it.
+/// A response of Solapi: the fields that are used here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ResponseBody {
@@ -72,9 +80,15 @@ struct Problem {
 }
 
 impl Solapi {
-    /// Solapi at a base URL.
-    pub fn new(base_url: &str, account: SolapiAccount) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let url = Url::parse(&format!("{}/messages/v4/send-many/detail", base_url.trim_end_matches('/')))?;
+    /// Creates a client for this base URL.
+    pub fn new(
+        base_url: &str,
+        account: SolapiAccount,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let url = Url::parse(&format!(
+            "{}/messages/v4/send-many/detail",
+            base_url.trim_end_matches('/')
+        ))?;
         Ok(Self { url, account })
     }
 
@@ -83,10 +97,14 @@ impl Solapi {
             "to": to.as_str(), "from": self.account.sender, "text": text, "customFields": { "id": id },
         });
         match way {
-            Way::Sms => message["type"] = json!(if euc_kr_bytes(text) > SMS_BYTES { "LMS" } else { "SMS" }),
+            Way::Sms => {
+                message["type"] = json!(if euc_kr_bytes(text) > SMS_BYTES { "LMS" } else { "SMS" });
+            }
             Way::Alimtalk { template, variables, or_else_sms } => {
-                let variables: Map<String, Value> =
-                    variables.iter().map(|(name, value)| (format!("#{{{name}}}"), json!(value))).collect();
+                let variables: Map<String, Value> = variables
+                    .iter()
+                    .map(|(name, value)| (format!("#{{{name}}}"), json!(value)))
+                    .collect();
                 message["type"] = json!("ATA");
                 message["kakaoOptions"] = json!({
                     "pfId": self.account.pf_id, "templateId": template, "variables": variables, "disableSms": !or_else_sms,
@@ -96,7 +114,7 @@ impl Solapi {
         json!({ "messages": [message], "allowDuplicates": false, "showMessageList": false })
     }
 
-    async fn hand_over(&self, message: &Message, now: Timestamp) -> Result<(), SendError> {
+    async fn submit(&self, message: &Message, now: Timestamp) -> Result<(), SendError> {
         let unreachable = |error: Box<dyn Error + Send + Sync>| SendError::Unreachable(error);
         let SolapiAccount { api_key, api_secret, .. } = &self.account;
         let salt = format!("{:032x}", rand::random::<u128>());
@@ -111,12 +129,13 @@ impl Solapi {
             .header(CONTENT_TYPE, "application/json")
             .body(self.body(message).to_string());
         match call::<ResponseBody>(request).await? {
-            Ok(answer) => match answer.failed_message_list.into_iter().next() {
+            Ok(response) => match response.failed_message_list.into_iter().next() {
                 None => Ok(()),
                 Some(Failed { status_code }) => Err(SendError::Refused(status_code)),
             },
             Err((status, body)) => {
-                let Problem { error_code: code } = serde_json::from_slice(&body).unwrap_or_default();
+                let Problem { error_code: code } =
+                    serde_json::from_slice(&body).unwrap_or_default();
                 Err(if is_final(status) {
                     SendError::Refused(code)
                 } else {
@@ -132,8 +151,12 @@ impl Notifier for Solapi {
         "solapi"
     }
 
-    fn send<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<(), SendError>> {
-        Box::pin(self.hand_over(message, now))
+    fn send<'a>(
+        &'a self,
+        message: &'a Message,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(self.submit(message, now))
     }
 }
 
@@ -143,7 +166,7 @@ mod tests {
     use domain::phone::PhoneNumber;
 
     #[test]
-    fn a_request_is_signed_as_solapi_checks_it() {
+    fn a_signature_has_the_format_that_solapi_checks() {
         let signed = authorization(
             "KEY",
             "SOLAPI_SECRET_EXAMPLE",
@@ -166,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alimtalk_has_the_shape_that_solapi_reads() {
+    fn an_alimtalk_has_the_shape_that_solapi_expects() {
         let message = Message {
             id: "ord_1-1-KAKAO".into(),
             to: "010-1234-5678".parse::<PhoneNumber>().unwrap().dialled().unwrap(),
@@ -191,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_too_long_for_an_sms_goes_as_lms() {
+    fn a_text_longer_than_an_sms_is_sent_as_an_lms() {
         let of = |text: String| {
             let message = Message {
                 id: "1".into(),
@@ -205,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_secret_nor_number_is_shown() {
+    fn debug_output_does_not_contain_the_secret() {
         assert!(!format!("{:?}", solapi()).contains("hidden"));
     }
 }

@@ -1,91 +1,91 @@
-//! The keys of the rows of webhooks and sales channels: of what is shared with other companies.
+//! Keys of webhooks and sales channels: data shared with other companies.
 
 use super::{Key, LISTED};
 use domain::{ChannelId, DeliveryId, OrderId, ProductId, RunId, Timestamp, WebhookName};
 
-/// The partition of [`webhook`].
+/// The partition key of [`webhook`].
 pub const WEBHOOKS: &str = "WEBHOOKS";
 
-/// A webhook.
+/// The key of a webhook.
 pub fn webhook(name: &WebhookName) -> Key {
     Key::new(WEBHOOKS, name.as_str())
 }
 
-/// The deliveries to a webhook.
+/// The partition key of a webhook's deliveries.
 pub fn webhook_deliveries(name: &WebhookName) -> String {
     format!("DELIVERIES#{name}")
 }
 
-/// A delivery to a webhook.
+/// The key of a webhook delivery.
 pub fn webhook_delivery(name: &WebhookName, id: &DeliveryId) -> Key {
     Key::new(webhook_deliveries(name), id.as_str())
 }
 
-/// The partition of [`channel`].
+/// The partition key of [`channel`].
 pub const CHANNELS: &str = "CHANNELS";
-/// The prefix of the sort key of a collection that has ended.
+/// The sort key prefix of an ended collection run.
 pub(crate) const RUN: &str = "RUN#";
-/// The prefix of the sort key of a product as a channel has it.
+/// The sort key prefix of a channel's product.
 pub(crate) const CHANNEL_PRODUCT: &str = "PRODUCT#";
-/// The prefix of the sort key of which product of ours a channel's is.
+/// The sort key prefix of a product mapping.
 pub(crate) const MAPPING: &str = "MAPPING#";
 
-/// A sales channel.
+/// The key of a sales channel.
 pub fn channel(id: &ChannelId) -> Key {
     Key::new(CHANNELS, id.as_str())
 }
 
-/// A channel's rows.
+/// The partition key of a channel's data.
 pub fn channel_rows(id: &ChannelId) -> String {
     format!("CHANNEL#{id}")
 }
 
-/// When an account may call its marketplace next.
-pub fn turn(account: &str) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "TURN")
+/// The key of an account's rate limiter: the time of the next permitted call.
+pub fn rate_limit(account: &str) -> Key {
+    Key::new(format!("ACCOUNT#{account}"), "RATE-LIMIT")
 }
 
-/// How far a channel is collected.
+/// The key of a channel's collection state.
 pub fn collection(id: &ChannelId) -> Key {
     Key::new(channel_rows(id), "COLLECTION")
 }
 
-/// The collection that somebody has asked for, and that has not begun.
+/// The key of a requested collection run that has not started.
 pub fn run_request(id: &ChannelId) -> Key {
-    Key::new(channel_rows(id), "ASKED")
+    Key::new(channel_rows(id), "RUN-REQUEST")
 }
 
-/// A collection that has ended.
+/// The key of an ended collection run.
 pub fn run(id: &ChannelId, run: &RunId) -> Key {
     Key::new(channel_rows(id), format!("{RUN}{run}"))
 }
 
-/// An order in the list of its channel's.
+/// The key of an order in its channel's list.
 pub fn channel_order(id: &ChannelId, placed_at: Timestamp, order: &OrderId) -> Key {
     Key::new(channel_rows(id), format!("{LISTED}{placed_at}#{order}"))
 }
 
-/// To whom an order goes.
+/// The key of the recipient of a channel order.
 pub fn recipient(id: &ChannelId, order: &OrderId) -> Key {
     Key::new(channel_rows(id), format!("RECIPIENT#{order}"))
 }
 
-/// A product as a channel has it.
+/// The key of a channel's product.
 pub fn channel_product(id: &ChannelId, product: &ProductId) -> Key {
     Key::new(channel_rows(id), format!("{CHANNEL_PRODUCT}{product}"))
 }
 
-/// Which product of ours a channel's is.
+/// The key of the mapping of a channel's product to one of ours.
 pub fn mapping(id: &ChannelId, product: &ProductId) -> Key {
     Key::new(channel_rows(id), format!("{MAPPING}{product}"))
 }
 
-/// The products of channels that are a product of ours.
+/// The partition key of the mappings to one of our products.
 pub fn mapped(product: &ProductId) -> String {
     format!("MAPPED#{product}")
 }
 
-/// That a product of a channel is a product of ours.
+/// The key of a mapping under our product: the reverse of [`mapping`].
 pub fn mapped_there(product: &ProductId, id: &ChannelId, there: &ProductId) -> Key {
     Key::new(mapped(product), format!("{id}#{there}"))
 }

@@ -1,4 +1,5 @@
-//! What Coupang answers, as far as we read it, and what that tells of orders.
+//! The responses of the Coupang API, with the fields that are used here, and their conversion to
+//! order updates.
 
 use crate::channels::{ChannelError, id, not_empty, time, won};
 use domain::{
@@ -27,7 +28,7 @@ impl<T> Listed<T> {
     }
 }
 
-/// A box of an order, with its items.
+/// An order sheet: one box of an order, with its items.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OrderSheet {
@@ -89,10 +90,10 @@ pub(super) struct OrderItem {
 pub(super) struct Money(Value);
 
 impl Money {
-    /// Whole won; of the billionths, which won do not have, nothing is read.
+    /// The whole won. Won has no fractions, so the billionths are ignored.
     pub(super) fn won(self) -> Result<Won, ChannelError> {
         let units = self.0.as_i64().or(self.0["units"].as_i64());
-        units.map_or_else(|| Err(ChannelError::Unavailable("an amount is not to be understood".into())), won)
+        units.map_or_else(|| Err(ChannelError::Unavailable("an amount is malformed".into())), won)
     }
 }
 
@@ -143,7 +144,7 @@ pub(super) struct SellerProductDetail {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SellerItem {
-    /// None, until the item is approved.
+    /// `None`: the item is not approved yet.
     #[serde(default)]
     pub(super) vendor_item_id: Option<u64>,
     #[serde(default)]
@@ -152,7 +153,7 @@ pub(super) struct SellerItem {
     pub(super) sale_price: Option<Money>,
 }
 
-/// The standard status of an order sheet's; none, if it is one that we do not know.
+/// Maps the status of an order sheet to ours. `None`: the status is unknown.
 pub(super) fn status(name: &str) -> Option<Status> {
     match name {
         "ACCEPT" => Some(Status::Paid),
@@ -164,38 +165,41 @@ pub(super) fn status(name: &str) -> Option<Status> {
 }
 
 impl OrderSheet {
-    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
+    pub(super) fn into_update(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let shipment = not_empty(self.delivery_company_name).zip(not_empty(self.invoice_number));
-        let shipment = shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
+        let shipment =
+            shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
         let shipment = shipment.filter(|shipment| shipment.check().is_ok());
         let mut items: BTreeMap<String, BTreeMap<String, Item>> = BTreeMap::new();
         for item in self.order_items {
             let ordered = item.shipping_count;
             let cancelled = if item.canceled { ordered } else { item.cancel_count.min(ordered) };
-            let told = Item {
+            let parcel = Item {
                 product_id: id(ProductId::parse(&item.vendor_item_id.to_string()))?,
                 name: item.vendor_item_name.unwrap_or_default(),
                 ordered,
                 cancelled,
                 held: item.hold_count_for_cancel.min(ordered - cancelled),
                 unit_price: item.sales_price.won()?,
-                // What is taken off is told for all that was ordered.
-                discount: item
-                    .discount_price
-                    .map_or(Ok(Won::ZERO), Money::won)?
-                    .share(if cancelled == ordered { ordered } else { ordered - cancelled }, ordered),
+                // Coupang reports the discount of all ordered units. Ours is that of the units that
+                // are not cancelled, or of all units if all are cancelled.
+                discount: item.discount_price.map_or(Ok(Won::ZERO), Money::won)?.share(
+                    if cancelled == ordered { ordered } else { ordered - cancelled },
+                    ordered,
+                ),
                 status: status(&self.status),
                 channel_status: self.status.clone(),
                 inflow: None,
                 shipment: shipment.clone(),
             };
             let parcels = items.entry(item.vendor_item_id.to_string()).or_default();
-            parcels.insert(self.shipment_box_id.to_string(), told);
+            parcels.insert(self.shipment_box_id.to_string(), parcel);
         }
         Ok(ChannelOrderUpdate {
             placed_at: Some(time(&self.ordered_at)?),
             paid_at: not_empty(self.paid_at).map(|text| time(&text)).transpose()?,
-            // Names are masked and numbers are lent: nothing says that two orders have one buyer.
+            // `buyer` is not set: names are masked and phone numbers are temporary, so nothing
+            // shows that two orders have the same buyer.
             recipient: self.receiver.map(|receiver| Recipient {
                 name: receiver.name.unwrap_or_default(),
                 phone: not_empty(receiver.safe_number).or(not_empty(receiver.receiver_number)),
@@ -214,12 +218,12 @@ impl OrderSheet {
 }
 
 impl ReturnRequest {
-    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
+    pub(super) fn into_update(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let made_at = time(&self.created_at)?;
         let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
         for item in self.return_items {
             let item_id = item.vendor_item_id.to_string();
-            // A receipt names an item once for each box that had some of it.
+            // A return request lists an item once for each box that contained units of it.
             let claim = claims.entry(format!("{}-{item_id}", self.receipt_id)).or_insert(Claim {
                 product_id: id(ProductId::parse(&item_id))?,
                 item_id,

@@ -1,4 +1,5 @@
-//! What the Naver Commerce API answers, as far as we read it, and what that tells of orders.
+//! The responses of the Naver Commerce API, with the fields that are used here, and their
+//! conversion to order updates.
 
 use crate::channels::{ChannelError, id, not_empty, time, won};
 use domain::{
@@ -126,10 +127,11 @@ pub(super) struct Delivery {
     tracking_number: Option<String>,
 }
 
-/// The statuses of a cancellation that is looked into.
+/// The statuses of a pending cancellation.
 const PENDING: [&str; 3] = ["CANCEL_REQUEST", "CANCELING", "ADMIN_CANCELING"];
 
-/// What is claimed at this time. What was called off and sent back already is in the quantity that remains.
+/// The claim in progress. Completed cancellations and returns are already deducted from the
+/// remaining quantity.
 #[derive(Deserialize)]
 pub(super) struct CurrentClaim {
     #[serde(default)]
@@ -173,7 +175,7 @@ pub(super) struct ChannelProduct {
     pub(super) stock_quantity: Option<i64>,
 }
 
-/// The standard status of a product order's; none, if it is one that we do not know.
+/// Maps the status of a product order to ours. `None`: the status is unknown.
 pub(super) fn status(name: &str, place_order_status: Option<&str>) -> Option<Status> {
     match name {
         "PAYMENT_WAITING" => Some(Status::StockAllocated),
@@ -188,28 +190,36 @@ pub(super) fn status(name: &str, place_order_status: Option<&str>) -> Option<Sta
 }
 
 impl CurrentClaim {
-    /// How many units are asked to be called off, and not to be shipped meanwhile.
+    /// The units that a pending cancellation covers. They must not be shipped meanwhile.
     fn held(&self, left: u32) -> u32 {
-        let part = self.cancel.as_ref().filter(|part| PENDING.contains(&part.claim_status.as_str()));
+        let part =
+            self.cancel.as_ref().filter(|part| PENDING.contains(&part.claim_status.as_str()));
         part.map_or(0, |part| part.request_quantity.unwrap_or(left).min(left))
     }
 }
 
 impl Detail {
-    pub(super) fn told(self) -> Result<ChannelOrderUpdate, ChannelError> {
+    pub(super) fn into_update(self) -> Result<ChannelOrderUpdate, ChannelError> {
         let Self { order, product_order, delivery, current_claim } = self;
         let placed_at = time(&order.order_date)?;
         let ordered = product_order.initial_quantity.unwrap_or(product_order.quantity);
         let left = product_order.remain_quantity.unwrap_or(product_order.quantity).min(ordered);
         let unit_price = won(product_order.unit_price.saturating_add(product_order.option_price))?;
         let discount = match product_order.remain_payment_amount.filter(|_| left > 0) {
-            Some(paid) => won((unit_price.get().saturating_mul(left.into()).saturating_sub(paid)).max(0))?,
+            Some(paid) => {
+                won((unit_price.get().saturating_mul(left.into()).saturating_sub(paid)).max(0))?
+            }
             None => won(product_order.product_discount_amount.max(0))?,
         };
-        let product = not_empty(product_order.original_product_id).or(not_empty(product_order.product_id));
-        let shipment = delivery.and_then(|one| not_empty(one.delivery_company).zip(not_empty(one.tracking_number)));
-        let shipment = shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
-        let option = not_empty(product_order.product_option).map(|option| format!(" {option}")).unwrap_or_default();
+        let product =
+            not_empty(product_order.original_product_id).or(not_empty(product_order.product_id));
+        let shipment = delivery
+            .and_then(|one| not_empty(one.delivery_company).zip(not_empty(one.tracking_number)));
+        let shipment =
+            shipment.map(|(carrier, tracking_number)| Shipment { carrier, tracking_number });
+        let option = not_empty(product_order.product_option)
+            .map(|option| format!(" {option}"))
+            .unwrap_or_default();
         let item = Item {
             product_id: id(ProductId::parse(product.as_deref().unwrap_or("unknown")))?,
             name: format!("{}{option}", product_order.product_name),
@@ -218,7 +228,10 @@ impl Detail {
             held: current_claim.map_or(0, |claim| claim.held(left)),
             unit_price,
             discount,
-            status: status(&product_order.product_order_status, product_order.place_order_status.as_deref()),
+            status: status(
+                &product_order.product_order_status,
+                product_order.place_order_status.as_deref(),
+            ),
             channel_status: product_order.product_order_status,
             inflow: not_empty(product_order.inflow_path),
             shipment: shipment.filter(|shipment| shipment.check().is_ok()),
