@@ -22,13 +22,15 @@ const SHARED: [(&str, &[&str]); 7] = [
 const FOR_FUNCTIONS: [&str; 6] = ["domain", "events", "store", "edge", "partners", "ordering"];
 
 /// Crates of others that only some of ours may use, in what is built of them.
-const RESERVED: [(&str, &[&str]); 14] = [
+const RESERVED: [(&str, &[&str]); 16] = [
     ("aws-sdk-dynamodb", &["store"]),
     ("aws-sdk-kms", &["store"]),
     ("aws-lc-rs", &["local"]),
     ("aws-sdk-eventbridge", &["orders"]),
     ("aws-sdk-sqs", &["edge", "orders"]),
+    ("lambda_http", &["edge"]),
     ("lambda_runtime", &["edge"]),
+    ("aws_lambda_events", &["edge"]),
     ("reqwest", &["partners"]),
     ("hyper", &["local"]),
     ("axum", &["local"]),

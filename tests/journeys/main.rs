@@ -42,6 +42,7 @@ mod faults;
 mod fulfilment;
 mod grades;
 mod hostile;
+mod http_events;
 mod integration;
 mod kitchen;
 mod listing;
@@ -150,7 +151,7 @@ async fn pass(world: &World, time: std::time::Duration) {
 
 /// Lambda's event for messages of a queue.
 fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
-    let attributes = json!({ "ApproximateReceiveCount": "1" });
+    let attributes = json!({ "ApproximateReceiveCount": "1", "SentTimestamp": "1767582245000" });
     let records = bodies.iter().enumerate().map(|(place, body)| {
         let (id, body) = (place.to_string(), body.as_ref());
         json!({ "messageId": id, "receiptHandle": "r", "body": body, "attributes": attributes })

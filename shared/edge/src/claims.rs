@@ -1,11 +1,19 @@
 //! Claims of the token, which API Gateway's authorizer has verified.
 
 use domain::{Caller, CustomerId, RiderId, Role, StoreId};
-use serde_json::Value;
+use lambda_http::RequestExt;
+use std::collections::HashMap;
 
-/// The caller that the claims `role`, `sub` and `storeId` name.
-pub(crate) fn caller(claims: &Value) -> Caller {
-    let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+/// The caller that the claims `role`, `sub` and `storeId` name. Only a JWT authorizer of a HTTP API
+/// gives claims: anybody else is [`Caller::Anyone`].
+pub(crate) fn caller(http: &lambda_http::Request) -> Caller {
+    let authorizer = http.request_context_ref().and_then(|context| context.authorizer());
+    let claims = authorizer.and_then(|authorizer| Some(&authorizer.jwt.as_ref()?.claims));
+    claims.map_or(Caller::Anyone, named)
+}
+
+fn named(claims: &HashMap<String, String>) -> Caller {
+    let claim = |name: &str| claims.get(name).map(String::as_str).unwrap_or_default();
     let role = Role::ALL.into_iter().find(|role| role.as_str() == claim("role"));
     let caller = role.and_then(|role| match role {
         Role::Customer => CustomerId::parse(claim("sub")).ok().map(Caller::Customer),

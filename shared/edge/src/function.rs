@@ -1,7 +1,7 @@
 //! Functions: how one starts, and how it handles an invocation.
 
 use crate::{
-    Environment, Message, Request, Response, Route, Tick, queue, request, schedule,
+    Environment, Message, Request, Response, Route, Tick, http_event, queue, schedule,
     signal::{self, EmbeddedMetrics},
     stream::{self, Change, Failed},
 };
@@ -9,7 +9,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use domain::{Failure, NotStarted, Open, Timestamp, Variables};
 use futures::future::BoxFuture;
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use std::{fmt, sync::Arc, time::Duration};
 use tracing_subscriber::{
     Layer,
@@ -28,7 +28,7 @@ const RESPONSE_TIME: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The event as Lambda's JSON.
-    pub event: Value,
+    pub event: Box<RawValue>,
     /// Lambda's id of the invocation.
     pub request_id: String,
     /// When Lambda will stop the function.
@@ -73,10 +73,10 @@ impl Function {
         Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
     {
         Self::new(name, routes, move |resources: S, environment, invocation| async move {
-            Ok(request::answer(name, routes, environment, invocation, move |request| {
-                handle(resources, request)
+            http_event::serve(name, routes, environment, invocation, move |request| {
+                handle(resources.clone(), request)
             })
-            .await)
+            .await
         })
     }
 
@@ -176,7 +176,7 @@ pub fn run(functions: &[Function]) -> Result<(), Error> {
         let environment = environment?;
         let function = named(functions, &environment.require("_HANDLER")?)?;
         let handler = function.start(environment)?;
-        let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Value>| {
+        let serve = service_fn(|LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
             let deadline =
                 Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
             handler(Invocation { event: payload, request_id: context.request_id, deadline })

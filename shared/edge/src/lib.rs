@@ -8,6 +8,7 @@
 mod claims;
 mod environment;
 mod function;
+mod http_event;
 mod problem;
 mod queue;
 mod request;

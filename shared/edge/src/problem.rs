@@ -1,16 +1,20 @@
 //! Problems: how a failure is written (RFC 9457).
 
 use domain::{Failure, Fault, Refusal, RefusalKind};
+use lambda_http::http::{
+    HeaderName, StatusCode,
+    header::{ALLOW, RETRY_AFTER},
+};
 use serde_json::{Map, Value};
 use std::{error::Error, time::Duration};
 
 /// A problem as it is sent.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Problem {
-    pub(crate) status: u16,
+    pub(crate) status: StatusCode,
     pub(crate) slug: &'static str,
     pub(crate) body: Value,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
 /// A busy service asks for this pause.
@@ -43,14 +47,16 @@ impl Problem {
             }
         };
         let headers = if let Refusal::Busy { retry_after } = refusal {
-            vec![("retry-after", seconds(*retry_after))]
+            vec![(RETRY_AFTER, seconds(*retry_after))]
         } else if let Refusal::MethodNotAllowed { allowed } = refusal {
-            vec![("allow", allowed.clone())]
+            vec![(ALLOW, allowed.clone())]
         } else {
             Vec::new()
         };
         Self {
-            status: kind.status(),
+            // The table of problems has no other number than a status.
+            status: StatusCode::from_u16(kind.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             slug: kind.slug(),
             body: body(kind, &detail, request_id, extensions),
             headers,
@@ -127,13 +133,19 @@ mod tests {
         let fault = Fault::broken("the secret table is gone");
         assert!(chain(&fault).contains("secret"));
         let problem = Problem::of(&fault.into(), "req-1");
-        assert_eq!((problem.status, problem.slug), (500, "internal-error"));
+        assert_eq!(
+            (problem.status, problem.slug),
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal-error")
+        );
         assert!(!problem.body.to_string().contains("secret"), "{}", problem.body);
     }
 
     #[test]
     fn a_busy_service_says_when_to_try_again() {
         let problem = Problem::of(&Fault::busy("throttled").into(), "req-1");
-        assert_eq!((problem.status, problem.headers), (503, vec![("retry-after", "1".to_owned())]));
+        assert_eq!(
+            (problem.status, problem.headers),
+            (StatusCode::SERVICE_UNAVAILABLE, vec![(RETRY_AFTER, "1".to_owned())])
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! Queues: batches of messages, each of which succeeds or fails by itself.
 
 use crate::{Environment, Error, Invocation, problem, sendable};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::{Client, config::timeout::TimeoutConfig, types::SendMessageBatchRequestEntry};
 use domain::{Fault, Ids, NotStarted, Timestamp, Variables};
 use futures::{StreamExt, stream};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, error::Category, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, error::Category};
 use std::time::Duration;
 
 /// The most messages of a batch that are handled at the same time.
@@ -183,30 +184,6 @@ impl Message {
     }
 }
 
-#[derive(Deserialize)]
-struct Batch {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    message_id: String,
-    receipt_handle: String,
-    body: String,
-    attributes: Attributes,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attributes {
-    approximate_receive_count: String,
-    /// Milliseconds since the epoch.
-    #[serde(default)]
-    sent_timestamp: Option<String>,
-}
-
 /// Handles each message of a batch and reports the failed ones: only these come back.
 pub(crate) async fn each<E, Fut>(
     function: &'static str,
@@ -219,28 +196,54 @@ where
     Fut: Future<Output = Result<(), E>>,
 {
     let (now, deadline) = (environment.now(), invocation.deadline());
-    let batch: Batch = serde_json::from_value(invocation.event)?;
-    let sent_at = |record: &Record| record.attributes.sent_timestamp.as_ref()?.parse().ok();
-    let oldest = batch.records.iter().filter_map(sent_at).min();
-    let waiting_since = oldest.map_or(now, Timestamp::from_millis);
-    let outcomes = stream::iter(batch.records).map(|record| {
-        let receive_count = record.attributes.approximate_receive_count.parse().unwrap_or(1);
-        let (body, receipt_handle) = (record.body, record.receipt_handle);
+    let event: SqsEvent = serde_json::from_str(invocation.event.get())?;
+    let records = event.records.into_iter().map(Record::read).collect::<Result<Vec<_>, _>>()?;
+    let waiting_since = records.iter().map(|record| record.sent_at).min().unwrap_or(now);
+    let outcomes = stream::iter(records).map(|record| {
+        let Record { message_id, receipt_handle, body, receive_count, sent_at: _ } = record;
         let handled =
             handle(Message { body, receipt_handle, receive_count, waiting_since, now, deadline });
-        async move { handled.await.map_err(|error| (record.message_id, receive_count, error)) }
+        async move { handled.await.map_err(|error| (message_id, receive_count, error)) }
     });
-    let failures =
-        outcomes.buffer_unordered(CONCURRENCY).filter_map(|outcome| async { outcome.err() });
-    let failures: Vec<Value> = failures
-        .map(|(message_id, receive_count, error)| {
-            let error = problem::chain(&error);
-            tracing::warn!(function, message_id, receive_count, error, "a message will come again");
-            json!({ "itemIdentifier": message_id })
-        })
+    let failures: Vec<_> = outcomes
+        .buffer_unordered(CONCURRENCY)
+        .filter_map(|outcome| async { outcome.err() })
         .collect()
         .await;
-    Ok(json!({ "batchItemFailures": failures }))
+    let mut response = SqsBatchResponse::default();
+    for (message_id, receive_count, error) in failures {
+        let error = problem::chain(&error);
+        tracing::warn!(function, message_id, receive_count, error, "a message will come again");
+        response.add_failure(message_id);
+    }
+    Ok(serde_json::to_value(response)?)
+}
+
+/// What a message has whenever it comes from SQS.
+struct Record {
+    message_id: String,
+    receipt_handle: String,
+    body: String,
+    receive_count: u32,
+    sent_at: Timestamp,
+}
+
+impl Record {
+    fn read(message: SqsMessage) -> Result<Self, Error> {
+        let SqsMessage { message_id, receipt_handle, body, attributes, .. } = message;
+        let attribute = |name: &str| attributes.get(name).ok_or_else(|| missing(name));
+        Ok(Self {
+            message_id: message_id.ok_or_else(|| missing("messageId"))?,
+            receipt_handle: receipt_handle.ok_or_else(|| missing("receiptHandle"))?,
+            body: body.ok_or_else(|| missing("body"))?,
+            receive_count: attribute("ApproximateReceiveCount")?.parse()?,
+            sent_at: Timestamp::from_millis(attribute("SentTimestamp")?.parse()?),
+        })
+    }
+}
+
+fn missing(name: &str) -> Error {
+    format!("a message of the queue has no `{name}`").into()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! HTTP requests. Every part has a limit, and every error names its field.
 
-use crate::{Environment, Invocation, Response, Route, claims, response, strict};
+use crate::{Response, Route, claims, strict};
 use base64::{Engine, engine::general_purpose};
 use domain::{Caller, Context, Failure, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
-use std::{collections::HashMap, str::FromStr};
+use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, request::RequestContext};
+use serde::de::DeserializeOwned;
+use std::{borrow::Cow, collections::BTreeSet, str::FromStr};
 
 /// The longest body in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -19,55 +19,27 @@ const DEFAULT_PAGE: u16 = 20;
 /// bytes.
 const MAX_CURSOR: usize = 512;
 
-/// API Gateway's event (payload format 2.0), as far as it is used. No content of a header or
-/// parameter may keep a request from getting a response.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct HttpEvent {
-    raw_path: String,
-    headers: HashMap<String, String>,
-    path_parameters: HashMap<String, String>,
-    query_string_parameters: HashMap<String, String>,
-    body: Option<String>,
-    is_base64_encoded: bool,
-    request_context: RequestContext,
+/// What a log line and a problem say of a request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestLine {
+    pub(crate) request_id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RequestContext {
-    request_id: String,
-    http: HttpDescription,
-    authorizer: Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HttpDescription {
-    method: String,
-}
-
-impl HttpEvent {
-    pub(crate) fn request_id(&self) -> &str {
-        &self.request_context.request_id
-    }
-
-    pub(crate) fn method(&self) -> &str {
-        &self.request_context.http.method
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        &self.raw_path
-    }
-
-    fn body(&mut self) -> Result<Vec<u8>, Refusal> {
-        let body = self.body.take().unwrap_or_default();
-        let body = if self.is_base64_encoded {
-            general_purpose::STANDARD.decode(body).map_err(|error| Refusal::field("body", error))?
-        } else {
-            body.into_bytes()
+impl RequestLine {
+    /// The line of a request. `invocation_id` is its id if its source gives it none.
+    pub(crate) fn of(http: &lambda_http::Request, invocation_id: &str) -> Self {
+        let request_id = match http.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => context.request_id.as_deref(),
+            Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref(),
+            _ => None,
         };
-        if body.len() > MAX_BODY_BYTES { Err(Refusal::BodyTooLarge) } else { Ok(body) }
+        Self {
+            request_id: request_id.unwrap_or(invocation_id).to_owned(),
+            method: http.method().to_string(),
+            path: http.raw_http_path().to_owned(),
+        }
     }
 }
 
@@ -80,25 +52,28 @@ pub struct Request {
     pub now: Timestamp,
     /// By when the work must be done.
     pub deadline: Timestamp,
-    http: HttpEvent,
-    body: Vec<u8>,
+    http: lambda_http::Request,
 }
 
 impl Request {
     /// A parameter of the path.
     pub fn path<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<T, Refusal> {
-        let text = self.http.path_parameters.get(name).map(String::as_str).unwrap_or_default();
+        let text = self.http.path_parameters_ref().and_then(|all| all.first(name));
+        let text = text.unwrap_or_default();
         text.parse().map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
     /// Whether the path has a parameter: distinguishes the routes of a function.
     pub fn has_path(&self, name: &str) -> bool {
-        self.http.path_parameters.contains_key(name)
+        self.http.path_parameters_ref().is_some_and(|all| all.first(name).is_some())
     }
 
     /// A parameter of the query, if present.
     pub fn query<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<Option<T>, Refusal> {
-        let Some(text) = self.http.query_string_parameters.get(name) else { return Ok(None) };
+        let values = self.http.query_string_parameters_ref().and_then(|all| all.all(name));
+        let Some(values) = values else { return Ok(None) };
+        // A repeated parameter is one value with commas, as API Gateway writes it.
+        let text = values.join(",");
         if !text.chars().all(strict::is_xml) {
             return Err(Refusal::field(name, strict::NOT_TEXT));
         }
@@ -107,13 +82,14 @@ impl Request {
 
     /// The method and the path.
     pub fn method_and_path(&self) -> (&str, &str) {
-        (self.http.method(), self.http.path())
+        (self.http.method().as_str(), self.http.raw_http_path())
     }
 
     /// The body as JSON of this shape. An unknown field is refused.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        if self.body.is_empty() {
-            return strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors });
+        let body: &[u8] = self.http.body();
+        if body.is_empty() {
+            return strict::read(body).map_err(|errors| Refusal::MalformedRequest { errors });
         }
         let media_type = self.header("content-type").unwrap_or_default();
         let media_type =
@@ -123,12 +99,12 @@ impl Request {
         {
             return Err(Refusal::UnsupportedMediaType);
         }
-        strict::read(&self.body).map_err(|errors| Refusal::MalformedRequest { errors })
+        strict::read(body).map_err(|errors| Refusal::MalformedRequest { errors })
     }
 
     /// The body as JSON of this shape, or the default if there is none.
     pub fn json_or_nothing<T: DeserializeOwned + Default>(&self) -> Result<T, Refusal> {
-        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+        if self.http.body().is_empty() { Ok(T::default()) } else { self.json() }
     }
 
     /// The idempotency key, if present.
@@ -136,7 +112,8 @@ impl Request {
         let header = self.header("idempotency-key");
         header
             .map(|key| {
-                IdempotencyKey::parse(key).map_err(|error| Refusal::field("Idempotency-Key", error))
+                IdempotencyKey::parse(&key)
+                    .map_err(|error| Refusal::field("Idempotency-Key", error))
             })
             .transpose()
     }
@@ -169,8 +146,8 @@ impl Request {
         Ids::new(self.now, rand::random)
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.http.headers.get(name).map(String::as_str)
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.http.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 }
 
@@ -188,71 +165,40 @@ fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
 }
 
 /// Refuses query parameters that the route does not declare.
-fn check_parameters(routes: &[Route], http: &HttpEvent) -> Result<(), Refusal> {
-    let asked =
-        |route: &&Route| route.method.to_string() == http.method() && route.fits(http.path());
+fn check_parameters(routes: &[Route], http: &lambda_http::Request) -> Result<(), Refusal> {
+    let asked = |route: &&Route| {
+        route.method.to_string() == http.method().as_str() && route.fits(http.raw_http_path())
+    };
     let Some(route) = routes.iter().find(asked) else { return Ok(()) };
-    let mut unknown: Vec<&String> = http.query_string_parameters.keys().collect();
-    unknown.retain(|name| !route.query.iter().any(|(known, _)| known == name));
-    unknown.sort_unstable();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let error = |name: &String| FieldError {
-        field: name.clone(),
+    let names = http.query_string_parameters_ref().into_iter().flat_map(QueryMap::iter);
+    let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
+    let is_unknown = |name: &&str| !route.query.iter().any(|(known, _)| known == name);
+    let error = |name: &str| FieldError {
+        field: name.to_owned(),
         message: "is not a known parameter".into(),
     };
-    Err(Refusal::MalformedRequest { errors: unknown.into_iter().map(error).collect() })
+    let errors: Vec<FieldError> = names.into_iter().filter(is_unknown).map(error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Refusal::MalformedRequest { errors }) }
 }
 
-/// Reads API Gateway's event, calls the handler, and writes API Gateway's response.
+/// Checks a request, and calls the handler with it.
 pub(crate) async fn answer<Fut>(
-    function: &str,
     routes: &[Route],
-    environment: Environment,
-    invocation: Invocation,
+    now: Timestamp,
+    deadline: Timestamp,
+    http: lambda_http::Request,
     handle: impl FnOnce(Request) -> Fut,
-) -> Value
+) -> Result<Response, Failure>
 where
     Fut: Future<Output = Result<Response, Failure>>,
 {
-    let deadline = invocation.deadline();
-    let mut http: HttpEvent = match serde_json::from_value(invocation.event) {
-        Ok(http) => http,
-        Err(error) => {
-            let mut http = HttpEvent::default();
-            http.request_context.request_id = invocation.request_id;
-            return response::problem_event(
-                function,
-                &http,
-                &Refusal::field("request", error).into(),
-            );
-        }
-    };
-    let claims = http.request_context.authorizer.pointer("/jwt/claims").unwrap_or(&Value::Null);
-    let caller = claims::caller(claims);
+    let caller = claims::caller(&http);
     if !routes.iter().all(|route| route.access.admits(&caller)) {
-        return response::problem_event(function, &http, &Refusal::Forbidden.into());
+        return Err(Refusal::Forbidden.into());
     }
-    if let Err(error) = check_parameters(routes, &http) {
-        return response::problem_event(function, &http, &error.into());
+    check_parameters(routes, &http)?;
+    if http.body().len() > MAX_BODY_BYTES {
+        return Err(Refusal::BodyTooLarge.into());
     }
-    let body = match http.body() {
-        Ok(body) => body,
-        Err(error) => return response::problem_event(function, &http, &error.into()),
-    };
-    // The handler takes the request; a problem needs these parts of it.
-    let told = HttpEvent {
-        raw_path: http.raw_path.clone(),
-        request_context: RequestContext {
-            request_id: http.request_id().to_owned(),
-            http: HttpDescription { method: http.method().to_owned() },
-            authorizer: Value::Null,
-        },
-        ..HttpEvent::default()
-    };
-    match handle(Request { caller, now: environment.now(), deadline, http, body }).await {
-        Ok(answer) => answer.into_event(function, &told),
-        Err(error) => response::problem_event(function, &told, &error),
-    }
+    handle(Request { caller, now, deadline, http }).await
 }

@@ -1,9 +1,13 @@
 //! Streams of tables: batches of changes, in order for each item.
 
 use crate::{Error, Invocation};
+use aws_lambda_events::{
+    dynamodb::EventRecord,
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
 use domain::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A change of an item.
 #[derive(Debug, Clone)]
@@ -25,6 +29,7 @@ pub struct Failed {
     pub error: String,
 }
 
+/// A batch whose records are read one by one, so that an unreadable one does not block the others.
 #[derive(Deserialize)]
 struct Batch {
     #[serde(rename = "Records")]
@@ -41,25 +46,23 @@ where
     Fut: Future<Output = Vec<Failed>>,
 {
     let deadline = invocation.deadline();
-    let batch: Batch = serde_json::from_value(invocation.event)?;
-    let failed = handle(batch.records.into_iter().map(change).collect(), deadline).await;
-    let failures = failed.iter().map(|Failed { sequence_number, error }| {
+    let batch: Batch = serde_json::from_str(invocation.event.get())?;
+    let changes = batch.records.into_iter().map(change).collect::<Result<_, _>>()?;
+    let mut response = DynamoDbEventResponse::default();
+    for Failed { sequence_number, error } in handle(changes, deadline).await {
         tracing::warn!(function, sequence_number, error, "a change will come again");
-        json!({ "itemIdentifier": sequence_number })
-    });
-    Ok(json!({ "batchItemFailures": failures.collect::<Vec<_>>() }))
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(sequence_number);
+        response.batch_item_failures.push(failure);
+    }
+    Ok(serde_json::to_value(response)?)
 }
 
-fn change(record: Value) -> Change {
-    let sequence_number = record
-        .pointer("/dynamodb/SequenceNumber")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let image = record.pointer("/dynamodb/NewImage").cloned().unwrap_or_default();
-    Change {
-        sequence_number,
-        image: serde_json::from_value(image).map_err(|error| error.to_string()),
-        record,
-    }
+fn change(record: Value) -> Result<Change, Error> {
+    let sequence_number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
+    let sequence_number =
+        sequence_number.ok_or("a record of the stream has no sequence number")?.to_owned();
+    let read = EventRecord::deserialize(&record);
+    let image = read.map(|read| read.change.new_image).map_err(|error| error.to_string());
+    Ok(Change { sequence_number, image, record })
 }

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_types::{SdkConfig, region::Region};
 use edge::{Environment, Function, Handler, Invocation};
 use futures::FutureExt;
-use serde_json::Value;
+use serde_json::{Value, value::to_raw_value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::AssertUnwindSafe,
@@ -172,6 +172,9 @@ impl Runner {
         let handler = self
             .warm(function, spec)
             .map_err(|source| NotHandled::NotStarted { function: named(), source })?;
+        // A function gets JSON, as Lambda gives it.
+        let event = to_raw_value(&event)
+            .map_err(|error| NotHandled::Failed { function: named(), source: error.into() })?;
         let invocation = Invocation {
             event,
             request_id: ulid::Ulid::from_parts(0, rand::random()).to_string(),

@@ -1,0 +1,99 @@
+//! HTTP events: API Gateway's (payload formats 1.0 and 2.0), a function URL's or a load balancer's
+//! JSON in, and the same source's JSON out. `lambda_http` reads and writes them.
+
+use crate::{
+    Environment, Error, Invocation, Request, Response, Route,
+    request::{self, RequestLine},
+    response,
+};
+use domain::{Failure, Refusal};
+use lambda_http::{
+    Adapter, Context, LambdaEvent, Service,
+    aws_lambda_events::{
+        alb::AlbTargetGroupRequest,
+        apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest},
+    },
+    http::header::HOST,
+    request::LambdaRequest,
+    service_fn,
+};
+use serde_json::Value;
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Calls the handler with the request of an event. An event that cannot be read is a problem, as
+/// any bad input is.
+pub(crate) async fn serve<Fut>(
+    function: &'static str,
+    routes: &'static [Route],
+    environment: Environment,
+    invocation: Invocation,
+    handle: impl Fn(Request) -> Fut + Clone + Send + 'static,
+) -> Result<Value, Error>
+where
+    Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
+{
+    let (now, deadline) = (environment.now(), invocation.deadline());
+    let call = |event: LambdaRequest, unreadable: Option<Refusal>| {
+        let respond = |http: lambda_http::Request| {
+            let line = RequestLine::of(&http, &invocation.request_id);
+            let (unreadable, handle) = (unreadable.clone(), handle.clone());
+            async move {
+                let response = match unreadable {
+                    Some(refusal) => Err(refusal.into()),
+                    None => request::answer(routes, now, deadline, http, handle).await,
+                };
+                Ok::<_, Infallible>(response::write(function, &line, response))
+            }
+        };
+        Adapter::from(service_fn(respond)).call(LambdaEvent::new(event, Context::default()))
+    };
+    let response = match serde_json::from_str::<LambdaRequest>(invocation.event.get()) {
+        Ok(mut event) => {
+            let blank = blank(&event);
+            forget_host(&mut event);
+            // The conversion of `lambda_http` panics on what is no URI or not base64.
+            match catch_unwind(AssertUnwindSafe(|| call(event, None))) {
+                Ok(response) => response,
+                Err(_) => call(blank, Some(Refusal::field("request", "is not valid HTTP"))),
+            }
+        }
+        Err(error) => {
+            let event = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
+            call(event, Some(Refusal::field("request", error)))
+        }
+    };
+    let response = response.await?;
+    Ok(serde_json::to_value(response)?)
+}
+
+/// Removes the host, which nothing here reads: `lambda_http` panics if it is not part of a URI.
+fn forget_host(event: &mut LambdaRequest) {
+    match event {
+        LambdaRequest::ApiGatewayV1(event) => {
+            event.headers.remove(HOST);
+            event.request_context.domain_name = None;
+        }
+        LambdaRequest::ApiGatewayV2(event) => {
+            event.headers.remove(HOST);
+            event.request_context.domain_name = None;
+        }
+        LambdaRequest::Alb(event) => drop(event.headers.remove(HOST)),
+        _ => {}
+    }
+}
+
+/// An event of the same source without content.
+fn blank(event: &LambdaRequest) -> LambdaRequest {
+    match event {
+        LambdaRequest::ApiGatewayV1(_) => {
+            LambdaRequest::ApiGatewayV1(ApiGatewayProxyRequest::default())
+        }
+        LambdaRequest::Alb(_) => LambdaRequest::Alb(AlbTargetGroupRequest::default()),
+        LambdaRequest::ApiGatewayV2(_) | _ => {
+            LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default())
+        }
+    }
+}
