@@ -246,7 +246,7 @@ async fn a_repeated_queue_message_does_not_end_an_attempt_early() {
     pass(&world, LOOKED_INTO).await;
     let requests_before = gateway(&world).requests().len();
     for _ in 0..2 {
-        world.invoke("settle-payments", crate::sqs_event(&messages)).await.unwrap();
+        world.invoke("settle-payments", crate::sqs_event(&world, &messages)).await.unwrap();
     }
     assert_eq!(
         gateway(&world).requests().len(),

@@ -309,7 +309,7 @@ proptest! {
                     world.inject([Rule { service: None, operation: None, kind: Kind::After, every: 2, count: Some(1) }]);
                 }
                 let event = samples[number].event(number, version);
-                let response = world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
+                let response = world.invoke("project-campaigns", sqs_event(&world, &[event])).await.unwrap();
                 world.inject([]);
                 assert_eq!(response["batchItemFailures"], json!([]));
                 let known = delivered.entry(number).or_insert((&samples[number], version));
@@ -355,7 +355,7 @@ async fn statistics_of_a_large_campaign_read_day_sums_and_not_orders() {
                 is_cancelled: false,
             };
             let event = sample.event((batch * 40 + number) as usize, 1);
-            world.invoke("project-campaigns", sqs_event(&[event])).await.unwrap();
+            world.invoke("project-campaigns", sqs_event(&world, &[event])).await.unwrap();
         }
         world.take_calls();
         assert_eq!(statistics(&world, "k0", "").await["orders"], json!((batch + 1) * 40));
@@ -385,7 +385,8 @@ async fn orders_projected_concurrently_are_all_counted() {
                     is_cancelled: false,
                 };
                 let event = sample.event(worker * 100 + number as usize, 1);
-                while world.invoke("project-campaigns", sqs_event(&[&event])).await.unwrap()["batchItemFailures"]
+                while world.invoke("project-campaigns", sqs_event(&world, &[&event])).await.unwrap()
+                    ["batchItemFailures"]
                     != json!([])
                 {}
             }

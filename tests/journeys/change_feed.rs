@@ -285,9 +285,10 @@ async fn concurrent_projections_leave_no_gap_and_the_reader_misses_nothing() {
     let record = |shard: usize, number: usize, version: u32| {
         let id = format!("ord_{shard}_{number}");
         json!({
-            "eventName": "MODIFY",
+            "eventID": "1", "eventName": "MODIFY", "awsRegion": "ap-northeast-2",
             "dynamodb": {
-                "SequenceNumber": format!("{number:06}{version}"), "Keys": { "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "COLLECTED" } },
+                "SequenceNumber": format!("{number:06}{version}"), "SizeBytes": 1,
+                "Keys": { "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "EXTERNAL" } },
                 "NewImage": image(&id, version),
             },
         })
@@ -337,8 +338,9 @@ fn image(id: &str, version: u32) -> Value {
     let text = |text: &str| json!({ "S": text });
     let number = |number: u32| json!({ "N": number.to_string() });
     json!({
-        "orderId": text(id), "version": number(version), "status": text("PAID"), "customerId": text("c9"), "source": text("mall"),
-        "externalOrderId": text(id), "items": { "L": [] }, "originalAmount": number(0), "discountAmount": number(0),
+        "orderId": text(id), "version": number(version), "origin": text("EXTERNAL"),
+        "status": text("PAID"), "customerId": text("c9"), "source": text("mall"),
+        "externalOrderId": text(id), "lines": { "L": [] }, "originalAmount": number(0), "discountAmount": number(0),
         "totalAmount": number(0), "timeline": { "L": [] }, "placedAt": text("2026-01-05T03:00:00.000Z"),
         "updatedAt": text("2026-01-05T03:00:00.000Z"), "lastChange": text("PAID"), "revision": { "M": { "version": number(version) } },
         "payment": { "M": { "method": text("EXTERNAL"), "amount": number(0), "status": text("PAID") } },

@@ -29,7 +29,8 @@ fn golden(event_type: &str) -> Value {
 /// A paid order of a store, with a campaign and a delivery.
 fn order() -> Order {
     serde_json::from_value(json!({
-        "orderId": "ord_5MA3EXAMP1E000000000000000", "version": 1, "status": "PAID", "customerId": "minji", "storeId": "s1",
+        "orderId": "ord_5MA3EXAMP1E000000000000000", "version": 1, "origin": "OWN", "status": "PAID",
+        "customerId": "minji", "storeId": "s1",
         "campaignId": "spring",
         "lines": [{ "productId": "soup", "quantity": 2, "unitPrice": 9_000, "totalPrice": 18_000 }],
         "originalAmount": 18_000, "discountAmount": 0, "totalAmount": 18_000,

@@ -172,8 +172,10 @@ async fn a_delivery_is_found_only_while_it_waits_in_whatever_order_its_events_ar
         (vec![&picked_up, &cooked, &picked_up], false),
     ] {
         for event in events {
-            let response =
-                world.invoke("project-deliveries", crate::sqs_event(&[event])).await.unwrap();
+            let response = world
+                .invoke("project-deliveries", crate::sqs_event(&world, &[event]))
+                .await
+                .unwrap();
             assert_eq!(response["batchItemFailures"], json!([]));
         }
         assert_eq!(is_found().await, expected);

@@ -280,7 +280,7 @@ async fn an_event_on_the_bus_collects_an_order_as_a_request_does() {
         event["items"] = json!([]);
         event
     }] {
-        world.invoke("collect-order-event", sqs_event(&[bad.to_string()])).await.unwrap();
+        world.invoke("collect-order-event", sqs_event(&world, &[bad.to_string()])).await.unwrap();
     }
     assert_eq!(world.messages("CollectOrderEventDeadLetters").len(), 3);
 }

@@ -58,7 +58,7 @@ async fn an_order_counts_once_when_completed_however_often_its_event_arrives() {
     let batch =
         [completed.clone(), completed.clone(), event(&late, "order.picked-up.v1"), completed];
     for _ in 0..3 {
-        let response = world.invoke("raise-grade", crate::sqs_event(&batch)).await.unwrap();
+        let response = world.invoke("raise-grade", crate::sqs_event(&world, &batch)).await.unwrap();
         assert_eq!(response["batchItemFailures"], json!([]));
         world.settle().await;
         assert_eq!(customer(&world, "c1").await["completedOrders"], json!(1));

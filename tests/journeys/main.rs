@@ -149,9 +149,10 @@ async fn pass(world: &World, time: std::time::Duration) {
     world.settle().await;
 }
 
-/// Lambda's event for messages of a queue.
-fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
-    let attributes = json!({ "ApproximateReceiveCount": "1", "SentTimestamp": "1767582245000" });
+/// Lambda's event for messages of a queue that were sent just now.
+fn sqs_event(world: &World, bodies: &[impl AsRef<str>]) -> Value {
+    let sent_at = world.now().millis().to_string();
+    let attributes = json!({ "ApproximateReceiveCount": "1", "SentTimestamp": sent_at });
     let records = bodies.iter().enumerate().map(|(place, body)| {
         let (id, body) = (place.to_string(), body.as_ref());
         json!({ "messageId": id, "receiptHandle": "r", "body": body, "attributes": attributes })

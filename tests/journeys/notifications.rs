@@ -238,7 +238,10 @@ async fn a_repeated_event_notifies_once() {
     let world = kitchen().await;
     let (id, event) = event(&world).await;
     for _ in 0..3 {
-        world.invoke("notify-customer", sqs_event(&[&event, &event, &event])).await.unwrap();
+        world
+            .invoke("notify-customer", sqs_event(&world, &[&event, &event, &event]))
+            .await
+            .unwrap();
         world.settle().await;
         assert_eq!(messages(&world).len(), 1);
         world.advance(Duration::from_mins(1));
@@ -299,9 +302,9 @@ async fn concurrent_invocations_notify_once() {
     let (id, event) = event(&world).await;
     let invocations = (0..8).map(|_| {
         let (world, event) = (world.clone(), event.clone());
-        tokio::spawn(
-            async move { world.invoke("notify-customer", sqs_event(&[&event])).await.unwrap() },
-        )
+        tokio::spawn(async move {
+            world.invoke("notify-customer", sqs_event(&world, &[&event])).await.unwrap()
+        })
     });
     futures::future::try_join_all(invocations).await.unwrap();
     world.settle().await;
@@ -408,7 +411,7 @@ async fn a_customer_is_notified_once_despite_any_fault_in_any_call() {
                     count: Some(count),
                 };
                 world.inject([rule]);
-                world.invoke("notify-customer", sqs_event(&[&event])).await.unwrap();
+                world.invoke("notify-customer", sqs_event(&world, &[&event])).await.unwrap();
                 world.inject([]);
                 for _ in 0..4 {
                     pass(&world, Duration::from_secs(40)).await;

@@ -116,7 +116,7 @@ proptest! {
             world.enable("project-order-views", true);
             let mut highest = 0;
             for place in deliveries {
-                let response = world.invoke("project-order-views", crate::sqs_event(&[&events[place]])).await.unwrap();
+                let response = world.invoke("project-order-views", crate::sqs_event(&world, &[&events[place]])).await.unwrap();
                 assert_eq!(response["batchItemFailures"], json!([]));
                 highest = highest.max(place);
                 let latest: Value = serde_json::from_str(&events[highest]).unwrap();

@@ -155,7 +155,7 @@ async fn an_order_that_cannot_be_fetched_blocks_no_other_order() {
 async fn the_audit_finds_excess_reservations_and_a_product_in_two_items() {
     let (world, channel) = three_pens().await;
     let id = text(&orders(&world, &channel).await["7"], "orderId");
-    let key = json!({ "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "COLLECTED" } });
+    let key = json!({ "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "EXTERNAL" } });
     let row =
         world.dynamodb("GetItem", json!({ "TableName": "OrdersTable", "Key": key })).await["Item"]
             .clone();

@@ -148,7 +148,7 @@ async fn duplicated_and_reordered_events_count_once_under_the_same_ids() {
     let twice_and_backwards: Vec<&String> = bodies.iter().chain(&bodies).rev().collect();
     world.enable("record-sales", true);
     for half in twice_and_backwards.chunks(3) {
-        let response = world.invoke("record-sales", sqs_event(half)).await.unwrap();
+        let response = world.invoke("record-sales", sqs_event(&world, half)).await.unwrap();
         assert_eq!(response, json!({ "batchItemFailures": [] }));
     }
     world.settle().await;

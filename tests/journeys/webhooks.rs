@@ -101,7 +101,7 @@ async fn a_repeated_event_is_sent_once() {
     let [event] = &world.messages("DeliverWebhookQueue")[..] else { panic!("expected one event") };
     world.enable("deliver-webhook", true);
     for _ in 0..3 {
-        world.invoke("deliver-webhook", sqs_event(&[event, event])).await.unwrap();
+        world.invoke("deliver-webhook", sqs_event(&world, &[event, event])).await.unwrap();
         pass(&world, Duration::from_mins(1)).await;
     }
     assert_eq!((received(&world).len(), deliveries(&world, "warehouse").await.len()), (1, 1));

@@ -38,8 +38,7 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
 
 fn order(row: OrderRow) -> Option<Order> {
     match row {
-        OrderRow::Order(order) => Some(Order::from(&*order)),
-        OrderRow::Collected(collected) => Some(collected.order),
+        OrderRow::Order(order) | OrderRow::ExternalOrder(order) => Some(Order::from(&*order)),
         OrderRow::Attempt(_) | OrderRow::Charge(_) | OrderRow::OpenDeliveries(..) => None,
     }
 }

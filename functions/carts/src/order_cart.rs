@@ -6,7 +6,7 @@ use domain::{
     CampaignId, CouponId, CustomerId, Failure, OrderId, Refusal, Role,
     basket::Basket,
     delivery::Delivery,
-    request::{OrderRequest, Origin},
+    request::{BasketSource, OrderRequest},
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
@@ -69,9 +69,16 @@ async fn handle(placement: Placement, request: Request) -> Result<Response, Fail
         return Err(Refusal::EmptyOrder.into());
     }
     let basket = if is_empty { Basket::nothing() } else { Basket::of(wishes)? };
-    let origin = Origin::Cart;
-    let order =
-        OrderRequest { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery };
+    let basket_source = BasketSource::Cart;
+    let order = OrderRequest {
+        customer_id,
+        basket,
+        basket_source,
+        coupon_id,
+        campaign_id,
+        payment,
+        delivery,
+    };
     if is_empty {
         // The cart may be empty because it was ordered under the same key.
         let placed = store.orders().get(&order_id).await?.ok_or(Refusal::EmptyOrder)?;

@@ -89,10 +89,10 @@ async fn of_channel(
     page: &PageRequest,
 ) -> Result<Listed, Failure> {
     let page = store.channel_orders().list(id, status, page).await?;
-    let mut orders = store.channel_orders().many(&page.entries).await?;
+    let mut orders = store.external_orders().many(&page.entries).await?;
     let mut recipients = store.channel_orders().recipients(id, &page.entries).await?;
     let mut listed = |order_id: &OrderId| {
-        let order = orders.remove(order_id)?.order;
+        let order = Order::from(&orders.remove(order_id)?);
         // The status index is eventually consistent.
         let is_requested = status.is_none_or(|status| order.status == status);
         is_requested.then(|| ListedOrder { recipient: recipients.remove(order_id), order })

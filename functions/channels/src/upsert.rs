@@ -6,20 +6,16 @@
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
     basket::Quantity,
-    channel::{ChannelOrderState, ChannelOrderUpdate, Line, Recipient},
-    external::SourceRevision,
-    payment::PaymentStatus,
+    channel::{self, ChannelOrderState, ChannelOrderUpdate, Recipient},
+    order::{ChannelItem, ChannelOrigin, Line, Order, Origin},
+    payment::{Payment, PaymentMethod},
 };
-use events::{ChannelItem, Item, Order, OrderPayment, PaymentMethod};
 use ordering::{
     external_order::{advance, derive_payment},
     external_order_update::ExternalPayment,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use store::{
-    Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel,
-    external_orders::ExternalOrderRow,
-};
+use store::{Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel};
 
 /// Attempts to write an order. Each failed one means that the order or a stock changed in between.
 const ATTEMPTS: usize = 8;
@@ -62,14 +58,14 @@ pub(crate) async fn upsert(
     }
     let ids: Vec<OrderId> =
         orders.keys().map(|external| OrderId::of_external(&source, external)).collect();
-    let mut known = store.channel_orders().many(&ids).await?;
+    let mut known = store.external_orders().many(&ids).await?;
     let products: BTreeSet<&ProductId> = orders.values().flat_map(products).collect();
     let products: Vec<ProductId> = products.into_iter().cloned().collect();
     let mappings = store.channel_products().mappings_of(&channel.channel_id, &products).await?;
     let recipients = store.channel_orders().recipients(&channel.channel_id, &ids).await?;
     for (update, id) in orders.values().zip(ids) {
         let seen = known.remove(&id);
-        let order_state = seen.as_ref().and_then(|seen| seen.order_state.as_ref());
+        let order_state = seen.as_ref().and_then(Order::channel_state);
         if repacks && order_state.is_some_and(|order_state| order_state.is_repacked(update)) {
             upserted.repacked.push(update.external_order_id.clone());
             continue;
@@ -91,20 +87,16 @@ async fn upsert_recipient(
     store: &Store,
     channel: &Channel,
     update: &ChannelOrderUpdate,
-    seen: Option<ExternalOrderRow>,
+    seen: Option<Order>,
     known: Option<&Recipient>,
 ) -> Result<(), Fault> {
-    let is_open = |seen: &ExternalOrderRow| {
-        seen.order_state
-            .as_ref()
-            .is_some_and(|order_state| order_state.open_since(seen.order.placed_at).is_some())
+    let is_open = |seen: &Order| {
+        seen.channel_state()
+            .is_some_and(|order_state| order_state.open_since(seen.placed_at).is_some())
     };
     match (&update.recipient, seen.filter(is_open)) {
         (Some(recipient), Some(seen)) if known != Some(recipient) => {
-            store
-                .channel_orders()
-                .put_recipient(&channel.channel_id, &seen.order, recipient, true)
-                .await
+            store.channel_orders().put_recipient(&channel.channel_id, &seen, recipient, true).await
         }
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
@@ -116,7 +108,7 @@ async fn upsert_one(
     channel: &Channel,
     id: &OrderId,
     update: &ChannelOrderUpdate,
-    mut seen: Option<ExternalOrderRow>,
+    mut seen: Option<Order>,
     mappings: &BTreeMap<ProductId, Mapping>,
     upserted: &mut Upserted,
 ) -> Result<bool, Fault> {
@@ -125,7 +117,7 @@ async fn upsert_one(
         if attempt > 0 {
             seen = store.external_orders().get(id).await?;
         }
-        let before = seen.as_ref().and_then(|seen| seen.order_state.clone()).unwrap_or_default();
+        let before = seen.as_ref().and_then(Order::channel_state).cloned().unwrap_or_default();
         let mut order_state = before.with(update, |product| {
             mappings.get(product).map(|mapping| mapping.product_id.clone())
         });
@@ -152,21 +144,15 @@ async fn upsert_one(
             .into_keys()
             .collect();
         let now = store.now();
-        let order = order(channel, id, update, seen.as_ref(), &order_state, now)?;
-        let collected = ExternalOrderRow {
-            order_state: Some(order_state),
-            ..advance(seen.as_ref(), order, SourceRevision::default(), now)
-        };
         // An order that was already over when it was first reported needs no recipient.
-        let is_over = collected
-            .order_state
-            .as_ref()
-            .is_some_and(|order_state| order_state.open_since(now).is_none());
+        let is_over = order_state.open_since(now).is_none();
         let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
+        let order = order(channel, id, update, seen.as_ref(), order_state, now)?;
+        let order = advance(seen.as_ref(), order, now, now);
         let row = ChannelOrder {
             channel_id: &channel.channel_id,
-            collected: &collected,
-            seen_version: seen.as_ref().map_or(0, |seen| seen.order.version),
+            order: &order,
+            seen_version: seen.as_ref().map_or(0, |seen| seen.version),
             recipient,
             changes: &changes,
             mapped: &mapped,
@@ -193,15 +179,14 @@ fn order(
     channel: &Channel,
     id: &OrderId,
     update: &ChannelOrderUpdate,
-    seen: Option<&ExternalOrderRow>,
-    order_state: &ChannelOrderState,
+    known: Option<&Order>,
+    order_state: ChannelOrderState,
     now: Timestamp,
 ) -> Result<Order, Fault> {
-    let known = seen.map(|seen| &seen.order);
-    let lines = order_state.lines();
-    let items: Vec<Item> = lines.iter().map(item).collect::<Result<_, _>>()?;
-    let original_amount = sum(items.iter().map(|item| item.total_price))?;
-    let discount_amount = sum(lines.iter().map(|line| line.discount))?.min(original_amount);
+    let items = order_state.lines();
+    let lines: Vec<Line> = items.iter().map(line).collect::<Result<_, _>>()?;
+    let original_amount = sum(lines.iter().map(|line| line.total_price))?;
+    let discount_amount = sum(items.iter().map(|item| item.discount))?.min(original_amount);
     let total_amount = original_amount.less(discount_amount);
     let placed_at = update.placed_at_least().unwrap_or(now);
     let buyer = update.buyer.as_deref().unwrap_or(update.external_order_id.as_str());
@@ -210,38 +195,27 @@ fn order(
     let campaign = update.campaign_id.clone().or_else(|| inflow.map(CampaignId::of_inflow));
     let customer =
         || update.customer_id.clone().unwrap_or_else(|| CustomerId::of_buyer(&channel.salt, buyer));
+    // Customer, campaign and time of placement never change: read models have counted by them.
+    let reported = Order::reported(
+        id.clone(),
+        Origin::Channel(Box::new(ChannelOrigin {
+            source: channel.channel_id.source(),
+            external_order_id: update.external_order_id.clone(),
+            order_state,
+        })),
+        known.map_or_else(customer, |known| known.customer_id.clone()),
+        known.map_or(placed_at, |known| known.placed_at),
+    );
     let mut order = Order {
-        external_status: None,
-        order_id: id.clone(),
-        version: 0,
-        status: order_state.status(),
-        // Customer, campaign and time of placement never change: read models have counted by them.
-        customer_id: known.map_or_else(customer, |known| known.customer_id.clone()),
         campaign_id: known.map_or(campaign, |known| known.campaign_id.clone()),
-        placed_at: known.map_or(placed_at, |known| known.placed_at),
-        store_id: None,
-        rider_id: None,
-        source: Some(channel.channel_id.source()),
-        external_order_id: Some(update.external_order_id.clone()),
-        items,
+        lines,
         original_amount,
         discount_amount,
         total_amount,
-        coupon_id: None,
-        payment: OrderPayment {
-            method: PaymentMethod::External,
-            amount: total_amount,
-            status: PaymentStatus::Pending,
-            paid_at: None,
-        },
-        pay_by: None,
-        delivery: None,
-        shipment: lines.iter().rev().find_map(|line| line.item_state.item.shipment.clone()),
-        reason: None,
-        timeline: Vec::new(),
-        updated_at: now,
+        payment: Payment::due(PaymentMethod::External, total_amount),
+        ..reported
     };
-    derive_payment(&mut order, &ExternalPayment { status: None, paid_at: update.paid_at }, seen);
+    derive_payment(&mut order, &ExternalPayment { status: None, paid_at: update.paid_at }, known);
     Ok(order)
 }
 
@@ -249,11 +223,11 @@ fn sum(mut amounts: impl Iterator<Item = Won>) -> Result<Won, Fault> {
     amounts.try_fold(Won::ZERO, Won::plus).map_err(Fault::broken)
 }
 
-fn item(line: &Line<'_>) -> Result<Item, Fault> {
-    let domain::channel::Item { product_id, name, unit_price, channel_status, inflow, .. } =
+fn line(line: &channel::Line<'_>) -> Result<Line, Fault> {
+    let channel::Item { product_id, name, unit_price, channel_status, inflow, .. } =
         &line.item_state.item;
     let reservation = line.item_state.reservation.as_ref();
-    Ok(Item {
+    Ok(Line {
         product_id: product_id.clone(),
         // An own order never exceeds the maximum. A channel order that does is stored with the
         // maximum.
@@ -269,7 +243,7 @@ fn item(line: &Line<'_>) -> Result<Item, Fault> {
             held: line.held,
             inflow: inflow.clone(),
             product_id: reservation.map(|reservation| reservation.product_id.clone()),
-            stock_debt: reservation.map_or(0, |reservation| reservation.shortfall),
+            shortfall: reservation.map_or(0, |reservation| reservation.shortfall),
         }),
     })
 }

@@ -27,7 +27,6 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let update = request.json()?;
     let store = store.until(request.deadline);
-    Ok(Response::ok(
-        &external_order::upsert(&store, &source, &external, update, request.now).await?,
-    ))
+    let order = external_order::upsert(&store, &source, &external, update, request.now).await?;
+    Ok(Response::ok(&events::Order::from(&order)))
 }

@@ -38,5 +38,5 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     };
     let order =
         store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
-    Ok(Response::ok(&order))
+    Ok(Response::ok(&events::Order::from(&order)))
 }

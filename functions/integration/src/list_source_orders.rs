@@ -31,5 +31,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .external_orders()
         .list(&source, &listing::page(request.page()?))
         .await?;
-    Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
+    Ok(Response::ok(&OrderList::new(
+        page.entries.iter().map(events::Order::from).collect(),
+        Response::cursor(page.next.as_deref()),
+    )))
 }

@@ -7,7 +7,6 @@
 use domain::Timestamp;
 use edge::{Change, Failed, Function};
 use events::{Envelope, Order};
-use serde_json::Value;
 use store::{Store, change_feed::MAX_APPENDED, external_orders::event_in_image};
 
 /// The `project-change-feed` handler.
@@ -40,15 +39,8 @@ async fn handle(store: Store, changes: Vec<Change>, deadline: Timestamp) -> Vec<
 /// The event of a changed order, with its sequence number in the stream. Records other than orders
 /// are skipped: `relay-orders` dead-letters them.
 fn event_of(change: Change) -> Option<(String, Envelope<Order>)> {
-    let sk = change
-        .record
-        .pointer("/dynamodb/Keys/sk/S")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let order = change
-        .image
-        .and_then(|image| event_in_image(&sk, image).map_err(|fault| fault.to_string()));
+    let order =
+        change.image.and_then(|image| event_in_image(image).map_err(|fault| fault.to_string()));
     match order {
         Ok(envelope) => Some((change.sequence_number, envelope)),
         Err(error) => {

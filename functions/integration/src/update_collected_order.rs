@@ -45,5 +45,5 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store = store.until(request.deadline);
     let order =
         external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
-    Ok(Response::ok(&order.ok_or(Refusal::NotFound)?))
+    Ok(Response::ok(&events::Order::from(&order.ok_or(Refusal::NotFound)?)))
 }

@@ -4,10 +4,11 @@
 use domain::{
     Failure, OrderId, Role, Timestamp, Won,
     order::Order,
-    payment::{Attempt, AttemptStatus, PaymentMethod, PaymentStatus},
+    payment::{Attempt, AttemptStatus, PaymentStatus},
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::access::order_of_caller;
+use ordering::payment_request::OwnPaymentMethod;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Store;
@@ -41,7 +42,7 @@ pub struct TriedPayment {
     /// The payment's id. For points, the id of the ledger entry.
     payment_id: String,
     /// The payment method.
-    method: PaymentMethod,
+    method: OwnPaymentMethod,
     /// The amount in won.
     amount: Won,
     /// The payment's status.
@@ -66,7 +67,7 @@ fn by_card(attempt: &Attempt) -> TriedPayment {
     let is_refunded = attempt.status == AttemptStatus::Refunded;
     TriedPayment {
         payment_id: format!("{}-{}", attempt.payable, attempt.attempt),
-        method: PaymentMethod::Card,
+        method: OwnPaymentMethod::Card,
         amount: attempt.amount,
         status: attempt.status,
         refunded_amount: if is_refunded { attempt.amount } else { Won::ZERO },
@@ -82,7 +83,7 @@ fn with_points(order: &Order) -> Option<TriedPayment> {
     let is_refunded = payment.status == PaymentStatus::Refunded;
     Some(TriedPayment {
         payment_id: entry.to_string(),
-        method: PaymentMethod::Points,
+        method: OwnPaymentMethod::Points,
         amount: payment.amount,
         status: if is_refunded { AttemptStatus::Refunded } else { AttemptStatus::Paid },
         refunded_amount: if is_refunded { payment.amount } else { Won::ZERO },

@@ -8,7 +8,7 @@ use domain::{
     basket::Basket,
     delivery::Delivery,
     number::WholeNumber,
-    request::{OrderRequest, Origin},
+    request::{BasketSource, OrderRequest},
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::{
@@ -93,7 +93,7 @@ impl PlaceOrder {
         Ok(OrderRequest {
             customer_id: self.customer_id,
             basket: Basket::of(items)?,
-            origin: Origin::Request,
+            basket_source: BasketSource::Request,
             coupon_id: self.coupon_id,
             campaign_id: self.campaign_id,
             payment,

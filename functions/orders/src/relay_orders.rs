@@ -147,7 +147,7 @@ fn read(changes: Vec<Change>, batch: &mut Batch, now: Timestamp) -> Read {
             })
         } else {
             let order_event = image.and_then(|image| {
-                order_event(&sequence_number, sk, image).map_err(|error| error.to_string())
+                order_event(&sequence_number, image).map_err(|error| error.to_string())
             });
             order_event.map(|order_event| read.order_events.push(order_event))
         };
@@ -166,10 +166,9 @@ fn read(changes: Vec<Change>, batch: &mut Batch, now: Timestamp) -> Read {
 
 fn order_event(
     sequence_number: &str,
-    sk: &str,
     image: serde_dynamo::Item,
 ) -> Result<OrderEvent, Box<dyn std::error::Error>> {
-    let envelope: Envelope<events::Order> = event_in_image(sk, image)?;
+    let envelope = event_in_image(image)?;
     Ok(OrderEvent {
         sequence_number: sequence_number.to_owned(),
         is_for_data_platform: envelope.data.source.is_none() && changes_revenue(&envelope),

@@ -2,7 +2,7 @@
 //! same response, byte for byte.
 
 use crate::{
-    order::{Change, Order, State, Status},
+    order::{Change, Order, Origin, State, Status},
     payment::{Payment, PaymentMethod, PaymentStatus},
 };
 
@@ -32,6 +32,7 @@ impl Order {
     fn at_version(mut self, version: u32, state: State, payment: Payment) -> Self {
         self.timeline.truncate(usize::try_from(version).unwrap_or(usize::MAX));
         self.updated_at = self.timeline.last().map_or(self.placed_at, |step| step.at);
-        Self { version, last_change: Change::Status(state.status()), state, payment, ..self }
+        let last_change = Change::Status(state.status());
+        Self { version, last_change, origin: Origin::Own(state), payment, ..self }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     EntryId, RiderId, Timestamp,
     actor::Actor,
     delivery::{Handover, Shipment},
-    order::{Change, Order, State, Status, Step},
+    order::{Change, Order, Origin, State, Status, Step},
     payment::{Payment, PaymentMethod, PaymentStatus},
 };
 
@@ -123,7 +123,7 @@ impl Order {
         }
     }
 
-    const fn wrong_status(&self, expected: &'static [Status]) -> WrongStatus {
+    fn wrong_status(&self, expected: &'static [Status]) -> WrongStatus {
         WrongStatus { is: self.status(), expected }
     }
 
@@ -142,9 +142,11 @@ impl Order {
     /// The event of a command, if the order's state allows it.
     fn event_of(&self, command: Command, now: Timestamp) -> Option<EventKind> {
         use EventKind::StatusChanged;
+        // Whoever took another order moves it.
+        let Origin::Own(state) = &self.origin else { return None };
         let of_store = self.store_id.is_some();
         let is_overdue = self.pay_by.is_some_and(|pay_by| pay_by <= now);
-        Some(match (command, &self.state) {
+        Some(match (command, state) {
             (Command::Pay(source), State::StockAllocated) => EventKind::Paid(source),
             (Command::FailPayment, State::StockAllocated) => EventKind::PaymentFailed,
             (Command::Expire, State::StockAllocated) if is_overdue => StatusChanged(State::Expired),
@@ -186,6 +188,9 @@ impl Order {
 
     /// The statuses in which a command is possible for this kind of order.
     const fn expected(&self, command: &Command) -> &'static [Status] {
+        if !matches!(self.origin, Origin::Own(_)) {
+            return &[];
+        }
         match (command, self.store_id.is_some()) {
             (Command::Pay(_) | Command::FailPayment | Command::Expire, _) => {
                 &[Status::StockAllocated]
@@ -233,7 +238,8 @@ impl Order {
                 | PaymentStatus::Refunding
                 | PaymentStatus::Refunded,
                 PaymentMethod::Points | PaymentMethod::Card,
-            ) => EventKind::StatusChanged(end),
+            )
+            | (_, PaymentMethod::External) => EventKind::StatusChanged(end),
         }
     }
 
@@ -247,7 +253,7 @@ impl Order {
                 .into_iter()
                 .chain([Step { status: state.status(), at: event.at, by: event.by.clone() }])
                 .collect(),
-            state: state.clone(),
+            origin: Origin::Own(state.clone()),
             ..order
         };
         let with_payment_status = |order: Self, status: PaymentStatus, last_change: Change| Self {

@@ -19,6 +19,8 @@ pub enum PaymentMethod {
     Points,
     /// By card, through the payment gateway.
     Card,
+    /// In the external system that took the order.
+    External,
 }
 
 /// The status of a payment.

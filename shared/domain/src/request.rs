@@ -6,7 +6,7 @@ use crate::{
     basket::{Basket, BasketLine},
     delivery::Delivery,
     money::AmountTooLarge,
-    order::{Change, Line, Order, State, Step},
+    order::{Change, Line, Order, Origin, State, Step},
     payment::{PAYMENT_WINDOW, Payment, PaymentKey, PaymentMethod, PaymentStatus},
 };
 
@@ -19,7 +19,7 @@ pub struct OrderRequest {
     /// The requested products.
     pub basket: Basket,
     /// The source of the basket.
-    pub origin: Origin,
+    pub basket_source: BasketSource,
     /// The coupon to use.
     pub coupon_id: Option<CouponId>,
     /// The campaign that brought the customer.
@@ -32,7 +32,7 @@ pub struct OrderRequest {
 
 /// The source of a basket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum BasketSource {
     /// The request names the products.
     Request,
     /// The customer's cart contains the products. The fingerprint does not depend on the content of
@@ -90,14 +90,15 @@ impl OrderRequest {
     /// expected prices, which are only a safeguard.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
-        let Self { customer_id, basket, origin, coupon_id, campaign_id, payment, delivery } = self;
-        let mut lines: Vec<_> = match origin {
-            Origin::Request => basket
+        let Self { customer_id, basket, basket_source, coupon_id, campaign_id, payment, delivery } =
+            self;
+        let mut lines: Vec<_> = match basket_source {
+            BasketSource::Request => basket
                 .wishes()
                 .iter()
                 .map(|line| format!("{}*{}", line.product_id, line.quantity.get()))
                 .collect(),
-            Origin::Cart => vec!["cart".to_owned()],
+            BasketSource::Cart => vec!["cart".to_owned()],
         };
         lines.sort_unstable();
         let id = |id: Option<&str>| id.unwrap_or_default().to_owned();
@@ -152,6 +153,7 @@ impl OrderRequest {
                 quantity: requested.quantity,
                 unit_price: *unit_price,
                 total_price,
+                channel: None,
             })
         };
         let lines: Vec<Line> = self
@@ -174,6 +176,7 @@ impl OrderRequest {
         Ok(Order {
             order_id,
             version: 1,
+            origin: Origin::Own(state.clone()),
             customer_id: self.customer_id,
             store_id: terms.store_id.clone(),
             campaign_id: self.campaign_id,
@@ -187,7 +190,6 @@ impl OrderRequest {
             delivery: self.delivery,
             timeline: vec![Step { status: state.status(), at: now, by }],
             last_change: Change::Status(state.status()),
-            state,
             placed_at: now,
             updated_at: now,
         })
@@ -210,7 +212,7 @@ mod tests {
                 customer_id: CustomerId::parse("c").unwrap(),
                 basket: Basket::of(lines.iter().map(|(id, units)| (product(id), *units, None)))
                     .unwrap(),
-                origin: Origin::Request,
+                basket_source: BasketSource::Request,
                 coupon_id: None,
                 campaign_id: campaign.map(|id| CampaignId::parse(id).unwrap()),
                 payment,
@@ -226,7 +228,10 @@ mod tests {
             request(&[("a", 1), ("b", 2)], None, card("k1")),
             request(&[("a", 1), ("b", 2)], None, card("k2")),
             request(&[("a", 1), ("b", 2)], None, PaymentChoice::Card(None)),
-            OrderRequest { origin: Origin::Cart, ..request(&[("a", 1), ("b", 2)], None, points()) },
+            OrderRequest {
+                basket_source: BasketSource::Cart,
+                ..request(&[("a", 1), ("b", 2)], None, points())
+            },
         ];
         let mut seen = vec![first];
         for other in others {
@@ -234,7 +239,7 @@ mod tests {
             seen.push(other.fingerprint());
         }
         let of_cart = |lines: &[(&str, i64)]| OrderRequest {
-            origin: Origin::Cart,
+            basket_source: BasketSource::Cart,
             ..request(lines, None, points())
         };
         assert_eq!(of_cart(&[("a", 1)]).fingerprint(), of_cart(&[("b", 5)]).fingerprint());

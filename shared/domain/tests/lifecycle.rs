@@ -13,7 +13,7 @@ use domain::{
     order::{Order, Status},
     payment::{PAYMENT_WINDOW, PaymentStatus},
     points::EntryKind,
-    request::{OrderRequest, Origin, PaymentChoice, Terms},
+    request::{BasketSource, OrderRequest, PaymentChoice, Terms},
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ fn placed(by_card: bool, of_store: bool) -> Order {
     let request = OrderRequest {
         customer_id: CustomerId::parse("c1").unwrap(),
         basket: Basket::of([(ProductId::parse("pen").unwrap(), 3, None)]).unwrap(),
-        origin: Origin::Request,
+        basket_source: BasketSource::Request,
         coupon_id: CouponId::parse("cpn_1").ok(),
         campaign_id: None,
         payment: if by_card {
@@ -196,11 +196,11 @@ fn the_first_response_can_be_rebuilt_after_later_transitions() {
             let later = after(first.clone(), history);
             let first_again = later.as_placed();
             let facts = |order: &Order| {
-                let Order { version, state, timeline, updated_at, payment, pay_by, .. } =
+                let Order { version, origin, timeline, updated_at, payment, pay_by, .. } =
                     order.clone();
                 (
                     version,
-                    state,
+                    origin,
                     timeline,
                     updated_at,
                     (payment.method, payment.status, payment.paid_at),
@@ -214,8 +214,8 @@ fn the_first_response_can_be_rebuilt_after_later_transitions() {
     for history in [&[6, 7, 8][..], &[4, 13], &[5]] {
         let paid_again = after(paid.clone(), history).as_paid();
         assert_eq!(
-            (paid_again.version, &paid_again.state, &paid_again.timeline),
-            (2, &paid.state, &paid.timeline)
+            (paid_again.version, &paid_again.origin, &paid_again.timeline),
+            (2, &paid.origin, &paid.timeline)
         );
         assert_eq!(
             (paid_again.updated_at, paid_again.payment.paid_at),

@@ -8,19 +8,21 @@ use crate::{
 };
 use domain::{Failure, Refusal};
 use lambda_http::{
-    Adapter, Context, LambdaEvent, Service,
+    Adapter, Body, Context, IntoResponse, LambdaEvent, Service,
     aws_lambda_events::{
         alb::AlbTargetGroupRequest,
         apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest},
     },
-    http::header::HOST,
+    http::{self, header::HOST},
     request::LambdaRequest,
     service_fn,
 };
 use serde_json::Value;
 use std::{
     convert::Infallible,
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
 };
 
 /// Calls the handler with the request of an event. An event that cannot be read is a problem, as
@@ -45,7 +47,7 @@ where
                     Some(refusal) => Err(refusal.into()),
                     None => request::answer(routes, now, deadline, http, handle).await,
                 };
-                Ok::<_, Infallible>(response::write(function, &line, response))
+                Ok::<_, Infallible>(Utf8(response::write(function, &line, response)))
             }
         };
         Adapter::from(service_fn(respond)).call(LambdaEvent::new(event, Context::default()))
@@ -67,6 +69,16 @@ where
     };
     let response = response.await?;
     Ok(serde_json::to_value(response)?)
+}
+
+/// A response whose body is UTF-8. The library's own conversion brings the tables of every other
+/// encoding into the binary.
+struct Utf8(http::Response<Body>);
+
+impl IntoResponse for Utf8 {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = http::Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
 }
 
 /// Removes the host, which nothing here reads: `lambda_http` panics if it is not part of a URI.

@@ -7,4 +7,4 @@ mod envelope;
 mod order;
 
 pub use envelope::{Envelope, EventType, order_event};
-pub use order::{ChannelItem, Item, Order, OrderPayment, PaymentMethod, Step};
+pub use order::{ChannelItem, Item, Order, OrderPayment, Step};

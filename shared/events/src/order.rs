@@ -6,7 +6,7 @@ use domain::{
     basket::Quantity,
     delivery::{Delivery, Shipment},
     order::{self, Status},
-    payment::{self, PaymentStatus},
+    payment::{PaymentMethod, PaymentStatus},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,27 +141,6 @@ pub struct OrderPayment {
     pub paid_at: Option<Timestamp>,
 }
 
-/// How an order is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentMethod {
-    /// From the customer's points balance.
-    Points,
-    /// By card, through the payment gateway.
-    Card,
-    /// In the external system that took the order.
-    External,
-}
-
-impl From<payment::PaymentMethod> for PaymentMethod {
-    fn from(method: payment::PaymentMethod) -> Self {
-        match method {
-            payment::PaymentMethod::Points => Self::Points,
-            payment::PaymentMethod::Card => Self::Card,
-        }
-    }
-}
-
 /// One entry of an order's status history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
@@ -180,20 +159,21 @@ impl From<&order::Order> for Order {
             quantity: line.quantity,
             unit_price: line.unit_price,
             total_price: line.total_price,
-            channel: None,
+            channel: line.channel.clone().map(ChannelItem::from),
         };
         let step =
             |step: &order::Step| Step { status: step.status, at: step.at, by: step.by.to_string() };
+        let (source, external_order_id) = order.source().unzip();
         Self {
             order_id: order.order_id.clone(),
             version: order.version,
             status: order.status(),
-            external_status: None,
+            external_status: order.external().and_then(|origin| origin.external_status.clone()),
             customer_id: order.customer_id.clone(),
             store_id: order.store_id.clone(),
-            rider_id: order.state.rider_id().cloned(),
-            source: None,
-            external_order_id: None,
+            rider_id: order.rider_id().cloned(),
+            source: source.cloned(),
+            external_order_id: external_order_id.cloned(),
             campaign_id: order.campaign_id.clone(),
             items: order.lines.iter().map(item).collect(),
             original_amount: order.original_amount,
@@ -201,18 +181,34 @@ impl From<&order::Order> for Order {
             total_amount: order.total_amount,
             coupon_id: order.coupon_id.clone(),
             payment: OrderPayment {
-                method: order.payment.method.into(),
+                method: order.payment.method,
                 amount: order.payment.amount,
                 status: order.payment.status,
                 paid_at: order.payment.paid_at,
             },
             pay_by: order.pay_by.filter(|_| order.status() == Status::StockAllocated),
             delivery: order.delivery.clone(),
-            shipment: order.state.shipment().cloned(),
-            reason: order.state.reason().map(str::to_owned),
+            shipment: order.shipment().cloned(),
+            reason: order.reason().map(str::to_owned),
             timeline: order.timeline.iter().map(step).collect(),
             placed_at: order.placed_at,
             updated_at: order.updated_at,
         }
+    }
+}
+
+impl From<order::ChannelItem> for ChannelItem {
+    fn from(item: order::ChannelItem) -> Self {
+        let order::ChannelItem {
+            item_id,
+            name,
+            status,
+            cancelled,
+            held,
+            product_id,
+            inflow,
+            shortfall: stock_debt,
+        } = item;
+        Self { item_id, name, status, cancelled, held, product_id, inflow, stock_debt }
     }
 }

@@ -6,7 +6,7 @@ use store::{Store, orders::OrderWithAttempts};
 /// Whether a caller may read an order.
 pub fn may_read(caller: &Caller, order: &Order) -> bool {
     match caller {
-        Caller::Rider(rider) => Some(rider) == order.state.rider_id(),
+        Caller::Rider(rider) => Some(rider) == order.rider_id(),
         Caller::Customer(_) => is_customer_of(caller, order),
         Caller::Store(_) => is_store_of(caller, order),
         Caller::Operator => true,
@@ -46,7 +46,7 @@ pub fn visible_to(caller: &Caller, order: &Order) -> events::Order {
 
 /// Whether a caller is a rider who is not delivering the order now.
 pub(crate) fn is_no_longer_with(caller: &Caller, order: &Order) -> bool {
-    matches!(caller, Caller::Rider(rider) if order.state.rider_on_the_way() != Some(rider))
+    matches!(caller, Caller::Rider(rider) if order.rider_on_the_way() != Some(rider))
 }
 
 /// An order of the caller's with its payment attempts. Another customer's order does not exist for

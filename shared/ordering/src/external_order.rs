@@ -7,16 +7,15 @@
 //! status. The customer, the campaign and the time of placement do not change, and what was paid
 //! stays paid: reports are based on them.
 
-use crate::external_order_update::{ExternalOrder, ExternalPayment, check_clock_skew};
+use crate::external_order_update::{ExternalOrder, ExternalPayment, Reported, check_clock_skew};
 use domain::{
     ExternalOrderId, Failure, Fault, OrderId, Refusal, RefusalKind, SourceId, Timestamp,
     actor::Actor,
     external::{ReportedStatus, SourceRevision},
-    order::{Change, Status},
-    payment::PaymentStatus,
+    order::{Change, ExternalOrigin, Order, Origin, Status, Step},
+    payment::{Payment, PaymentStatus},
 };
-use events::{Order, OrderPayment, Step};
-use store::{Store, external_orders::ExternalOrderRow};
+use store::Store;
 
 /// The most steps of an external order's timeline that are kept: the first, and the latest.
 const MAX_STEPS: usize = 40;
@@ -42,39 +41,41 @@ pub async fn upsert(
     let revision = dated.unwrap_or(SourceRevision { version: None, at: Some(now) });
     let order_id = OrderId::of_external(source, external);
     let reported_status = update.status().clone();
-    let (update, payment) = update.into_order(order_id.clone(), source, external)?;
+    let Reported { order: update, origin, payment } =
+        update.into_reported(order_id.clone(), source, external, revision)?;
     for _ in 0..ATTEMPTS {
         let stored = store.external_orders().get(&order_id).await?;
-        if let Some(stored) = &stored {
-            if dated.is_some_and(|dated| !dated.is_newer_than(&stored.revision)) {
-                return Ok(stored.order.clone());
+        let known = stored.as_ref().and_then(Order::external);
+        if let Some((stored, known)) = stored.as_ref().zip(known) {
+            if dated.is_some_and(|dated| !dated.is_newer_than(&known.revision)) {
+                return Ok(stored.clone());
             }
-            check_unchanged(&stored.order, &update)?;
+            check_unchanged(stored, &update)?;
         }
-        let mut next = update.clone();
-        let status = stored.as_ref().map(|stored| stored.order.status);
-        (next.status, next.external_status) = reported_status.resolve(status);
+        let mut origin = ExternalOrigin {
+            revision: known.map_or(revision, |known| revision.with(known.revision)),
+            ..origin.clone()
+        };
+        (origin.status, origin.external_status) =
+            reported_status.resolve(known.map(|known| known.status));
         // A status that was reported by itself, later than this update, stays.
-        let later_status = stored.as_ref().filter(|stored| {
-            revision.at.zip(stored.status_at).is_some_and(|(at, since)| at < since)
-        });
-        match later_status {
+        let later_status = known
+            .filter(|known| revision.at.zip(known.status_at).is_some_and(|(at, since)| at < since));
+        if let Some(known) = later_status {
+            (origin.status, origin.external_status, origin.status_at) =
+                (known.status, known.external_status.clone(), known.status_at);
+        }
+        let mut next = Order { origin: Origin::External(Box::new(origin)), ..update.clone() };
+        match stored.as_ref().filter(|_| later_status.is_some()) {
             Some(stored) => {
-                (next.status, next.external_status) =
-                    (stored.order.status, stored.order.external_status.clone());
-                next.payment =
-                    OrderPayment { amount: next.total_amount, ..stored.order.payment.clone() };
+                next.payment = Payment { amount: next.total_amount, ..stored.payment.clone() };
             }
             None => derive_payment(&mut next, &payment, stored.as_ref()),
         }
-        let status_at = later_status.and_then(|stored| stored.status_at);
-        let next = ExternalOrderRow { status_at, ..advance(stored.as_ref(), next, revision, now) };
-        if store
-            .external_orders()
-            .put(&next, stored.map_or(0, |stored| stored.order.version))
-            .await?
-        {
-            return Ok(next.order);
+        let next = advance(stored.as_ref(), next, revision.at.unwrap_or(now), now);
+        let seen_version = stored.map_or(0, |stored| stored.version);
+        if store.external_orders().put(&next, seen_version).await? {
+            return Ok(next);
         }
     }
     Err(Fault::busy("the order is updated by others faster than by this request").into())
@@ -92,58 +93,51 @@ pub async fn update_status(
 ) -> Result<Option<Order>, Failure> {
     refuse_channel(source)?;
     let order_id = OrderId::of_external(source, external);
-    let revision =
-        SourceRevision { version: None, at: Some(check_clock_skew("at", at.unwrap_or(now), now)?) };
+    let reported_at = check_clock_skew("at", at.unwrap_or(now), now)?;
+    let revision = SourceRevision { version: None, at: Some(reported_at) };
     for _ in 0..ATTEMPTS {
         let Some(stored) = store.external_orders().get(&order_id).await? else { return Ok(None) };
-        if at.is_some() && !revision.is_newer_than(&stored.revision) {
-            return Ok(Some(stored.order));
+        let Some(known) = stored.external() else { return Ok(None) };
+        if at.is_some() && !revision.is_newer_than(&known.revision) {
+            return Ok(Some(stored));
         }
-        let (status, external_status) = status.resolve(Some(stored.order.status));
-        let mut next = Order { status, external_status, ..stored.order.clone() };
-        derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
-        let next = ExternalOrderRow {
-            status_at: revision.at,
-            ..advance(Some(&stored), next, revision, now)
+        let (status, external_status) = status.resolve(Some(known.status));
+        let origin = ExternalOrigin {
+            status,
+            external_status,
+            revision: revision.with(known.revision),
+            status_at: Some(reported_at),
+            ..known.clone()
         };
-        if store.external_orders().put(&next, stored.order.version).await? {
-            return Ok(Some(next.order));
+        let mut next = Order { origin: Origin::External(Box::new(origin)), ..stored.clone() };
+        derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
+        let next = advance(Some(&stored), next, reported_at, now);
+        if store.external_orders().put(&next, stored.version).await? {
+            return Ok(Some(next));
         }
     }
     Err(Fault::busy("the order is updated by others faster than by this request").into())
 }
 
-/// The next version of an external order, after an update that is newer than what is stored.
-pub fn advance(
-    stored: Option<&ExternalOrderRow>,
-    update: Order,
-    revision: SourceRevision,
-    now: Timestamp,
-) -> ExternalOrderRow {
-    let mut timeline = stored.map(|stored| stored.order.timeline.clone()).unwrap_or_default();
-    let status_changed = stored.is_none_or(|stored| stored.order.status != update.status);
+/// The next version of an order that another party took, after an update that is newer than what is
+/// stored. `at` is the time of a new status there.
+pub fn advance(stored: Option<&Order>, update: Order, at: Timestamp, now: Timestamp) -> Order {
+    let status = update.status();
+    let mut timeline = stored.map_or_else(Vec::new, |stored| stored.timeline.clone());
+    let status_changed = stored.is_none_or(|stored| stored.status() != status);
     if status_changed {
         if timeline.len() == MAX_STEPS {
             timeline.remove(1);
         }
-        timeline.push(Step {
-            status: update.status,
-            at: revision.at.unwrap_or(now),
-            by: Actor::System.to_string(),
-        });
+        timeline.push(Step { status, at, by: Actor::System });
     }
-    ExternalOrderRow {
-        last_change: if status_changed { Change::Status(update.status) } else { Change::Updated },
-        revision: stored.map_or(revision, |stored| revision.with(stored.revision)),
-        status_at: None,
-        order_state: None,
-        order: Order {
-            version: stored.map_or(0, |stored| stored.order.version) + 1,
-            timeline,
-            // By our clock, and never back: the change feed is read by it.
-            updated_at: stored.map_or(now, |stored| now.max(stored.order.updated_at)),
-            ..update
-        },
+    Order {
+        version: stored.map_or(0, |stored| stored.version) + 1,
+        last_change: if status_changed { Change::Status(status) } else { Change::Updated },
+        timeline,
+        // By our clock, and never back: the change feed is read by it.
+        updated_at: stored.map_or(now, |stored| now.max(stored.updated_at)),
+        ..update
     }
 }
 
@@ -171,18 +165,15 @@ fn refuse_channel(source: &SourceId) -> Result<(), Refusal> {
 
 /// Derives an order's payment: as reported, else from the order's status. What was paid stays paid
 /// or is refunded.
-pub fn derive_payment(
-    order: &mut Order,
-    reported: &ExternalPayment,
-    stored: Option<&ExternalOrderRow>,
-) {
-    let stored = stored.map(|stored| &stored.order.payment);
+pub fn derive_payment(order: &mut Order, reported: &ExternalPayment, stored: Option<&Order>) {
+    let stored = stored.map(|stored| &stored.payment);
     let paid_before = stored.and_then(|stored| stored.paid_at);
     let mut status = reported
         .status
-        .unwrap_or_else(|| payment_status(order.status, stored.map(|stored| stored.status)));
+        .unwrap_or_else(|| payment_status(order.status(), stored.map(|stored| stored.status)));
     if paid_before.is_some() && matches!(status, PaymentStatus::Pending | PaymentStatus::Failed) {
-        status = if order.status.is_end() { PaymentStatus::Refunded } else { PaymentStatus::Paid };
+        status =
+            if order.status().is_end() { PaymentStatus::Refunded } else { PaymentStatus::Paid };
     }
     order.payment.status = status;
     order.payment.paid_at = match status {

@@ -7,10 +7,9 @@ use domain::{
     delivery::{Delivery, Shipment},
     external::{ReportedStatus, SourceRevision},
     number::WholeNumber,
-    order::{Status, checked_reason},
-    payment::PaymentStatus,
+    order::{ExternalOrigin, Line, Order, Origin, Status, checked_reason},
+    payment::{Payment, PaymentMethod, PaymentStatus},
 };
-use events::{Item, Order, OrderPayment, PaymentMethod};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -98,13 +97,14 @@ impl ExternalOrder {
             .then_some(SourceRevision { version: self.version, at }))
     }
 
-    /// The order as it is reported, without its status.
-    pub(crate) fn into_order(
+    /// The order as it is reported. Its status is to be resolved against the stored one.
+    pub(crate) fn into_reported(
         self,
         order_id: OrderId,
         source: &SourceId,
         external: &ExternalOrderId,
-    ) -> Result<(Order, ExternalPayment), Refusal> {
+        revision: SourceRevision,
+    ) -> Result<Reported, Refusal> {
         if !(1..=MAX_ITEMS).contains(&self.items.len()) {
             return Err(Refusal::field("items", format!("must be 1 to {MAX_ITEMS}")));
         }
@@ -114,8 +114,8 @@ impl ExternalOrder {
         if let Some(shipment) = &self.shipment {
             shipment.check().map_err(|invalid| Refusal::field("shipment", invalid))?;
         }
-        let items: Vec<Item> = self.items.into_iter().map(item).collect::<Result<_, _>>()?;
-        let sum = items.iter().try_fold(Won::ZERO, |sum, item| sum.plus(item.total_price))?;
+        let lines: Vec<Line> = self.items.into_iter().map(line).collect::<Result<_, _>>()?;
+        let sum = lines.iter().try_fold(Won::ZERO, |sum, line| sum.plus(line.total_price))?;
         let original_amount = self.original_amount.unwrap_or(sum);
         let discount_amount = self.discount_amount.unwrap_or(Won::ZERO);
         let total_amount =
@@ -129,46 +129,54 @@ impl ExternalOrder {
                 return Err(Refusal::field(field, "must not be negative"));
             }
         }
-        let payment = OrderPayment {
-            method: PaymentMethod::External,
-            amount: total_amount,
-            status: PaymentStatus::Pending,
-            paid_at: None,
-        };
-        let order = Order {
-            order_id,
-            version: 0,
+        let origin = ExternalOrigin {
+            source: source.clone(),
+            external_order_id: external.clone(),
             status: Status::Paid,
             external_status: None,
-            customer_id: self.customer_id,
-            store_id: self.store_id,
             rider_id: self.rider_id,
-            source: Some(source.clone()),
-            external_order_id: Some(external.clone()),
+            shipment: self.shipment,
+            reason: checked_reason(self.reason)?,
+            revision,
+            status_at: None,
+        };
+        let reported = Order::reported(
+            order_id,
+            Origin::External(Box::new(origin.clone())),
+            self.customer_id,
+            self.placed_at,
+        );
+        let order = Order {
+            store_id: self.store_id,
             campaign_id: self.campaign_id,
-            items,
+            lines,
             original_amount,
             discount_amount,
             total_amount,
             coupon_id: self.coupon_id,
-            payment,
-            pay_by: None,
+            payment: Payment::due(PaymentMethod::External, total_amount),
             delivery: self.delivery,
-            shipment: self.shipment,
-            reason: checked_reason(self.reason)?,
-            timeline: Vec::new(),
-            placed_at: self.placed_at,
-            updated_at: self.placed_at,
+            ..reported
         };
-        Ok((order, self.payment.unwrap_or_default()))
+        Ok(Reported { order, origin, payment: self.payment.unwrap_or_default() })
     }
 }
 
-fn item(ExternalItem { product_id, quantity, unit_price }: ExternalItem) -> Result<Item, Refusal> {
+/// An update of an external order, checked.
+pub(crate) struct Reported {
+    /// The order, with the origin as it is reported.
+    pub(crate) order: Order,
+    /// The origin of the order.
+    pub(crate) origin: ExternalOrigin,
+    /// The payment.
+    pub(crate) payment: ExternalPayment,
+}
+
+fn line(ExternalItem { product_id, quantity, unit_price }: ExternalItem) -> Result<Line, Refusal> {
     let quantity = Quantity::try_from(quantity.0)
         .map_err(|_| Refusal::InvalidQuantity { product_id: product_id.clone() })?;
     let total_price = unit_price.times(quantity.get())?;
-    Ok(Item { product_id, quantity, unit_price, total_price, channel: None })
+    Ok(Line { product_id, quantity, unit_price, total_price, channel: None })
 }
 
 /// A time by the clock of another system, which must not be too far ahead.

@@ -1,20 +1,15 @@
 //! How a customer asks to pay, and where an order goes: the parts that several requests share.
 
-use domain::{
-    Refusal,
-    delivery::Delivery,
-    payment::{PaymentKey, PaymentMethod},
-    request::PaymentChoice,
-};
+use domain::{Refusal, delivery::Delivery, payment::PaymentKey, request::PaymentChoice};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How an order is to be paid.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequest {
-    /// The means.
-    method: PaymentMethod,
+    /// The payment method.
+    method: OwnPaymentMethod,
     /// The payment that the customer authorised at the payment gateway. Without it an order by card
     /// is placed with its stock reserved, and is paid later. A payment window is opened for an
     /// order's id and amount: for an order that is yet to be placed, the id follows from customer
@@ -24,11 +19,22 @@ pub struct PaymentRequest {
     payment_key: Option<String>,
 }
 
+/// How an order that is placed here is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "PaymentMethod")]
+pub enum OwnPaymentMethod {
+    /// From the customer's balance of points.
+    Points,
+    /// By card, through the payment gateway.
+    Card,
+}
+
 impl PaymentRequest {
     /// The choice that the request makes; points are the default. `path` leads to the request in
     /// the body.
     pub fn choice(request: Option<Self>, path: &str) -> Result<PaymentChoice, Refusal> {
-        let Some(Self { method: PaymentMethod::Card, payment_key }) = request else {
+        let Some(Self { method: OwnPaymentMethod::Card, payment_key }) = request else {
             return Ok(PaymentChoice::Points);
         };
         let key = payment_key.map(|key| key.parse()).transpose();

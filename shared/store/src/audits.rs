@@ -5,7 +5,6 @@ use crate::{
     attempts::{attempt_in, is_attempt},
     charges::CardCharge,
     customers::completed_in,
-    external_orders::ExternalOrderRow,
     item::{read, row, string, text, whole},
     keys::{self, Key},
     orders::PlacedOrder,
@@ -59,7 +58,7 @@ pub enum OrderRow {
     /// The open deliveries of a rider.
     OpenDeliveries(RiderId, BTreeSet<OrderId>),
     /// An external order.
-    Collected(Box<ExternalOrderRow>),
+    ExternalOrder(Box<Order>),
 }
 
 /// A row of the products table that the audit checks.
@@ -345,8 +344,8 @@ fn order_row(item: Item) -> Result<Option<OrderRow>, Fault> {
     } else if sk == keys::OPEN_DELIVERIES {
         let rider = RiderId::parse(pk.trim_start_matches(keys::RIDER)).map_err(Fault::broken)?;
         Some(OrderRow::OpenDeliveries(rider, open_deliveries_in(&item)?))
-    } else if sk == keys::COLLECTED {
-        Some(OrderRow::Collected(Box::new(ExternalOrderRow::of(item)?)))
+    } else if sk == keys::EXTERNAL_ORDER {
+        Some(OrderRow::ExternalOrder(Box::new(read(item)?)))
     } else {
         None
     })

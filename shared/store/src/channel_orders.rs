@@ -2,7 +2,6 @@
 
 use crate::{
     ChannelOrders, Item, Page, PageRequest, Transaction, Write,
-    external_orders::ExternalOrderRow,
     item::{number, read, row, string, text, whole},
     keys,
     products::Movement,
@@ -11,9 +10,8 @@ use crate::{
 use domain::{
     ChannelId, Fault, OrderId, ProductId, Timestamp,
     channel::{Recipient, StockChange},
-    order::Status,
+    order::{Order, Status},
 };
-use events::Order;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +34,7 @@ pub struct ChannelOrder<'a> {
     /// The channel's id.
     pub channel_id: &'a ChannelId,
     /// The updated order.
-    pub collected: &'a ExternalOrderRow,
+    pub order: &'a Order,
     /// The version that the update is based on. 0: the order does not exist yet.
     pub seen_version: u32,
     /// The recipient, if the marketplace reported one.
@@ -67,37 +65,22 @@ fn channel_status(channel: &ChannelId, status: Status) -> String {
 }
 
 impl ChannelOrders<'_> {
-    /// External orders by id. Unknown ids are left out.
-    pub async fn many(self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, ExternalOrderRow>, Fault> {
-        let table = self.0.tables.orders.as_str();
-        let mut found = self.0.batch_get(ids.iter().map(|id| (table, keys::collected(id)))).await?;
-        let mut orders = BTreeMap::new();
-        for id in ids {
-            if let Some(item) = found.take(&keys::collected(id)) {
-                orders.insert(id.clone(), ExternalOrderRow::of(item)?);
-            }
-        }
-        Ok(orders)
-    }
-
     /// Writes the order, its entry in the channel's list, its recipient and its stock changes in
     /// one transaction. Returns `false` if something has changed since it was read: the order, a
     /// stock or a mapping.
     pub async fn put(self, update: &ChannelOrder<'_>) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
-        let ExternalOrderRow { order, order_state, .. } = update.collected;
-        let id = update.channel_id;
-        let open_since =
-            order_state.as_ref().and_then(|order_state| order_state.open_since(order.placed_at));
+        let (id, order) = (update.channel_id, update.order);
+        let open_since = order.channel_state().and_then(|state| state.open_since(order.placed_at));
         let listed = Listed {
             order_id: &order.order_id,
-            channel_status: channel_status(id, order.status),
+            channel_status: channel_status(id, order.status()),
             open_channel: open_since.map(|_| id),
             open_since,
         };
         let listed = row(&keys::channel_order(id, order.placed_at, &order.order_id), &listed)?;
         let mut all = Transaction::default()
-            .with(self.0.external_orders().write(update.collected, update.seen_version)?, ())
+            .with(self.0.external_orders().write(order, update.seen_version)?, ())
             .with(Write::put(table, listed), ());
         if let Some(recipient) = update.recipient {
             all = all.with(

@@ -10,7 +10,7 @@
 //! | products | `PRODUCT#<id>` | `INFO` · `STOCK#0` · `ADJUST#<key hash>` |
 //! | products | `PRODUCT#<id>` | `MOVE#<ulid>` · `MOVE#<order>#<version>` |
 //! | products | `STORE#<id>` | `PROFILE` |
-//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `COLLECTED` |
+//! | orders | `ORDER#<id>` | `ORDER` · `PAYMENT#<n>` · `EXTERNAL` |
 //! | orders | `CHARGE#<id>` | `CHARGE` · `PAYMENT#001` |
 //! | orders | `RIDER#<id>` | `OPEN-DELIVERIES` |
 //! | orders | `REPLY#<key hash>` | `REPLY` |
@@ -249,11 +249,11 @@ pub fn holds(id: &CustomerId) -> Key {
 }
 
 /// The sort key of an external order.
-pub const COLLECTED: &str = "COLLECTED";
+pub const EXTERNAL_ORDER: &str = "EXTERNAL";
 
 /// The key of an external order.
-pub fn collected(id: &OrderId) -> Key {
-    Key::new(order_rows(id), COLLECTED)
+pub fn external_order(id: &OrderId) -> Key {
+    Key::new(order_rows(id), EXTERNAL_ORDER)
 }
 
 /// The key of a customer's first order.

@@ -153,11 +153,6 @@ impl From<StoredReply> for Reply {
     }
 }
 
-/// Reads an order from a stream image, in DynamoDB JSON or as `serde_dynamo` items.
-pub fn order_in_image(image: serde_dynamo::Item) -> Result<Order, Fault> {
-    serde_dynamo::from_item(image).map_err(Fault::broken)
-}
-
 impl Orders<'_> {
     /// Reads everything that decides whether an order can be placed, in one snapshot. If the same
     /// order is placed concurrently, the snapshot has both the order and its effects, or neither.

@@ -93,7 +93,7 @@ impl Orders<'_> {
                 TransitionCondition::Consistent(Inconsistency::Reservation),
             );
         }
-        let (had, has) = (before.state.rider_on_the_way(), order.state.rider_on_the_way());
+        let (had, has) = (before.rider_on_the_way(), order.rider_on_the_way());
         if had != has {
             if let Some(rider) = had {
                 change = change.with(

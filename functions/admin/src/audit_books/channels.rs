@@ -2,25 +2,21 @@
 //! in one transaction with the order.
 
 use super::{Findings, LISTED, RESERVED, TOOK};
-use domain::{ChannelId, Fault, ProductId, SourceId, channel::ChannelOrderState};
-use events::Order;
+use domain::{ChannelId, Fault, ProductId, SourceId, channel::ChannelOrderState, order::Order};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Store, external_orders::ExternalOrderRow};
+use store::Store;
 
 /// Checks a page of external orders. Those of channels are checked against their stock movements
 /// and their channels' lists.
 pub(super) async fn audit(
     store: &Store,
-    orders: &[ExternalOrderRow],
+    orders: &[Order],
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     let mut listed: Vec<(ChannelId, &Order)> = Vec::new();
-    for ExternalOrderRow { order, order_state, .. } in orders {
-        let Some((order_state, channel)) =
-            order_state.as_ref().zip(order.source.as_ref().and_then(SourceId::channel))
-        else {
-            continue;
-        };
+    for order in orders {
+        let channel = order.source().and_then(|(source, _)| SourceId::channel(source));
+        let Some((order_state, channel)) = order.channel_state().zip(channel) else { continue };
         listed.push((channel, order));
         audit_reserved(store, order, order_state, findings).await?;
         let mut reserved: BTreeMap<&ProductId, i64> = BTreeMap::new();
@@ -47,7 +43,7 @@ pub(super) async fn audit(
         listed.iter().zip(store.channel_orders().listed_statuses(&listed).await?)
     {
         findings.checked(LISTED);
-        let expected = order.status.to_string();
+        let expected = order.status().to_string();
         if status.as_ref() != Some(&expected) && is_unchanged(store, order).await? {
             let actual = status.unwrap_or_else(|| "not listed".into());
             findings.violation(LISTED, format!("order/{}", order.order_id), expected, actual);
@@ -96,5 +92,5 @@ async fn audit_reserved(
 /// Whether an order is unchanged since it was read. If it changed, a mismatch proves nothing.
 async fn is_unchanged(store: &Store, order: &Order) -> Result<bool, Fault> {
     let now = store.external_orders().get(&order.order_id).await?;
-    Ok(now.is_some_and(|now| now.order.version == order.version))
+    Ok(now.is_some_and(|now| now.version == order.version))
 }

@@ -22,7 +22,7 @@ pub(super) async fn audit_orders(
         if order.status() == Status::StockAllocated {
             audit_hold(store, &order.customer_id, &order.order_id, findings).await?;
         }
-        if let Some(rider) = order.state.rider_on_the_way() {
+        if let Some(rider) = order.rider_on_the_way() {
             audit_delivery(store, rider, &order.order_id, findings).await?;
         }
     }
@@ -94,7 +94,7 @@ async fn audit_delivery(
 ) -> Result<(), Fault> {
     findings.checked(CARRIED);
     let (deliveries, order) = store.audits().open_deliveries_and_order(rider, order_id).await?;
-    let is_carried = |order: &Order| order.state.rider_on_the_way() == Some(rider);
+    let is_carried = |order: &Order| order.rider_on_the_way() == Some(rider);
     let (expected, actual) =
         (order.as_ref().is_some_and(is_carried), deliveries.contains(order_id));
     if expected != actual {

@@ -27,12 +27,12 @@ pub(super) async fn audit(
     let mut place = None;
     loop {
         let (rows, next) = store.audits().scan_orders(place).await?;
-        let (mut whole, mut strays, mut collected, mut charges) =
+        let (mut whole, mut strays, mut external, mut charges) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             match row {
                 OrderRow::Order(order) => whole.extend(current.replace((*order, Vec::new()))),
-                OrderRow::Collected(order) => collected.push(*order),
+                OrderRow::ExternalOrder(order) => external.push(*order),
                 OrderRow::Charge(charge) => charges.push(charge.charge_id),
                 OrderRow::OpenDeliveries(rider, orders) => {
                     holds::audit_deliveries(store, &rider, &orders, findings).await?;
@@ -61,9 +61,8 @@ pub(super) async fn audit(
         let orders: Vec<&Order> = whole.iter().map(|(order, _)| order).collect();
         holds::audit_orders(store, &orders, findings).await?;
         charges::audit(store, &charges, findings).await?;
-        channels::audit(store, &collected, findings).await?;
-        let mut all_orders: Vec<events::Order> =
-            collected.into_iter().map(|collected| collected.order).collect();
+        channels::audit(store, &external, findings).await?;
+        let mut all_orders: Vec<events::Order> = external.iter().map(events::Order::from).collect();
         all_orders.extend(whole.iter().map(|(order, _)| events::Order::from(order)));
         read_models::audit(store, &all_orders, findings, now).await?;
         brought_by.extend(all_orders.into_iter().filter_map(|order| order.campaign_id));

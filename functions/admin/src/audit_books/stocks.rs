@@ -93,7 +93,7 @@ async fn sold(
         let orders = rows.into_iter().filter_map(|row| match row {
             OrderRow::Order(order) => Some(*order),
             OrderRow::Attempt(_)
-            | OrderRow::Collected(_)
+            | OrderRow::ExternalOrder(_)
             | OrderRow::Charge(_)
             | OrderRow::OpenDeliveries(..) => None,
         });

@@ -6,7 +6,7 @@ use super::{
     ChannelOrderUpdate, Claim, Item,
     parcels::{Claims, Parcel, is_off, progress},
 };
-use crate::{ProductId, Timestamp, Won, order::Status};
+use crate::{ProductId, Timestamp, Won, delivery::Shipment, order::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -266,6 +266,11 @@ impl ChannelOrderState {
 
     fn shippable_units(&self, id: &str) -> u32 {
         self.active_units(id) - self.units_on_hold(id)
+    }
+
+    /// The parcel of the last line that was shipped.
+    pub fn shipment(&self) -> Option<&Shipment> {
+        self.lines().iter().rev().find_map(|line| line.item_state.item.shipment.as_ref())
     }
 
     /// The lines of the order: the items with units that are to be shipped or were shipped. If
