@@ -2,17 +2,21 @@
 //! whatever it was before.
 
 use domain::{
-    CustomerId, Failure, Fault, ProductId, Refusal, RefusalKind, Role,
+    CustomerId, Failure, ProductId, Refusal, RefusalKind, Role,
     basket::{MAX_PRODUCTS, Quantity},
     number::WholeNumber,
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Store, Transaction, carts::CartLine};
-
-/// Eight attempts: each failed one means that the cart changed between the read and the write.
-const ATTEMPTS: usize = 8;
+use store::{
+    CommitError, Store, Transaction,
+    carts::CartLine,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        OFTEN_CHANGED, optimistically,
+    },
+};
 
 /// `PUT /carts/{customerId}/items/{productId}`.
 pub const ROUTE: Route = Route::new(
@@ -47,7 +51,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     if store.products().get(&product_id).await?.is_none() {
         return Err(Refusal::InvalidProduct { product_id }.into());
     }
-    for _ in 0..ATTEMPTS {
+    optimistically(OFTEN_CHANGED, || async {
         let mut cart = store.carts().get(&customer, request.now).await?;
         let index = cart.lines.binary_search_by(|line| line.product_id.cmp(&product_id));
         if index.is_err() && cart.lines.len() >= MAX_PRODUCTS {
@@ -70,11 +74,14 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
                     Ok(index) => cart.lines[index] = line,
                     Err(index) => cart.lines.insert(index, line),
                 }
-                return Ok(Response::ok(&crate::shown(&store, customer, cart).await?));
+                return Ok(Done(Response::ok(
+                    &crate::shown(&store, customer.clone(), cart).await?,
+                )));
             }
             Err(CommitError::Failed(_)) => {}
             Err(CommitError::Fault(fault)) => return Err(fault.into()),
         }
-    }
-    Err(Fault::busy("the cart changes faster than it can be written").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

@@ -3,7 +3,7 @@
 //! stock, and the channel receives our stock level.
 
 use crate::{channel_response::ChannelProductAnswer, queue::Queue, stocks::request_stock_updates};
-use domain::{ChannelId, Failure, Fault, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
+use domain::{ChannelId, Failure, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::channels::kind;
 use schemars::JsonSchema;
@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use store::{
     Store,
     channel_products::{ChannelProduct, Mapping},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
 };
-
-/// Attempts to change the mapping. Each failed one means that another request changed it in
-/// between.
-const ATTEMPTS: usize = 4;
 
 /// `PUT /api/v1/admin/channels/{channelId}/products/{externalId}`.
 pub const ROUTE: Route = Route::new(
@@ -76,30 +76,26 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     if let Some(ours) = &product_id {
         store.products().get(ours).await?.ok_or(Refusal::NotFound)?;
     }
-    for _ in 0..ATTEMPTS {
-        let seen = store
-            .channel_products()
-            .mappings_of(&id, std::slice::from_ref(&external))
-            .await?
-            .remove(&external);
+    let mapping = optimistically(SELDOM_CHANGED, || async {
+        let mappings = store.channel_products();
+        let seen =
+            mappings.mappings_of(&id, std::slice::from_ref(&external)).await?.remove(&external);
         let is_unchanged = seen.as_ref().map(|seen| &seen.product_id) == product_id.as_ref();
-        if is_unchanged
-            || store
-                .channel_products()
-                .map(&id, &external, seen.as_ref(), product_id.as_ref())
-                .await?
+        if !is_unchanged
+            && !mappings.map(&id, &external, seen.as_ref(), product_id.as_ref()).await?
         {
-            let mapping = product_id.clone().map(|product_id| Mapping {
-                channel_id: id.clone(),
-                external_id: external.clone(),
-                product_id,
-                stock_sent: seen.and_then(|seen| seen.stock_sent).filter(|_| is_unchanged),
-                error: None,
-            });
-            let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
-            request_stock_updates(&store, &resources.queue, &ours, None).await;
-            return Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())));
+            return Ok::<_, Failure>(Conflict(()));
         }
-    }
-    Err(Fault::busy("every attempt to change the mapping met a concurrent change").into())
+        Ok(Done(product_id.clone().map(|product_id| Mapping {
+            channel_id: id.clone(),
+            external_id: external.clone(),
+            product_id,
+            stock_sent: seen.and_then(|seen| seen.stock_sent).filter(|_| is_unchanged),
+            error: None,
+        })))
+    })
+    .await?;
+    let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
+    request_stock_updates(&store, &resources.queue, &ours, None).await;
+    Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())))
 }

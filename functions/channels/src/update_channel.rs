@@ -12,11 +12,13 @@ use partners::channels::kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use store::channels::Channel;
-
-/// Attempts to change the channel. Each failed one means that another request changed it in
-/// between.
-const ATTEMPTS: usize = 4;
+use store::{
+    channels::Channel,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+};
 
 /// `PATCH /api/v1/admin/channels/{channelId}`.
 pub const ROUTE: Route = Route::new(
@@ -54,7 +56,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let name = name.map(checked_name).transpose()?;
     let interval_minutes = interval_minutes.map(checked_interval).transpose()?;
     let (store, now) = (resources.store.until(request.deadline), request.now);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let known = store.channels().get(&id).await?.ok_or(Refusal::NotFound)?;
         let mut channel = Channel { updated_at: now, writes: known.writes + 1, ..known };
         if let Some(credentials) = &credentials {
@@ -75,8 +77,9 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         channel.active = active.unwrap_or(channel.active);
         if store.channels().put(&channel).await? {
             let collection = store.channels().collection(&id).await?;
-            return Ok(Response::ok(&ChannelResponse::of(channel, collection.as_ref())));
+            return Ok(Done(Response::ok(&ChannelResponse::of(channel, collection.as_ref()))));
         }
-    }
-    Err(Fault::busy("every attempt to change the channel met a concurrent change").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

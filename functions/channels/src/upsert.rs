@@ -6,7 +6,7 @@
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
     basket::Quantity,
-    channel::{self, ChannelOrderState, ChannelOrderUpdate, Recipient},
+    channel::{self, ChannelOrderState, ChannelOrderUpdate, Recipient, StockChange},
     order::{ChannelItem, ChannelOrigin, Line, Order, Origin},
     payment::{Payment, PaymentMethod},
 };
@@ -15,10 +15,16 @@ use ordering::{
     external_order_update::ExternalPayment,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Store, channel_orders::ChannelOrder, channel_products::Mapping, channels::Channel};
-
-/// Attempts to write an order. Each failed one means that the order or a stock changed in between.
-const ATTEMPTS: usize = 8;
+use store::{
+    Store,
+    channel_orders::ChannelOrder,
+    channel_products::Mapping,
+    channels::Channel,
+    optimistic::{
+        Attempted::{self, Conflict, Done},
+        OFTEN_CHANGED, optimistically_from,
+    },
+};
 
 /// The maximum number of stock changes in one transaction. Each takes three writes.
 const MAX_CHANGES: usize = 30;
@@ -102,76 +108,97 @@ async fn upsert_recipient(
     }
 }
 
+/// What an attempt to write an order starts with.
+enum Known {
+    /// The order as it was read, if it exists.
+    Read(Option<Box<Order>>),
+    /// The order has changed since: it must be read again.
+    Stale,
+}
+
 /// Upserts one order. Returns whether it was new or changed.
 async fn upsert_one(
     store: &Store,
     channel: &Channel,
     id: &OrderId,
     update: &ChannelOrderUpdate,
-    mut seen: Option<Order>,
+    seen: Option<Order>,
     mappings: &BTreeMap<ProductId, Mapping>,
     upserted: &mut Upserted,
 ) -> Result<bool, Fault> {
+    let mut known = Known::Read(seen.map(Box::new));
     let mut is_changed = false;
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            seen = store.external_orders().get(id).await?;
-        }
-        let before = seen.as_ref().and_then(Order::channel_state).cloned().unwrap_or_default();
-        let mut order_state = before.with(update, |product| {
-            mappings.get(product).map(|mapping| mapping.product_id.clone())
-        });
-        if seen.is_none() && order_state.items.is_empty() {
-            // The order is unknown and the update has only pending claims: there is nothing to
-            // store.
-            return Ok(false);
-        }
-        let mut changes = Vec::new();
-        if !order_state.is_fully_reserved() {
-            let reserved: BTreeSet<&ProductId> = order_state.reserved_products().collect();
-            let reserved: Vec<ProductId> = reserved.into_iter().cloned().collect();
-            changes = order_state.reserve(&store.stock().quantities(&reserved).await?, MAX_CHANGES);
-        }
-        if seen.is_some() && order_state == before {
+    loop {
+        let attempt = |known| write(store, channel, id, update, mappings, known);
+        let Some(changes) = optimistically_from(OFTEN_CHANGED, known, attempt).await? else {
+            break;
+        };
+        is_changed = true;
+        upserted.moved.extend(changes.iter().map(|change| change.product_id.clone()));
+        if changes.len() < MAX_CHANGES {
             break;
         }
-        let channel_products: Vec<ProductId> =
-            changes.iter().map(|change| change.channel_product_id.clone()).collect();
-        let mapped = store
-            .channel_products()
-            .mappings_of(&channel.channel_id, &channel_products)
-            .await?
-            .into_keys()
-            .collect();
-        let now = store.now();
-        // An order that was already over when it was first reported needs no recipient.
-        let is_over = order_state.open_since(now).is_none();
-        let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
-        let order = order(channel, id, update, seen.as_ref(), order_state, now)?;
-        let order = advance(seen.as_ref(), order, now, now);
-        let row = ChannelOrder {
-            channel_id: &channel.channel_id,
-            order: &order,
-            seen_version: seen.as_ref().map_or(0, |seen| seen.version),
-            recipient,
-            changes: &changes,
-            mapped: &mapped,
-            now,
-        };
-        if store.channel_orders().put(&row).await? {
-            is_changed = true;
-            upserted.moved.extend(changes.iter().map(|change| change.product_id.clone()));
-            if changes.len() < MAX_CHANGES {
-                break;
-            }
-        } else if attempt + 1 == ATTEMPTS {
-            return Err(Fault::busy(
-                "every attempt to store the order met a concurrent change of it or of a stock",
-            ));
-        }
+        known = Known::Stale;
     }
     upserted.changed += u32::from(is_changed);
     Ok(is_changed)
+}
+
+/// Writes an order once, with as many changes of stock as one transaction takes, and returns them.
+/// `None` if there is nothing to write.
+async fn write(
+    store: &Store,
+    channel: &Channel,
+    id: &OrderId,
+    update: &ChannelOrderUpdate,
+    mappings: &BTreeMap<ProductId, Mapping>,
+    known: Known,
+) -> Result<Attempted<Option<Vec<StockChange>>, Known>, Fault> {
+    let seen = match known {
+        Known::Read(seen) => seen.map(|seen| *seen),
+        Known::Stale => store.external_orders().get(id).await?,
+    };
+    let before = seen.as_ref().and_then(Order::channel_state).cloned().unwrap_or_default();
+    let mut order_state = before
+        .with(update, |product| mappings.get(product).map(|mapping| mapping.product_id.clone()));
+    if seen.is_none() && order_state.items.is_empty() {
+        // The order is unknown and the update has only pending claims: there is nothing to store.
+        return Ok(Done(None));
+    }
+    let mut changes = Vec::new();
+    if !order_state.is_fully_reserved() {
+        let reserved: BTreeSet<&ProductId> = order_state.reserved_products().collect();
+        let reserved: Vec<ProductId> = reserved.into_iter().cloned().collect();
+        changes = order_state.reserve(&store.stock().quantities(&reserved).await?, MAX_CHANGES);
+    }
+    if seen.is_some() && order_state == before {
+        return Ok(Done(None));
+    }
+    let channel_products: Vec<ProductId> =
+        changes.iter().map(|change| change.channel_product_id.clone()).collect();
+    let mapped = store
+        .channel_products()
+        .mappings_of(&channel.channel_id, &channel_products)
+        .await?
+        .into_keys()
+        .collect();
+    let now = store.now();
+    // An order that was already over when it was first reported needs no recipient.
+    let is_over = order_state.open_since(now).is_none();
+    let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
+    let order = order(channel, id, update, seen.as_ref(), order_state, now)?;
+    let order = advance(seen.as_ref(), order, now, now);
+    let row = ChannelOrder {
+        channel_id: &channel.channel_id,
+        order: &order,
+        seen_version: seen.as_ref().map_or(0, |seen| seen.version),
+        recipient,
+        changes: &changes,
+        mapped: &mapped,
+        now,
+    };
+    let is_written = store.channel_orders().put(&row).await?;
+    Ok(if is_written { Done(Some(changes)) } else { Conflict(Known::Stale) })
 }
 
 /// Builds the order of the standard model from the state of its items.

@@ -4,14 +4,18 @@
 //! One transaction counts the coupon and writes it, so a source never issues more coupons than it
 //! has. The coupon's id is derived from source and customer, so a customer gets one coupon at most.
 
-use domain::{CouponSourceId, CustomerId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp};
+use domain::{CouponSourceId, CustomerId, Failure, Refusal, RefusalKind, Role, Timestamp};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Store, Transaction, coupons::IssuedCoupon};
-
-/// Eight attempts: each failed one means that the source changed between the read and the write.
-const ATTEMPTS: usize = 8;
+use store::{
+    Store, Transaction,
+    coupons::IssuedCoupon,
+    optimistic::{
+        Attempted::{self, Done},
+        OFTEN_CHANGED, optimistically,
+    },
+};
 
 /// `POST /coupons/{sourceId}/issue`.
 pub const ROUTE: Route = Route::new(
@@ -52,10 +56,10 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .idempotency_key()?
         .map(|key| key.hash(&format!("{}/{customer_id}", request.caller.actor())));
     let store = store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(OFTEN_CHANGED, || async {
         let (source, issued) = store.coupons().read_for_issue(&source_id, &customer_id).await?;
         if let Some(issued) = issued {
-            return replay(issued, key_hash.as_ref());
+            return replay(issued, key_hash.as_ref()).map(Done);
         }
         let source = source.ok_or(Refusal::NotFound)?;
         let coupon = source.source.issue(&customer_id, request.now)?;
@@ -63,15 +67,12 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         let issue = Transaction::default()
             .with(store.coupons().count_issued(&source), ())
             .with(store.coupons().put(&customer_id, &issued)?, ());
-        match issue.commit(&store).await {
-            Ok(()) => return Ok(Response::ok(&as_issued(issued))),
-            // The last coupon was issued, the terms changed, or the customer got a coupon in the
-            // meantime: read and decide again.
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault.into()),
-        }
-    }
-    Err(Fault::busy("the source changes faster than a coupon can be issued").into())
+        // The last coupon was issued, the terms changed, or the customer got a coupon in the
+        // meantime: read and decide again.
+        let is_written = issue.commit_if_unchanged(&store).await?;
+        Ok(Attempted::done_if(is_written, || Response::ok(&as_issued(issued))))
+    })
+    .await
 }
 
 /// The first response again, if this request repeats the one that issued the coupon.

@@ -5,17 +5,17 @@
 //! change.
 
 use domain::{
-    CouponSourceId, Failure, Fault, Refusal, RefusalKind, Role, Timestamp, Won,
+    CouponSourceId, Failure, Refusal, RefusalKind, Role, Timestamp, Won,
     coupon::{CouponSource, Discount, MAX_COUPONS, MAX_VALID_DAYS, Percent},
     number::WholeNumber,
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Store, Transaction};
-
-/// Eight attempts: each failed one means that the source changed between the read and the write.
-const ATTEMPTS: usize = 8;
+use store::{
+    Store, Transaction,
+    optimistic::{Attempted, OFTEN_CHANGED, optimistically},
+};
 
 const MAX_NAME: usize = 100;
 
@@ -64,26 +64,22 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let source_id: CouponSourceId = request.path("sourceId")?;
     let terms = request.json::<PutCouponSource>()?.into_source(source_id)?;
     let store = store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(OFTEN_CHANGED, || async {
         let known = store.coupons().source(&terms.source_id).await?;
         let (version, issued) = known.map_or((0, 0), |known| (known.version, known.source.issued));
         if terms.quantity < issued {
             return Err(Refusal::QuantityBelowIssued { issued }.into());
         }
         let source = CouponSource { issued, ..terms.clone() };
-        match Transaction::default()
+        // Another request changed the source, or more coupons were issued in the meantime: read
+        // and decide again.
+        let is_written = Transaction::default()
             .with(store.coupons().put_source(&source, version)?, ())
-            .commit(&store)
-            .await
-        {
-            Ok(()) => return Ok(Response::ok(&source)),
-            // Another request changed the source, or more coupons were issued in the meantime: read
-            // and decide again.
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault.into()),
-        }
-    }
-    Err(Fault::busy("the source changes faster than it can be written").into())
+            .commit_if_unchanged(&store)
+            .await?;
+        Ok(Attempted::done_if(is_written, || Response::ok(&source)))
+    })
+    .await
 }
 
 impl PutCouponSource {

@@ -1,17 +1,19 @@
 //! `PUT /customers/{customerId}` sets the contact data of a customer (고객 등록·수정).
 
 use crate::{Customer, Resources};
-use domain::{Caller, CustomerId, Failure, Fault, Refusal, Role, phone::MobileNumber};
+use domain::{Caller, CustomerId, Failure, Refusal, Role, phone::MobileNumber};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::customers::{Contact, Preferences};
+use store::{
+    customers::{Contact, Preferences},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+};
 
 const MAX_NAME: usize = 100;
-
-/// Four attempts: each failed one means that the phone number or its verification changed between
-/// the read and the write.
-const ATTEMPTS: usize = 4;
 
 /// `PUT /customers/{customerId}`.
 pub const ROUTE: Route = Route::new(
@@ -49,7 +51,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         return Err(Refusal::field("name", format!("must be 1 to {MAX_NAME} characters")).into());
     }
     let store = resources.store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let seen = store.customers().get(&customer).await?.contact;
         // Numbers are compared as they are dialled, regardless of their formatting.
         let dialled = phone.as_ref().map(MobileNumber::dialled);
@@ -63,8 +65,13 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         };
         if store.customers().put_contact(&customer, &contact, seen.as_ref()).await? {
             let profile = store.customers().get(&customer).await?;
-            return Ok(Response::ok(&Customer::of(customer, profile, resources.grades)));
+            return Ok(Done(Response::ok(&Customer::of(
+                customer.clone(),
+                profile,
+                resources.grades,
+            ))));
         }
-    }
-    Err(Fault::busy("the customer changes faster than the contact data can be written").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

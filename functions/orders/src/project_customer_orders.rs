@@ -28,5 +28,5 @@ async fn handle(store: Store, message: Message) -> Result<(), NotListed> {
     let Envelope { data: order, .. } = message.json::<Envelope<Order>>()?;
     let store = store.until(message.deadline);
     let list = store.orders().list_entry(&order.customer_id, order.placed_at, &order.order_id);
-    Ok(Transaction::default().with(list, ()).commit_if_new(&store).await.map(drop)?)
+    Ok(Transaction::default().with(list, ()).commit_if_unchanged(&store).await.map(drop)?)
 }

@@ -30,6 +30,10 @@ use std::{
 use store::{
     Store,
     circuits::{Breaker, CircuitOpen},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically, optimistically_from,
+    },
     webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
 };
 
@@ -47,9 +51,6 @@ const CLAIMED_FOR: Duration = Duration::from_secs(30);
 
 /// Why the deliveries of a removed webhook fail.
 pub(crate) const REMOVED: &str = "the webhook was removed";
-
-/// Attempts to change a delivery or a webhook. Each failed one means that it changed in between.
-const ATTEMPTS: usize = 4;
 
 /// The `deliver-webhook` handler.
 pub fn function() -> Function {
@@ -265,9 +266,8 @@ async fn record_attempt(
     // The template's own endpoints cannot be disabled: for them, 410 is a failure like any other.
     let is_gone =
         sent.as_ref().is_err_and(DeliveryError::is_gone) && endpoint.registered_at.is_some();
-    let begun_at = claimed.begun_at;
-    let mut seen = claimed;
-    for _ in 0..ATTEMPTS {
+    let (begun_at, attempt) = (claimed.begun_at, &attempt);
+    optimistically_from(SELDOM_CHANGED, claimed, |seen| async move {
         let mut next = WebhookDelivery { writes: seen.writes + 1, ..seen };
         next.attempts.push(attempt.clone());
         // After a replay in the meantime, the delivery stays scheduled: only the attempt is
@@ -284,15 +284,12 @@ async fn record_attempt(
             if is_gone {
                 disable_webhook(store, endpoint, now).await?;
             }
-            return Ok(again.map(|pause| (next, pause)));
+            return Ok(Done(again.map(|pause| (next, pause))));
         }
-        let Some(meanwhile) = store.webhooks().delivery(&next.webhook, &next.delivery_id).await?
-        else {
-            return Ok(None);
-        };
-        seen = meanwhile;
-    }
-    Err(Fault::busy("every attempt to record the delivery met a concurrent change"))
+        let meanwhile = store.webhooks().delivery(&next.webhook, &next.delivery_id).await?;
+        Ok(meanwhile.map_or(Done(None), Conflict))
+    })
+    .await
 }
 
 /// Applies the result of an attempt: the delivery succeeded, is retried after a wait, or is
@@ -360,18 +357,21 @@ fn log_failed_delivery(delivery: &WebhookDelivery) {
 /// with 410 disables it.
 async fn disable_webhook(store: &Store, endpoint: &Endpoint, now: Timestamp) -> Result<(), Fault> {
     tracing::warn!(webhook = %endpoint.name, "a webhook responded with 410 Gone and is disabled");
-    for _ in 0..ATTEMPTS {
-        let Some(mut webhook) = store.webhooks().get(&endpoint.name).await? else { return Ok(()) };
+    optimistically(SELDOM_CHANGED, || async {
+        let Some(mut webhook) = store.webhooks().get(&endpoint.name).await? else {
+            return Ok(Done(()));
+        };
         if !webhook.active || webhook.url != endpoint.url {
-            return Ok(());
+            return Ok(Done(()));
         }
         (webhook.active, webhook.disabled_because) = (false, Some("it answered 410 Gone".into()));
         (webhook.updated_at, webhook.writes) = (now, webhook.writes + 1);
         if store.webhooks().put(&webhook).await? {
-            return Ok(());
+            return Ok(Done(()));
         }
-    }
-    Err(Fault::busy("every attempt to disable the webhook met a concurrent change"))
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 #[cfg(test)]

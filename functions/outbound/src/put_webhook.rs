@@ -5,17 +5,21 @@ use crate::{
     endpoints::is_named_by_template,
     webhooks::{WebhookResponse, new_secret},
 };
-use domain::{Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
+use domain::{Failure, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName};
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use events::EventType;
 use partners::receiver::Reach;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{Store, vault::Vault, webhooks::Webhook};
-
-/// Attempts to change the webhook. Each failed one means that another request changed it in
-/// between.
-const ATTEMPTS: usize = 4;
+use store::{
+    Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+    vault::Vault,
+    webhooks::Webhook,
+};
 
 /// The maximum number of webhooks: every event is checked against each of them.
 const MAX_WEBHOOKS: usize = 100;
@@ -73,8 +77,8 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     resources.reach.check(&url).map_err(|why| Refusal::field("url", why))?;
     let events = types(&events)?;
     let (store, now) = (resources.store.until(request.deadline), request.now);
-    let mut secret = None;
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
+        let mut secret = None;
         let webhook = if let Some(known) = store.webhooks().get(&name).await? {
             Webhook {
                 url: url.clone(),
@@ -110,10 +114,11 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         };
         if store.webhooks().put(&webhook).await? {
             let secret = secret.filter(|_| webhook.writes == 1);
-            return Ok(Response::ok(&WebhookResponse::of(&webhook, secret, now)));
+            return Ok(Done(Response::ok(&WebhookResponse::of(&webhook, secret, now))));
         }
-    }
-    Err(Fault::busy("every attempt to change the webhook met a concurrent change").into())
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 /// Parses the names of event types; `*` means all types.

@@ -9,11 +9,12 @@ use edge::{Access, Environment, Function, Method, Request, Response, Route, Sour
 use std::time::Duration;
 use store::{
     Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
     webhooks::{DeliveryStatus, WebhookDelivery},
 };
-
-/// Attempts to change the delivery. Each failed one means that it changed in between.
-const ATTEMPTS: usize = 4;
 
 /// `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay`.
 pub const ROUTE: Route = Route::new(
@@ -49,7 +50,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     let name: WebhookName = request.path("name")?;
     let id: DeliveryId = request.path("id")?;
     let store = resources.store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let known = store.webhooks().delivery(&name, &id).await?.ok_or(Refusal::NotFound)?;
         let replayed = WebhookDelivery {
             status: DeliveryStatus::Pending,
@@ -63,8 +64,9 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         if store.webhooks().put_delivery(&replayed).await? {
             // If this fails, the schedule finds the row.
             resources.queue.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
-            return Ok(Response::accepted(&WebhookDeliveryAnswer::from(replayed)));
+            return Ok(Done(Response::accepted(&WebhookDeliveryAnswer::from(replayed))));
         }
-    }
-    Err(Fault::busy("every attempt to replay the delivery met a concurrent change").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

@@ -7,19 +7,19 @@ use crate::{
     webhooks::{WebhookResponse, new_secret},
 };
 use domain::{
-    Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
+    Failure, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
     webhook::{MAX_SECRETS, PREVIOUS_SIGNS_FOR},
 };
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use store::{
     Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
     vault::Vault,
     webhooks::{PreviousSecret, Webhook},
 };
-
-/// Attempts to change the webhook. Each failed one means that another request changed it in
-/// between.
-const ATTEMPTS: usize = 4;
 
 /// `POST /api/v1/admin/webhooks/{name}/rotate-secret`.
 pub const ROUTE: Route = Route::new(
@@ -54,7 +54,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         return Err(Refusal::ReservedName { name }.into());
     }
     let (store, now) = (resources.store.until(request.deadline), request.now);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let known = store.webhooks().get(&name).await?.ok_or(Refusal::NotFound)?;
         let until = now.plus(PREVIOUS_SIGNS_FOR);
         let mut previous = vec![PreviousSecret { secret: known.secret.clone(), until }];
@@ -71,8 +71,9 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             ..known
         };
         if store.webhooks().put(&webhook).await? {
-            return Ok(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now)));
+            return Ok(Done(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now))));
         }
-    }
-    Err(Fault::busy("every attempt to change the webhook met a concurrent change").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

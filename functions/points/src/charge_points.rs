@@ -14,10 +14,14 @@ use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use ordering::card_payment::CardPayments;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Store, Transaction, points::Charge};
-
-/// Eight attempts: each failed one means that the balance changed between the read and the write.
-const ATTEMPTS: usize = 8;
+use store::{
+    Store, Transaction,
+    optimistic::{
+        Attempted::{self, Done},
+        OFTEN_CHANGED, optimistically,
+    },
+    points::Charge,
+};
 
 /// `POST /points/charge`.
 pub const ROUTE: Route = Route::new(
@@ -142,12 +146,12 @@ async fn give(
     // The scope contains the caller's role, so that keys of different roles do not collide.
     let scope = format!("{}/{customer_id}", request.caller.actor());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
-    for _ in 0..ATTEMPTS {
+    optimistically(OFTEN_CHANGED, || async {
         let (balance, made) =
             store.points().read_for_charge(&customer_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             return if made.amount == amount && made.reason == reason {
-                Ok(Response::ok(&made).replayed())
+                Ok(Done(Response::ok(&made).replayed()))
             } else {
                 Err(Refusal::KeyReused.into())
             };
@@ -160,13 +164,10 @@ async fn give(
             reason: reason.clone(),
             charged_at: request.now,
         };
-        match commit(store, &charge, balance, key_hash.as_deref()).await {
-            Ok(()) => return Ok(Response::ok(&charge)),
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault.into()),
-        }
-    }
-    Err(Fault::busy("the balance changes faster than points can be added").into())
+        let is_written = commit(store, &charge, balance, key_hash.as_deref()).await?;
+        Ok(Attempted::done_if(is_written, || Response::ok(&charge)))
+    })
+    .await
 }
 
 /// A failed condition of a charge. In each case the handler reads and decides again.
@@ -185,7 +186,7 @@ async fn commit(
     charge: &Charge,
     seen: Won,
     key_hash: Option<&str>,
-) -> Result<(), CommitError<Stale>> {
+) -> Result<bool, Fault> {
     let entry = Entry {
         entry_id: charge.entry_id.clone(),
         kind: EntryKind::Charge,
@@ -194,18 +195,11 @@ async fn commit(
         reason: charge.reason.clone(),
         at: charge.charged_at,
     };
-    let fault = CommitError::Fault;
     let mut transaction = Transaction::default()
         .with(store.points().set_balance(&charge.customer_id, seen, charge.balance), Stale::Balance)
-        .with(
-            store.points().append_ledger_entry(&charge.customer_id, &entry).map_err(fault)?,
-            Stale::Entry,
-        );
+        .with(store.points().append_ledger_entry(&charge.customer_id, &entry)?, Stale::Entry);
     if let Some(hash) = key_hash {
-        transaction = transaction.with(
-            store.points().put_charge(charge, hash).map_err(CommitError::Fault)?,
-            Stale::Charge,
-        );
+        transaction = transaction.with(store.points().put_charge(charge, hash)?, Stale::Charge);
     }
-    transaction.commit(store).await
+    transaction.commit_if_unchanged(store).await
 }

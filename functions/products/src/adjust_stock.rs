@@ -11,12 +11,13 @@ use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
-    CommitError, Store, Transaction,
+    Store, Transaction,
+    optimistic::{
+        Attempted::{self, Done},
+        OFTEN_CHANGED, optimistically,
+    },
     products::{Movement, StockAdjustment, StockChange},
 };
-
-/// Eight attempts: each failed one means that the stock changed between the read and the write.
-const ATTEMPTS: usize = 8;
 
 /// `POST /api/v1/admin/products/{productId}/stock`.
 pub const ROUTE: Route = Route::new(
@@ -81,14 +82,14 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         request.idempotency_key()?.map(|key| key.hash(&format!("operator:{product_id}/stock")));
     let store = store.until(request.deadline);
 
-    for _ in 0..ATTEMPTS {
+    optimistically(OFTEN_CHANGED, || async {
         let (stock, made) =
             store.stock().read_for_adjustment(&product_id, key_hash.as_deref()).await?;
         if let Some(made) = made {
             let same = made.change == change && made.reason == reason;
             let left = StockLeft { product_id: made.product_id, quantity: made.quantity };
             return if same {
-                Ok(Response::ok(&left).replayed())
+                Ok(Done(Response::ok(&left).replayed()))
             } else {
                 Err(Refusal::KeyReused.into())
             };
@@ -102,7 +103,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         };
         if quantity < 0 {
             return Err(Refusal::OutOfStock {
-                product_id,
+                product_id: product_id.clone(),
                 requested: seen - quantity,
                 available: seen,
             }
@@ -117,13 +118,11 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             change,
             reason: reason.clone(),
         };
-        match commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await {
-            Ok(()) => return Ok(Response::ok(&StockLeft { product_id, quantity })),
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault.into()),
-        }
-    }
-    Err(Fault::busy("the stock changes faster than it can be adjusted").into())
+        let left = StockLeft { product_id: product_id.clone(), quantity };
+        let is_written = commit(&store, &request, &adjusted, seen, key_hash.as_deref()).await?;
+        Ok(Attempted::done_if(is_written, || Response::ok(&left)))
+    })
+    .await
 }
 
 /// A failed condition of an adjustment. In each case the handler reads and decides again.
@@ -143,7 +142,7 @@ async fn commit(
     adjusted: &StockAdjustment,
     seen: i64,
     key_hash: Option<&str>,
-) -> Result<(), CommitError<Stale>> {
+) -> Result<bool, Fault> {
     let StockAdjustment { product_id, quantity, reason, .. } = adjusted;
     let movement = Movement {
         delta: quantity - seen,
@@ -151,16 +150,14 @@ async fn commit(
         order_id: None,
         at: request.now,
     };
-    let movement = store
-        .stock()
-        .put_movement(product_id, &request.ids().ulid().to_string(), &movement)
-        .map_err(CommitError::Fault)?;
+    let movement =
+        store.stock().put_movement(product_id, &request.ids().ulid().to_string(), &movement)?;
     let mut transaction = Transaction::default()
         .with(store.stock().set_quantity(product_id, seen, *quantity), Stale::Stock)
         .with(movement, Stale::Movement);
     if let Some(hash) = key_hash {
-        let record = store.stock().put_adjustment(adjusted, hash).map_err(CommitError::Fault)?;
+        let record = store.stock().put_adjustment(adjusted, hash)?;
         transaction = transaction.with(record, Stale::Adjustment);
     }
-    transaction.commit(store).await
+    transaction.commit_if_unchanged(store).await
 }

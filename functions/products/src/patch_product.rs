@@ -6,18 +6,21 @@ use crate::{
     put_product::{MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, check_length, put},
 };
 use domain::{
-    Failure, Fault, ProductId, Refusal, RefusalKind, Role,
+    Failure, ProductId, Refusal, RefusalKind, Role,
     number::WholeNumber,
     product::{self, Price, ProductStatus},
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{Store, products::StockedProduct};
-
-/// Four attempts: each failed one means that another request changed the product between the read
-/// and the write.
-const ATTEMPTS: usize = 4;
+use store::{
+    Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+    products::StockedProduct,
+};
 
 /// `PATCH /api/v1/admin/products/{productId}`.
 pub const ROUTE: Route = Route::new(
@@ -61,7 +64,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .map(|price| Price::try_from(price.0).map_err(|_| Refusal::InvalidPrice))
         .transpose()?;
     let store = store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let seen = store.products().get(&product_id).await?;
         let StockedProduct { product: known, quantity, version } =
             seen.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?;
@@ -75,8 +78,13 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             ..known
         };
         if put(&store, &product, version).await? {
-            return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
+            return Ok(Done(Response::ok(&Product::from(StockedProduct {
+                product,
+                quantity,
+                version,
+            }))));
         }
-    }
-    Err(Fault::busy("the product changes faster than it can be written").into())
+        Ok(Conflict(()))
+    })
+    .await
 }

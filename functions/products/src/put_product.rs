@@ -11,11 +11,14 @@ use domain::{
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Store, Transaction, products::StockedProduct};
-
-/// Four attempts: each failed one means that another request changed the product between the read
-/// and the write.
-const ATTEMPTS: usize = 4;
+use store::{
+    CommitError, Store, Transaction,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+    products::StockedProduct,
+};
 
 pub(crate) const MAX_NAME: usize = 200;
 pub(crate) const MAX_DESCRIPTION: usize = 2_000;
@@ -62,7 +65,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let requested =
         request.json::<PutProduct>()?.into_product(request.path("productId")?, request.now)?;
     let store = store.until(request.deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let mut product = requested.clone();
         let seen = store.products().get(&product.product_id).await?;
         if let Some(StockedProduct { product: known, .. }) = &seen {
@@ -77,10 +80,15 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         }
         let (quantity, version) = seen.map_or((0, 0), |seen| (seen.quantity, seen.version));
         if put(&store, &product, version).await? {
-            return Ok(Response::ok(&Product::from(StockedProduct { product, quantity, version })));
+            return Ok(Done(Response::ok(&Product::from(StockedProduct {
+                product,
+                quantity,
+                version,
+            }))));
         }
-    }
-    Err(Fault::busy("the product changes faster than it can be written").into())
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 /// Writes a product, if its stored version is still `seen_version` (0: it does not exist yet).

@@ -18,12 +18,13 @@ use partners::{PaymentGateway, payment_gateway::Confirmation};
 use store::{
     Store, Transaction,
     circuits::{Breaker, CallResult, Permit},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically_from,
+    },
     orders::{FirstResponse, OrderWithAttempts, PlacedOrder, StoredReply},
     transition::{TransitionCondition, TransitionError},
 };
-
-/// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
-const ATTEMPTS: usize = 4;
 
 /// The payment gateway behind its circuit breaker.
 #[derive(Debug, Clone)]
@@ -168,28 +169,28 @@ pub(crate) fn is_news(current: &Attempt, asks: u32, result: &AttemptResult) -> b
 pub async fn conclude(
     store: &Store,
     file: OrderWithAttempts,
-    mut attempt: Attempt,
+    attempt: Attempt,
     result: &AttemptResult,
     concluder: &Concluder,
 ) -> Result<Order, Fault> {
-    let (asks, mut placed) = (attempt.asks, file.placed);
-    for _ in 0..ATTEMPTS {
+    let (asks, seen) = (attempt.asks, (file.placed, attempt));
+    optimistically_from(SELDOM_CHANGED, seen, |(placed, attempt)| async move {
         if !is_news(&attempt, asks, result) {
-            return Ok(placed.order);
+            return Ok(Done(placed.order));
         }
         let (change, order) = conclusion(store, &placed, &attempt, result, concluder)?;
         match store.orders().commit(change).await {
-            Ok(()) => return Ok(order),
+            Ok(()) => return Ok(Done(order)),
             Err(TransitionError::Conflict) => {}
             Err(other) => return Err(other.into_fault()),
         }
         let file = store.orders().with_attempts(&placed.order.order_id).await?;
         let file = file.ok_or_else(|| Fault::broken("the order of an attempt does not exist"))?;
         let found = file.attempts.into_iter().find(|found| found.attempt == attempt.attempt);
-        attempt = found.ok_or_else(|| Fault::broken("an attempt does not exist any more"))?;
-        placed = file.placed;
-    }
-    Err(Fault::busy("the order changes faster than its payment can be concluded"))
+        let found = found.ok_or_else(|| Fault::broken("an attempt does not exist any more"))?;
+        Ok(Conflict((file.placed, found)))
+    })
+    .await
 }
 
 /// The writes that conclude an attempt, and the order after them.

@@ -9,19 +9,22 @@
 
 use crate::external_order_update::{ExternalOrder, ExternalPayment, Reported, check_clock_skew};
 use domain::{
-    ExternalOrderId, Failure, Fault, OrderId, Refusal, RefusalKind, SourceId, Timestamp,
+    ExternalOrderId, Failure, OrderId, Refusal, RefusalKind, SourceId, Timestamp,
     actor::Actor,
     external::{ReportedStatus, SourceRevision},
     order::{Change, ExternalOrigin, Order, Origin, Status, Step},
     payment::{Payment, PaymentStatus},
 };
-use store::Store;
+use store::{
+    Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
+};
 
 /// The most steps of an external order's timeline that are kept: the first, and the latest.
 const MAX_STEPS: usize = 40;
-
-/// Four attempts: the updates of one order seldom arrive at once.
-const ATTEMPTS: usize = 4;
 
 /// Why an external order is not stored.
 pub const REFUSALS: &[RefusalKind] =
@@ -43,12 +46,12 @@ pub async fn upsert(
     let reported_status = update.status().clone();
     let Reported { order: update, origin, payment } =
         update.into_reported(order_id.clone(), source, external, revision)?;
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         let stored = store.external_orders().get(&order_id).await?;
         let known = stored.as_ref().and_then(Order::external);
         if let Some((stored, known)) = stored.as_ref().zip(known) {
             if dated.is_some_and(|dated| !dated.is_newer_than(&known.revision)) {
-                return Ok(stored.clone());
+                return Ok(Done(stored.clone()));
             }
             check_unchanged(stored, &update)?;
         }
@@ -75,10 +78,11 @@ pub async fn upsert(
         let next = advance(stored.as_ref(), next, revision.at.unwrap_or(now), now);
         let seen_version = stored.map_or(0, |stored| stored.version);
         if store.external_orders().put(&next, seen_version).await? {
-            return Ok(next);
+            return Ok(Done(next));
         }
-    }
-    Err(Fault::busy("the order is updated by others faster than by this request").into())
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 /// Stores that an external order has another status. Returns `None` if the order is unknown.
@@ -95,11 +99,13 @@ pub async fn update_status(
     let order_id = OrderId::of_external(source, external);
     let reported_at = check_clock_skew("at", at.unwrap_or(now), now)?;
     let revision = SourceRevision { version: None, at: Some(reported_at) };
-    for _ in 0..ATTEMPTS {
-        let Some(stored) = store.external_orders().get(&order_id).await? else { return Ok(None) };
-        let Some(known) = stored.external() else { return Ok(None) };
+    optimistically(SELDOM_CHANGED, || async {
+        let Some(stored) = store.external_orders().get(&order_id).await? else {
+            return Ok(Done(None));
+        };
+        let Some(known) = stored.external() else { return Ok(Done(None)) };
         if at.is_some() && !revision.is_newer_than(&known.revision) {
-            return Ok(Some(stored));
+            return Ok(Done(Some(stored)));
         }
         let (status, external_status) = status.resolve(Some(known.status));
         let origin = ExternalOrigin {
@@ -113,10 +119,11 @@ pub async fn update_status(
         derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
         let next = advance(Some(&stored), next, reported_at, now);
         if store.external_orders().put(&next, stored.version).await? {
-            return Ok(Some(next));
+            return Ok(Done(Some(next)));
         }
-    }
-    Err(Fault::busy("the order is updated by others faster than by this request").into())
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 /// The next version of an order that another party took, after an update that is newer than what is

@@ -10,12 +10,13 @@ use events::Order;
 use store::{
     Store, Transaction,
     circuits::{CircuitOpen, Permit},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically_from,
+    },
     orders::{OrderWithAttempts, PlacedOrder},
     transition::{TransitionCondition, TransitionError},
 };
-
-/// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
-const ATTEMPTS: usize = 4;
 
 /// How an order is to be paid.
 #[derive(Debug, Clone)]
@@ -96,46 +97,56 @@ impl Paying<'_> {
         permit: &mut Option<Permit>,
         payment: &Payment,
     ) -> Result<Outcome<Order>, Failure> {
+        optimistically_from(SELDOM_CHANGED, permit, |permit| async move {
+            let paid = self.attempt(&mut *permit, payment).await?;
+            Ok(paid.map_or(Conflict(permit), Done))
+        })
+        .await
+    }
+
+    /// Pays the order, unless it changes at the same time. Then it returns `None`.
+    async fn attempt(
+        &self,
+        permit: &mut Option<Permit>,
+        payment: &Payment,
+    ) -> Result<Option<Outcome<Order>>, Failure> {
         let Self { store, context, .. } = self;
-        for _ in 0..ATTEMPTS {
-            // Ownership comes first: nobody gets another customer's response, whatever the key.
-            let file = order_of_caller(store, &payment.order_id, &context.caller).await?;
-            if let Some(keyed) = &self.keyed
-                && let Some(reply) = keyed.first_reply(store).await?
-            {
-                return Ok(Outcome::Replayed(reply));
-            }
-            let order = &file.placed.order;
-            order
-                .may_be_paid(context.now)
-                .map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
-            let pending =
-                |wait| Ok(Outcome::Accepted { value: Order::from(order), retry_after: Some(wait) });
-            let unknown =
-                file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
-            if let Some(due_at) = unknown.and_then(|attempt| attempt.due_at) {
-                // Its result must be known before anything else is charged.
-                return pending(context.now.until(due_at));
-            }
-            let paid = match &payment.payment_key {
-                None => self.with_points(&file).await,
-                Some(payment_key) => {
-                    if permit.is_none() {
-                        match self.card_payments.breaker.admit(store).await {
-                            Ok(admitted) => *permit = Some(admitted),
-                            Err(CircuitOpen(wait)) => return pending(wait),
-                        }
-                    }
-                    self.by_card(permit, file, payment_key).await
-                }
-            };
-            match paid {
-                Err(NotPaid::Stale) => {}
-                Err(NotPaid::Failed(failure)) => return Err(failure),
-                Ok(outcome) => return Ok(outcome),
-            }
+        // Ownership comes first: nobody gets another customer's response, whatever the key.
+        let file = order_of_caller(store, &payment.order_id, &context.caller).await?;
+        if let Some(keyed) = &self.keyed
+            && let Some(reply) = keyed.first_reply(store).await?
+        {
+            return Ok(Some(Outcome::Replayed(reply)));
         }
-        Err(Fault::busy("the order changes faster than it can be paid").into())
+        let order = &file.placed.order;
+        order
+            .may_be_paid(context.now)
+            .map_err(|wrong| Refusal::NotPayable { order_status: wrong.is })?;
+        let pending = |wait| {
+            Ok(Some(Outcome::Accepted { value: Order::from(order), retry_after: Some(wait) }))
+        };
+        let unknown = file.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Asked);
+        if let Some(due_at) = unknown.and_then(|attempt| attempt.due_at) {
+            // Its result must be known before anything else is charged.
+            return pending(context.now.until(due_at));
+        }
+        let paid = match &payment.payment_key {
+            None => self.with_points(&file).await,
+            Some(payment_key) => {
+                if permit.is_none() {
+                    match self.card_payments.breaker.admit(store).await {
+                        Ok(admitted) => *permit = Some(admitted),
+                        Err(CircuitOpen(wait)) => return pending(wait),
+                    }
+                }
+                Box::pin(self.by_card(permit, file, payment_key)).await
+            }
+        };
+        match paid {
+            Err(NotPaid::Stale) => Ok(None),
+            Err(NotPaid::Failed(failure)) => Err(failure),
+            Ok(outcome) => Ok(Some(outcome)),
+        }
     }
 
     async fn with_points(&self, file: &OrderWithAttempts) -> Result<Outcome<Order>, NotPaid> {

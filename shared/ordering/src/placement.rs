@@ -20,7 +20,8 @@ use crate::{
 };
 use aws_types::SdkConfig;
 use domain::{
-    Context, Failure, Fault, NotStarted, Open, OrderId, Outcome, Refusal, RefusalKind, Variables,
+    Context, Failure, Fault, NotStarted, Open, OrderId, Outcome, Refusal, RefusalKind, StoreId,
+    Variables,
     money::AmountTooLarge,
     order::Status,
     outcome::Reply,
@@ -33,12 +34,12 @@ use store::{
     Store,
     carts::CartLine,
     circuits::{CircuitOpen, Permit},
+    optimistic::{
+        Attempted::{self, Conflict, Done},
+        SELDOM_CHANGED, optimistically_from,
+    },
     orders::{FirstResponse, PlacedOrder, PlacementQuery},
 };
-
-/// Four attempts: each failed one means that a price, a stock or the balance changed between the
-/// read and the write.
-const ATTEMPTS: usize = 4;
 
 /// Why an order is not placed.
 pub const REFUSALS: &[RefusalKind] = &[
@@ -96,6 +97,15 @@ enum Gateway {
     Overloaded(CircuitOpen),
 }
 
+/// What an attempt to place an order starts with.
+struct Known<'a> {
+    /// The terms that are probably right. Without them they are read.
+    guess: Option<Terms>,
+    /// The store that was closed when the attempt before this one was written.
+    closed: Option<StoreId>,
+    gateway: &'a mut Gateway,
+}
+
 impl Placement {
     /// Places an order and pays it. The cart lines that it is made of leave the cart in the same
     /// transaction.
@@ -125,64 +135,75 @@ impl Placement {
         order_id: &OrderId,
         cart: &[CartLine],
     ) -> Result<Outcome<Order>, Failure> {
-        let mut guess = self.prices.recall(request);
-        let mut closed = None;
-        for _ in 0..ATTEMPTS {
-            let (terms, holds, is_guess) = if let Some(terms) = guess.take() {
-                (terms, Reservations::default(), true)
-            } else {
-                let before =
-                    store.orders().read_for_placement(&placement_query(request, order_id)).await?;
-                if let Some(placed) = before.placed {
-                    return replay(placed, request);
-                }
-                let terms = pricing::terms(request, &before, context.now)?;
-                if let Some(store_id) = closed {
-                    return Err(Refusal::StoreClosed { store_id }.into());
-                }
-                (terms, before.holds, false)
-            };
-            let Ok(placed) = new_order(context, request, order_id, &terms) else { continue };
-            let is_reserved = placed.order.status() == Status::StockAllocated;
-            let holds =
-                match is_reserved.then(|| holds.with(&placed.order, self.limits)).transpose() {
-                    Ok(holds) => holds,
-                    // A replay takes precedence: the next attempt reads whether the order exists.
-                    Err(_) if is_guess => continue,
-                    Err(refusal) => return Err(refusal.into()),
-                };
-            if is_reserved
-                && request.payment_key().is_some()
-                && matches!(gateway, Gateway::NotNeeded)
-            {
-                let permit = self.card_payments.breaker.admit(store).await;
-                *gateway = permit.map_or_else(Gateway::Overloaded, Gateway::Permitted);
+        let first = Known { guess: self.prices.recall(request), closed: None, gateway };
+        optimistically_from(SELDOM_CHANGED, first, |known| {
+            Box::pin(self.attempt(store, context, request, order_id, cart, known))
+        })
+        .await
+    }
+
+    async fn attempt<'a>(
+        &self,
+        store: &Store,
+        context: &Context,
+        request: &OrderRequest,
+        order_id: &OrderId,
+        cart: &[CartLine],
+        Known { guess, closed, gateway }: Known<'a>,
+    ) -> Result<Attempted<Outcome<Order>, Known<'a>>, Failure> {
+        let (terms, holds, is_guess) = if let Some(terms) = guess {
+            (terms, Reservations::default(), true)
+        } else {
+            let before =
+                store.orders().read_for_placement(&placement_query(request, order_id)).await?;
+            if let Some(placed) = before.placed {
+                return replay(placed, request).map(Done);
             }
-            let attempt = match &gateway {
-                Gateway::Permitted(_) if is_reserved => {
-                    request.payment_key().map(|key| first_attempt(&placed.order, key))
-                }
-                Gateway::Permitted(_) | Gateway::NotNeeded | Gateway::Overloaded(_) => None,
-            };
-            match commit(store, &placed, holds.as_ref(), attempt.as_ref(), cart).await? {
-                Ok(()) => {
-                    self.prices.remember(&request.basket, &terms);
-                    return self.pay(store, context, gateway, placed, attempt).await;
-                }
-                Err(FailedPlacement::Exists(placed)) => return replay(*placed, request),
-                Err(FailedPlacement::CartChanged(product_id)) => {
-                    return Err(Refusal::CartChanged { product_id }.into());
-                }
-                // Whatever else is wrong, and whether the order exists, is reported first: it was
-                // read.
-                Err(FailedPlacement::StoreClosed(store_id)) if !is_guess => {
-                    return Err(Refusal::StoreClosed { store_id }.into());
-                }
-                Err(FailedPlacement::StoreClosed(store_id)) => closed = Some(store_id),
-                Err(FailedPlacement::TermsChanged) => closed = None,
+            let terms = pricing::terms(request, &before, context.now)?;
+            if let Some(store_id) = closed {
+                return Err(Refusal::StoreClosed { store_id }.into());
             }
+            (terms, before.holds, false)
+        };
+        let Ok(placed) = new_order(context, request, order_id, &terms) else {
+            return Ok(Conflict(Known { guess: None, closed: None, gateway }));
+        };
+        let is_reserved = placed.order.status() == Status::StockAllocated;
+        let holds = match is_reserved.then(|| holds.with(&placed.order, self.limits)).transpose() {
+            Ok(holds) => holds,
+            // A replay takes precedence: the next attempt reads whether the order exists.
+            Err(_) if is_guess => {
+                return Ok(Conflict(Known { guess: None, closed: None, gateway }));
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        if is_reserved && request.payment_key().is_some() && matches!(gateway, Gateway::NotNeeded) {
+            let permit = self.card_payments.breaker.admit(store).await;
+            *gateway = permit.map_or_else(Gateway::Overloaded, Gateway::Permitted);
         }
-        Err(Fault::busy("the terms change faster than the order can be placed").into())
+        let attempt = match &gateway {
+            Gateway::Permitted(_) if is_reserved => {
+                request.payment_key().map(|key| first_attempt(&placed.order, key))
+            }
+            Gateway::Permitted(_) | Gateway::NotNeeded | Gateway::Overloaded(_) => None,
+        };
+        let closed = match commit(store, &placed, holds.as_ref(), attempt.as_ref(), cart).await? {
+            Ok(()) => {
+                self.prices.remember(&request.basket, &terms);
+                return self.pay(store, context, gateway, placed, attempt).await.map(Done);
+            }
+            Err(FailedPlacement::Exists(placed)) => return replay(*placed, request).map(Done),
+            Err(FailedPlacement::CartChanged(product_id)) => {
+                return Err(Refusal::CartChanged { product_id }.into());
+            }
+            // Whatever else is wrong, and whether the order exists, is reported first: it was read.
+            Err(FailedPlacement::StoreClosed(store_id)) if !is_guess => {
+                return Err(Refusal::StoreClosed { store_id }.into());
+            }
+            Err(FailedPlacement::StoreClosed(store_id)) => Some(store_id),
+            Err(FailedPlacement::TermsChanged) => None,
+        };
+        Ok(Conflict(Known { guess: None, closed, gateway }))
     }
 
     /// Charges the card of an order that was just placed, if that is how it is paid now.

@@ -10,11 +10,12 @@ use domain::{
 use store::{
     CommitError, Store, Transaction,
     charges::{CardCharge, ChargeWithAttempt},
+    optimistic::{
+        Attempted::{Conflict, Done},
+        OFTEN_CHANGED, optimistically_from,
+    },
     points::Charge,
 };
-
-/// Eight attempts: the balance changes with every order of the customer.
-const ATTEMPTS: usize = 8;
 
 /// The attempt, the charge or the balance changed since it was read.
 #[derive(Debug)]
@@ -24,27 +25,28 @@ struct Changed;
 /// once. A charge for which the balance has no room is refunded. Returns the charge after it.
 pub async fn conclude(
     store: &Store,
-    mut file: ChargeWithAttempt,
+    file: ChargeWithAttempt,
     result: &AttemptResult,
     entry_id: EntryId,
     now: Timestamp,
 ) -> Result<ChargeWithAttempt, Fault> {
-    let asks = file.attempt.asks;
-    for _ in 0..ATTEMPTS {
+    let (asks, entry_id) = (file.attempt.asks, &entry_id);
+    optimistically_from(OFTEN_CHANGED, file, |file| async move {
         if !is_news(&file.attempt, asks, result) {
-            return Ok(file);
+            return Ok(Done(file));
         }
         let balance = store.points().balance(&file.charge.customer_id).await?;
-        let (change, next) = conclusion(store, &file, result, balance, &entry_id, now)?;
+        let (change, next) = conclusion(store, &file, result, balance, entry_id, now)?;
         match change.commit(store).await {
-            Ok(()) => return Ok(next),
+            Ok(()) => return Ok(Done(next)),
             Err(CommitError::Failed(_)) => {}
             Err(CommitError::Fault(fault)) => return Err(fault),
         }
         let seen = store.charges().with_attempt(&file.charge.charge_id).await?;
-        file = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;
-    }
-    Err(Fault::busy("the balance changes faster than a charge can be concluded"))
+        let seen = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;
+        Ok(Conflict(seen))
+    })
+    .await
 }
 
 fn conclusion(

@@ -17,13 +17,14 @@ use domain::{
 };
 use store::{
     Store,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        SELDOM_CHANGED, optimistically,
+    },
     orders::PlacedOrder,
     riders::MAX_OPEN_DELIVERIES,
     transition::{TransitionCondition, TransitionError},
 };
-
-/// Four attempts: an order changes a few times in its life, so more conflicts in a row are a fault.
-const ATTEMPTS: usize = 4;
 
 /// Why the status of an order is not changed.
 pub const REFUSALS: &[RefusalKind] = &[
@@ -58,7 +59,7 @@ pub async fn transition(
     let Context { caller, now, deadline, ids } = context;
     let keyed = key.map(|key| KeyedRequest::new(key, caller, name, &order_id, meaning));
     let store = store.until(*deadline);
-    for _ in 0..ATTEMPTS {
+    optimistically(SELDOM_CHANGED, || async {
         // Ownership comes first: nobody gets another caller's response, whatever the key.
         let before = store
             .orders()
@@ -69,7 +70,7 @@ pub async fn transition(
         if let Some(keyed) = &keyed
             && let Some(reply) = keyed.first_reply(&store).await?
         {
-            return Ok(Outcome::Replayed(visible_reply(caller, &before.order, reply)?));
+            return Ok(Done(Outcome::Replayed(visible_reply(caller, &before.order, reply)?)));
         }
         let command = command(ids.entry());
         let event = before.order.decide(command, caller.actor(), *now).map_err(refusal)?;
@@ -80,7 +81,7 @@ pub async fn transition(
             change = change.with(reply, TransitionCondition::Unchanged);
         }
         match store.orders().commit(change).await {
-            Ok(()) => return Ok(Outcome::Done(visible_to(caller, &after.order))),
+            Ok(()) => return Ok(Done(Outcome::Done(visible_to(caller, &after.order)))),
             Err(TransitionError::Conflict) => {}
             Err(TransitionError::BalanceLimit) => return Err(Refusal::BalanceLimit.into()),
             Err(TransitionError::RiderLimit) => {
@@ -88,8 +89,9 @@ pub async fn transition(
             }
             Err(other) => return Err(other.into_fault().into()),
         }
-    }
-    Err(Fault::busy("the order changes faster than its status can be changed").into())
+        Ok(Conflict(()))
+    })
+    .await
 }
 
 /// The first response as the caller may see it now: one who no longer delivers an order does not

@@ -88,7 +88,10 @@ impl Attempts<'_> {
     /// Like [`Attempts::replace`], committed on its own. Returns `false` if the attempt has
     /// changed.
     pub async fn update(self, attempt: &Attempt, seen: &Attempt) -> Result<bool, Fault> {
-        Transaction::default().with(self.replace(attempt, seen)?, ()).commit_if_new(self.0).await
+        Transaction::default()
+            .with(self.replace(attempt, seen)?, ())
+            .commit_if_unchanged(self.0)
+            .await
     }
 
     /// Marks the attempt that paid an order for a refund of its charge.
@@ -152,6 +155,6 @@ impl Attempts<'_> {
         let update = Write::update(&self.0.tables.orders, key, "SET dueAt = :now");
         let update =
             update.when("dueAt = :seen").value(":seen", text(due.due_at)).value(":now", text(now));
-        Transaction::default().with(update, ()).commit_if_new(self.0).await
+        Transaction::default().with(update, ()).commit_if_unchanged(self.0).await
     }
 }

@@ -1,10 +1,14 @@
 //! The attribution of paid orders to campaigns and to customers' first orders.
 
 use crate::{
-    Campaigns, CommitError, Transaction, Write,
+    Campaigns, Transaction, Write,
     campaigns::{AFTER, FIRST, NEW},
     item::{number, read, row, text},
     keys::{self, Key},
+    optimistic::{
+        Attempted::{self, Done},
+        OFTEN_CHANGED, optimistically,
+    },
     order_views::order_in,
     read::Found,
 };
@@ -19,9 +23,6 @@ use std::collections::BTreeMap;
 /// The number of rows that share a day's totals, so that none is hot: each takes about 66 orders
 /// per second.
 const DAY_SHARDS: u8 = 8;
-
-/// Eight attempts: each failed one means that another writer changed the same rows.
-const ATTEMPTS: usize = 8;
 
 /// The days on which a customer ordered through a campaign, and the number of writes of this row.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -102,15 +103,12 @@ impl Campaigns<'_> {
     /// customer's first order, if it is earlier than the recorded one. Returns `false` if nothing
     /// changed.
     pub async fn attribute(self, order: &Order) -> Result<bool, Fault> {
-        for _ in 0..ATTEMPTS {
-            let Some(change) = self.attribution(order).await? else { return Ok(false) };
-            match change.commit(self.0).await {
-                Ok(()) => return Ok(true),
-                Err(CommitError::Failed(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault),
-            }
-        }
-        Err(Fault::busy("the campaign changes faster than an order can be attributed"))
+        optimistically(OFTEN_CHANGED, || async {
+            let Some(change) = self.attribution(order).await? else { return Ok(Done(false)) };
+            let is_written = change.commit_if_unchanged(self.0).await?;
+            Ok(Attempted::done_if(is_written, || true))
+        })
+        .await
     }
 
     /// The writes that attribute an order. `None` if there is nothing to write.

@@ -273,7 +273,7 @@ impl Audits<'_> {
         let put = put
             .when("attribute_not_exists(pk) OR auditedAt <= :at")
             .value(":at", text(audit.audited_at));
-        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     async fn scan(

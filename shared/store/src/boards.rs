@@ -43,7 +43,7 @@ impl Boards<'_> {
         }
         let put =
             Write::put(&self.0.tables.views, item).when_not_older(order.version, projection_source);
-        Transaction::default().with(put, ()).commit_if_new(self.0).await
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await
     }
 
     /// The projected orders, in the order of the arguments. `None` where an order is not on the

@@ -15,6 +15,10 @@ use crate::{
     ChangeFeed, CommitError, Item, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        OFTEN_CHANGED, optimistically,
+    },
 };
 use domain::{Fault, OrderId, Timestamp, sales::Hour};
 use events::{Envelope, EventType, Order};
@@ -27,10 +31,6 @@ pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 /// The most changes in one transaction: each change is two writes (its entry, and its order's last
 /// version), beside the head and an hour mark.
 pub const MAX_APPENDED: usize = 49;
-
-/// Eight attempts: each failed one means that another writer raised the head or appended the same
-/// changes.
-const ATTEMPTS: usize = 8;
 
 /// One change of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,18 +88,19 @@ impl ChangeFeed<'_> {
     /// Appends changes in the given order, at most [`MAX_APPENDED`]. Skips versions that the feed
     /// already has.
     pub async fn append(self, changes: &[Envelope<Order>], now: Timestamp) -> Result<(), Fault> {
-        for _ in 0..ATTEMPTS {
+        optimistically(OFTEN_CHANGED, || async {
             let new_changes = self.new_changes(changes).await?;
             if new_changes.is_empty() {
-                return Ok(());
+                return Ok(Done(()));
             }
             match self.append_at(&new_changes, self.head().await?, now).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Done(())),
                 Err(CommitError::Failed(_)) => {}
                 Err(CommitError::Fault(fault)) => return Err(fault),
             }
-        }
-        Err(Fault::busy("the feed grows faster than it can be appended to"))
+            Ok(Conflict(()))
+        })
+        .await
     }
 
     /// The changes that are not in the feed yet, each with the last version of its order in the

@@ -101,7 +101,7 @@ impl ChannelOrders<'_> {
             let unknown = Write::update(table, keys::mapping(id, product), "REMOVE stockSent");
             all = all.with(unknown.when("attribute_exists(pk)"), ());
         }
-        all.commit_if_new(self.0).await
+        all.commit_if_unchanged(self.0).await
     }
 
     /// Changes a stock, and records the movement under the order's version.

@@ -201,7 +201,7 @@ impl ChannelProducts<'_> {
             None => write.when_new(),
             Some(seen) => write.when("productId = :seen").value(":seen", text(&seen.product_id)),
         };
-        all.with(write, ()).commit_if_new(self.0).await
+        all.with(write, ()).commit_if_unchanged(self.0).await
     }
 
     /// Records the result of sending a stock to the marketplace: the units sent, or the error.
@@ -224,7 +224,7 @@ impl ChannelProducts<'_> {
                 .value(":error", text(error)),
         };
         let write = write.when("productId = :product").value(":product", text(&mapping.product_id));
-        Transaction::default().with(write, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(write, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 }
 

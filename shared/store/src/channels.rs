@@ -7,6 +7,10 @@ use crate::{
     Channels, Page, PageRequest, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
+    optimistic::{
+        Attempted::{Conflict, Done},
+        OFTEN_CHANGED, optimistically,
+    },
     read::Query,
 };
 use aws_smithy_async::rt::sleep::AsyncSleep;
@@ -16,9 +20,6 @@ use std::time::Duration;
 
 /// How long an ended run is stored.
 const RUN_RETENTION: Duration = Duration::from_hours(30 * 24);
-
-/// Eight attempts: each failed one means that another caller took the same slot.
-const ATTEMPTS: usize = 8;
 
 /// A sales channel, with its credentials encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +204,7 @@ impl Channels<'_> {
         let all = Transaction::default()
             .with(Write::put(table, row(&keys::channel(id), channel)?).when_new(), ())
             .with(Write::put(table, row(&keys::collection(id), &collection)?).when_new(), ());
-        all.commit_if_new(self.0).await
+        all.commit_if_unchanged(self.0).await
     }
 
     /// Reads a channel.
@@ -228,7 +229,7 @@ impl Channels<'_> {
         let put =
             Write::put(&self.0.tables.channels, row(&keys::channel(&channel.channel_id), channel)?);
         let put = put.when("writes = :seen").value(":seen", number(channel.writes - 1));
-        Transaction::default().with(put, ()).commit_if_new(self.0).await
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await
     }
 
     /// Deletes a channel with its mappings and its collection state. Its orders stay.
@@ -289,7 +290,7 @@ impl Channels<'_> {
     ) -> Result<(RunId, bool), Fault> {
         let table = self.0.tables.channels.as_str();
         let put = Write::put(table, row(&keys::run_request(id), &request)?).when_new();
-        if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
+        if Transaction::default().with(put, ()).commit_if_unchanged(self.0).await? {
             return Ok((request.run_id, true));
         }
         let known: Option<RunRequest> =
@@ -302,7 +303,7 @@ impl Channels<'_> {
     pub async fn remove_run_request(self, id: &ChannelId, run: &RunId) -> Result<(), Fault> {
         let delete = Write::delete(&self.0.tables.channels, keys::run_request(id));
         let delete = delete.when("runId = :run").value(":run", text(run));
-        Transaction::default().with(delete, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(delete, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     /// Replaces the collection state, if it is unchanged since it was read (`writes` is one more
@@ -325,7 +326,7 @@ impl Channels<'_> {
             }
             None => all,
         };
-        all.commit_if_new(self.0).await
+        all.commit_if_unchanged(self.0).await
     }
 
     /// Reads an ended run.
@@ -350,8 +351,7 @@ impl Channels<'_> {
 
     /// Waits for the account's next permitted call, and takes it. All callers share this rate
     /// limiter: calls are at least `interval` apart. If the next call is permitted only after
-    /// `latest`, or other callers took the slot at every attempt, nothing is taken, and the inner
-    /// error is the time to wait.
+    /// `latest`, nothing is taken, and the inner error is the time to wait.
     pub async fn acquire_call(
         self,
         account: &str,
@@ -359,12 +359,12 @@ impl Channels<'_> {
         latest: Timestamp,
     ) -> Result<Result<(), Duration>, Fault> {
         let table = self.0.tables.channels.as_str();
-        for _ in 0..ATTEMPTS {
+        optimistically(OFTEN_CHANGED, || async {
             let seen = self.next_permitted_call(account).await?;
             let now = self.0.now();
             let slot = seen.map_or(now, |seen| seen.max(now));
             if slot > latest {
-                return Ok(Err(now.until(slot)));
+                return Ok(Done(Err(now.until(slot))));
             }
             let put = Write::update(table, keys::rate_limit(account), "SET nextAt = :next");
             let put = put.value(":next", text(slot.plus(interval)));
@@ -372,12 +372,13 @@ impl Channels<'_> {
                 None => put.when("attribute_not_exists(pk)"),
                 Some(seen) => put.when("nextAt = :seen").value(":seen", text(seen)),
             };
-            if Transaction::default().with(put, ()).commit_if_new(self.0).await? {
+            if Transaction::default().with(put, ()).commit_if_unchanged(self.0).await? {
                 self.0.sleep.sleep(now.until(slot)).await;
-                return Ok(Ok(()));
+                return Ok(Done(Ok(())));
             }
-        }
-        Ok(Err(interval))
+            Ok(Conflict(()))
+        })
+        .await
     }
 
     /// Delays the account's next call until `until`. A later time is not shortened.
@@ -389,7 +390,7 @@ impl Channels<'_> {
         );
         let put =
             put.when("attribute_not_exists(pk) OR nextAt < :until").value(":until", text(until));
-        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     async fn next_permitted_call(self, account: &str) -> Result<Option<Timestamp>, Fault> {

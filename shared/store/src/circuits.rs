@@ -229,7 +229,7 @@ impl Circuits<'_> {
             0 => put.when_new(),
             version => put.when("version = :seen").value(":seen", number(version.into())),
         };
-        Transaction::default().with(put, ()).commit_if_new(self.0).await
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await
     }
 
     /// Adds calls to the counters of the current slot. A retry after a lost response counts them

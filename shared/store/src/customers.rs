@@ -106,7 +106,7 @@ impl Customers<'_> {
                 .value(":seen", text(phone.as_str()))
                 .value(":seenVerified", AttributeValue::Bool(verified)),
         };
-        Transaction::default().with(write, ()).commit_if_new(self.0).await
+        Transaction::default().with(write, ()).commit_if_unchanged(self.0).await
     }
 
     /// Counts a completed order. Returns `false` if it was counted before.
@@ -124,7 +124,7 @@ impl Customers<'_> {
         Transaction::default()
             .with(Write::put(table, completed).when_new(), ())
             .with(count.value(":none", number(0)).value(":one", number(1)), ())
-            .commit_if_new(self.0)
+            .commit_if_unchanged(self.0)
             .await
     }
 

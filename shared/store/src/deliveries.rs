@@ -6,9 +6,13 @@
 //! version that is not newer than the stored one changes nothing.
 
 use crate::{
-    CommitError, Deliveries, ProjectionSource, Transaction, Write,
+    Deliveries, ProjectionSource, Transaction, Write,
     item::{number, read, row},
     keys::{self, Key, Near},
+    optimistic::{
+        Attempted::{self, Done},
+        SELDOM_CHANGED, optimistically,
+    },
     read::Query,
 };
 use domain::{
@@ -23,9 +27,6 @@ use std::time::Duration;
 /// How long the row of an order that no longer waits is stored: longer than any queue can delay an
 /// event that says it waits.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
-
-/// Four attempts: each failed one means that another writer changed the delivery.
-const ATTEMPTS: usize = 4;
 
 /// Cells queried concurrently.
 const CONCURRENCY: usize = 9;
@@ -105,7 +106,7 @@ impl Deliveries<'_> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let (key, table) = (keys::delivery(order), self.0.tables.views.as_str());
-        for _ in 0..ATTEMPTS {
+        optimistically(SELDOM_CHANGED, || async {
             let known: Option<DeliveryRow> =
                 self.0.get(table, &key).await?.map(read).transpose()?;
             let is_current = |known: &DeliveryRow| match projection_source {
@@ -113,7 +114,7 @@ impl Deliveries<'_> {
                 ProjectionSource::Rebuild => known.version > version,
             };
             if known.as_ref().is_some_and(is_current) {
-                return Ok(());
+                return Ok(Done(()));
             }
             let next = DeliveryRow { version, waiting: waiting.clone() };
             let mut item = row(&key, &next)?;
@@ -140,13 +141,10 @@ impl Deliveries<'_> {
             for (cell_key, delivery) in cell_keys.iter().zip(next.waiting.iter().cycle()) {
                 change = change.with(Write::put(table, row(cell_key, delivery)?), ());
             }
-            match change.commit(self.0).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Failed(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault),
-            }
-        }
-        Err(Fault::busy("the delivery changes faster than it can be projected"))
+            let is_written = change.commit_if_unchanged(self.0).await?;
+            Ok(Attempted::done_if(is_written, || ()))
+        })
+        .await
     }
 
     /// The deliveries that wait in these cells. Each cell must be at least as fine as

@@ -46,7 +46,7 @@ impl ExternalOrders<'_> {
     pub async fn put(self, order: &Order, seen_version: u32) -> Result<bool, Fault> {
         Transaction::default()
             .with(self.write(order, seen_version)?, ())
-            .commit_if_new(self.0)
+            .commit_if_unchanged(self.0)
             .await
     }
 

@@ -24,6 +24,7 @@ pub mod external_orders;
 pub mod item;
 pub mod keys;
 pub mod notifications;
+pub mod optimistic;
 pub mod order_views;
 pub mod orders;
 pub mod phones;

@@ -104,14 +104,14 @@ impl Notifications<'_> {
             .name("#status", "status")
             .name("#at", "at");
         let put = put.value(":sending", text("SENDING")).value(":expired", text(expired));
-        Transaction::default().with(put, ()).commit_if_new(self.0).await
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await
     }
 
     /// Releases a claim. The notification is still to be sent.
     pub async fn release(self, order: &OrderId, claim: &Notification) -> Result<(), Fault> {
         let key = keys::notification(order, claim.version, claim.channel);
         let release = if_claimed(Write::delete(&self.0.tables.views, key), claim);
-        Transaction::default().with(release, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(release, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     /// Records the result of a claimed notification, unless another worker has taken the claim
@@ -123,7 +123,7 @@ impl Notifications<'_> {
         outcome: &Notification,
     ) -> Result<(), Fault> {
         let put = if_claimed(self.put(order, outcome)?, claim);
-        Transaction::default().with(put, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     fn put(self, order: &OrderId, notification: &Notification) -> Result<Write, Fault> {

@@ -38,7 +38,7 @@ impl OrderViews<'_> {
         let put = Write::put(&self.0.tables.views, row(&keys::order_view(&order.order_id), order)?);
         Transaction::default()
             .with(put.when_not_older(order.version, projection_source), ())
-            .commit_if_new(self.0)
+            .commit_if_unchanged(self.0)
             .await
     }
 

@@ -71,7 +71,7 @@ impl Phones<'_> {
     /// its daily limit.
     pub async fn count_message(self, phone: &Dialled, now: Timestamp) -> Result<bool, Fault> {
         let count = self.count(keys::Counted::Messages, phone, MAX_MESSAGES, now);
-        Transaction::default().with(count, ()).commit_if_new(self.0).await
+        Transaction::default().with(count, ()).commit_if_unchanged(self.0).await
     }
 
     /// Reverts the count of a message that was not sent. It is counted again when it is retried.
@@ -85,7 +85,7 @@ impl Phones<'_> {
         let key = keys::phone_count(keys::Counted::Messages, &digest, Day::of(counted_at));
         let fewer = Write::update(&self.0.tables.customers, key, "SET times = times - :one");
         let fewer = fewer.when("times >= :one").value(":one", number(1));
-        Transaction::default().with(fewer, ()).commit_if_new(self.0).await.map(drop)
+        Transaction::default().with(fewer, ()).commit_if_unchanged(self.0).await.map(drop)
     }
 
     /// Stores the code that is about to be sent to a customer's phone, replaces an earlier one, and
@@ -133,7 +133,7 @@ impl Phones<'_> {
             .value(":most", number(MAX_TRIES))
             .value(":now", text(now))
             .value(":phone", text(phone.as_str()));
-        if !Transaction::default().with(tried, ()).commit_if_new(self.0).await? {
+        if !Transaction::default().with(tried, ()).commit_if_unchanged(self.0).await? {
             return Ok(false);
         }
         let Some(stored) = self.0.get(table, &key).await? else { return Ok(false) };
@@ -148,7 +148,7 @@ impl Phones<'_> {
                 .value(":true", AttributeValue::Bool(true))
                 .value(":phone", text(phone.as_str()));
         let used = Write::delete(table, key).when("attribute_exists(pk)");
-        Transaction::default().with(verified, ()).with(used, ()).commit_if_new(self.0).await
+        Transaction::default().with(verified, ()).with(used, ()).commit_if_unchanged(self.0).await
     }
 }
 

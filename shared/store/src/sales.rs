@@ -91,7 +91,7 @@ impl Sales<'_> {
             note.insert("version".into(), number(sale.version.into()));
             transaction.with(newer(note), AlreadyStored)
         };
-        transaction.commit_if_new(self.0).await.map(drop)
+        transaction.commit_if_unchanged(self.0).await.map(drop)
     }
 
     /// Calls `each` for every sale of an hour.
@@ -150,7 +150,7 @@ impl Sales<'_> {
                 .when("attribute_not_exists(pk) OR summedAt <= :now");
             transaction = transaction.with(put.value(":now", text(now)), AlreadyStored);
         }
-        transaction.commit_if_new(self.0).await
+        transaction.commit_if_unchanged(self.0).await
     }
 
     /// A page of the notes on late sales, oldest hour first.
@@ -172,7 +172,7 @@ impl Sales<'_> {
             Write::delete(&self.0.tables.views, late.key.clone()).when("version = :version");
         let transaction = Transaction::default()
             .with(delete.value(":version", number(late.version)), AlreadyStored);
-        transaction.commit_if_new(self.0).await.map(drop)
+        transaction.commit_if_unchanged(self.0).await.map(drop)
     }
 
     /// Reads the latest top sellers.
@@ -186,7 +186,7 @@ impl Sales<'_> {
             .when("attribute_not_exists(pk) OR asOf < :asOf");
         let transaction =
             Transaction::default().with(put.value(":asOf", text(top.as_of)), AlreadyStored);
-        transaction.commit_if_new(self.0).await.map(drop)
+        transaction.commit_if_unchanged(self.0).await.map(drop)
     }
 }
 

@@ -229,8 +229,8 @@ impl<R> Transaction<R> {
         }
     }
 
-    /// Commits, and returns `false` if a condition failed.
-    pub async fn commit_if_new(self, store: &Store) -> Result<bool, Fault> {
+    /// Commits, and returns `false` if a condition failed: what was read has changed since.
+    pub async fn commit_if_unchanged(self, store: &Store) -> Result<bool, Fault> {
         match self.commit(store).await {
             Ok(()) => Ok(true),
             Err(CommitError::Failed(_)) => Ok(false),

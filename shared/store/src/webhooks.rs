@@ -159,7 +159,7 @@ impl Webhooks<'_> {
         let put = Write::put(&self.0.tables.webhooks, row(&keys::webhook(&webhook.name), webhook)?);
         Transaction::default()
             .with(if_unchanged(put, webhook.writes), ())
-            .commit_if_new(self.0)
+            .commit_if_unchanged(self.0)
             .await
     }
 
@@ -192,7 +192,7 @@ impl Webhooks<'_> {
             item.insert("dueWebhook".into(), text(&delivery.webhook));
         }
         let put = if_unchanged(Write::put(&self.0.tables.webhooks, item), delivery.writes);
-        Transaction::default().with(put, ()).commit_if_new(self.0).await
+        Transaction::default().with(put, ()).commit_if_unchanged(self.0).await
     }
 
     /// Up to `limit` deliveries to a webhook that were due at `by`, longest overdue first. The
@@ -233,7 +233,7 @@ impl Webhooks<'_> {
         let update = Write::update(&self.0.tables.webhooks, key, expression);
         let update = update.when("nextAttemptAt = :seen").value(":seen", text(due.next_attempt_at));
         let update = update.value(":until", text(until)).value(":one", number(1));
-        Transaction::default().with(update, ()).commit_if_new(self.0).await
+        Transaction::default().with(update, ()).commit_if_unchanged(self.0).await
     }
 
     /// A page of the deliveries to a webhook, newest first. `Page::next` is the id of the last
