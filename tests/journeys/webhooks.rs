@@ -240,7 +240,7 @@ async fn a_410_response_disables_an_endpoint_until_it_is_enabled_again() {
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
     let again = json!({ "url": shown["url"], "events": ["order.paid.v1"], "active": true });
     let log = &deliveries(&world, "warehouse").await[0];
-    assert_eq!(log["givenUpBecause"], json!("its receiver wants nothing more"));
+    assert_eq!(log["givenUpBecause"], json!("the webhook no longer subscribes to the event"));
     let back = world.operator().put(PATH, &again).await.json();
     assert_eq!(
         (&back["active"], back.get("disabledBecause"), back.get("secret")),

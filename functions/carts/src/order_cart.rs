@@ -63,12 +63,12 @@ async fn handle(placement: Placement, request: Request) -> Result<Response, Fail
     };
     let store = placement.store.until(request.deadline);
     let lines = store.carts().get(&customer_id, request.now).await?.lines;
-    let wishes = lines.iter().map(|line| (line.product_id.clone(), i64::from(line.quantity), None));
     let is_empty = lines.is_empty();
     if is_empty && key.is_none() {
         return Err(Refusal::EmptyOrder.into());
     }
-    let basket = if is_empty { Basket::nothing() } else { Basket::of(wishes)? };
+    let quantities = lines.iter().map(|line| (line.product_id.clone(), line.quantity.into(), None));
+    let basket = if is_empty { Basket::nothing() } else { Basket::of(quantities)? };
     let basket_source = BasketSource::Cart;
     let order = OrderRequest {
         customer_id,

@@ -95,7 +95,7 @@ pub enum Collecting {
 /// A collection run of a channel.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RunAnswer {
+pub struct RunResponse {
     /// The run's id.
     run_id: RunId,
     /// The run's status.
@@ -132,7 +132,7 @@ pub struct RunAnswer {
     warning: Option<String>,
 }
 
-impl From<Run> for RunAnswer {
+impl From<Run> for RunResponse {
     fn from(run: Run) -> Self {
         let unread = format!(
             "{} entries are not understood, such as {}",
@@ -175,7 +175,7 @@ impl From<Run> for RunAnswer {
 /// A product: one of ours, or one that a channel lists.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ChannelProductAnswer {
+pub struct ChannelProductResponse {
     /// The channel that lists it. Absent for our own products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channel_id: Option<ChannelId>,
@@ -202,7 +202,7 @@ pub struct ChannelProductAnswer {
     pub(crate) stock_error: Option<String>,
 }
 
-impl ChannelProductAnswer {
+impl ChannelProductResponse {
     pub(crate) fn of(product: ChannelProduct, mapping: Option<&Mapping>) -> Self {
         Self {
             channel_id: Some(product.channel_id),

@@ -1,7 +1,7 @@
 //! `GET /api/v1/admin/products` lists products: those that one channel lists, or all, our own first
 //! (채널 상품 목록).
 
-use crate::channel_response::ChannelProductAnswer;
+use crate::channel_response::ChannelProductResponse;
 use domain::{ChannelId, Failure, Fault, ProductId, Refusal, RefusalKind, Role};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
@@ -36,7 +36,7 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct ChannelProducts {
     /// The products.
-    products: Vec<ChannelProductAnswer>,
+    products: Vec<ChannelProductResponse>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -81,7 +81,7 @@ async fn of_all(
     store: &Store,
     limit: u16,
     after: Option<(Option<ChannelId>, ProductId)>,
-) -> Result<Page<ChannelProductAnswer>, Fault> {
+) -> Result<Page<ChannelProductResponse>, Fault> {
     let mut page = Page { entries: Vec::new(), next: None };
     let (from, mut last) = match after {
         None => (None, None),
@@ -130,22 +130,22 @@ async fn of_channel(
     store: &Store,
     id: &ChannelId,
     page: &PageRequest,
-) -> Result<Page<ChannelProductAnswer>, Fault> {
+) -> Result<Page<ChannelProductResponse>, Fault> {
     let page = store.channel_products().list(id, page).await?;
     let products: Vec<ProductId> =
         page.entries.iter().map(|product| product.external_id.clone()).collect();
     let mappings = store.channel_products().mappings_of(id, &products).await?;
     let answers = page.entries.into_iter().map(|product| {
         let mapping = mappings.get(&product.external_id);
-        ChannelProductAnswer::of(product, mapping)
+        ChannelProductResponse::of(product, mapping)
     });
     Ok(Page { entries: answers.collect(), next: page.next.map(|last| place(Some(id), &last)) })
 }
 
 fn our_product(
     StockedProduct { product, quantity, version: _ }: StockedProduct,
-) -> ChannelProductAnswer {
-    ChannelProductAnswer {
+) -> ChannelProductResponse {
+    ChannelProductResponse {
         channel_id: None,
         external_id: None,
         product_id: Some(product.product_id),

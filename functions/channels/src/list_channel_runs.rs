@@ -1,7 +1,7 @@
 //! `GET /api/v1/admin/channels/{channelId}/runs` lists the collection runs of a channel, newest
 //! first (채널 수집 이력).
 
-use crate::channel_response::RunAnswer;
+use crate::channel_response::RunResponse;
 use domain::{ChannelId, Failure, Refusal, RefusalKind, Role, RunId};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
     /// The runs: the current one first, then newest first.
-    runs: Vec<RunAnswer>,
+    runs: Vec<RunResponse>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -49,6 +49,6 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .ended_runs(&id, &PageRequest { limit, after: after.map(|run| run.to_string()) })
         .await?;
     let current = collection.run.filter(|_| is_first);
-    let runs = current.into_iter().chain(page.entries).map(RunAnswer::from).collect();
+    let runs = current.into_iter().chain(page.entries).map(RunResponse::from).collect();
     Ok(Response::ok(&Runs { runs, next_cursor: Response::cursor(page.next.as_deref()) }))
 }

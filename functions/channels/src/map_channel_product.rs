@@ -2,7 +2,9 @@
 //! of ours, or removes the mapping (채널 상품 매핑). While it is mapped, its orders reserve our
 //! stock, and the channel receives our stock level.
 
-use crate::{channel_response::ChannelProductAnswer, queue::Queue, stocks::request_stock_updates};
+use crate::{
+    channel_response::ChannelProductResponse, queue::Queue, stocks::request_stock_updates,
+};
 use domain::{ChannelId, Failure, NotStarted, Open, ProductId, Refusal, RefusalKind, Role};
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use partners::channels::kind;
@@ -26,7 +28,7 @@ pub const ROUTE: Route = Route::new(
     "Maps a channel's product to one of ours, or removes the mapping (채널 상품 매핑)",
 )
 .request_body::<MapProduct>()
-.response::<ChannelProductAnswer>()
+.response::<ChannelProductResponse>()
 .problems(&[RefusalKind::NotFound]);
 
 /// The `map-channel-product` handler.
@@ -97,5 +99,5 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
     .await?;
     let ours: BTreeSet<ProductId> = product_id.into_iter().collect();
     request_stock_updates(&store, &resources.queue, &ours, None).await;
-    Ok(Response::ok(&ChannelProductAnswer::of(product, mapping.as_ref())))
+    Ok(Response::ok(&ChannelProductResponse::of(product, mapping.as_ref())))
 }

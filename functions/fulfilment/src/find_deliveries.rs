@@ -53,7 +53,7 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct Deliveries {
     /// The orders, nearest first.
-    deliveries: Vec<DeliveryAnswer>,
+    deliveries: Vec<DeliveryResponse>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -62,7 +62,7 @@ pub struct Deliveries {
 /// An order that waits for a rider.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DeliveryAnswer {
+pub struct DeliveryResponse {
     /// The order's id.
     order_id: OrderId,
     /// The id of the store, where the rider picks the order up.
@@ -167,8 +167,8 @@ fn position(delivery: &Delivery, near: Near) -> Option<Position> {
     }
 }
 
-fn shown(delivery: Delivery, centre: Position) -> DeliveryAnswer {
-    DeliveryAnswer {
+fn shown(delivery: Delivery, centre: Position) -> DeliveryResponse {
+    DeliveryResponse {
         order_id: delivery.order_id,
         store_id: delivery.store_id,
         store_name: delivery.store_name,

@@ -20,7 +20,7 @@ pub const ROUTE: Route = Route::new(
     "Creates a store or replaces its profile, and opens or closes it (가게 등록·수정)",
 )
 .request_body::<PutStore>()
-.response::<StoreAnswer>();
+.response::<StoreResponse>();
 
 /// The `put-store` handler.
 pub fn function() -> Function {
@@ -45,7 +45,7 @@ pub struct PutStore {
 /// A store in a response.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct StoreAnswer {
+pub struct StoreResponse {
     /// The store's id.
     store_id: StoreId,
     /// The name that customers see.
@@ -72,5 +72,5 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let profile = StoreProfile { store_id, name, position: Position { lat, lng }, phone, open };
     store.until(request.deadline).stores().put(&profile).await?;
     let StoreProfile { store_id, name, position: Position { lat, lng }, phone, open } = profile;
-    Ok(Response::ok(&StoreAnswer { store_id, name, lat, lng, phone, open }))
+    Ok(Response::ok(&StoreResponse { store_id, name, lat, lng, phone, open }))
 }

@@ -23,7 +23,7 @@ pub(crate) struct OrderViewResponse {
     /// The progress of the order towards the customer.
     delivery_state: DeliveryState,
     /// The notifications sent to the customer, oldest first.
-    notifications: Vec<NotificationAnswer>,
+    notifications: Vec<NotificationResponse>,
 }
 
 /// A store. Everything but the id is omitted if the store has no profile.
@@ -79,7 +79,7 @@ impl From<Status> for DeliveryState {
 /// A notification of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct NotificationAnswer {
+pub(crate) struct NotificationResponse {
     /// The order's status that it reports.
     order_status: Status,
     /// The order's version that it reports.
@@ -92,7 +92,7 @@ pub(crate) struct NotificationAnswer {
     at: Timestamp,
 }
 
-impl From<Notification> for NotificationAnswer {
+impl From<Notification> for NotificationResponse {
     fn from(
         Notification { version, order_status, channel, status, at, code: _ }: Notification,
     ) -> Self {
@@ -115,6 +115,6 @@ pub(crate) fn shown(
             store_id,
         }
     });
-    let notifications = notifications.into_iter().map(NotificationAnswer::from).collect();
+    let notifications = notifications.into_iter().map(NotificationResponse::from).collect();
     OrderViewResponse { delivery_state: order.status.into(), order, store, notifications }
 }

@@ -21,7 +21,14 @@ pub const ROUTE: Route = Route::new(
 .request_body::<PaymentRequest>()
 .response::<events::Order>()
 .successes(&[(200, "Paid"), (202, "Not paid yet: the gateway's result is not known; or, with `Retry-After`, the gateway is overloaded and was not called")])
-.problems(&[RefusalKind::NotFound, RefusalKind::NotPayable, RefusalKind::InsufficientPoints, RefusalKind::TooManyAttempts, RefusalKind::KeyReused, RefusalKind::PaymentFailed]);
+.problems(&[
+    RefusalKind::NotFound,
+    RefusalKind::NotPayable,
+    RefusalKind::InsufficientPoints,
+    RefusalKind::TooManyAttempts,
+    RefusalKind::KeyReused,
+    RefusalKind::PaymentFailed,
+]);
 
 /// The `pay-order` handler.
 pub fn function() -> Function {

@@ -143,7 +143,8 @@ async fn settle(resources: &Resources, message: &Message) -> Result<(), NotSettl
         Ok(()) | Err(_) => return checked,
     };
     let next = attempt.clone().checked_without_result(store.now(), at_least);
-    let raises_alarm = next.looks >= ALARM_AFTER || matches!(checked, Err(NotSettled::OtherAmount));
+    let raises_alarm =
+        next.checks >= ALARM_AFTER || matches!(checked, Err(NotSettled::OtherAmount));
     if let (true, Err(why)) = (raises_alarm, &checked) {
         tracing::error!(payable = %next.payable, attempt = next.attempt, error = %why, "a payment is not settled");
         signal(Signal::PaymentNotSettled);

@@ -42,7 +42,7 @@ async fn sweep_shard(store: &Store, shard: u8, tick: Tick) -> Result<(), Fault> 
             if store.now().plus(CLOSING_TIME) >= tick.deadline {
                 return failure.map_or(Ok(()), Err);
             }
-            match store.attempts().remind(&due, store.now()).await {
+            match store.attempts().reschedule(&due, store.now()).await {
                 Ok(true) => {
                     tracing::warn!(payable = %due.payable, attempt = due.attempt, "an overdue payment is due again");
                 }

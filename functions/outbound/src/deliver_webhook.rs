@@ -137,7 +137,7 @@ async fn fan_out(
     let order = &envelope.data;
     let is_of_campaign = order.campaign_id.is_some();
     for endpoint in resources.endpoints.all(store).await? {
-        if !endpoint.is_active || !endpoint.choice.wants(envelope.event_type, is_of_campaign) {
+        if !endpoint.is_active || !endpoint.choice.accepts(envelope.event_type, is_of_campaign) {
             continue;
         }
         let delivery = WebhookDelivery {
@@ -234,7 +234,7 @@ async fn deliver(
     let recorded = record_attempt(store, &endpoint, claimed, &sent, at).await;
     breaker.record(store, result).await;
     if let Err(DeliveryError::Status { retry_after: Some(cool_down), .. }) = sent {
-        breaker.leave_alone(store, at.plus(cool_down.min(MAX_COOL_DOWN))).await;
+        breaker.open_until_at_least(store, at.plus(cool_down.min(MAX_COOL_DOWN))).await;
     }
     match recorded? {
         Some((next, pause)) if pause < SCHEDULED_AFTER => {
@@ -320,7 +320,7 @@ fn apply_result(
     } else {
         delivery.status = DeliveryStatus::Failed;
         let why = if is_gone {
-            "its receiver wants nothing more"
+            "the webhook no longer subscribes to the event"
         } else {
             "it failed as often as it may"
         };
@@ -387,10 +387,10 @@ mod tests {
             (EventType::Refunded, true, false, true),
             (EventType::Updated, false, false, false),
         ] {
-            assert_eq!(Choice::Statuses.wants(event_type, is_of_campaign), statuses);
-            assert_eq!(Choice::OfCampaigns.wants(event_type, is_of_campaign), of_campaigns);
+            assert_eq!(Choice::Statuses.accepts(event_type, is_of_campaign), statuses);
+            assert_eq!(Choice::OfCampaigns.accepts(event_type, is_of_campaign), of_campaigns);
         }
-        assert!(Choice::Types(vec![EventType::Paid]).wants(EventType::Paid, false));
-        assert!(!Choice::Types(vec![EventType::Paid]).wants(EventType::Shipped, true));
+        assert!(Choice::Types(vec![EventType::Paid]).accepts(EventType::Paid, false));
+        assert!(!Choice::Types(vec![EventType::Paid]).accepts(EventType::Shipped, true));
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum Choice {
 
 impl Choice {
     /// Whether the endpoint receives an event of this type.
-    pub(crate) fn wants(&self, event_type: EventType, is_of_campaign: bool) -> bool {
+    pub(crate) fn accepts(&self, event_type: EventType, is_of_campaign: bool) -> bool {
         match self {
             Self::Statuses => event_type.is_of_status(),
             Self::OfCampaigns => is_of_campaign,

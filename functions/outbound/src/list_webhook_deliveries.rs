@@ -34,7 +34,7 @@ pub fn function() -> Function {
 #[serde(rename_all = "camelCase")]
 pub struct Deliveries {
     /// The deliveries, newest first.
-    deliveries: Vec<WebhookDeliveryAnswer>,
+    deliveries: Vec<WebhookDeliveryResponse>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -43,7 +43,7 @@ pub struct Deliveries {
 /// A delivery as the API returns it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct WebhookDeliveryAnswer {
+pub struct WebhookDeliveryResponse {
     /// The delivery's id, by which it can be replayed.
     delivery_id: DeliveryId,
     /// The event's id: the `webhook-id` of every attempt.
@@ -64,7 +64,7 @@ pub struct WebhookDeliveryAnswer {
     created_at: Timestamp,
 }
 
-impl From<WebhookDelivery> for WebhookDeliveryAnswer {
+impl From<WebhookDelivery> for WebhookDeliveryResponse {
     fn from(delivery: WebhookDelivery) -> Self {
         let is_pending = delivery.status == DeliveryStatus::Pending;
         Self {
@@ -85,7 +85,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let (limit, after) = request.page::<DeliveryId>()?;
     let page = PageRequest { limit, after: after.map(|after| after.to_string()) };
     let page = store.until(request.deadline).webhooks().deliveries(&name, &page).await?;
-    let deliveries = page.entries.into_iter().map(WebhookDeliveryAnswer::from).collect();
+    let deliveries = page.entries.into_iter().map(WebhookDeliveryResponse::from).collect();
     Ok(Response::ok(&Deliveries {
         deliveries,
         next_cursor: Response::cursor(page.next.as_deref()),

@@ -1,7 +1,7 @@
 //! `POST /api/v1/admin/webhooks/{name}/deliveries/{id}/replay` sends a delivery again under the
 //! same id, whatever its status is (웹훅 재전송).
 
-use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryAnswer};
+use crate::{deliver_webhook::due, list_webhook_deliveries::WebhookDeliveryResponse};
 use domain::{
     DeliveryId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, WebhookName,
 };
@@ -23,7 +23,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Sends a delivery to its webhook endpoint again, under the same id (웹훅 재전송)",
 )
-.response::<WebhookDeliveryAnswer>()
+.response::<WebhookDeliveryResponse>()
 .successes(&[(202, "Queued for sending")])
 .problems(&[RefusalKind::NotFound]);
 
@@ -64,7 +64,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         if store.webhooks().put_delivery(&replayed).await? {
             // If this fails, the schedule finds the row.
             resources.queue.send(&due(&replayed)?, Duration::ZERO).await.map_err(Fault::busy)?;
-            return Ok(Done(Response::accepted(&WebhookDeliveryAnswer::from(replayed))));
+            return Ok(Done(Response::accepted(&WebhookDeliveryResponse::from(replayed))));
         }
         Ok(Conflict(()))
     })

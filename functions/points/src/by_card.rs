@@ -87,7 +87,7 @@ pub(crate) async fn charge(
             (file, begin)
         }
         Some(made) if is_same_charge(&file, &made) && may_retry(&made.attempt) => {
-            let attempt = made.attempt.clone().asked_again(None, request.now);
+            let attempt = made.attempt.clone().requested_again(None, request.now);
             let begin =
                 Transaction::default().with(store.attempts().replace(&attempt, &made.attempt)?, ());
             (ChargeWithAttempt { attempt, ..made }, begin)
@@ -120,7 +120,7 @@ pub(crate) async fn charge(
 /// Whether a repeated request calls the gateway again. A decline is not stored as the response. The
 /// gateway is called at most [`MAX_ATTEMPTS`] times.
 fn may_retry(made: &Attempt) -> bool {
-    made.status == AttemptStatus::Declined && made.asks < MAX_ATTEMPTS
+    made.status == AttemptStatus::Declined && made.charge_requests < MAX_ATTEMPTS
 }
 
 /// Whether two requests mean the same charge.

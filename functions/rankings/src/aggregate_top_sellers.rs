@@ -8,7 +8,7 @@
 
 use domain::{
     Fault, ProductId, Timestamp,
-    sales::{Hour, Sold, TOP, Window, rank, tally},
+    sales::{Hour, Sold, TOP, Window, add_sales, rank},
 };
 use edge::{Function, Tick};
 use std::{collections::BTreeSet, time::Duration};
@@ -42,14 +42,14 @@ async fn handle(store: Store, tick: Tick) -> Result<(), Fault> {
         if window.covers(hour) && hour.end().plus(GRACE) <= tick.now {
             let Closed { totals, is_stored } =
                 closed(&store, hour, late_hours.contains(&hour), tick.now).await?;
-            tally(&mut sold, &totals);
+            add_sales(&mut sold, &totals);
             if !is_stored {
                 not_stored.insert(hour);
             }
         } else {
             let count = |sale: &domain::sales::Sale| {
                 if window.contains(sale.paid_at) {
-                    tally(&mut sold, &sale.sold);
+                    add_sales(&mut sold, &sale.sold);
                 }
             };
             store.sales().each(hour, count).await?;
@@ -93,7 +93,7 @@ async fn closed(store: &Store, hour: Hour, is_late: bool, now: Timestamp) -> Res
         return Ok(Closed { totals, is_stored: true });
     }
     let mut totals = Sold::new();
-    store.sales().each(hour, |sale| tally(&mut totals, &sale.sold)).await?;
+    store.sales().each(hour, |sale| add_sales(&mut totals, &sale.sold)).await?;
     totals.retain(|_, units| *units != 0);
     let is_stored = store.sales().put_totals(hour, &totals, now).await?;
     Ok(Closed { totals, is_stored })

@@ -106,7 +106,7 @@ impl Basket {
     }
 
     /// The lines of the basket, one per product.
-    pub fn wishes(&self) -> &[BasketLine] {
+    pub fn lines(&self) -> &[BasketLine] {
         &self.0
     }
 }

@@ -144,7 +144,7 @@ impl Circuit {
 
     /// The circuit, open until `until` because the system requested a pause.
     #[must_use]
-    pub const fn left_alone(&self, until: Timestamp) -> Self {
+    pub const fn opened_until(&self, until: Timestamp) -> Self {
         Self { version: self.version + 1, open_until: Some(until), probed_until: None }
     }
 

@@ -259,7 +259,7 @@ pub struct Attempt {
     /// The amount to charge.
     pub amount: Won,
     /// The number of charge requests to the gateway for this attempt.
-    pub asks: u32,
+    pub charge_requests: u32,
     /// When the charge was last requested.
     pub asked_at: Timestamp,
     /// Whether the response to one of the charge requests was lost. A later decline is then no
@@ -272,7 +272,7 @@ pub struct Attempt {
     pub due_at: Option<Timestamp>,
     /// The number of checks without a result since the attempt got its present status.
     #[serde(default)]
-    pub looks: u32,
+    pub checks: u32,
     /// The first response that depends on the attempt, while its status is `ASKED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<PendingReply>,
@@ -299,11 +299,11 @@ impl Attempt {
             status: AttemptStatus::Asked,
             payment_key,
             amount,
-            asks: 1,
+            charge_requests: 1,
             asked_at: now,
             has_lost_answer: false,
             due_at: Some(now.plus(RESPONSE_TIMEOUT)),
-            looks: 0,
+            checks: 0,
             reply,
             updated_at: now,
             decline_code: None,
@@ -312,9 +312,9 @@ impl Attempt {
 
     /// The same attempt, to be stored before its charge is requested again.
     #[must_use]
-    pub fn asked_again(self, reply: Option<PendingReply>, now: Timestamp) -> Self {
-        let asks = self.asks + 1;
-        Self { asks, asked_at: now, decline_code: None, reply, ..self }
+    pub fn requested_again(self, reply: Option<PendingReply>, now: Timestamp) -> Self {
+        let charge_requests = self.charge_requests + 1;
+        Self { charge_requests, asked_at: now, decline_code: None, reply, ..self }
             .becomes(AttemptStatus::Asked, now)
     }
 
@@ -333,7 +333,7 @@ impl Attempt {
             AttemptStatus::Paid | AttemptStatus::Declined | AttemptStatus::Refunded => None,
         };
         let reply = self.reply.filter(|_| status == AttemptStatus::Asked);
-        Self { status, due_at, looks: 0, has_lost_answer, reply, updated_at: now, ..self }
+        Self { status, due_at, checks: 0, has_lost_answer, reply, updated_at: now, ..self }
     }
 
     /// The same attempt, which needs no further check.
@@ -346,21 +346,21 @@ impl Attempt {
     /// doubles with each check, of at least `at_least` and at most 15 minutes.
     #[must_use]
     pub fn checked_without_result(self, now: Timestamp, at_least: Duration) -> Self {
-        let doublings = self.looks.min(16);
+        let doublings = self.checks.min(16);
         let backoff =
             FIRST_BACKOFF.saturating_mul(1 << doublings).max(at_least).min(LONGEST_BACKOFF);
-        Self { looks: self.looks + 1, due_at: Some(now.plus(backoff)), ..self }
+        Self { checks: self.checks + 1, due_at: Some(now.plus(backoff)), ..self }
     }
 
     /// The gateway's idempotency key for this charge request.
     pub fn idempotency_key(&self) -> String {
-        format!("{}-{}-{}", self.payable, self.attempt, self.asks)
+        format!("{}-{}-{}", self.payable, self.attempt, self.charge_requests)
     }
 
     /// The gateway's idempotency key for this refund request. A request has one key, however often
     /// its message is delivered. A charge is refunded once, however often the refund is requested.
     pub fn refund_key(&self) -> String {
-        format!("{}-{}-refund-{}", self.payable, self.attempt, self.looks + 1)
+        format!("{}-{}-refund-{}", self.payable, self.attempt, self.checks + 1)
     }
 }
 
@@ -398,7 +398,7 @@ mod tests {
     fn a_decline_after_a_lost_response_is_checked_once_more() {
         let now = Timestamp::from_millis(0);
         assert_eq!(attempt(AttemptStatus::Declined).due_at, None);
-        let again = attempt(AttemptStatus::Lost).asked_again(None, now);
+        let again = attempt(AttemptStatus::Lost).requested_again(None, now);
         let declined = again.becomes(AttemptStatus::Declined, now);
         assert_eq!(declined.due_at, Some(now.plus(LAPSED_AFTER)));
         let last_check = attempt(AttemptStatus::Lost).becomes(AttemptStatus::Declined, now);

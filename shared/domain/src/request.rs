@@ -94,7 +94,7 @@ impl OrderRequest {
             self;
         let mut lines: Vec<_> = match basket_source {
             BasketSource::Request => basket
-                .wishes()
+                .lines()
                 .iter()
                 .map(|line| format!("{}*{}", line.product_id, line.quantity.get()))
                 .collect(),
@@ -128,7 +128,7 @@ impl OrderRequest {
     pub fn original_amount(&self, unit_prices: &[Won]) -> Result<Won, AmountTooLarge> {
         let totals = self
             .basket
-            .wishes()
+            .lines()
             .iter()
             .zip(unit_prices)
             .map(|(line, price)| price.times(line.quantity.get()));
@@ -158,7 +158,7 @@ impl OrderRequest {
         };
         let lines: Vec<Line> = self
             .basket
-            .wishes()
+            .lines()
             .iter()
             .zip(&terms.unit_prices)
             .map(line)

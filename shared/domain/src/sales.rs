@@ -94,7 +94,7 @@ pub struct Sale {
 pub type Sold = BTreeMap<ProductId, i64>;
 
 /// Adds `more` to `sum`.
-pub fn tally(sum: &mut Sold, more: &Sold) {
+pub fn add_sales(sum: &mut Sold, more: &Sold) {
     for (product, units) in more {
         *sum.entry(product.clone()).or_default() += units;
     }

@@ -282,7 +282,7 @@ impl StreamMapping {
 
     /// Stores the checkpoint: all records up to and including this sequence number are processed.
     fn advance_to(&self, checkpoint: String) -> Result<Round, AwsError> {
-        self.common.aws.data.journal().keep_place(&self.common.function, &checkpoint)?;
+        self.common.aws.data.journal().save_checkpoint(&self.common.function, &checkpoint)?;
         *self.progress() = Progress {
             checkpoint: Some(checkpoint),
             failures: 0,

@@ -133,7 +133,7 @@ impl Platform {
     /// Moves the clock forward, and stores the new offset if there is a data file.
     pub(crate) fn advance(&self, by: Duration) -> Result<(), Failure> {
         self.clock.advance(by);
-        self.aws.data.journal().keep_clock(self.clock.offset())?;
+        self.aws.data.journal().save_clock(self.clock.offset())?;
         self.aws.queues.changed.notify_waiters();
         Ok(())
     }

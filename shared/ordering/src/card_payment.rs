@@ -152,16 +152,16 @@ async fn conclude_answer(
 }
 
 /// Whether the result of an attempt must still be written. `current` is the attempt as it is now.
-/// That a card was not charged is true of one asking (the `asks`-th); that it was charged is true
-/// of the attempt.
-pub(crate) fn is_news(current: &Attempt, asks: u32, result: &AttemptResult) -> bool {
+/// That a card was not charged is true of one request (the `charge_requests`-th); that it was
+/// charged is true of the attempt.
+pub(crate) fn is_news(current: &Attempt, charge_requests: u32, result: &AttemptResult) -> bool {
     let is_open = match current.status {
         AttemptStatus::Asked | AttemptStatus::Lost => true,
         // The gateway contradicts itself: the charge counts.
         AttemptStatus::Declined => *result == AttemptResult::Charged,
         AttemptStatus::Paid | AttemptStatus::Refunding | AttemptStatus::Refunded => false,
     };
-    is_open && (current.asks == asks || *result == AttemptResult::Charged)
+    is_open && (current.charge_requests == charge_requests || *result == AttemptResult::Charged)
 }
 
 /// Writes the result of an attempt to pay an order, with everything that follows from it, once. A
@@ -173,9 +173,9 @@ pub async fn conclude(
     result: &AttemptResult,
     concluder: &Concluder,
 ) -> Result<Order, Fault> {
-    let (asks, seen) = (attempt.asks, (file.placed, attempt));
+    let (charge_requests, seen) = (attempt.charge_requests, (file.placed, attempt));
     optimistically_from(SELDOM_CHANGED, seen, |(placed, attempt)| async move {
-        if !is_news(&attempt, asks, result) {
+        if !is_news(&attempt, charge_requests, result) {
             return Ok(Done(placed.order));
         }
         let (change, order) = conclusion(store, &placed, &attempt, result, concluder)?;

@@ -185,7 +185,8 @@ impl Paying<'_> {
     ) -> Result<Outcome<Order>, NotPaid> {
         let Self { store, context, card_payments, keyed } = self;
         let order = &file.placed.order;
-        if file.attempts.iter().map(|attempt| attempt.asks).sum::<u32>() >= MAX_ATTEMPTS {
+        if file.attempts.iter().map(|attempt| attempt.charge_requests).sum::<u32>() >= MAX_ATTEMPTS
+        {
             return Err(Refusal::TooManyAttempts.into());
         }
         let reply = keyed.as_ref().map(KeyedRequest::pending);
@@ -202,7 +203,7 @@ impl Paying<'_> {
                 (attempt, write)
             }
             Some(known) => {
-                let attempt = known.clone().asked_again(reply, context.now);
+                let attempt = known.clone().requested_again(reply, context.now);
                 let write = store.attempts().replace(&attempt, &known)?;
                 (attempt, write)
             }

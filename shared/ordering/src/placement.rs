@@ -243,7 +243,7 @@ impl Placement {
 fn placement_query<'a>(request: &'a OrderRequest, order: &'a OrderId) -> PlacementQuery<'a> {
     PlacementQuery {
         customer: &request.customer_id,
-        products: request.basket.wishes().iter().map(|wish| &wish.product_id).collect(),
+        products: request.basket.lines().iter().map(|line| &line.product_id).collect(),
         coupon: request.coupon_id.as_ref(),
         order,
         may_reserve: request.may_reserve(),

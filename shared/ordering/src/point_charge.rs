@@ -30,9 +30,9 @@ pub async fn conclude(
     entry_id: EntryId,
     now: Timestamp,
 ) -> Result<ChargeWithAttempt, Fault> {
-    let (asks, entry_id) = (file.attempt.asks, &entry_id);
+    let (charge_requests, entry_id) = (file.attempt.charge_requests, &entry_id);
     optimistically_from(OFTEN_CHANGED, file, |file| async move {
-        if !is_news(&file.attempt, asks, result) {
+        if !is_news(&file.attempt, charge_requests, result) {
             return Ok(Done(file));
         }
         let balance = store.points().balance(&file.charge.customer_id).await?;

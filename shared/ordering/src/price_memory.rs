@@ -38,7 +38,7 @@ impl PriceMemory {
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let has_position =
             request.delivery.as_ref().is_some_and(|delivery| delivery.position().is_some());
-        let offer = |wish: &BasketLine| match (memory.get(&wish.product_id), wish.expected_price) {
+        let offer = |line: &BasketLine| match (memory.get(&line.product_id), line.expected_price) {
             (Some(known), stated) => {
                 Some(Offer { price: stated.unwrap_or(known.price), ..known.clone() })
             }
@@ -46,8 +46,7 @@ impl PriceMemory {
             (None, Some(price)) if !has_position => Some(Offer { price, store_id: None }),
             (None, _) => None,
         };
-        let offers: Vec<Offer> =
-            request.basket.wishes().iter().map(offer).collect::<Option<_>>()?;
+        let offers: Vec<Offer> = request.basket.lines().iter().map(offer).collect::<Option<_>>()?;
         let store_id = offers.first()?.store_id.clone();
         let adds_up = offers.iter().all(|offer| offer.store_id == store_id)
             && (store_id.is_none() || has_position);
@@ -58,12 +57,12 @@ impl PriceMemory {
     /// Remembers the terms on which a basket was sold.
     pub(crate) fn remember(&self, basket: &Basket, terms: &Terms) {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.len() + basket.wishes().len() > MEMORY {
+        if memory.len() + basket.lines().len() > MEMORY {
             memory.clear();
         }
-        for (wish, price) in basket.wishes().iter().zip(&terms.unit_prices) {
+        for (line, price) in basket.lines().iter().zip(&terms.unit_prices) {
             memory.insert(
-                wish.product_id.clone(),
+                line.product_id.clone(),
                 Offer { price: *price, store_id: terms.store_id.clone() },
             );
         }

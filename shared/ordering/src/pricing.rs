@@ -20,16 +20,16 @@ pub(crate) fn terms(
     before: &PlacementSnapshot,
     now: Timestamp,
 ) -> Result<Terms, Refusal> {
-    let wishes = request.basket.wishes();
-    let mut stocks: Vec<&Stock> = Vec::with_capacity(wishes.len());
-    for BasketLine { product_id, .. } in wishes {
+    let lines = request.basket.lines();
+    let mut stocks: Vec<&Stock> = Vec::with_capacity(lines.len());
+    for BasketLine { product_id, .. } in lines {
         let stock = before.stocks.get(product_id);
         stocks
             .push(stock.ok_or_else(|| Refusal::InvalidProduct { product_id: product_id.clone() })?);
     }
-    let offered = || wishes.iter().zip(&stocks);
-    if let Some((wish, _)) = offered().find(|(_, stock)| !stock.active) {
-        return Err(Refusal::NotForSale { product_id: wish.product_id.clone() });
+    let offered = || lines.iter().zip(&stocks);
+    if let Some((line, _)) = offered().find(|(_, stock)| !stock.active) {
+        return Err(Refusal::NotForSale { product_id: line.product_id.clone() });
     }
     let store_id = stocks.first().and_then(|stock| stock.store_id.clone());
     if stocks.iter().any(|stock| stock.store_id != store_id) {
@@ -43,21 +43,21 @@ pub(crate) fn terms(
             return Err(Refusal::field("delivery.lat", "is required for products of a store"));
         }
     }
-    for (wish, stock) in offered() {
+    for (line, stock) in offered() {
         let price = stock.price.won();
-        if let Some(expected_price) = wish.expected_price.filter(|expected| *expected != price) {
+        if let Some(expected_price) = line.expected_price.filter(|expected| *expected != price) {
             return Err(Refusal::PriceChanged {
-                product_id: wish.product_id.clone(),
+                product_id: line.product_id.clone(),
                 expected_price,
                 price,
             });
         }
     }
-    for (wish, stock) in offered() {
-        let (requested, available) = (i64::from(wish.quantity), stock.quantity);
+    for (line, stock) in offered() {
+        let (requested, available) = (i64::from(line.quantity), stock.quantity);
         if requested > available {
             return Err(Refusal::OutOfStock {
-                product_id: wish.product_id.clone(),
+                product_id: line.product_id.clone(),
                 requested,
                 available,
             });

@@ -54,10 +54,12 @@ fn status_value(status: AttemptStatus) -> Result<AttributeValue, Fault> {
 
 /// The write requires that the attempt is unchanged since it was read.
 fn if_unchanged(write: Write, seen: &Attempt) -> Result<Write, Fault> {
-    let write =
-        write.when("#status = :seen AND asks = :asks AND looks = :looks").name("#status", "status");
-    let write =
-        write.value(":asks", number(seen.asks.into())).value(":looks", number(seen.looks.into()));
+    let write = write
+        .when("#status = :seen AND chargeRequests = :requests AND checks = :checks")
+        .name("#status", "status");
+    let write = write
+        .value(":requests", number(seen.charge_requests.into()))
+        .value(":checks", number(seen.checks.into()));
     Ok(write.value(":seen", status_value(seen.status)?))
 }
 
@@ -103,7 +105,7 @@ impl Attempts<'_> {
     ) -> Result<Write, Fault> {
         let payable = Payable::Order(order.clone());
         let shard = Due::new(DueKind::Attempt, payable.as_str(), ATTEMPT_SHARDS).shard_name();
-        let expression = "SET #status = :refunding, updatedAt = :now, dueAt = :now, dueShard = :shard, looks = :none";
+        let expression = "SET #status = :refunding, updatedAt = :now, dueAt = :now, dueShard = :shard, checks = :none";
         let update =
             Write::update(&self.0.tables.orders, keys::attempt(&payable, attempt), expression);
         let update =
@@ -150,7 +152,7 @@ impl Attempts<'_> {
 
     /// Sets an overdue attempt's due time to now, so that the stream delivers it again. Returns
     /// `false` if the attempt has progressed since.
-    pub async fn remind(self, due: &DueAttempt, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn reschedule(self, due: &DueAttempt, now: Timestamp) -> Result<bool, Fault> {
         let key: Key = keys::attempt(&due.payable, due.attempt);
         let update = Write::update(&self.0.tables.orders, key, "SET dueAt = :now");
         let update =

@@ -285,7 +285,7 @@ impl Audits<'_> {
             let request = self.0.client.scan().table_name(table).consistent_read(true).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }

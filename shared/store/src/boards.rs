@@ -108,7 +108,7 @@ impl Boards<'_> {
             let request = request.expression_attribute_values(":status", text(store_status));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         let place = |item: &Item| string(item, "sk").map(str::to_owned);
         page.cut(response.items.unwrap_or_default(), response.last_evaluated_key, place)
     }

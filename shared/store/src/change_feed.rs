@@ -269,7 +269,7 @@ impl ChangeFeed<'_> {
                 request.expression_attribute_values(":begin", text(keys::feed_place(begin)));
             request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         let entries: Vec<Entry> =
             response.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         // Without an entry, everything before has expired.
@@ -308,7 +308,7 @@ impl ChangeFeed<'_> {
                 let request = request.expression_attribute_values(":from", text(&start));
                 request.expression_attribute_values(":end", text(keys::feed_place(end))).send()
             };
-            let response = self.0.ask(call).await?;
+            let response = self.0.send(call).await?;
             for item in response.items.unwrap_or_default() {
                 entries.push(read::<Entry>(item)?);
             }
@@ -342,6 +342,6 @@ impl ChangeFeed<'_> {
                 .expression_attribute_values(":from", text(keys::feed_mark(Hour::of(since)).sk));
             request.expression_attribute_values(":end", text(format!("{}~", keys::MARK))).send()
         };
-        self.0.ask(call).await?.items.unwrap_or_default().into_iter().next().map(read).transpose()
+        self.0.send(call).await?.items.unwrap_or_default().into_iter().next().map(read).transpose()
     }
 }

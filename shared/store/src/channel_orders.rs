@@ -244,7 +244,7 @@ impl ChannelOrders<'_> {
                     let request = request.expression_attribute_values(":value", text(&value));
                     request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
                 };
-                let response = self.0.ask(call).await?;
+                let response = self.0.send(call).await?;
                 let place = |item: &Item| string(item, "sk").map(str::to_owned);
                 page.cut(response.items.unwrap_or_default(), response.last_evaluated_key, place)?
             }
@@ -271,7 +271,7 @@ impl ChannelOrders<'_> {
             let request = request.expression_attribute_values(":floor", text(floor));
             request.expression_attribute_values(":channel", text(id)).send()
         };
-        let oldest = self.0.ask(call).await?.items.unwrap_or_default().into_iter().next();
+        let oldest = self.0.send(call).await?.items.unwrap_or_default().into_iter().next();
         oldest.map(|item| string(&item, "openSince")?.parse().map_err(Fault::broken)).transpose()
     }
 }

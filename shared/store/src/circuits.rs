@@ -155,10 +155,10 @@ impl Breaker {
 
     /// Opens the circuit until `until`, because the system requested it (`Retry-After`). A later
     /// end is not shortened.
-    pub async fn leave_alone(&self, store: &Store, until: Timestamp) {
+    pub async fn open_until_at_least(&self, store: &Store, until: Timestamp) {
         let circuit = self.memory().circuit.clone();
         if circuit.open_until.is_none_or(|known| known < until) {
-            self.change(store, &circuit, &circuit.left_alone(until)).await;
+            self.change(store, &circuit, &circuit.opened_until(until)).await;
         }
     }
 
@@ -254,7 +254,7 @@ impl Circuits<'_> {
                 .expression_attribute_values(":expiry", number(now.plus(WINDOW * 10).seconds()))
                 .send()
         };
-        self.0.ask(call).await.map(drop)
+        self.0.send(call).await.map(drop)
     }
 
     /// Sums the calls of the window that ends now.

@@ -62,7 +62,7 @@ impl Store {
             let request = request.expression_attribute_values(":now", text(now)).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()
         };
-        let response = self.ask(call).await?;
+        let response = self.send(call).await?;
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key))
     }
 }

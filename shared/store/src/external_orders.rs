@@ -88,7 +88,7 @@ impl ExternalOrders<'_> {
             let request = request.expression_attribute_values(":source", text(source));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         let id = |item: &Item| {
             OrderId::parse(string(item, "pk")?.trim_start_matches(keys::LISTED))
                 .map_err(Fault::broken)

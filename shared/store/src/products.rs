@@ -147,7 +147,7 @@ impl Products<'_> {
                 .expression_attribute_values(":value", text(value));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         let place = |item: &Item| string(item, "productId").map(str::to_owned);
         let Page { entries: infos, next } =
             page.cut(response.items.unwrap_or_default(), response.last_evaluated_key, place)?;

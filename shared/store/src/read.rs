@@ -78,7 +78,7 @@ impl Store {
             let request = self.client.get_item().table_name(table).set_key(Some(key.item()));
             request.consistent_read(true).send()
         };
-        Ok(self.ask(call).await?.item)
+        Ok(self.send(call).await?.item)
     }
 
     /// Reads many rows (strongly consistent), in batches of 100 keys.
@@ -119,7 +119,7 @@ impl Store {
         let gets: Vec<TransactGetItem> = keys.iter().map(get).collect::<Result<_, _>>()?;
         let call =
             || self.client.transact_get_items().set_transact_items(Some(gets.clone())).send();
-        let response = self.persist(call, classify_snapshot).await?.map_err(Fault::broken)?;
+        let response = self.with_retries(call, classify_snapshot).await?.map_err(Fault::broken)?;
         let rows = response.responses.unwrap_or_default().into_iter().map(|response| response.item);
         let found = keys
             .into_iter()
@@ -138,7 +138,7 @@ impl Store {
         for _ in 0..ATTEMPTS {
             let call =
                 || self.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
-            let response = self.ask(call).await?;
+            let response = self.send(call).await?;
             for item in response.responses.into_iter().flatten().flat_map(|(_, items)| items) {
                 let key = (
                     crate::item::string(&item, "pk")?.to_owned(),
@@ -205,7 +205,7 @@ impl Store {
             let request = request.scan_index_forward(!query.newest_first).consistent_read(true);
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let response = self.ask(call).await?;
+        let response = self.send(call).await?;
         let rows = response.items.unwrap_or_default();
         page.cut(rows, response.last_evaluated_key, |item| {
             crate::item::string(item, "sk").map(str::to_owned)

@@ -69,7 +69,7 @@ impl Store {
     ///
     /// Returns a permanent error unchanged in the inner `Result`, for the caller to interpret. A
     /// transient error that cannot be retried any more is [`Fault::Busy`].
-    pub(crate) async fn persist<T, E, Fut>(
+    pub(crate) async fn with_retries<T, E, Fut>(
         &self,
         call: impl Fn() -> Fut,
         classify: impl Fn(&SdkError<E, HttpResponse>) -> ErrorClass,
@@ -101,12 +101,12 @@ impl Store {
         Err(Fault::busy("no attempt was made"))
     }
 
-    /// Like [`Store::persist`], but a permanent error is [`Fault::Broken`].
-    pub(crate) async fn ask<T, E, Fut>(&self, call: impl Fn() -> Fut) -> Result<T, Fault>
+    /// Like [`Store::with_retries`], but a permanent error is [`Fault::Broken`].
+    pub(crate) async fn send<T, E, Fut>(&self, call: impl Fn() -> Fut) -> Result<T, Fault>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.persist(call, classify).await?.map_err(Fault::broken)
+        self.with_retries(call, classify).await?.map_err(Fault::broken)
     }
 }

@@ -127,7 +127,7 @@ impl Sales<'_> {
         let count = parts.first().map(|first| first.parts);
         let sum = |count| {
             parts.iter().take(count).fold(Sold::new(), |mut sum, part| {
-                domain::sales::tally(&mut sum, &part.sold);
+                domain::sales::add_sales(&mut sum, &part.sold);
                 sum
             })
         };

@@ -37,7 +37,7 @@ impl Stores<'_> {
             let request = request.expression_attribute_values(":stores", text(STORES));
             request.limit(page.fetched()).set_exclusive_start_key(start.clone()).send()
         };
-        let response = self.0.ask(call).await?;
+        let response = self.0.send(call).await?;
         let page =
             page.cut(response.items.unwrap_or_default(), response.last_evaluated_key, |item| {
                 string(item, "productId").map(str::to_owned)

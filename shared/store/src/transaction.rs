@@ -260,7 +260,7 @@ impl<R> Transaction<R> {
                 store.client.transact_write_items().set_transact_items(Some(writes.clone()));
             request.client_request_token(&token).send()
         };
-        match store.persist(call, classify).await.map_err(CommitError::Fault)? {
+        match store.with_retries(call, classify).await.map_err(CommitError::Fault)? {
             Ok(_) => Ok(()),
             Err(error) if reasons(&error).iter().any(failed) => {
                 let failures = conditions.into_iter().zip(reasons(&error).iter().cloned());

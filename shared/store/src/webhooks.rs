@@ -218,7 +218,7 @@ impl Webhooks<'_> {
                 next_attempt_at: string(&item, "nextAttemptAt")?.parse().map_err(Fault::broken)?,
             })
         };
-        self.0.ask(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
+        self.0.send(call).await?.items.unwrap_or_default().into_iter().map(due).collect()
     }
 
     /// Postpones a due delivery until `until`, when the index returns it again. Returns `false` if

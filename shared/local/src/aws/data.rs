@@ -328,7 +328,7 @@ pub(crate) type StoredMessage = (u64, String, String, i64);
 
 impl Journal {
     /// Upserts a message.
-    pub(crate) fn keep_message(
+    pub(crate) fn save_message(
         &self,
         number: u64,
         queue: &str,
@@ -341,7 +341,7 @@ impl Journal {
     }
 
     /// Deletes a message.
-    pub(crate) fn forget_message(&self, number: u64) -> Result<(), AwsError> {
+    pub(crate) fn remove_message(&self, number: u64) -> Result<(), AwsError> {
         self.call("DeleteItem", &json!({ "Key": { "pk": { "S": format!("MESSAGE#{number}") } } }))
             .map(drop)
     }
@@ -363,7 +363,7 @@ impl Journal {
     }
 
     /// Upserts a payment of the payment gateway stub.
-    pub(crate) fn keep_payment(&self, key: &str, payment: &Value) -> Result<(), AwsError> {
+    pub(crate) fn save_payment(&self, key: &str, payment: &Value) -> Result<(), AwsError> {
         self.put(&format!("PAYMENT#{key}"), &json!({ "payment": { "S": payment.to_string() } }))
     }
 
@@ -402,7 +402,7 @@ impl Journal {
     }
 
     /// Upserts a function's checkpoint in its stream: the last processed sequence number.
-    pub(crate) fn keep_place(&self, function: &str, place: &str) -> Result<(), AwsError> {
+    pub(crate) fn save_checkpoint(&self, function: &str, place: &str) -> Result<(), AwsError> {
         self.put(&format!("STREAM#{function}"), &json!({ "place": { "S": place } }))
     }
 
@@ -412,7 +412,7 @@ impl Journal {
     }
 
     /// Upserts the clock's offset from real time.
-    pub(crate) fn keep_clock(&self, offset: Duration) -> Result<(), AwsError> {
+    pub(crate) fn save_clock(&self, offset: Duration) -> Result<(), AwsError> {
         self.put("CLOCK", &json!({ "offset": { "N": offset.as_millis().to_string() } }))
     }
 

@@ -172,7 +172,7 @@ impl Queues {
         let queue_of_name = state.queue(queue)?;
         let delay = delay.unwrap_or(queue_of_name.spec.delay);
         let visible_at = now + millis(delay);
-        self.journal.keep_message(number, queue, body, now)?;
+        self.journal.save_message(number, queue, body, now)?;
         queue_of_name
             .messages
             .insert(number, Message::new(body.to_owned(), now, visible_at, lineage.clone()));
@@ -244,7 +244,7 @@ impl Queues {
         number: u64,
     ) -> Result<(), AwsError> {
         let Some(mut message) = state.queue(from)?.messages.remove(&number) else { return Ok(()) };
-        self.journal.keep_message(number, to, &message.body, message.sent_at)?;
+        self.journal.save_message(number, to, &message.body, message.sent_at)?;
         // `sent_at` does not change, as in SQS: moving a message to the dead-letter queue does not
         // extend its retention.
         message.receive_count = 0;
@@ -267,7 +267,7 @@ impl Queues {
             // than those before it.
             let expired = queue.messages.iter().filter(|(_, message)| message.sent_at < oldest);
             for number in expired.map(|(number, _)| *number).collect::<Vec<_>>() {
-                self.journal.forget_message(number)?;
+                self.journal.remove_message(number)?;
                 queue.messages.remove(&number);
             }
         }
@@ -282,14 +282,14 @@ impl Queues {
             return self.move_message(&mut state, queue, &dead_letters, number);
         }
         state.queue(queue)?.messages.remove(&number);
-        self.journal.forget_message(number)
+        self.journal.remove_message(number)
     }
 
     /// Deletes a delivered message. Deleting it again is not an error, as in SQS.
     pub(crate) fn delete(&self, receipt_handle: &str) -> Result<(), AwsError> {
         let (queue, number) = read_receipt(receipt_handle)?;
         let mut state = self.state();
-        self.journal.forget_message(number)?;
+        self.journal.remove_message(number)?;
         state.queue(queue)?.messages.remove(&number);
         Ok(())
     }
@@ -398,7 +398,7 @@ impl Queues {
             "PurgeQueue" => {
                 let mut state = self.state();
                 let messages = std::mem::take(&mut state.queue(queue)?.messages);
-                messages.keys().try_for_each(|number| self.journal.forget_message(*number))?;
+                messages.keys().try_for_each(|number| self.journal.remove_message(*number))?;
                 Ok(json!({}))
             }
             "StartMessageMoveTask" => {

@@ -84,7 +84,7 @@ impl PaymentGateway {
 
     fn store(&self, payment: &Value) {
         let key = payment["paymentKey"].as_str().unwrap_or_default();
-        if let Err(error) = self.journal.keep_payment(key, payment) {
+        if let Err(error) = self.journal.save_payment(key, payment) {
             tracing::error!(%error, "a payment could not be stored");
         }
     }
