@@ -1,23 +1,14 @@
 //! Several payment attempts for one order: retried, late, concurrent, and racing a cancellation.
 
-use crate::{
-    assert_books_are_clean, at, balance,
-    cards::{LOOKED_INTO, body, confirmations, gateway, pay},
-    charges, first_try_fails, left, pass, shop, stands, text,
+use crate::support::{
+    assert_books_are_clean, balance,
+    cards::{LOOKUP_DELAY, body, confirm_late, confirmations, gateway, pay},
+    charges, first_attempt_fails, pass_time, shop, statuses, text, units_in_stock,
 };
-use domain::{CustomerId, IdempotencyKey, OrderId, Won};
-use local::{World, partners::Mode};
-use partners::PaymentGateway;
+use domain::{CustomerId, IdempotencyKey, OrderId};
+use local::partners::Mode;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
-
-/// Sends the first attempt's confirm request (6,000 won) directly to the gateway, as a request that
-/// the network delivered after its caller had timed out.
-pub(crate) async fn arrive_late(world: &World, id: &str, key: &str) {
-    let client = PaymentGateway::new(&gateway(world).base_url, &gateway(world).secret).unwrap();
-    let amount = Won::new(6_000).unwrap();
-    client.confirm(&key.parse().unwrap(), id, amount, &format!("{id}-1-1")).await;
-}
 
 #[tokio::test]
 async fn a_charge_that_arrives_after_the_payment_lookup_is_refunded() {
@@ -28,9 +19,9 @@ async fn a_charge_that_arrives_after_the_payment_lookup_is_refunded() {
         let id =
             text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
-        arrive_late(&world, &id, "card-1").await;
+        pass_time(&world, LOOKUP_DELAY).await;
+        assert_eq!(statuses(&world, &id).await, ["STOCK_ALLOCATED", "FAILED"]);
+        confirm_late(&world, &id, "card-1").await;
         match meanwhile {
             "points" => {
                 let paid = world
@@ -49,14 +40,14 @@ async fn a_charge_that_arrives_after_the_payment_lookup_is_refunded() {
                 world.fire("expire-orders").await.unwrap();
             }
         }
-        pass(&world, Duration::from_mins(16)).await;
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
         let (expected, expected_charge) = match meanwhile {
-            "points" => (at("PAID", "PAID"), 0),
-            "card" => (at("PAID", "PAID"), 6_000),
-            _ => (at("EXPIRED", "REFUNDED"), 0),
+            "points" => (["PAID", "PAID"].map(String::from), 0),
+            "card" => (["PAID", "PAID"].map(String::from), 6_000),
+            _ => (["EXPIRED", "REFUNDED"].map(String::from), 0),
         };
-        assert_eq!(stands(&world, &id).await, expected, "{meanwhile}");
+        assert_eq!(statuses(&world, &id).await, expected, "{meanwhile}");
         let charged: i64 = charges(&world).iter().map(|(_, _, balance)| balance).sum();
         assert_eq!(charged, expected_charge, "{meanwhile}: {:?}", charges(&world));
         assert_books_are_clean(&world).await;
@@ -73,17 +64,17 @@ async fn a_retry_with_the_same_payment_key_reuses_the_attempt_and_charges_once()
         let id =
             text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
+        pass_time(&world, LOOKUP_DELAY).await;
+        assert_eq!(statuses(&world, &id).await, ["STOCK_ALLOCATED", "FAILED"]);
         if arrives_late {
-            arrive_late(&world, &id, "card-1").await;
+            confirm_late(&world, &id, "card-1").await;
         }
         let again = pay(&world, &id, "card-1").await;
         assert_eq!(again.status, if arrives_late { 202 } else { 200 }, "{again:?}");
         for _ in 0..3 {
-            pass(&world, Duration::from_mins(16)).await;
+            pass_time(&world, Duration::from_mins(16)).await;
         }
-        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"), "{arrives_late}");
+        assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"], "{arrives_late}");
         assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)], "{arrives_late}");
         assert_books_are_clean(&world).await;
     }
@@ -97,8 +88,8 @@ async fn a_declined_payment_key_can_be_retried() {
     assert_eq!(pay(&world, &id, "card-2").await.problem(), "payment-failed");
     gateway(&world).be(Mode::Ok);
     assert_eq!(pay(&world, &id, "card-1").await.status, 200);
-    pass(&world, Duration::from_mins(16)).await;
-    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    pass_time(&world, Duration::from_mins(16)).await;
+    assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
     let keys: Vec<String> = gateway(&world)
         .requests()
         .iter()
@@ -118,7 +109,7 @@ async fn an_order_cancelled_before_its_payment_starts_is_not_charged() {
     gateway(&world).be(Mode::Decline);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
     gateway(&world).be(Mode::Ok);
-    world.inject([first_try_fails()]);
+    world.inject([first_attempt_fails()]);
     let (customer, path, nothing) =
         (world.customer("c1"), format!("/orders/{id}/cancel"), json!({}));
     let (paid, cancelled) =
@@ -140,7 +131,7 @@ async fn no_payment_starts_while_another_has_an_unknown_result() {
             text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
         pay(&world, &id, "card-2").await;
         gateway(&world).be(Mode::Lost);
-        world.inject([first_try_fails()]);
+        world.inject([first_attempt_fails()]);
         let (customer, path) = (world.customer("c1"), format!("/orders/{id}/pay"));
         let delayed = async {
             match first {
@@ -152,8 +143,8 @@ async fn no_payment_starts_while_another_has_an_unknown_result() {
         assert_eq!((delayed.status, unknown.status), (202, 202), "{first} {second}: {delayed:?}");
         assert_eq!(confirmations(&world), 3, "{first} {second}");
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+        pass_time(&world, LOOKUP_DELAY).await;
+        assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
         assert_eq!(balance(&world, "c1").await, 100_000);
         assert_books_are_clean(&world).await;
     }
@@ -173,10 +164,10 @@ async fn concurrent_card_payments_charge_an_order_once() {
             reply.status
         })
     });
-    let statuses = futures::future::try_join_all(paying).await.unwrap();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    let replies = futures::future::try_join_all(paying).await.unwrap();
+    assert_eq!(replies.iter().filter(|status| **status == 200).count(), 1, "{replies:?}");
     assert_eq!(charges(&world).iter().filter(|(_, status, _)| status == "DONE").count(), 1);
-    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
     assert_books_are_clean(&world).await;
 }
 
@@ -210,10 +201,10 @@ async fn an_order_cancelled_while_its_card_is_charged_is_refunded() {
         placed.json()["orderStatus"].clone()
     };
     assert_eq!(status, json!(expected), "{placed:?}");
-    pass(&world, LOOKED_INTO).await;
-    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    pass_time(&world, LOOKUP_DELAY).await;
+    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
-    assert_eq!(left(&world, "pen").await, 10);
+    assert_eq!(units_in_stock(&world, "pen").await, 10);
     assert_books_are_clean(&world).await;
 }
 
@@ -243,21 +234,24 @@ async fn a_repeated_queue_message_does_not_end_an_attempt_early() {
     assert_eq!(messages.len(), 1);
     world.enable("settle-payments", true);
     gateway(&world).be(Mode::Ok);
-    pass(&world, LOOKED_INTO).await;
+    pass_time(&world, LOOKUP_DELAY).await;
     let requests_before = gateway(&world).requests().len();
     for _ in 0..2 {
-        world.invoke("settle-payments", crate::sqs_event(&world, &messages)).await.unwrap();
+        world
+            .invoke("settle-payments", crate::support::sqs_event(&world, &messages))
+            .await
+            .unwrap();
     }
     assert_eq!(
         gateway(&world).requests().len(),
         requests_before,
         "an outdated message causes no request"
     );
-    arrive_late(&world, &id, "card-1").await;
-    pass(&world, Duration::from_mins(16)).await;
+    confirm_late(&world, &id, "card-1").await;
+    pass_time(&world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();
-    pass(&world, Duration::from_mins(1)).await;
-    let (status, payment) = stands(&world, &id).await;
+    pass_time(&world, Duration::from_mins(1)).await;
+    let [status, payment] = statuses(&world, &id).await;
     assert!(
         [("PAID", "PAID"), ("EXPIRED", "REFUNDED")].contains(&(status.as_str(), payment.as_str())),
         "{status} {payment}"

@@ -1,8 +1,11 @@
 //! The audit reports each inconsistency that a test writes into the tables, and nothing else.
 
-use crate::{order, shop};
+use crate::support::{
+    audit::{violation, violations},
+    order, shop,
+};
 use local::World;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Sets a number in a customer's or a product's row directly in DynamoDB, bypassing all functions.
 async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, value: i64) {
@@ -12,22 +15,6 @@ async fn set(world: &World, table: &str, pk: &str, sk: &str, attribute: &str, va
         "ExpressionAttributeValues": { ":v": { "N": value.to_string() } },
     });
     assert_eq!(world.dynamodb("UpdateItem", request).await, json!({}));
-}
-
-/// Runs the audit and returns its violations, each as law, key, expected and actual.
-pub(crate) async fn violations(world: &World) -> Vec<[String; 4]> {
-    let audit = world.audit().await;
-    let violations = audit["violations"].as_array().unwrap();
-    assert_eq!(audit["clean"], json!(violations.is_empty()));
-    let part = |violation: &Value, name: &str| violation[name].as_str().unwrap().to_owned();
-    violations
-        .iter()
-        .map(|one| ["law", "key", "expected", "actual"].map(|name| part(one, name)))
-        .collect()
-}
-
-pub(crate) fn violation(law: &str, key: &str, expected: &str, actual: &str) -> [String; 4] {
-    [law, key, expected, actual].map(str::to_owned)
 }
 
 /// A shop in which `c1` has ordered two pens, with the ids of the order and of its ledger entry.

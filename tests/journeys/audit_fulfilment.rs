@@ -1,10 +1,10 @@
 //! The audit reports each inconsistency between orders and their projections (completed-order
 //! counts, order views, store boards, waiting deliveries), and nothing else.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
     audit::{violation, violations},
-    kitchen::{kitchen, ordered, walk},
+    kitchen::{advance_to, kitchen, place_order},
 };
 use local::World;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ async fn busy() -> (World, [String; 3]) {
     let world = kitchen().await;
     let mut ids = Vec::new();
     for status in ["COMPLETED", "COOKED", "PICKED_UP"] {
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        walk(&world, &id, status).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        advance_to(&world, &id, status).await;
         ids.push(id);
     }
     world.settle().await;
@@ -84,13 +84,12 @@ async fn a_missing_order_view_is_found_after_the_projection_delay() {
     let (world, [completed, ..]) = busy().await;
     delete(&world, "ViewsTable", &format!("ORDER#{completed}"), "VIEW").await;
     let key = format!("order/{completed}");
-    let missing =
-        violation("order-view-is-the-order", &key, "version 6, Completed", "there is none");
+    let missing = violation("order-view-is-the-order", &key, "version 6, Completed", "missing");
     assert_eq!(violations(&world).await, [missing]);
 
     let (world, _) = busy().await;
     world.enable("project-order-views", false);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(
         violations(&world).await,
@@ -98,12 +97,8 @@ async fn a_missing_order_view_is_found_after_the_projection_delay() {
         "the projection may lag behind for now"
     );
     world.advance(Duration::from_hours(2));
-    let missing = violation(
-        "order-view-is-the-order",
-        &format!("order/{id}"),
-        "version 1, Paid",
-        "there is none",
-    );
+    let missing =
+        violation("order-view-is-the-order", &format!("order/{id}"), "version 1, Paid", "missing");
     assert_eq!(violations(&world).await, [missing]);
 }
 
@@ -111,13 +106,13 @@ async fn a_missing_order_view_is_found_after_the_projection_delay() {
 async fn an_order_missing_from_its_store_board_is_found_while_it_belongs_there() {
     let (world, [completed, cooked, _]) = busy().await;
     for id in [&completed, &cooked] {
-        let placed_at = crate::text(&crate::shown(&world, id).await, "placedAt");
+        let placed_at =
+            crate::support::text(&crate::support::get_order(&world, id).await, "placedAt");
         delete(&world, "ViewsTable", "STORE#s1", &format!("ORDER#{placed_at}#{id}")).await;
     }
     let law = "store-order-on-its-board";
-    let missing = |id: &str, expected: &str| {
-        violation(law, &format!("order/{id}"), expected, "there is none")
-    };
+    let missing =
+        |id: &str, expected: &str| violation(law, &format!("order/{id}"), expected, "missing");
     let mut expected =
         [missing(&completed, "version 6, Completed"), missing(&cooked, "version 4, Cooked")];
     expected.sort_unstable();

@@ -1,6 +1,6 @@
 //! The audit reports each inconsistency between orders, payment attempts, refunds and coupons.
 
-use crate::{
+use crate::support::{
     audit::{violation, violations},
     by_card, coupon, order, shop, text,
 };
@@ -64,7 +64,7 @@ async fn an_order_with_two_charged_attempts_is_found() {
     let second = json!({
         "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": "PAYMENT#002" }, "payable": { "S": id }, "attempt": { "N": "2" },
         "status": { "S": "PAID" }, "paymentKey": { "S": "card-2" }, "amount": { "N": "2000" }, "chargeRequests": { "N": "1" },
-        "askedAt": { "S": "2026-01-05T00:00:00.000Z" }, "updatedAt": { "S": "2026-01-05T00:00:00.000Z" },
+        "requestedAt": { "S": "2026-01-05T00:00:00.000Z" }, "updatedAt": { "S": "2026-01-05T00:00:00.000Z" },
     });
     world.dynamodb("PutItem", json!({ "TableName": "OrdersTable", "Item": second })).await;
     let found = violation(

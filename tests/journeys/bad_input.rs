@@ -2,7 +2,7 @@
 //!
 //! `World` itself checks, for every request of every test, that each problem is documented.
 
-use crate::shop;
+use crate::support::shop;
 use axum::http::Method;
 use local::World;
 use proptest::{collection::vec, prelude::*};
@@ -199,7 +199,7 @@ proptest! {
                 }
                 before = after;
             }
-            crate::assert_books_are_clean(&world).await;
+            crate::support::assert_books_are_clean(&world).await;
         });
     }
 }

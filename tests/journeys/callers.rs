@@ -1,7 +1,7 @@
 //! Access control: every route is called by every role.
 
-use crate::{
-    kitchen::{chef, kitchen, ordered, walk},
+use crate::support::{
+    kitchen::{advance_to, chef, kitchen, place_order},
     order, shop,
 };
 use domain::Role;
@@ -34,19 +34,19 @@ async fn call(caller: &Client<'_>, route: &Route, customer: &str) -> Reply {
         path if path.ends_with("/pay") => json!({ "method": "POINTS" }),
         path if path.ends_with("/issue") => json!({ "customerId": customer }),
         path if path.starts_with("/carts") => json!({ "quantity": 1 }),
-        path if path.contains("/coupon-sources/") => crate::coupon_source(1),
+        path if path.contains("/coupon-sources/") => crate::support::coupon_source(1),
         path if path.ends_with("/status") => {
             json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:05Z" })
         }
         path if path.starts_with("/integrations/orders/{source}") => {
-            crate::external_orders::told(1, "PAID")
+            crate::support::external_orders::update_body(1, "PAID")
         }
         path if path.contains("/webhooks") => {
             json!({ "url": "https://example.com", "events": ["*"] })
         }
         path if path.contains("/channels/{channelId}/products/") => json!({ "productId": "pen" }),
         path if path.contains("/channels") => json!({ "name": "Mock", "type": "MOCK" }),
-        path if path.contains("/stores/") => crate::kitchen::store(true),
+        path if path.contains("/stores/") => crate::support::kitchen::store(true),
         path if path.ends_with("/pick-up") => json!({ "riderId": "c1" }),
         path if path.ends_with("/ship") => json!({ "carrier": "CJ", "trackingNumber": "1" }),
         path if path.starts_with("/customers") => {
@@ -144,7 +144,7 @@ async fn a_customer_can_access_only_their_own_data() {
 #[tokio::test]
 async fn stores_riders_and_customers_can_access_only_their_own_orders() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     let other_store = world.caller("store", "x", Some("s2"));
     world.take_calls();
     assert_eq!(other_store.get("/stores/s1/orders").await.problem(), "forbidden");
@@ -159,7 +159,7 @@ async fn stores_riders_and_customers_can_access_only_their_own_orders() {
     assert_eq!(other_store.get(&format!("/orders/{id}")).await.status, 404);
     assert_eq!(chef(&world).get(&format!("/orders/{id}")).await.status, 200);
 
-    walk(&world, &id, "COOKED").await;
+    advance_to(&world, &id, "COOKED").await;
     let pick_up = format!("/orders/{id}/pick-up");
     let (rider, other_rider) =
         (world.caller("rider", "r1", None), world.caller("rider", "r2", None));

@@ -1,13 +1,13 @@
 //! Campaign statistics equal a brute-force count of the campaign's orders, even if events arrive
 //! late, repeatedly or out of order.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
     audit::{violation, violations},
     coupon,
-    external_orders::{partner, told},
+    external_orders::{partner, update_body},
     kitchen::{kitchen, step},
-    order, pass, shop, sqs_event, text,
+    order, pass_time, shop, sqs_event, text,
 };
 use local::{
     World,
@@ -70,7 +70,7 @@ async fn campaign_statistics_are_restated_when_an_order_is_cancelled() {
     let ids: Vec<String> =
         listed["orders"].as_array().unwrap().iter().map(|order| text(order, "orderId")).collect();
     assert_eq!(ids, [second.clone(), first.clone()]);
-    assert_eq!(listed["orders"][1], crate::shown(&world, &first).await);
+    assert_eq!(listed["orders"][1], crate::support::get_order(&world, &first).await);
     assert_eq!(
         statistics(&world, "autumn", "").await["newCustomers"],
         json!(0),
@@ -99,7 +99,7 @@ async fn a_rebuild_counts_orders_that_the_projection_missed() {
     place_through(&world, "spring", &[("pen", 1)], None).await;
     let aborted = place_through(&world, "spring", &[("ink", 1)], None).await;
     world.customer("c1").post(&format!("/orders/{aborted}/cancel"), &json!({})).await;
-    partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
+    partner(&world).put("/integrations/orders/mall/e-1", &update_body(1, "PAID")).await;
     world.settle().await;
     assert_eq!(statistics(&world, "spring", "").await["orders"], json!(0));
     world.fire("rebuild-views").await.unwrap();
@@ -115,7 +115,7 @@ async fn a_rebuild_counts_orders_that_the_projection_missed() {
     );
     world.enable("project-campaigns", true);
     for _ in 0..3 {
-        pass(&world, Duration::from_mins(5)).await;
+        pass_time(&world, Duration::from_mins(5)).await;
     }
     assert_eq!(statistics(&world, "spring", "").await, rebuilt);
     assert_books_are_clean(&world).await;
@@ -125,7 +125,7 @@ async fn a_rebuild_counts_orders_that_the_projection_missed() {
 async fn an_order_is_counted_once_it_is_paid() {
     let world = shop().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
-    let mut body = crate::by_card(order("c1", &[("pen", 1)]), "card-1");
+    let mut body = crate::support::by_card(order("c1", &[("pen", 1)]), "card-1");
     body["campaignId"] = json!("spring");
     let id = text(&world.customer("c1").post("/order", &body).await.json(), "orderId");
     world.settle().await;
@@ -167,7 +167,10 @@ async fn the_audit_finds_wrong_campaign_sums_and_missing_campaign_orders() {
     let world = shop().await;
     let id = place_through(&world, "spring", &[("pen", 2)], None).await;
     partner(&world)
-        .put("/integrations/orders/mall/e-1", &crate::external_orders::told(1, "PAID"))
+        .put(
+            "/integrations/orders/mall/e-1",
+            &crate::support::external_orders::update_body(1, "PAID"),
+        )
         .await;
     world.settle().await;
     world.advance(Duration::from_hours(2));
@@ -177,7 +180,7 @@ async fn the_audit_finds_wrong_campaign_sums_and_missing_campaign_orders() {
         json!(2),
         "the external order is counted, too"
     );
-    let placed_at = text(&crate::shown(&world, &id).await, "placedAt");
+    let placed_at = text(&crate::support::get_order(&world, &id).await, "placedAt");
     let key = json!({ "pk": { "S": "CAMPAIGN#spring" }, "sk": { "S": format!("ORDER#{placed_at}#{id}") } });
     world.dynamodb("DeleteItem", json!({ "TableName": "ViewsTable", "Key": key })).await;
     let expected = [
@@ -185,7 +188,7 @@ async fn the_audit_finds_wrong_campaign_sums_and_missing_campaign_orders() {
             "campaign-order-is-the-order",
             &format!("order/{id}"),
             "version 1, Paid",
-            "there is none",
+            "missing",
         ),
         violation(
             "campaign-days-sum-their-orders",

@@ -1,8 +1,8 @@
 //! Cancelling orders: stock, points and card charges are returned exactly once.
 
-use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, ledger, left, order, pass, shop, shown,
-    stands, text,
+use crate::support::{
+    assert_books_are_clean, balance, by_card, charges, get_order, ledger, order, pass_time, shop,
+    statuses, text, units_in_stock,
 };
 use local::{World, partners::Mode};
 use serde_json::{Value, json};
@@ -38,9 +38,13 @@ async fn a_cancelled_order_returns_stock_and_points_in_one_transaction() {
         cancelled["timeline"][1],
         json!({ "status": "CANCELLED", "at": cancelled["updatedAt"], "by": "customer:c1" })
     );
-    assert_eq!(shown(&world, &id).await, cancelled);
+    assert_eq!(get_order(&world, &id).await, cancelled);
     assert_eq!(
-        (left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await),
+        (
+            units_in_stock(&world, "pen").await,
+            units_in_stock(&world, "ink").await,
+            balance(&world, "c1").await
+        ),
         (10, 10, 100_000)
     );
     assert_eq!(
@@ -71,8 +75,8 @@ async fn a_replayed_cancellation_returns_the_first_response() {
     let path = format!("/orders/{id}/cancel");
     let first = world.customer("c1").post_once(&path, &json!({}), "k").await;
     assert_eq!(first.json()["payment"]["status"], json!("REFUNDING"));
-    pass(&world, Duration::ZERO).await;
-    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    pass_time(&world, Duration::ZERO).await;
+    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     let again = world.customer("c1").post_once(&path, &json!({}), "k").await;
     assert_eq!((again.status, again.is_replayed(), &again.body), (200, true, &first.body));
     let other = world.customer("c1").post_once(&path, &json!({ "reason": "another" }), "k").await;
@@ -85,7 +89,7 @@ async fn a_replayed_cancellation_returns_the_first_response() {
         (422, "idempotency-key-reused"),
         "a customer's key belongs to one request"
     );
-    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
     assert_books_are_clean(&world).await;
 }
 
@@ -100,7 +104,7 @@ async fn a_replayed_order_request_returns_the_first_response_after_a_cancellatio
             .customer("c1")
             .post(&format!("/orders/{}/cancel", text(&first.json(), "orderId")), &json!({}))
             .await;
-        pass(&world, Duration::ZERO).await;
+        pass_time(&world, Duration::ZERO).await;
         for is_cold in [false, true] {
             if is_cold {
                 world.cool_down();
@@ -120,15 +124,15 @@ async fn of_concurrent_cancellations_exactly_one_succeeds() {
             let (world, path) = (world.clone(), format!("/orders/{id}/cancel"));
             tokio::spawn(async move { world.customer("c1").post(&path, &json!({})).await.status })
         });
-        let mut statuses = futures::future::try_join_all(cancelling).await.unwrap();
-        statuses.sort_unstable();
-        let (done, refused) = statuses.split_at(1);
+        let mut replies = futures::future::try_join_all(cancelling).await.unwrap();
+        replies.sort_unstable();
+        let (done, refused) = replies.split_at(1);
         assert_eq!(done, [200]);
         assert!(refused.iter().all(|status| *status == 409 || *status == 503), "{refused:?}");
         world.settle().await;
-        assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+        assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     }
-    assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
+    assert_eq!((units_in_stock(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
     assert_books_are_clean(&world).await;
 }
@@ -138,23 +142,27 @@ async fn a_card_refund_is_retried_until_the_gateway_confirms_it() {
     let world = shop().await;
     let id = placed(&world, &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
-    assert_eq!(left(&world, "pen").await, 10, "the stock is returned immediately");
+    assert_eq!(units_in_stock(&world, "pen").await, 10, "the stock is returned immediately");
     for mode in [Mode::Error, Mode::Down, Mode::Lost] {
         world.partner("payment-gateway").be(mode);
         for _ in 0..3 {
-            pass(&world, Duration::from_mins(15)).await;
-            assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDING"), "{mode:?}");
+            pass_time(&world, Duration::from_mins(15)).await;
+            assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDING"], "{mode:?}");
         }
     }
     world.partner("payment-gateway").be(Mode::Ok);
-    pass(&world, Duration::from_mins(16)).await;
-    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    pass_time(&world, Duration::from_mins(16)).await;
+    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     assert_eq!(
         charges(&world),
         [("card-1".into(), "CANCELED".into(), 0)],
         "refunded once, although a response was lost"
     );
-    assert_eq!(shown(&world, &id).await["version"], json!(4), "held, paid, cancelled, refunded");
+    assert_eq!(
+        get_order(&world, &id).await["version"],
+        json!(4),
+        "held, paid, cancelled, refunded"
+    );
     let requests = world.partner("payment-gateway").requests();
     let keys: Vec<&String> =
         requests.iter().map(|request| &request.headers["idempotency-key"]).collect();
@@ -190,7 +198,10 @@ async fn a_cancellation_whose_refund_exceeds_the_balance_limit_changes_nothing()
     world.dynamodb("UpdateItem", request).await;
     let refused = world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
     assert_eq!((refused.status, refused.problem().as_str()), (409, "balance-limit"));
-    assert_eq!((stands(&world, &id).await, left(&world, "pen").await), (at("PAID", "PAID"), 9));
+    assert_eq!(
+        (statuses(&world, &id).await, units_in_stock(&world, "pen").await),
+        (["PAID", "PAID"].map(String::from), 9)
+    );
 }
 
 #[tokio::test]
@@ -207,6 +218,6 @@ async fn a_free_order_is_paid_and_cancelled_without_the_gateway() {
         world.customer("c1").post(&path, &json!({})).await.json()["payment"]["status"],
         json!("REFUNDED")
     );
-    assert_eq!((charges(&world), left(&world, "leaflet").await), (vec![], 5));
+    assert_eq!((charges(&world), units_in_stock(&world, "leaflet").await), (vec![], 5));
     assert_books_are_clean(&world).await;
 }

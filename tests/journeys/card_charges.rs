@@ -1,10 +1,10 @@
 //! Points that customers charge (top up) by card: each payment adds its points exactly once, no
 //! points are added without a payment, and no payment is lost.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean, balance,
-    cards::{LOOKED_INTO, confirmations, gateway},
-    charges, ledger, pass, shop, text,
+    cards::{LOOKUP_DELAY, confirmations, gateway},
+    charges, ledger, pass_time, shop, text,
 };
 use local::{
     World,
@@ -107,7 +107,7 @@ async fn a_charge_whose_gateway_response_was_lost_is_found_and_added_once() {
         let id = text(&pending.json(), "chargeId");
         assert_eq!((pending.status, &pending.json()["status"]), (202, &json!("PENDING")));
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
+        pass_time(&world, LOOKUP_DELAY).await;
         let (expected, points) =
             if mode == Mode::Down { ("PENDING", 0) } else { ("CHARGED", 5_000) };
         assert_eq!(
@@ -117,7 +117,7 @@ async fn a_charge_whose_gateway_response_was_lost_is_found_and_added_once() {
         );
         // A request that has not arrived by now cannot charge any more: its authorisation has
         // lapsed.
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
         let expected = if mode == Mode::Down { "FAILED" } else { "CHARGED" };
         assert_eq!(status(&world, &id).await, expected, "{mode:?}");
         let again = charged(&world, &charge(5_000, "card-1"), "k").await;
@@ -143,8 +143,8 @@ async fn a_charge_that_would_exceed_the_balance_limit_is_refunded() {
     });
     world.dynamodb("PutItem", full).await;
     gateway(&world).be(Mode::Ok);
-    pass(&world, LOOKED_INTO).await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, LOOKUP_DELAY).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     assert_eq!(status(&world, &id).await, "FAILED");
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
     assert_eq!(charged(&world, &charge(5_000, "card-1"), "k").await.problem(), "balance-limit");
@@ -181,8 +181,8 @@ async fn a_card_charge_takes_effect_once_despite_any_failed_call() {
                 let context = format!("{kind:?} at {nth} of {operation:?}, {count:?}: {first:?}");
                 assert!([200, 202, 503].contains(&first.status), "{context}");
                 world.inject([]);
-                pass(&world, LOOKED_INTO).await;
-                pass(&world, Duration::from_mins(20)).await;
+                pass_time(&world, LOOKUP_DELAY).await;
+                pass_time(&world, Duration::from_mins(20)).await;
                 let second = charged(&world, &charge(5_000, "card-1"), "k").await;
                 let paid: i64 = charges(&world).iter().map(|(_, _, won)| won).sum();
                 assert_eq!(balance(&world, "c1").await, paid, "{context}");

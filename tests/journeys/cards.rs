@@ -1,43 +1,18 @@
 //! Paying by card: a paid order is charged exactly once and no charge is lost, whatever the gateway
 //! does.
 
-use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, coupon, ledger, left, order, pass, shop,
-    shown, stands, text,
+use crate::support::{
+    assert_books_are_clean, balance, by_card,
+    cards::{LOOKUP_DELAY, body, confirmations, gateway, pay},
+    charges, coupon, get_order, ledger, order, pass_time, shop, statuses, text, units_in_stock,
 };
 use edge::Signal;
 use local::{
     World,
     partners::{Behaviour, Mode},
-    world::Reply,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// The delay after which `settle-payments` looks up a payment whose result is unknown: 30 seconds.
-pub(crate) const LOOKED_INTO: Duration = Duration::from_secs(30);
-
-pub(crate) fn body(key: &str) -> Value {
-    by_card(order("c1", &[("pen", 1), ("ink", 2)]), key)
-}
-
-pub(crate) fn gateway(world: &World) -> &local::partners::Partner {
-    world.partner("payment-gateway")
-}
-
-pub(crate) async fn pay(world: &World, id: &str, key: &str) -> Reply {
-    let choice = json!({ "method": "CARD", "paymentKey": key });
-    world.customer("c1").post(&format!("/orders/{id}/pay"), &choice).await
-}
-
-/// The number of confirm requests that the gateway has received.
-pub(crate) fn confirmations(world: &World) -> usize {
-    gateway(world)
-        .requests()
-        .iter()
-        .filter(|request| request.path == "/v1/payments/confirm")
-        .count()
-}
 
 #[tokio::test]
 async fn an_order_by_card_reserves_its_stock_is_charged_and_then_paid() {
@@ -57,7 +32,7 @@ async fn an_order_by_card_reserves_its_stock_is_charged_and_then_paid() {
     let steps: Vec<_> =
         placed["timeline"].as_array().unwrap().iter().map(|step| text(step, "status")).collect();
     assert_eq!(steps, ["STOCK_ALLOCATED", "PAID"]);
-    assert_eq!(shown(&world, &text(&placed, "orderId")).await, placed);
+    assert_eq!(get_order(&world, &text(&placed, "orderId")).await, placed);
     assert_eq!(charges(&world), [("card-1".into(), "DONE".into(), 6_000)]);
     let [request] = &gateway(&world).requests()[..] else { panic!("one request") };
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/payments/confirm"));
@@ -71,7 +46,7 @@ async fn an_order_by_card_reserves_its_stock_is_charged_and_then_paid() {
     );
     world.settle().await;
     assert_eq!(world.partner("data-platform").requests().len(), 1, "one event, for the payment");
-    world.advance(LOOKED_INTO);
+    world.advance(LOOKUP_DELAY);
     world.settle().await;
     assert_eq!(
         gateway(&world).requests().len(),
@@ -117,11 +92,11 @@ async fn a_declined_order_holds_its_stock_and_can_be_paid_with_another_card() {
     let failed = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
     assert_eq!((failed.status, failed.problem().as_str()), (500, "payment-failed"), "{failed:?}");
     let id = text(&failed.json(), "orderId");
-    let waiting = shown(&world, &id).await;
+    let waiting = get_order(&world, &id).await;
     assert_eq!(waiting["payBy"], failed.json()["payBy"]);
     assert_eq!(
-        (stands(&world, &id).await, left(&world, "pen").await),
-        (at("STOCK_ALLOCATED", "FAILED"), 9)
+        (statuses(&world, &id).await, units_in_stock(&world, "pen").await),
+        (["STOCK_ALLOCATED", "FAILED"].map(String::from), 9)
     );
     let repeat = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
     assert_eq!(
@@ -151,11 +126,11 @@ async fn a_declined_order_holds_its_stock_and_can_be_paid_with_another_card() {
     );
     assert_eq!(
         repeat.json(),
-        shown(&world, &id).await,
+        get_order(&world, &id).await,
         "version, timeline and payment are those of the order"
     );
-    assert_eq!(left(&world, "pen").await, 9);
-    pass(&world, Duration::from_mins(20)).await;
+    assert_eq!(units_in_stock(&world, "pen").await, 9);
+    pass_time(&world, Duration::from_mins(20)).await;
     assert_eq!(confirmations(&world), 3);
     assert_books_are_clean(&world).await;
 }
@@ -188,9 +163,9 @@ async fn each_payment_attempt_is_stored_with_its_own_status() {
     assert_eq!(rows[1]["declineCode"]["S"], json!("REJECT_CARD_PAYMENT"));
     world.enable("settle-payments", true);
     world.settle().await;
-    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     assert_eq!(
-        shown(&world, &id).await["version"],
+        get_order(&world, &id).await["version"],
         json!(5),
         "held, failed, paid, cancelled, refunded"
     );
@@ -248,11 +223,11 @@ async fn a_payment_whose_gateway_response_was_lost_is_found_and_charged_once() {
             "no other card is charged while the result is unknown"
         );
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+        pass_time(&world, LOOKUP_DELAY).await;
+        assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
         let again = world.customer("c1").post_once("/order", &body("card-1"), "k").await;
         assert_eq!((again.status, again.is_replayed()), (200, true), "the result is known by now");
-        assert_eq!(again.json(), shown(&world, &id).await);
+        assert_eq!(again.json(), get_order(&world, &id).await);
         assert_eq!(
             (charges(&world), confirmations(&world)),
             (vec![("card-1".into(), "DONE".into(), 6_000)], 1)
@@ -271,18 +246,18 @@ async fn an_order_whose_payment_was_never_processed_can_be_paid_again() {
         let placed = world.customer("c1").post("/order", &body("card-1")).await;
         assert_eq!(placed.status, 202, "{placed:?}");
         let id = text(&placed.json(), "orderId");
-        pass(&world, LOOKED_INTO).await;
+        pass_time(&world, LOOKUP_DELAY).await;
         assert_eq!(
-            stands(&world, &id).await,
-            at("STOCK_ALLOCATED", "PENDING"),
+            statuses(&world, &id).await,
+            ["STOCK_ALLOCATED", "PENDING"],
             "the lookup failed, too"
         );
         gateway(&world).be(Mode::Ok);
-        pass(&world, LOOKED_INTO).await;
-        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "FAILED"));
+        pass_time(&world, LOOKUP_DELAY).await;
+        assert_eq!(statuses(&world, &id).await, ["STOCK_ALLOCATED", "FAILED"]);
         let paid = pay(&world, &id, "card-2").await;
         assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("PAID")));
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
         assert_eq!(charges(&world), [("card-2".into(), "DONE".into(), 6_000)]);
         assert_books_are_clean(&world).await;
     }
@@ -303,11 +278,11 @@ async fn a_replayed_payment_returns_its_result_and_a_declined_one_is_attempted_a
     let unknown = world.customer("c1").post_once(&path, &choice, "k").await;
     assert_eq!(unknown.status, 202, "{unknown:?}");
     gateway(&world).be(Mode::Ok);
-    pass(&world, LOOKED_INTO).await;
-    assert_eq!(stands(&world, &id).await, at("PAID", "PAID"));
+    pass_time(&world, LOOKUP_DELAY).await;
+    assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"]);
     let again = world.customer("c1").post_once(&path, &choice, "k").await;
     assert_eq!((again.status, again.is_replayed()), (200, true), "the result is known by now");
-    assert_eq!(again.json(), shown(&world, &id).await);
+    assert_eq!(again.json(), get_order(&world, &id).await);
     assert_eq!(confirmations(&world), 3);
     assert_books_are_clean(&world).await;
 }
@@ -364,12 +339,12 @@ async fn a_wrong_gateway_secret_charges_no_card_and_loses_no_stock() {
     assert_eq!(charges(&world), []);
     world.advance(Duration::from_mins(15));
     world.fire("expire-orders").await.unwrap();
-    assert_eq!(left(&world, "pen").await, 10);
+    assert_eq!(units_in_stock(&world, "pen").await, 10);
 }
 
 #[tokio::test]
 async fn a_charge_of_the_wrong_amount_is_not_settled_and_raises_an_alarm() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let world = shop().await;
     gateway(&world).behave(Behaviour { mode: Mode::Down, ..Behaviour::default() });
@@ -377,11 +352,11 @@ async fn a_charge_of_the_wrong_amount_is_not_settled_and_raises_an_alarm() {
         world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-1")).await;
     let id = text(&placed.json(), "orderId");
     gateway(&world).be(Mode::Ok);
-    crate::attempts::arrive_late(&world, &id, "card-1").await;
-    pass(&world, LOOKED_INTO).await;
+    crate::support::cards::confirm_late(&world, &id, "card-1").await;
+    pass_time(&world, LOOKUP_DELAY).await;
     assert_eq!(
-        stands(&world, &id).await,
-        at("STOCK_ALLOCATED", "PENDING"),
+        statuses(&world, &id).await,
+        ["STOCK_ALLOCATED", "PENDING"],
         "6,000 won were charged instead of 1,000"
     );
     assert!(

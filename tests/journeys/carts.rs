@@ -1,7 +1,7 @@
 //! Carts: a line expires after thirty days, a cart has at most thirty products, and ordering a cart
 //! loses no line.
 
-use crate::{assert_books_are_clean, balance, by_card, left, order, shop, text};
+use crate::support::{assert_books_are_clean, balance, by_card, order, shop, text, units_in_stock};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -163,7 +163,7 @@ async fn ordering_the_cart_removes_its_lines_in_the_same_transaction() {
         (&json!(7_500), &json!("spring"))
     );
     assert_eq!(items(&world).await, []);
-    assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (8, 88_500));
+    assert_eq!((units_in_stock(&world, "pen").await, balance(&world, "c1").await), (8, 88_500));
     assert_books_are_clean(&world).await;
 }
 
@@ -186,7 +186,7 @@ async fn a_replayed_cart_order_returns_the_first_response_whatever_the_cart_has_
     assert_eq!(items(&world).await, [("ink".into(), 1)]);
     // The same key on another route identifies another request.
     assert_eq!(customer.post_once("/order", &order("c1", &[("pen", 2)]), "k").await.status, 200);
-    assert_eq!(left(&world, "pen").await, 6);
+    assert_eq!(units_in_stock(&world, "pen").await, 6);
     assert_books_are_clean(&world).await;
 }
 
@@ -218,7 +218,7 @@ async fn ordering_a_cart_by_card_removes_its_lines_when_the_stock_is_reserved() 
     let body = by_card(json!({}), "card-1");
     let failed = world.customer("c1").post_once("/carts/c1/order", &body, "k").await;
     assert_eq!((failed.status, failed.problem().as_str()), (500, "payment-failed"));
-    assert_eq!((items(&world).await, left(&world, "pen").await), (vec![], 8));
+    assert_eq!((items(&world).await, units_in_stock(&world, "pen").await), (vec![], 8));
     world.partner("payment-gateway").be(Mode::Ok);
     let path = format!("/orders/{}/pay", text(&failed.json(), "orderId"));
     let paid = world
@@ -253,6 +253,9 @@ async fn a_cart_line_changed_while_the_cart_is_ordered_is_refused_and_not_lost()
     assert_eq!(changed.status, 200);
     assert_eq!((ordered.status, ordered.problem().as_str()), (409, "cart-changed"), "{ordered:?}");
     assert_eq!(ordered.json()["productId"], json!("pen"));
-    assert_eq!((items(&world).await, left(&world, "pen").await), (vec![("pen".into(), 3)], 10));
+    assert_eq!(
+        (items(&world).await, units_in_stock(&world, "pen").await),
+        (vec![("pen".into(), 3)], 10)
+    );
     assert_books_are_clean(&world).await;
 }

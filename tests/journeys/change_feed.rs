@@ -1,9 +1,9 @@
 //! A partner that polls the change feed sees every change, in order and without gaps, also during
 //! concurrent writes.
 
-use crate::{
-    external_orders::{partner, told},
-    kitchen::{furnish, kitchen, ordered, step, walk},
+use crate::support::{
+    external_orders::{partner, update_body},
+    kitchen::{add_store, advance_to, kitchen, place_order, step},
     order, shop, text,
 };
 use local::{
@@ -65,9 +65,9 @@ async fn every_change_is_listed_once_in_order_and_a_cursor_can_be_resumed_later(
     let world = kitchen().await;
     let (nothing, start) = pull(&world, String::new(), "").await;
     assert_eq!(nothing, Vec::<Value>::new());
-    let first = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &first, "COOKED").await;
-    partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
+    let first = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &first, "COOKED").await;
+    partner(&world).put("/integrations/orders/mall/e-1", &update_body(1, "PAID")).await;
     world.settle().await;
     let (changes, cursor) = pull(&world, start, "").await;
     let statuses: Vec<String> = changes.iter().map(|change| text(change, "status")).collect();
@@ -189,8 +189,8 @@ async fn the_feed_is_complete_and_in_order_despite_any_failed_call() {
             let world = kitchen().await;
             let mut expected = BTreeMap::new();
             for status in ["COMPLETED", "COOKED", "PAID"] {
-                let id = ordered(&world, &[("gimbap", 1)]).await;
-                walk(&world, &id, status).await;
+                let id = place_order(&world, &[("gimbap", 1)]).await;
+                advance_to(&world, &id, status).await;
                 expected.insert(
                     id,
                     all_up_to(match status {
@@ -227,7 +227,7 @@ async fn the_feed_is_complete_and_in_order_despite_any_failed_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_misses_nothing_during_concurrent_writes() {
     let world = Arc::new(World::with(World::options()).await);
-    furnish(&world).await;
+    add_store(&world).await;
     world.charge("c1", 10_000_000).await;
     world.operator().post("/api/v1/admin/products/gimbap/stock", &json!({ "delta": 1_000 })).await;
     let is_over = Arc::new(AtomicBool::new(false));
@@ -252,9 +252,9 @@ async fn a_reader_misses_nothing_during_concurrent_writes() {
         tokio::spawn(async move {
             let mut written = Vec::new();
             for _ in 0..10 {
-                let id = ordered(&world, &[("gimbap", 1)]).await;
+                let id = place_order(&world, &[("gimbap", 1)]).await;
                 let upto = ["PAID", "ACCEPTED", "COOKED", "COMPLETED"][writer];
-                walk(&world, &id, upto).await;
+                advance_to(&world, &id, upto).await;
                 written.push((id, all_up_to([1, 2, 4, 6][writer])));
             }
             written

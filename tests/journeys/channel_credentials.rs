@@ -1,6 +1,6 @@
 //! The credentials of channels: encrypted, never returned, validated.
 
-use crate::{channels::*, text};
+use crate::support::{channels::*, text};
 use local::World;
 use serde_json::json;
 use std::time::Duration;
@@ -63,7 +63,7 @@ async fn new_credentials_replace_the_old_ones_and_must_be_of_the_same_account() 
         let run = collect(&world, &channel).await;
         assert_eq!(run["status"], "FAILED", "{run}");
         assert!(
-            text(&run, "error").starts_with("the marketplace refuses the credentials: 40"),
+            text(&run, "error").starts_with("the marketplace rejects the credentials: 40"),
             "{run}"
         );
         world.advance(Duration::from_hours(1));
@@ -130,9 +130,9 @@ async fn an_invalid_channel_is_refused_with_its_field_and_without_its_secret() {
     }
     assert_eq!(world.operator().get("/api/v1/admin/products?channelId=chn_none").await.status, 404);
     assert_eq!(world.operator().get("/api/v1/admin/orders?status=LOST").await.status, 400);
-    let update = crate::external_orders::told(1, "PAID");
+    let update = crate::support::external_orders::update_body(1, "PAID");
     let channel = register(&world, "coupang", 0).await;
-    let partner = crate::external_orders::partner(&world);
+    let partner = crate::support::external_orders::partner(&world);
     assert_eq!(
         partner.put(&format!("/integrations/orders/{channel}/7"), &update).await.status,
         400

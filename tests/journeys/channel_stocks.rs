@@ -1,12 +1,11 @@
 //! Stocks of products that are also sold on marketplaces: the quirks of marketplaces do not make
 //! our stock wrong.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
     channels::{CHANNELS, collect, orders, place, register, runs, stage},
-    left,
-    marketplaces::{PARTNERS, quirks},
-    pass, shop, text,
+    channels::{PARTNERS, quirks},
+    pass_time, shop, text, units_in_stock,
 };
 use local::World;
 use serde_json::{Value, json};
@@ -27,7 +26,7 @@ async fn sell_pens(world: &World, partner: &str, products: &[u64]) -> String {
     for product in products {
         map(world, &channel, *product).await;
     }
-    pass(world, Duration::from_mins(2)).await;
+    pass_time(world, Duration::from_mins(2)).await;
     channel
 }
 
@@ -44,9 +43,9 @@ fn marketplace_stocks(world: &World, partner: &str) -> Vec<i64> {
 
 /// Advances time until the schedule has collected every channel once more.
 async fn run_due_collections(world: &World) {
-    pass(world, Duration::from_mins(10)).await;
+    pass_time(world, Duration::from_mins(10)).await;
     world.fire("schedule-collections").await.unwrap();
-    pass(world, Duration::from_mins(2)).await;
+    pass_time(world, Duration::from_mins(2)).await;
 }
 
 #[tokio::test]
@@ -65,7 +64,7 @@ async fn all_items_and_listings_of_one_product_share_one_stock() {
         );
         run_due_collections(&world).await;
         assert_eq!(
-            (left(&world, "pen").await, marketplace_stocks(&world, partner)),
+            (units_in_stock(&world, "pen").await, marketplace_stocks(&world, partner)),
             (7, vec![7, 7]),
             "{partner}"
         );
@@ -93,10 +92,16 @@ async fn an_order_that_is_not_collected_when_our_stock_is_sent_is_not_sold_twice
     );
     let smartstore = text(&world.operator().get(CHANNELS).await.json()["channels"][0], "channelId");
     collect(&world, &smartstore).await;
-    pass(&world, Duration::from_mins(1)).await;
-    assert_eq!((left(&world, "pen").await, marketplace_stocks(&world, "coupang")), (9, vec![9]));
+    pass_time(&world, Duration::from_mins(1)).await;
+    assert_eq!(
+        (units_in_stock(&world, "pen").await, marketplace_stocks(&world, "coupang")),
+        (9, vec![9])
+    );
     collect_by_schedule(&world, &coupang).await;
-    assert_eq!((left(&world, "pen").await, marketplace_stocks(&world, "coupang")), (7, vec![7]));
+    assert_eq!(
+        (units_in_stock(&world, "pen").await, marketplace_stocks(&world, "coupang")),
+        (7, vec![7])
+    );
 }
 
 /// Runs one scheduled collection. Unlike a requested one, it sends only stocks that have changed.
@@ -134,7 +139,7 @@ async fn a_product_removed_by_the_marketplace_is_reported_and_blocks_no_other() 
             .await
             .json();
         let error = text(&listed["products"][0], "stockError");
-        assert!(error.contains("will not do it: 400"), "{listed}");
+        assert!(error.contains("rejected the request: 400"), "{listed}");
     }
 }
 
@@ -173,11 +178,14 @@ async fn an_internal_error_fails_the_run_and_is_shown_in_it() {
     world.dynamodb("UpdateItem", set(json!({ "S": "many" }))).await;
     place(&world, "coupang", 7);
     run_due_collections(&world).await;
-    let run = crate::marketplaces::until_it_ends(&world, &channel).await;
+    let run = crate::support::channels::run_until_ended(&world, &channel).await;
     assert_eq!(run["status"], "FAILED", "{run}");
-    assert!(text(&run, "error").ends_with("it is ours to mend, see the log"), "{run}");
+    assert!(text(&run, "error").ends_with("internal error, see the log"), "{run}");
     world.dynamodb("UpdateItem", set(json!({ "N": "10" }))).await;
     run_due_collections(&world).await;
-    assert_eq!((left(&world, "pen").await, marketplace_stocks(&world, "coupang")), (8, vec![8]));
+    assert_eq!(
+        (units_in_stock(&world, "pen").await, marketplace_stocks(&world, "coupang")),
+        (8, vec![8])
+    );
     assert_books_are_clean(&world).await;
 }

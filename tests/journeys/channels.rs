@@ -1,87 +1,14 @@
 //! Sales channels: the orders of marketplaces are collected into the standard order model, whatever
 //! the marketplaces do and whichever calls fail.
 
-use crate::{assert_books_are_clean, left, pass, shop, text};
+use crate::support::{
+    assert_books_are_clean,
+    channels::{CHANNELS, collect, orders, place, register, runs, stage},
+    pass_time, shop, text, units_in_stock,
+};
 use local::World;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
-
-pub(crate) const CHANNELS: &str = "/api/v1/admin/channels";
-
-/// Registers a shop of a marketplace's stub as a channel and returns the channel's id.
-pub(crate) async fn register(world: &World, partner: &str, shop: usize) -> String {
-    let channel = json!({
-        "name": format!("{partner} {shop}"), "type": partner.to_uppercase(), "intervalMinutes": 10,
-        "credentials": world.partner(partner).credentials["shops"][shop],
-    });
-    let reply = world.operator().post(CHANNELS, &channel).await;
-    assert_eq!(reply.status, 201, "{reply:?}");
-    text(&reply.json(), "channelId")
-}
-
-/// Performs an action on a marketplace's stub.
-pub(crate) fn stage(world: &World, partner: &str, action: Value) {
-    world.partner(partner).stage(&action).unwrap();
-}
-
-/// Places an order with one item, two units of product 900, on a marketplace.
-pub(crate) fn place(world: &World, partner: &str, order: u64) {
-    let status = if partner == "coupang" { "ACCEPT" } else { "PAYED" };
-    let item = json!({ "item": order * 10, "product": 900, "quantity": 2, "price": 5_000, "discount": 1_000 });
-    let placed = json!({ "order": order, "status": status, "inflow": "spring", "buyer": "b7", "items": [item] });
-    stage(world, partner, json!({ "place": placed }));
-}
-
-/// Requests a collection of a channel, lets it take effect, and returns its run.
-pub(crate) async fn collect(world: &World, channel: &str) -> Value {
-    let requested =
-        world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await;
-    assert_eq!(requested.status, 202, "{requested:?}");
-    pass(world, Duration::from_secs(1)).await;
-    for _ in 0..30 {
-        let runs = runs(world, channel).await;
-        if let Some(run) = runs.into_iter().find(|run| run["runId"] == requested.json()["runId"]) {
-            return run;
-        }
-        // Another run is in progress: the schedule requests this one after it.
-        a_minute_passes(world).await;
-    }
-    panic!("{requested:?} never started")
-}
-
-/// Advances time by one minute and fires the schedules.
-pub(crate) async fn a_minute_passes(world: &World) {
-    pass(world, Duration::from_mins(1)).await;
-    world.fire("schedule-collections").await.unwrap();
-    world.settle().await;
-}
-
-pub(crate) async fn runs(world: &World, channel: &str) -> Vec<Value> {
-    let reply = world.operator().get(&format!("{CHANNELS}/{channel}/runs?limit=100")).await.json();
-    reply["runs"].as_array().unwrap().clone()
-}
-
-/// The orders of a channel by their external ids.
-pub(crate) async fn orders(world: &World, channel: &str) -> BTreeMap<String, Value> {
-    let (mut orders, mut cursor) = (BTreeMap::new(), String::new());
-    loop {
-        let page = world
-            .operator()
-            .get(&format!("/api/v1/admin/orders?channelId={channel}&limit=100{cursor}"))
-            .await;
-        assert_eq!(page.status, 200, "{page:?}");
-        for order in page.json()["orders"].as_array().unwrap() {
-            assert!(
-                orders.insert(text(order, "externalOrderId"), order.clone()).is_none(),
-                "{order} is listed twice"
-            );
-        }
-        match page.json()["nextCursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return orders,
-        }
-    }
-}
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_order_of_each_marketplace_is_converted_to_the_standard_model() {
@@ -153,7 +80,7 @@ async fn the_schedule_collects_each_active_channel_when_it_is_due() {
         world.fire("schedule-collections").await.unwrap();
         // A schedule that fires twice requests the same run.
         world.fire("schedule-collections").await.unwrap();
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
         let expected = 1 + minute / 10;
         let runs = runs(&world, &coupang).await;
         assert_eq!(runs.len(), expected, "after {minute} minutes {runs:?}");
@@ -298,7 +225,7 @@ async fn mapped() -> (World, String, String) {
             (&mapped["productId"], &mapped["name"]),
             (&json!("pen"), &json!(if partner == "coupang" { "Pen 단일상품" } else { "Pen" }))
         );
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
         assert_eq!(marketplace_stock(&world, partner), 10, "{partner} has our stock");
     }
     (world, coupang, smartstore)
@@ -314,10 +241,10 @@ async fn a_mapped_product_is_reserved_once_and_the_other_channels_get_the_new_st
     place(&world, "coupang", 7);
     for _ in 0..3 {
         collect(&world, &coupang).await;
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
         assert_eq!(
             (
-                left(&world, "pen").await,
+                units_in_stock(&world, "pen").await,
                 marketplace_stock(&world, "coupang"),
                 marketplace_stock(&world, "smartstore")
             ),
@@ -327,10 +254,10 @@ async fn a_mapped_product_is_reserved_once_and_the_other_channels_get_the_new_st
     let item = &orders(&world, &coupang).await["7"]["items"][0];
     assert_eq!((&item["productId"], &item["channel"]["productId"]), (&json!("900"), &json!("pen")));
     // The next collection sends the stock after a sale in our own shop.
-    world.customer("c1").post("/order", &crate::order("c1", &[("pen", 1)])).await;
-    pass(&world, Duration::from_mins(10)).await;
+    world.customer("c1").post("/order", &crate::support::order("c1", &[("pen", 1)])).await;
+    pass_time(&world, Duration::from_mins(10)).await;
     world.fire("schedule-collections").await.unwrap();
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     assert_eq!(marketplace_stock(&world, "coupang"), 7);
     let listed =
         world.operator().get(&format!("/api/v1/admin/products?channelId={coupang}")).await.json();
@@ -351,8 +278,11 @@ async fn an_order_for_more_units_than_our_stock_shows_its_shortfall() {
         json!({ "place": { "order": 8, "status": "PAYED", "items": [item] } }),
     );
     collect(&world, &smartstore).await;
-    pass(&world, Duration::from_mins(1)).await;
-    assert_eq!((left(&world, "pen").await, marketplace_stock(&world, "coupang")), (0, json!(0)));
+    pass_time(&world, Duration::from_mins(1)).await;
+    assert_eq!(
+        (units_in_stock(&world, "pen").await, marketplace_stock(&world, "coupang")),
+        (0, json!(0))
+    );
     assert_eq!(orders(&world, &smartstore).await["8"]["items"][0]["channel"]["stockDebt"], 3);
     assert_books_are_clean(&world).await;
     // A cancellation releases its units except the shortfall, which was never reserved.
@@ -362,10 +292,10 @@ async fn an_order_for_more_units_than_our_stock_shows_its_shortfall() {
         json!({ "claim": { "claim": 1, "order": 8, "item": 80, "quantity": 6, "done": true } }),
     );
     collect(&world, &smartstore).await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     assert_eq!(
         (
-            left(&world, "pen").await,
+            units_in_stock(&world, "pen").await,
             marketplace_stock(&world, "coupang"),
             marketplace_stock(&world, "smartstore")
         ),
@@ -385,7 +315,7 @@ async fn an_unmapped_product_does_not_use_our_stock() {
     assert_eq!(world.operator().put(&path, &json!({ "productId": null })).await.status, 200);
     place(&world, "coupang", 9);
     collect(&world, &coupang).await;
-    assert_eq!(left(&world, "pen").await, 10);
+    assert_eq!(units_in_stock(&world, "pen").await, 10);
     assert_books_are_clean(&world).await;
 }
 
@@ -395,9 +325,9 @@ async fn a_channel_order_reaches_every_consumer_of_orders() {
     let channel = register(&world, "smartstore", 0).await;
     place(&world, "smartstore", 7);
     collect(&world, &channel).await;
-    pass(&world, Duration::from_secs(5)).await;
+    pass_time(&world, Duration::from_secs(5)).await;
     let order = orders(&world, &channel).await.remove("7").unwrap();
-    let partner = crate::external_orders::partner(&world);
+    let partner = crate::support::external_orders::partner(&world);
     let fed = partner.get("/integrations/orders?limit=100").await.json();
     let fed: Vec<&Value> =
         fed["changes"].as_array().unwrap().iter().map(|change| &change["orderId"]).collect();
@@ -435,7 +365,7 @@ async fn a_channel_order_reaches_every_consumer_of_orders() {
     stage(&world, "smartstore", json!({ "move": { "order": 7, "status": "PURCHASE_DECIDED" } }));
     collect(&world, &channel).await;
     assert!(orders(&world, &channel).await["7"]["recipient"].is_object());
-    pass(&world, Duration::from_hours(24 * 15)).await;
+    pass_time(&world, Duration::from_hours(24 * 15)).await;
     world.sweep();
     assert_eq!(orders(&world, &channel).await["7"]["recipient"], Value::Null);
     assert_books_are_clean(&world).await;

@@ -1,7 +1,9 @@
 //! The circuit breaker for the payment gateway: while it is open, orders are placed and customers
 //! pay a moment later.
 
-use crate::{assert_books_are_clean, at, by_card, charges, left, order, pass, stands, text};
+use crate::support::{
+    assert_books_are_clean, by_card, charges, order, pass_time, statuses, text, units_in_stock,
+};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -67,12 +69,12 @@ async fn while_the_circuit_is_open_orders_reserve_their_stock_and_are_paid_later
         let wait: u64 = deferred.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=10).contains(&wait));
         assert_eq!(
-            (gateway_requests(&world), left(&world, "pad").await),
+            (gateway_requests(&world), units_in_stock(&world, "pad").await),
             (before, 94),
             "the gateway is not called, and the stock is reserved"
         );
         let id = text(&deferred.json(), "orderId");
-        assert_eq!(stands(&world, &id).await, at("STOCK_ALLOCATED", "PENDING"));
+        assert_eq!(statuses(&world, &id).await, ["STOCK_ALLOCATED", "PENDING"]);
         let still = world
             .customer("c1")
             .post(
@@ -100,8 +102,8 @@ async fn while_the_circuit_is_open_orders_reserve_their_stock_and_are_paid_later
             200,
             "the probe succeeded and closed the circuit"
         );
-        pass(&world, Duration::from_secs(30)).await;
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_secs(30)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
         assert_books_are_clean(&world).await;
     }
 }
@@ -135,10 +137,10 @@ async fn one_caller_at_a_time_probes_and_a_failed_probe_leaves_the_circuit_open(
         assert_eq!(replies.iter().filter(|reply| is_deferred(reply)).count(), 9);
     }
     world.partner("payment-gateway").be(Mode::Ok);
-    pass(&world, Duration::from_mins(16)).await;
+    pass_time(&world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();
-    pass(&world, Duration::from_mins(16)).await;
-    assert_eq!(left(&world, "pad").await, 100);
+    pass_time(&world, Duration::from_mins(16)).await;
+    assert_eq!(units_in_stock(&world, "pad").await, 100);
     assert_books_are_clean(&world).await;
 }
 
@@ -152,7 +154,7 @@ async fn of_two_concurrent_probers_exactly_one_calls() {
     world.advance(Duration::from_secs(11));
     // The first request for the lease fails. While its function waits to retry, the other function
     // takes the lease.
-    world.inject([crate::first_try_fails()]);
+    world.inject([crate::support::first_attempt_fails()]);
     let (customer, choice) =
         (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
     let (ordered, paid) =
@@ -278,7 +280,7 @@ async fn payment_lookups_respect_the_open_circuit() {
     );
     world.partner("payment-gateway").be(Mode::Ok);
     for _ in 0..6 {
-        pass(&world, Duration::from_mins(3)).await;
+        pass_time(&world, Duration::from_mins(3)).await;
     }
     let orders = world.dynamodb("Scan", json!({ "TableName": "OrdersTable" })).await;
     let open = orders["Items"]

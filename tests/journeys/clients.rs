@@ -1,6 +1,6 @@
 //! Compatibility with clients that were written for the source designs.
 
-use crate::{by_card, coupon, kitchen, order, pass, shop, text};
+use crate::support::{by_card, coupon, kitchen, order, pass_time, shop, text};
 use axum::http::Method;
 use edge::Signal;
 use local::{Options, World, partners::Mode};
@@ -199,7 +199,7 @@ async fn the_data_platform_receives_only_cancellations_of_paid_orders() {
         .customer("c1")
         .post(&format!("/orders/{}/cancel", text(&unpaid, "orderId")), &json!({}))
         .await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     let received: Vec<Value> = world
         .partner("data-platform")
         .requests()
@@ -223,10 +223,10 @@ async fn grade_and_circuit_thresholds_come_from_the_parameters() {
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let clock = Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap()));
     let world = World::with(Options { parameters, clock, ..World::options() }).await;
-    kitchen::furnish(&world).await;
+    kitchen::add_store(&world).await;
     for grade in ["SILVER", "GOLD"] {
-        let id = kitchen::ordered(&world, &[("gimbap", 1)]).await;
-        kitchen::walk(&world, &id, "COMPLETED").await;
+        let id = kitchen::place_order(&world, &[("gimbap", 1)]).await;
+        kitchen::advance_to(&world, &id, "COMPLETED").await;
         world.settle().await;
         assert_eq!(world.customer("c1").get("/customers/c1").await.json()["grade"], json!(grade));
     }
@@ -258,7 +258,7 @@ async fn a_body_without_a_content_type_is_refused() {
 
 #[tokio::test]
 async fn alarms_count_faults_and_not_refusals() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let world = shop().await;
     world.partner("payment-gateway").be(Mode::Decline);

@@ -1,6 +1,6 @@
 //! Many customers buy one product concurrently.
 
-use crate::{assert_books_are_clean, balance, kitchen::to, left, order};
+use crate::support::{assert_books_are_clean, balance, kitchen::deliver_to, order, units_in_stock};
 use local::World;
 use serde_json::json;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ async fn concurrent_customers_of_one_store_get_exactly_the_stock() {
 /// order also asserts the store's row.
 async fn sell_out_concurrently(store: Option<&str>) {
     let world = Arc::new(World::new().await);
-    world.operator().put("/api/v1/admin/stores/s1", &crate::kitchen::store(true)).await;
+    world.operator().put("/api/v1/admin/stores/s1", &crate::support::kitchen::store(true)).await;
     let mut pen = json!({ "name": "The pen", "category": "things", "price": 10 });
     if let Some(store) = store {
         pen["storeId"] = json!(store);
@@ -37,7 +37,7 @@ async fn sell_out_concurrently(store: Option<&str>) {
         (0..CUSTOMERS).map(|customer| tokio::spawn(buy_until_sold_out(world.clone(), customer)));
     let bought: Vec<i64> = futures::future::try_join_all(buying).await.unwrap();
     assert_eq!(bought.iter().sum::<i64>(), 500);
-    assert_eq!(left(&world, "pen").await, 0);
+    assert_eq!(units_in_stock(&world, "pen").await, 0);
     for (customer, units) in bought.iter().enumerate() {
         assert_eq!(balance(&world, &format!("c{customer}")).await, 10_000 - 10 * units);
     }
@@ -53,7 +53,7 @@ async fn buy_until_sold_out(world: Arc<World>, customer: usize) -> i64 {
     for round in 0.. {
         let mut units = 1 + i64::try_from((customer + round) % 3).unwrap();
         loop {
-            let body = to(order(&id, &[("pen", units)]), "37.5", "127");
+            let body = deliver_to(order(&id, &[("pen", units)]), "37.5", "127");
             let reply = client.post_once("/order", &body, &format!("{round}-{units}")).await;
             match (reply.status, reply.problem().as_str()) {
                 (200, _) => break bought += units,

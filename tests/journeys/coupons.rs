@@ -1,9 +1,9 @@
 //! Coupons: never more than the source has, one for each customer, used once, and usable again when
 //! the order is cancelled.
 
-use crate::{
-    assert_books_are_clean, balance, coupon, coupon_source, first_try_fails, left, order, shop,
-    text,
+use crate::support::{
+    assert_books_are_clean, balance, coupon, coupon_source, first_attempt_fails, order, shop, text,
+    units_in_stock,
 };
 use local::World;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn with_coupon(mut order: Value, coupon: &str) -> Value {
     order
 }
 
-async fn statuses(world: &World, customer: &str, query: &str) -> Vec<String> {
+async fn coupon_statuses(world: &World, customer: &str, query: &str) -> Vec<String> {
     let list =
         world.customer(customer).get(&format!("/customers/{customer}/coupons{query}")).await.json();
     list["coupons"].as_array().unwrap().iter().map(|coupon| text(coupon, "status")).collect()
@@ -42,7 +42,7 @@ async fn a_coupon_discounts_its_percentage_rounded_down_and_capped() {
         (&json!(8_000), &json!(800), &json!(7_200), &json!(coupon_id))
     );
     assert_eq!(balance(&world, "c1").await, 92_800);
-    assert_eq!(statuses(&world, "c1", "").await, ["USED"]);
+    assert_eq!(coupon_statuses(&world, "c1", "").await, ["USED"]);
     assert_books_are_clean(&world).await;
 }
 
@@ -124,7 +124,7 @@ async fn an_unusable_coupon_is_refused_with_a_reason_and_changes_nothing() {
     );
     world.customer("c1").post("/order", &with_coupon(order("c1", &[("ink", 2)]), &coupon_id)).await;
     assert_eq!(attempt("c1", &[("ink", 2)], &coupon_id).await, "used");
-    assert_eq!((left(&world, "pen").await, left(&world, "ink").await), (10, 8));
+    assert_eq!((units_in_stock(&world, "pen").await, units_in_stock(&world, "ink").await), (10, 8));
     let second = world
         .customer("c2")
         .post("/coupons/spring/issue", &json!({ "customerId": "c2" }))
@@ -132,7 +132,7 @@ async fn an_unusable_coupon_is_refused_with_a_reason_and_changes_nothing() {
         .json();
     world.advance(Duration::from_hours(7 * 24));
     assert_eq!(attempt("c2", &[("ink", 2)], &text(&second, "couponId")).await, "expired");
-    assert_eq!(statuses(&world, "c2", "").await, ["EXPIRED"]);
+    assert_eq!(coupon_statuses(&world, "c2", "").await, ["EXPIRED"]);
     assert_books_are_clean(&world).await;
 }
 
@@ -231,7 +231,7 @@ async fn a_coupon_is_released_by_a_cancellation_while_it_is_valid() {
     let ordering = with_coupon(order("c1", &[("ink", 2)]), &coupon_id);
     for expected in ["ISSUED", "EXPIRED"] {
         let placed = world.customer("c1").post("/order", &ordering).await.json();
-        assert_eq!(statuses(&world, "c1", "?status=USED").await, ["USED"]);
+        assert_eq!(coupon_statuses(&world, "c1", "?status=USED").await, ["USED"]);
         if expected == "EXPIRED" {
             world.advance(Duration::from_hours(8 * 24));
         }
@@ -240,7 +240,7 @@ async fn a_coupon_is_released_by_a_cancellation_while_it_is_valid() {
             .post(&format!("/orders/{}/cancel", text(&placed, "orderId")), &json!({}))
             .await;
         assert_eq!(cancelled.status, 200, "{cancelled:?}");
-        assert_eq!(statuses(&world, "c1", "").await, [expected]);
+        assert_eq!(coupon_statuses(&world, "c1", "").await, [expected]);
     }
     assert_eq!(balance(&world, "c1").await, 100_000);
     assert_books_are_clean(&world).await;
@@ -285,7 +285,7 @@ async fn coupons_are_listed_by_status_in_pages() {
 async fn of_two_concurrent_orders_with_one_coupon_exactly_one_succeeds() {
     let world = shop().await;
     let coupon_id = coupon(&world, "c1", 1).await;
-    world.inject([first_try_fails()]);
+    world.inject([first_attempt_fails()]);
     let (delayed, quick) = (world.customer("c1"), world.customer("c1"));
     let (pens, inks) = (
         with_coupon(order("c1", &[("pen", 2)]), &coupon_id),
@@ -294,7 +294,7 @@ async fn of_two_concurrent_orders_with_one_coupon_exactly_one_succeeds() {
     let (second, first) = tokio::join!(delayed.post("/order", &pens), quick.post("/order", &inks));
     assert_eq!((first.status, second.problem().as_str()), (200, "coupon-unusable"), "{second:?}");
     assert_eq!(second.json()["reason"], json!("used"));
-    assert_eq!((left(&world, "pen").await, left(&world, "ink").await), (10, 8));
+    assert_eq!((units_in_stock(&world, "pen").await, units_in_stock(&world, "ink").await), (10, 8));
     assert_books_are_clean(&world).await;
 }
 
@@ -302,7 +302,7 @@ async fn of_two_concurrent_orders_with_one_coupon_exactly_one_succeeds() {
 async fn concurrent_requests_of_one_customer_issue_one_coupon() {
     let world = shop().await;
     world.operator().put(SOURCE, &coupon_source(10)).await;
-    world.inject([first_try_fails()]);
+    world.inject([first_attempt_fails()]);
     let (delayed, quick, body) =
         (world.customer("c1"), world.customer("c1"), json!({ "customerId": "c1" }));
     let (second, first) = tokio::join!(
@@ -373,7 +373,10 @@ async fn a_thousand_concurrent_customers_get_exactly_the_hundred_coupons() {
     let issued: Vec<bool> = futures::future::try_join_all(issuing).await.unwrap();
     assert_eq!(issued.iter().filter(|issued| **issued).count(), 100);
     for (customer, issued) in issued.iter().enumerate().step_by(50) {
-        assert_eq!(statuses(&world, &format!("c{customer}"), "").await.len(), usize::from(*issued));
+        assert_eq!(
+            coupon_statuses(&world, &format!("c{customer}"), "").await.len(),
+            usize::from(*issued)
+        );
     }
     assert_books_are_clean(&world).await;
 }

@@ -1,6 +1,6 @@
 //! The data platform: what it receives, and what happens while it is unavailable.
 
-use crate::{assert_books_are_clean, order, shop};
+use crate::support::{assert_books_are_clean, order, shop};
 use local::{
     World,
     partners::{Behaviour, Mode},
@@ -15,7 +15,7 @@ async fn place(world: &World) -> Value {
     placed.json()
 }
 
-fn statuses(world: &World) -> Vec<u16> {
+fn response_statuses(world: &World) -> Vec<u16> {
     world.partner("data-platform").requests().iter().map(|request| request.status).collect()
 }
 
@@ -59,7 +59,7 @@ async fn orders_continue_while_the_data_platform_is_down_and_every_event_arrives
             place(&world).await;
             world.settle().await;
         }
-        assert!(statuses(&world).iter().all(|status| *status != 200));
+        assert!(response_statuses(&world).iter().all(|status| *status != 200));
         assert_eq!(queued(&world, "DataPlatformQueue"), 3);
         // A day of retries (100 × 15 minutes) dead-letters nothing.
         for _ in 0..100 {
@@ -74,7 +74,7 @@ async fn orders_continue_while_the_data_platform_is_down_and_every_event_arrives
         world.partner("data-platform").forget();
         world.advance(Duration::from_mins(15));
         world.settle().await;
-        assert_eq!(statuses(&world), [200, 200, 200], "{mode:?}");
+        assert_eq!(response_statuses(&world), [200, 200, 200], "{mode:?}");
         assert_eq!(queued(&world, "DataPlatformQueue"), 0);
         assert_books_are_clean(&world).await;
     }
@@ -92,7 +92,7 @@ async fn a_permanent_refusal_dead_letters_the_message_at_once_and_it_can_be_redr
         });
         place(&world).await;
         world.settle().await;
-        assert_eq!(statuses(&world), [status]);
+        assert_eq!(response_statuses(&world), [status]);
         assert_eq!(
             (queued(&world, "DataPlatformQueue"), queued(&world, "DataPlatformDeadLetters")),
             (0, 1)
@@ -100,7 +100,7 @@ async fn a_permanent_refusal_dead_letters_the_message_at_once_and_it_can_be_redr
         partner.be(Mode::Ok);
         assert_eq!(world.redrive("DataPlatformQueue"), Some(1));
         world.settle().await;
-        assert_eq!(statuses(&world), [status, 200]);
+        assert_eq!(response_statuses(&world), [status, 200]);
         assert_eq!(queued(&world, "DataPlatformDeadLetters"), 0);
     }
 }
@@ -125,7 +125,7 @@ async fn a_transient_failure_leaves_the_message_in_the_queue() {
         partner.be(Mode::Ok);
         world.advance(Duration::from_mins(1));
         world.settle().await;
-        assert_eq!(statuses(&world).last(), Some(&200));
+        assert_eq!(response_statuses(&world).last(), Some(&200));
     }
 }
 
@@ -145,8 +145,8 @@ async fn only_the_failed_messages_of_a_batch_are_retried() {
     world.partner("data-platform").be(Mode::Ok);
     world.advance(Duration::from_mins(1));
     world.settle().await;
-    let ok = statuses(&world).into_iter().filter(|status| *status == 200).count();
-    assert_eq!((ok, statuses(&world).len()), (6, 9));
+    let ok = response_statuses(&world).into_iter().filter(|status| *status == 200).count();
+    assert_eq!((ok, response_statuses(&world).len()), (6, 9));
 }
 
 #[tokio::test]
@@ -158,6 +158,6 @@ async fn a_wrong_secret_dead_letters_the_message_and_nothing_is_lost() {
     world.charge("c1", 1_000).await;
     place(&world).await;
     world.settle().await;
-    assert_eq!(statuses(&world), [401]);
+    assert_eq!(response_statuses(&world), [401]);
     assert_eq!(queued(&world, "DataPlatformDeadLetters"), 1);
 }

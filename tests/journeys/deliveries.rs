@@ -1,7 +1,7 @@
 //! Riders find cooked orders nearby, nearest first.
 
-use crate::{
-    kitchen::{chef, kitchen, ordered, rider, step, to, walk},
+use crate::support::{
+    kitchen::{advance_to, chef, deliver_to, kitchen, place_order, rider, step},
     order, text,
 };
 use local::World;
@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 
 /// Places an order of `c1` with a delivery to this position, cooks it and returns its id.
 async fn cooked(world: &World, lat: &str, lng: &str) -> String {
-    let placed =
-        world.customer("c1").post("/order", &to(order("c1", &[("gimbap", 1)]), lat, lng)).await;
+    let placed = world
+        .customer("c1")
+        .post("/order", &deliver_to(order("c1", &[("gimbap", 1)]), lat, lng))
+        .await;
     assert_eq!(placed.status, 200, "{placed:?}");
     let id = text(&placed.json(), "orderId");
-    walk(world, &id, "COOKED").await;
+    advance_to(world, &id, "COOKED").await;
     id
 }
 
@@ -33,8 +35,8 @@ async fn a_rider_finds_cooked_orders_near_the_customer_or_the_store_with_both_di
     let near = cooked(&world, "37.5551", "126.9245").await;
     let far = cooked(&world, "37.5636", "126.9214").await;
     let elsewhere = cooked(&world, "37.4979", "127.0276").await;
-    let not_yet = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &not_yet, "COOKING").await;
+    let not_yet = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &not_yet, "COOKING").await;
     world.settle().await;
     world.take_calls();
     // The rider is in front of the store.
@@ -151,7 +153,7 @@ async fn a_delivery_is_found_only_while_it_waits_in_whatever_order_its_events_ar
         let (world, id, status, event_type) =
             (&world, id.clone(), status.to_owned(), event_type.to_owned());
         async move {
-            let mut order = crate::shown(world, &id).await;
+            let mut order = crate::support::get_order(world, &id).await;
             (order["version"], order["status"]) = (json!(version), json!(status));
             json!({
                 "specversion": "1.0", "id": format!("{id}#{version}"), "source": "/orders", "type": event_type,
@@ -173,7 +175,7 @@ async fn a_delivery_is_found_only_while_it_waits_in_whatever_order_its_events_ar
     ] {
         for event in events {
             let response = world
-                .invoke("project-deliveries", crate::sqs_event(&world, &[event]))
+                .invoke("project-deliveries", crate::support::sqs_event(&world, &[event]))
                 .await
                 .unwrap();
             assert_eq!(response["batchItemFailures"], json!([]));

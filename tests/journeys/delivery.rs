@@ -1,12 +1,12 @@
 //! A delivery from end to end, from the charge of points to the customer's grade, as each party
 //! sees it.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean, balance,
-    kitchen::{chef, kitchen, nearby, rider, step, walk},
-    ledger, left,
-    notifications::{messages, told},
-    text,
+    kitchen::{advance_to, chef, kitchen, order_nearby, rider, step},
+    ledger,
+    notifications::{messages, notifications},
+    text, units_in_stock,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -23,8 +23,8 @@ async fn a_delivery_works_end_to_end_from_the_charge_to_the_grade() {
         json!("BRONZE")
     );
     for _ in 0..9 {
-        let placed = customer.post("/order", &nearby(&[("gimbap", 1)])).await.json();
-        walk(&world, &text(&placed, "orderId"), "COMPLETED").await;
+        let placed = customer.post("/order", &order_nearby(&[("gimbap", 1)])).await.json();
+        advance_to(&world, &text(&placed, "orderId"), "COMPLETED").await;
     }
     world.settle().await;
     world.operator().put("/customers/c1", &about(true)).await;
@@ -35,7 +35,7 @@ async fn a_delivery_works_end_to_end_from_the_charge_to_the_grade() {
     let charged = customer.post_once("/points/charge", &charge, "k").await;
     assert_eq!(charged.json()["balance"], json!(100_000 - 9 * 4_000 + 10_000));
     let placed =
-        customer.post_once("/order", &nearby(&[("gimbap", 2), ("soup", 1)]), "dinner").await;
+        customer.post_once("/order", &order_nearby(&[("gimbap", 2), ("soup", 1)]), "dinner").await;
     let id = text(&placed.json(), "orderId");
     assert_eq!(balance(&world, "c1").await, 74_000 - 17_000);
     world.settle().await;
@@ -85,10 +85,10 @@ async fn a_delivery_works_end_to_end_from_the_charge_to_the_grade() {
     assert_eq!(steps, ["PAID", "ACCEPTED", "COOKING", "COOKED", "PICKED_UP", "COMPLETED"]);
     assert_eq!((&view["deliveryState"], &view["riderId"]), (&json!("DELIVERED"), &json!("r1")));
     let notified: Vec<String> =
-        told(&world, &id).await.into_iter().map(|(status, ..)| status).collect();
+        notifications(&world, &id).await.into_iter().map(|(status, ..)| status).collect();
     assert_eq!((notified, messages(&world).len()), (steps, 6));
 
-    assert_eq!(left(&world, "gimbap").await, 100 - 9 - 2);
+    assert_eq!(units_in_stock(&world, "gimbap").await, 100 - 9 - 2);
     assert_eq!(ledger(&world, "c1").await.last(), Some(&("USE".to_owned(), -17_000)));
     world.advance(Duration::from_hours(2));
     assert_books_are_clean(&world).await;

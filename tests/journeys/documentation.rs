@@ -1,6 +1,6 @@
 //! The documents agree with the code and the template, and everything speaks the one vocabulary.
 
-use crate::architecture::template;
+use crate::support::template::template;
 use edge::Signal;
 use std::{
     collections::BTreeSet,

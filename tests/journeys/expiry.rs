@@ -1,8 +1,8 @@
 //! Orders that are not paid in time expire: stock, coupon and charge are returned exactly once.
 
-use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, coupon, left, order, pass, shop, shown,
-    stands, text,
+use crate::support::{
+    assert_books_are_clean, balance, by_card, charges, coupon, get_order, order, pass_time, shop,
+    statuses, text, units_in_stock,
 };
 use local::{
     World,
@@ -34,7 +34,7 @@ async fn an_order_not_paid_within_fifteen_minutes_returns_stock_and_coupon() {
     let failed = world.customer("c1").post("/order", &body).await;
     assert_eq!(failed.problem(), "payment-failed", "{failed:?}");
     let id = text(&failed.json(), "orderId");
-    let waiting = shown(&world, &id).await;
+    let waiting = get_order(&world, &id).await;
     assert_eq!(
         (&waiting["totalAmount"], &waiting["payBy"]),
         (&json!(3_600), &failed.json()["payBy"])
@@ -42,8 +42,8 @@ async fn an_order_not_paid_within_fifteen_minutes_returns_stock_and_coupon() {
     world.advance(Duration::from_mins(14));
     world.fire("expire-orders").await.unwrap();
     assert_eq!(
-        (stands(&world, &id).await, left(&world, "pen").await),
-        (at("STOCK_ALLOCATED", "FAILED"), 6)
+        (statuses(&world, &id).await, units_in_stock(&world, "pen").await),
+        (["STOCK_ALLOCATED", "FAILED"].map(String::from), 6)
     );
     world.advance(Duration::from_mins(1));
     let late = world
@@ -58,11 +58,11 @@ async fn an_order_not_paid_within_fifteen_minutes_returns_stock_and_coupon() {
     for _ in 0..2 {
         world.fire("expire-orders").await.unwrap();
         assert_eq!(
-            (stands(&world, &id).await, left(&world, "pen").await),
-            (at("EXPIRED", "FAILED"), 10)
+            (statuses(&world, &id).await, units_in_stock(&world, "pen").await),
+            (["EXPIRED", "FAILED"].map(String::from), 10)
         );
     }
-    let expired = shown(&world, &id).await;
+    let expired = get_order(&world, &id).await;
     assert_eq!(
         (&expired["timeline"][1]["status"], &expired["timeline"][1]["by"]),
         (&json!("EXPIRED"), &json!("system"))
@@ -103,7 +103,7 @@ async fn overdue_orders_are_found_without_reading_other_orders() {
         "one query per partition of the index, and one more where a page had entries: {calls:?}"
     );
     for id in ids {
-        assert_eq!(stands(&world, &id).await.0, "EXPIRED");
+        assert_eq!(statuses(&world, &id).await[0], "EXPIRED");
     }
     world.take_calls();
     world.fire("expire-orders").await.unwrap();
@@ -123,10 +123,10 @@ async fn more_overdue_orders_than_one_page_all_expire() {
         let body = by_card(order(&customer, &[("pen", 1)]), &format!("card-{number}"));
         assert_eq!(world.customer(&customer).post("/order", &body).await.status, 202);
     }
-    assert_eq!(left(&world, "pen").await, 0);
+    assert_eq!(units_in_stock(&world, "pen").await, 0);
     world.advance(Duration::from_mins(15));
     world.fire("expire-orders").await.unwrap();
-    assert_eq!(left(&world, "pen").await, 250);
+    assert_eq!(units_in_stock(&world, "pen").await, 250);
     assert_books_are_clean(&world).await;
 }
 
@@ -158,9 +158,9 @@ async fn an_order_expires_once_despite_any_failed_call() {
                 assert_eq!(fired.is_ok(), count == 1, "{kind:?}: {fired:?}");
                 world.fire("expire-orders").await.unwrap();
                 for id in &ids {
-                    assert_eq!(stands(&world, id).await.0, "EXPIRED");
+                    assert_eq!(statuses(&world, id).await[0], "EXPIRED");
                 }
-                assert_eq!(left(&world, "pen").await, 10, "{kind:?}");
+                assert_eq!(units_in_stock(&world, "pen").await, 10, "{kind:?}");
                 assert_books_are_clean(&world).await;
             }
         }
@@ -181,13 +181,13 @@ async fn a_payment_found_after_the_order_ended_is_refunded() {
         } else {
             world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
         }
-        assert_eq!(left(&world, "pen").await, 10, "{ending}");
+        assert_eq!(units_in_stock(&world, "pen").await, 10, "{ending}");
         world.partner("payment-gateway").be(Mode::Ok);
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
         let status = if ending == "expire" { "EXPIRED" } else { "CANCELLED" };
-        assert_eq!(stands(&world, &id).await, at(status, "REFUNDED"));
+        assert_eq!(statuses(&world, &id).await, [status, "REFUNDED"]);
         assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
-        assert_eq!(left(&world, "pen").await, 10, "the stock is not returned twice");
+        assert_eq!(units_in_stock(&world, "pen").await, 10, "the stock is not returned twice");
         assert_books_are_clean(&world).await;
     }
 }
@@ -217,15 +217,18 @@ async fn an_order_paid_while_it_expires_is_either_paid_or_expired() {
         };
         let (paid, expired) = tokio::join!(paying, expiring);
         assert!(expired.unwrap());
-        let statuses = stands(&world, &id).await;
+        let statuses = statuses(&world, &id).await;
         if paid.unwrap() == 200 {
             assert_eq!(
-                (statuses, balance(&world, "c1").await, left(&world, "pen").await),
-                (at("PAID", "PAID"), 99_000, 9)
+                (statuses, balance(&world, "c1").await, units_in_stock(&world, "pen").await),
+                (["PAID", "PAID"].map(String::from), 99_000, 9)
             );
         } else {
             world.fire("expire-orders").await.unwrap();
-            assert_eq!((balance(&world, "c1").await, left(&world, "pen").await), (100_000, 10));
+            assert_eq!(
+                (balance(&world, "c1").await, units_in_stock(&world, "pen").await),
+                (100_000, 10)
+            );
         }
         assert_books_are_clean(&world).await;
     }

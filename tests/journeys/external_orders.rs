@@ -1,11 +1,15 @@
 //! External orders: orders of other systems are collected into the standard order model and never
 //! change points or stock.
 
-use crate::{assert_books_are_clean, balance, left, order, shop, sqs_event, text};
+use crate::support::{
+    assert_books_are_clean, balance,
+    external_orders::{partner, update_body},
+    order, shop, sqs_event, text, units_in_stock,
+};
 use local::{
     World,
     aws::faults::{Kind, Rule},
-    world::{Client, Reply},
+    world::Reply,
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -13,22 +17,8 @@ use std::time::Duration;
 
 const PATH: &str = "/integrations/orders/mall/e-1";
 
-/// The body of an update of the mall's order with this version and status. Its `updatedAt` is
-/// `version` minutes after 03:00.
-pub(crate) fn told(version: u64, status: &str) -> Value {
-    json!({
-        "version": version, "updatedAt": format!("2026-01-05T03:{version:02}:00Z"), "status": status, "customerId": "c9",
-        "campaignId": "spring", "items": [{ "productId": "tent", "quantity": 2, "unitPrice": 45_000 }],
-        "discountAmount": 10_000, "placedAt": "2026-01-05T02:59:00Z",
-    })
-}
-
-pub(crate) fn partner(world: &World) -> Client<'_> {
-    world.caller("partner", "mall", None)
-}
-
 async fn put_update(world: &World, version: u64, status: &str) -> Reply {
-    partner(world).put(PATH, &told(version, status)).await
+    partner(world).put(PATH, &update_body(version, status)).await
 }
 
 /// An order as a partner reads it.
@@ -83,7 +73,7 @@ async fn a_newer_update_changes_the_order_and_an_older_one_does_not() {
         (steps.join(" "), &done["version"]),
         ("PAID SHIPPED COMPLETED".to_owned(), &json!(3))
     );
-    let mut corrected = told(6, "COMPLETED");
+    let mut corrected = update_body(6, "COMPLETED");
     corrected["items"][0]["quantity"] = json!(1);
     let corrected = partner(&world).put(PATH, &corrected).await.json();
     assert_eq!((&corrected["totalAmount"], &corrected["version"]), (&json!(35_000), &json!(4)));
@@ -104,7 +94,7 @@ async fn an_order_update_does_not_overwrite_a_newer_status_update() {
     let path = format!("{PATH}/status");
     let shipped = json!({ "status": "SHIPPED", "at": "2026-01-05T03:04:00Z" });
     assert_eq!(partner(&world).post(&path, &shipped).await.json()["status"], json!("SHIPPED"));
-    let mut corrected = told(2, "PAID");
+    let mut corrected = update_body(2, "PAID");
     (corrected["updatedAt"], corrected["items"][0]["quantity"]) =
         (json!("2026-01-05T03:02:00Z"), json!(1));
     let order = partner(&world).put(PATH, &corrected).await.json();
@@ -115,7 +105,7 @@ async fn an_order_update_does_not_overwrite_a_newer_status_update() {
     (corrected["version"], corrected["updatedAt"], corrected["status"]) =
         (json!(3), json!("2026-01-05T03:05:00Z"), json!("COMPLETED"));
     assert_eq!(partner(&world).put(PATH, &corrected).await.json()["status"], json!("COMPLETED"));
-    let mut old = told(1, "PAID");
+    let mut old = update_body(1, "PAID");
     old["campaignId"] = json!("autumn");
     assert_eq!(
         partner(&world).put(PATH, &old).await.status,
@@ -145,7 +135,7 @@ async fn a_paid_external_order_stays_paid_or_is_refunded_and_an_unpaid_one_fails
                 let body = json!({ "status": then, "at": "2026-01-05T03:04:00Z" });
                 partner(&world).post(&format!("{PATH}/status"), &body).await
             } else {
-                let mut body = told(2, then);
+                let mut body = update_body(2, then);
                 if let Some(explicit) = explicit {
                     body["payment"] = json!({ "status": explicit });
                 }
@@ -172,7 +162,7 @@ async fn the_customer_campaign_and_placement_time_cannot_be_changed() {
         ("campaignId", json!("autumn")),
         ("placedAt", json!("2026-01-05T02:58:00Z")),
     ] {
-        let mut other = told(2, "SHIPPED");
+        let mut other = update_body(2, "SHIPPED");
         other[field] = value;
         let refused = partner(&world).put(PATH, &other).await;
         assert_eq!(
@@ -211,14 +201,14 @@ async fn an_invalid_update_is_refused() {
             "malformed-request",
         ),
     ] {
-        let mut body = told(1, "PAID");
+        let mut body = update_body(1, "PAID");
         for (name, value) in change.as_object().unwrap() {
             body[name] = value.clone();
         }
         assert_eq!(partner(&world).put(PATH, &body).await.problem(), problem, "{change}");
     }
     assert_eq!(
-        partner(&world).put("/integrations/orders/-/e-1", &told(1, "PAID")).await.problem(),
+        partner(&world).put("/integrations/orders/-/e-1", &update_body(1, "PAID")).await.problem(),
         "malformed-request"
     );
 }
@@ -226,7 +216,7 @@ async fn an_invalid_update_is_refused() {
 #[tokio::test]
 async fn external_orders_change_neither_points_nor_stock_and_allow_no_transition_here() {
     let world = shop().await;
-    let mut body = told(1, "PAID");
+    let mut body = update_body(1, "PAID");
     (body["customerId"], body["storeId"]) = (json!("c1"), json!("s1"));
     (body["items"], body["discountAmount"]) =
         (json!([{ "productId": "pen", "quantity": 3, "unitPrice": 1_000 }]), json!(0));
@@ -247,7 +237,7 @@ async fn external_orders_change_neither_points_nor_stock_and_allow_no_transition
             "not-found"
         );
     }
-    assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
+    assert_eq!((units_in_stock(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
     assert_eq!(world.operator().get("/customers/c1").await.json()["completedOrders"], json!(0));
     assert_eq!(world.operator().get("/stores/s1/orders").await.json()["orders"], json!([]));
     assert!(
@@ -263,7 +253,7 @@ async fn external_orders_change_neither_points_nor_stock_and_allow_no_transition
 #[tokio::test]
 async fn an_event_on_the_bus_collects_an_order_as_a_request_does() {
     let world = shop().await;
-    let mut event = told(1, "PAID");
+    let mut event = update_body(1, "PAID");
     (event["source"], event["externalOrderId"]) = (json!("mall"), json!("e-1"));
     let entry = json!({
         "Entries": [{ "EventBusName": "OrderEvents", "Source": "mall", "DetailType": "ExternalOrder", "Detail": event.to_string() }],

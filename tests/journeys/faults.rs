@@ -1,7 +1,7 @@
 //! Every AWS call fails in every way: a retry under the same key always finds one effect and one
 //! response.
 
-use crate::{assert_books_are_clean, balance, ledger, left, order, shop};
+use crate::support::{assert_books_are_clean, balance, ledger, order, shop, units_in_stock};
 use local::{
     World,
     aws::faults::{Kind, Rule},
@@ -75,7 +75,7 @@ async fn an_order_takes_effect_once_despite_any_failed_call() {
                 let first = send_with_fault_and_retry(&world, "/order", &body, rule.clone()).await;
                 assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
                 assert_eq!(
-                    (left(&world, "pen").await, left(&world, "ink").await),
+                    (units_in_stock(&world, "pen").await, units_in_stock(&world, "ink").await),
                     (9, 8),
                     "{rule:?}"
                 );
@@ -105,7 +105,7 @@ async fn a_stock_adjustment_takes_effect_once_despite_any_failed_call() {
                 world.inject([]);
                 let second = operator.post_once(path, &json!({ "delta": 5 }), "k").await;
                 assert_eq!(second.json()["quantity"], json!(15), "{rule:?}");
-                assert_eq!(left(&world, "pen").await, 15, "{rule:?}");
+                assert_eq!(units_in_stock(&world, "pen").await, 15, "{rule:?}");
                 assert_books_are_clean(&world).await;
             }
         }
@@ -122,7 +122,10 @@ async fn a_refused_order_changes_nothing_despite_any_failed_call() {
                 world.customer("c1").post_once("/order", &order("c1", &[("pen", 11)]), "k").await;
             assert!([409, 503].contains(&refused.status), "{refused:?}");
             world.inject([]);
-            assert_eq!((left(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
+            assert_eq!(
+                (units_in_stock(&world, "pen").await, balance(&world, "c1").await),
+                (10, 100_000)
+            );
             assert_books_are_clean(&world).await;
         }
     }
@@ -156,7 +159,7 @@ async fn a_request_without_a_key_takes_effect_once_when_a_response_of_dynamodb_i
     let adjusted =
         world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 5 })).await;
     assert_eq!(adjusted.json()["quantity"], json!(14));
-    assert_eq!((balance(&world, "c1").await, left(&world, "pen").await), (99_500, 14));
+    assert_eq!((balance(&world, "c1").await, units_in_stock(&world, "pen").await), (99_500, 14));
     assert_books_are_clean(&world).await;
 }
 
@@ -171,7 +174,7 @@ async fn points_are_not_spent_twice_by_orders_without_a_prior_read() {
         let reply = world.customer("c2").post("/order", &order("c2", &[("pen", 1)])).await;
         assert_eq!(reply.status, expected, "{reply:?}");
     }
-    assert_eq!((balance(&world, "c2").await, left(&world, "pen").await), (500, 8));
+    assert_eq!((balance(&world, "c2").await, units_in_stock(&world, "pen").await), (500, 8));
     assert_books_are_clean(&world).await;
 }
 
@@ -190,7 +193,7 @@ async fn a_cart_is_ordered_once_despite_any_failed_call() {
                         .await;
                 assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
                 assert_eq!(
-                    (left(&world, "pen").await, balance(&world, "c1").await),
+                    (units_in_stock(&world, "pen").await, balance(&world, "c1").await),
                     (9, 96_500),
                     "{rule:?}"
                 );
@@ -212,13 +215,13 @@ async fn a_coupon_is_issued_once_despite_any_failed_call() {
             for (rule, recovers) in rules(nth, kind, operation).into_iter().zip([true, false]) {
                 let world = shop().await;
                 let source = "/api/v1/admin/coupon-sources/spring";
-                world.operator().put(source, &crate::coupon_source(5)).await;
+                world.operator().put(source, &crate::support::coupon_source(5)).await;
                 let body = json!({ "customerId": "c1" });
                 let first =
                     send_with_fault_and_retry(&world, "/coupons/spring/issue", &body, rule.clone())
                         .await;
                 assert_eq!(first.status == 200, recovers, "{rule:?}: {first:?}");
-                let put = world.operator().put(source, &crate::coupon_source(5)).await;
+                let put = world.operator().put(source, &crate::support::coupon_source(5)).await;
                 assert_eq!(put.json()["issued"], json!(1), "{rule:?}");
                 assert_books_are_clean(&world).await;
             }

@@ -1,10 +1,12 @@
 //! Fulfilment: stores accept, reject and cook orders, riders deliver them, carriers ship them, and
 //! customers confirm the delivery.
 
-use crate::{
-    assert_books_are_clean, at, balance, by_card, charges, coupon,
-    kitchen::{STEPS, chef, furnish, kitchen, nearby, ordered, rider, step, store, walk},
-    left, order, pass, shown, stands, text,
+use crate::support::{
+    assert_books_are_clean, balance, by_card, charges, coupon, get_order,
+    kitchen::{
+        STEPS, add_store, advance_to, chef, kitchen, order_nearby, place_order, rider, step, store,
+    },
+    order, pass_time, statuses, text, units_in_stock,
 };
 use local::World;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 #[tokio::test]
 async fn an_order_is_accepted_cooked_picked_up_and_confirmed_by_the_responsible_roles() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 2), ("soup", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 2), ("soup", 1)]).await;
     world.take_calls();
     for (reached, name) in STEPS {
         let updated = step(&world, &id, name).await.json();
@@ -24,10 +26,13 @@ async fn an_order_is_accepted_cooked_picked_up_and_confirmed_by_the_responsible_
             panic!("expected one read and one write: {calls:?}")
         };
         assert_eq!((read.as_str(), write.as_str()), ("GetItem", "TransactWriteItems"));
-        assert_eq!((&updated["status"], &updated), (&json!(reached), &shown(&world, &id).await));
+        assert_eq!(
+            (&updated["status"], &updated),
+            (&json!(reached), &get_order(&world, &id).await)
+        );
         world.take_calls();
     }
-    let done = shown(&world, &id).await;
+    let done = get_order(&world, &id).await;
     let steps: Vec<_> = done["timeline"]
         .as_array()
         .unwrap()
@@ -68,9 +73,9 @@ async fn a_transition_from_the_wrong_status_reports_the_current_and_the_required
     ];
     for status in std::iter::once("PAID").chain(STEPS.map(|(reached, _)| reached)) {
         let world = kitchen().await;
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        walk(&world, &id, status).await;
-        let before = shown(&world, &id).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        advance_to(&world, &id, status).await;
+        let before = get_order(&world, &id).await;
         for name in all.into_iter().filter(|name| !needed(name).contains(&status)) {
             let refused = step(&world, &id, name).await;
             assert_eq!(
@@ -85,7 +90,7 @@ async fn a_transition_from_the_wrong_status_reports_the_current_and_the_required
                 "{name}"
             );
         }
-        assert_eq!(shown(&world, &id).await, before, "a refused transition changes nothing");
+        assert_eq!(get_order(&world, &id).await, before, "a refused transition changes nothing");
     }
 }
 
@@ -126,11 +131,14 @@ async fn goods_are_shipped_and_confirmed_but_never_cooked() {
 async fn a_rejection_returns_stock_points_and_coupon_in_one_transaction() {
     let world = kitchen().await;
     let coupon = coupon(&world, "c1", 5).await;
-    let mut wanted = nearby(&[("gimbap", 2), ("soup", 1)]);
+    let mut wanted = order_nearby(&[("gimbap", 2), ("soup", 1)]);
     wanted["couponId"] = json!(coupon);
     let placed = world.customer("c1").post("/order", &wanted).await.json();
     let id = text(&placed, "orderId");
-    assert_eq!((left(&world, "gimbap").await, balance(&world, "c1").await), (98, 100_000 - 15_300));
+    assert_eq!(
+        (units_in_stock(&world, "gimbap").await, balance(&world, "c1").await),
+        (98, 100_000 - 15_300)
+    );
     world.take_calls();
     let refused =
         chef(&world).post(&format!("/orders/{id}/reject"), &json!({ "reason": "재료 소진" })).await;
@@ -138,8 +146,11 @@ async fn a_rejection_returns_stock_points_and_coupon_in_one_transaction() {
     assert_eq!((refused.status, writes), (200, 1));
     let body = refused.json();
     assert_eq!((&body["status"], &body["reason"]), (&json!("REJECTED"), &json!("재료 소진")));
-    assert_eq!(stands(&world, &id).await, at("REJECTED", "REFUNDED"));
-    assert_eq!((left(&world, "gimbap").await, left(&world, "soup").await), (100, 100));
+    assert_eq!(statuses(&world, &id).await, ["REJECTED", "REFUNDED"]);
+    assert_eq!(
+        (units_in_stock(&world, "gimbap").await, units_in_stock(&world, "soup").await),
+        (100, 100)
+    );
     assert_eq!(balance(&world, "c1").await, 100_000);
     let coupons = world.customer("c1").get("/customers/c1/coupons?status=ISSUED").await.json();
     assert_eq!(coupons["coupons"][0]["couponId"], json!(coupon));
@@ -151,13 +162,13 @@ async fn a_rejected_card_order_is_refunded_through_the_gateway() {
     let world = kitchen().await;
     let placed = world
         .customer("c1")
-        .post("/order", &by_card(nearby(&[("soup", 1)]), "card-1"))
+        .post("/order", &by_card(order_nearby(&[("soup", 1)]), "card-1"))
         .await
         .json();
     let id = text(&placed, "orderId");
     assert_eq!(step(&world, &id, "reject").await.json()["payment"]["status"], json!("REFUNDING"));
-    pass(&world, Duration::from_mins(1)).await;
-    assert_eq!(stands(&world, &id).await, at("REJECTED", "REFUNDED"));
+    pass_time(&world, Duration::from_mins(1)).await;
+    assert_eq!(statuses(&world, &id).await, ["REJECTED", "REFUNDED"]);
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
     assert_books_are_clean(&world).await;
 }
@@ -167,7 +178,7 @@ async fn a_store_cannot_accept_an_unpaid_order() {
     let world = kitchen().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
     let declined =
-        world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await;
+        world.customer("c1").post("/order", &by_card(order_nearby(&[("soup", 1)]), "card-1")).await;
     let id = text(&declined.json(), "orderId");
     let refused = step(&world, &id, "accept").await;
     assert_eq!(
@@ -198,16 +209,17 @@ async fn race(
     });
     let won: Vec<String> =
         futures::future::try_join_all(racing).await.unwrap().into_iter().flatten().collect();
-    (won, stands(world, id).await.0)
+    let [status, _] = statuses(world, id).await;
+    (won, status)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_concurrent_conflicting_transitions_exactly_one_succeeds() {
     let world = Arc::new(World::new().await);
-    furnish(&world).await;
+    add_store(&world).await;
     world.platform.aws.make_contended();
     for _ in 0..10 {
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         let (won, status) =
             race(&world, &id, vec![("accept", "a"), ("accept", "b"), ("accept", "c")]).await;
         assert_eq!((won.len(), status.as_str()), (1, "ACCEPTED"), "{won:?}");
@@ -217,18 +229,18 @@ async fn of_concurrent_conflicting_transitions_exactly_one_succeeds() {
             race(&world, &id, vec![("pick-up", "r1"), ("pick-up", "r2"), ("pick-up", "r3")]).await;
         assert_eq!((won.len(), status.as_str()), (1, "PICKED_UP"), "{won:?}");
         assert!(
-            won[0].ends_with(shown(&world, &id).await["riderId"].as_str().unwrap()),
+            won[0].ends_with(get_order(&world, &id).await["riderId"].as_str().unwrap()),
             "the rider with the successful response is assigned"
         );
 
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         let (won, status) =
             race(&world, &id, vec![("reject", "a"), ("accept", "b"), ("reject", "c")]).await;
         assert_eq!(won.len(), 1, "{won:?}");
         assert_eq!(status, if won[0].starts_with("accept") { "ACCEPTED" } else { "REJECTED" });
 
         // An accepted order can still be cancelled. A cancelled order cannot be accepted.
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         let (won, status) =
             race(&world, &id, vec![("cancel", "c1"), ("accept", "a"), ("reject", "b")]).await;
         let was_accepted = won.iter().any(|one| one.starts_with("accept"));
@@ -244,8 +256,8 @@ async fn of_concurrent_conflicting_transitions_exactly_one_succeeds() {
         );
 
         // An order that is being cooked cannot be cancelled.
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        walk(&world, &id, "ACCEPTED").await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        advance_to(&world, &id, "ACCEPTED").await;
         let (won, status) = race(&world, &id, vec![("cancel", "c1"), ("start-cooking", "a")]).await;
         assert_eq!(won.len(), 1, "{won:?}");
         assert_eq!(status, if won[0].starts_with("cancel") { "CANCELLED" } else { "COOKING" });
@@ -263,7 +275,7 @@ async fn cook(world: &World, id: &str) {
 #[tokio::test]
 async fn a_transition_repeated_under_its_key_returns_the_first_response_and_happens_once() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     let path = format!("/orders/{id}/accept");
     let first = chef(&world).post_once(&path, &json!({}), "k").await;
     cook(&world, &id).await;
@@ -281,7 +293,7 @@ async fn a_transition_repeated_under_its_key_returns_the_first_response_and_happ
     let mine = rider(&world).post_once(&pick_up, &json!({}), "k").await;
     let theirs = world.caller("rider", "r2", None).post_once(&pick_up, &json!({}), "k").await;
     assert_eq!((mine.status, theirs.problem().as_str()), (200, "wrong-status"));
-    let other = ordered(&world, &[("gimbap", 1)]).await;
+    let other = place_order(&world, &[("gimbap", 1)]).await;
     let reused = chef(&world).post_once(&format!("/orders/{other}/accept"), &json!({}), "k").await;
     assert_eq!((reused.status, reused.problem().as_str()), (422, "idempotency-key-reused"));
     let reason = |reason: &str| json!({ "reason": reason });
@@ -298,7 +310,7 @@ async fn a_transition_repeated_under_its_key_returns_the_first_response_and_happ
 #[tokio::test]
 async fn a_closed_store_accepts_no_new_orders_and_finishes_existing_ones() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     let close = |open| {
         let world = &world;
         async move { world.operator().put("/api/v1/admin/stores/s1", &store(open)).await.json() }
@@ -313,35 +325,37 @@ async fn a_closed_store_accepts_no_new_orders_and_finishes_existing_ones() {
             world.cool_down();
         }
         world.take_calls();
-        let refused = world.customer("c1").post("/order", &nearby(&[("gimbap", 1)])).await;
+        let refused = world.customer("c1").post("/order", &order_nearby(&[("gimbap", 1)])).await;
         assert_eq!((refused.status, refused.problem().as_str()), (409, "store-closed"));
         assert_eq!(refused.json()["storeId"], json!("s1"));
         assert!(world.take_calls().len() <= 2);
     }
     // Every other refusal takes precedence over the closed store.
-    let too_many = world.customer("c1").post("/order", &nearby(&[("gimbap", 999)])).await;
+    let too_many = world.customer("c1").post("/order", &order_nearby(&[("gimbap", 999)])).await;
     assert_eq!(too_many.problem(), "out-of-stock");
     world.customer("c1").put("/carts/c1/items/gimbap", &json!({ "quantity": 1 })).await;
-    let mut cart = nearby(&[]);
+    let mut cart = order_nearby(&[]);
     for field in ["items", "customerId"] {
         cart.as_object_mut().unwrap().remove(field);
     }
     assert_eq!(world.customer("c1").post("/carts/c1/order", &cart).await.problem(), "store-closed");
-    assert_eq!((left(&world, "gimbap").await, balance(&world, "c1").await), (99, 96_000));
-    walk(&world, &id, "COMPLETED").await;
+    assert_eq!((units_in_stock(&world, "gimbap").await, balance(&world, "c1").await), (99, 96_000));
+    advance_to(&world, &id, "COMPLETED").await;
     close(true).await;
     assert_eq!(world.customer("c1").post("/carts/c1/order", &cart).await.status, 200);
     // An order that was placed while the store was open is replayed after it closes.
-    let placed = world.customer("c1").post_once("/order", &nearby(&[("gimbap", 1)]), "k").await;
+    let placed =
+        world.customer("c1").post_once("/order", &order_nearby(&[("gimbap", 1)]), "k").await;
     close(false).await;
-    let again = world.customer("c1").post_once("/order", &nearby(&[("gimbap", 1)]), "k").await;
+    let again =
+        world.customer("c1").post_once("/order", &order_nearby(&[("gimbap", 1)]), "k").await;
     assert_eq!((again.status, &again.body), (200, &placed.body));
 }
 
 #[tokio::test]
 async fn an_order_of_a_store_costs_one_extra_write_and_no_extra_call() {
     let world = kitchen().await;
-    let mut wanted = nearby(&[("gimbap", 1), ("soup", 1)]);
+    let mut wanted = order_nearby(&[("gimbap", 1), ("soup", 1)]);
     for (item, price) in wanted["items"].as_array_mut().unwrap().iter_mut().zip([4_000, 9_000]) {
         item["expectedPrice"] = json!(price);
     }
@@ -370,7 +384,7 @@ async fn orders_are_placed_and_paid_while_fulfilment_is_disabled_and_none_is_mis
     switch(false);
     let mut ids = Vec::new();
     for place in 0..12 {
-        let body = nearby(&[("gimbap", 1)]);
+        let body = order_nearby(&[("gimbap", 1)]);
         let body = if place % 2 == 0 { body } else { by_card(body, &format!("card-{place}")) };
         let placed = world.customer("c1").post("/order", &body).await;
         assert_eq!((placed.status, &placed.json()["status"]), (200, &json!("PAID")), "{placed:?}");
@@ -389,7 +403,7 @@ async fn orders_are_placed_and_paid_while_fulfilment_is_disabled_and_none_is_mis
     let views = world.customer("c1").get("/order-views?customerId=c1&limit=100").await.json();
     assert_eq!(views["orderViews"].as_array().unwrap().len(), 12);
     for id in &ids[1..] {
-        walk(&world, id, "COMPLETED").await;
+        advance_to(&world, id, "COMPLETED").await;
     }
     assert_books_are_clean(&world).await;
 }
@@ -399,11 +413,11 @@ async fn a_board_lists_its_stores_orders_by_status_page_by_page() {
     let world = kitchen().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.push(ordered(&world, &[("gimbap", 1)]).await);
+        ids.push(place_order(&world, &[("gimbap", 1)]).await);
         world.advance(Duration::from_secs(1));
     }
-    walk(&world, &ids[1], "ACCEPTED").await;
-    walk(&world, &ids[3], "COOKED").await;
+    advance_to(&world, &ids[1], "ACCEPTED").await;
+    advance_to(&world, &ids[3], "COOKED").await;
     world.settle().await;
     let listed = |path: String| {
         let world = &world;
@@ -431,7 +445,7 @@ async fn a_board_lists_its_stores_orders_by_status_page_by_page() {
     );
     assert_eq!(listed("/stores/s1/orders?status=COOKED".into()).await, [ids[3].clone()]);
     let one = &chef(&world).get("/stores/s1/orders?status=COOKED").await.json()["orders"][0];
-    assert_eq!(*one, shown(&world, &ids[3]).await, "the board shows an order as the API does");
+    assert_eq!(*one, get_order(&world, &ids[3]).await, "the board shows an order as the API does");
     assert_eq!(
         world.operator().get("/stores/s2/orders").await.json()["orders"],
         Value::Array(vec![])
@@ -446,8 +460,8 @@ async fn a_board_lists_its_stores_orders_by_status_page_by_page() {
 async fn an_unpaid_order_never_appears_on_the_board() {
     let world = kitchen().await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
-    world.customer("c1").post("/order", &by_card(nearby(&[("soup", 1)]), "card-1")).await;
-    pass(&world, Duration::from_mins(16)).await;
+    world.customer("c1").post("/order", &by_card(order_nearby(&[("soup", 1)]), "card-1")).await;
+    pass_time(&world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();
     world.settle().await;
     assert_eq!(world.operator().get("/stores/s1/orders").await.json()["orders"], json!([]));

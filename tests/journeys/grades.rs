@@ -1,8 +1,8 @@
 //! Completed orders raise a customer's grade. Each order counts once.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
-    kitchen::{kitchen, ordered, step, walk},
+    kitchen::{advance_to, kitchen, place_order, step},
     order, text,
 };
 use local::World;
@@ -38,9 +38,9 @@ async fn a_customer_reaches_silver_with_the_tenth_and_gold_with_the_fiftieth_com
 #[tokio::test]
 async fn an_order_counts_once_when_completed_however_often_its_event_arrives() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "PICKED_UP").await;
-    let cancelled = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "PICKED_UP").await;
+    let cancelled = place_order(&world, &[("gimbap", 1)]).await;
     step(&world, &cancelled, "cancel").await;
     world.settle().await;
     assert_eq!(customer(&world, "c1").await["completedOrders"], json!(0));
@@ -58,7 +58,8 @@ async fn an_order_counts_once_when_completed_however_often_its_event_arrives() {
     let batch =
         [completed.clone(), completed.clone(), event(&late, "order.picked-up.v1"), completed];
     for _ in 0..3 {
-        let response = world.invoke("raise-grade", crate::sqs_event(&world, &batch)).await.unwrap();
+        let response =
+            world.invoke("raise-grade", crate::support::sqs_event(&world, &batch)).await.unwrap();
         assert_eq!(response["batchItemFailures"], json!([]));
         world.settle().await;
         assert_eq!(customer(&world, "c1").await["completedOrders"], json!(1));
@@ -74,8 +75,8 @@ async fn profile_changes_and_grade_changes_do_not_affect_each_other() {
         "customerId": "c7", "phoneVerified": false, "notify": { "kakao": true, "sms": true }, "grade": "BRONZE", "completedOrders": 0,
     });
     assert_eq!(unregistered, defaults);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "COMPLETED").await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "COMPLETED").await;
     world.settle().await;
     let about = json!({ "name": "김민지", "phone": "+82 10-1234-5678", "notify": { "kakao": false, "sms": true } });
     let expected = json!({
@@ -83,8 +84,8 @@ async fn profile_changes_and_grade_changes_do_not_affect_each_other() {
         "notify": { "kakao": false, "sms": true }, "grade": "BRONZE", "completedOrders": 1,
     });
     assert_eq!(world.customer("c1").put("/customers/c1", &about).await.json(), expected);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "COMPLETED").await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "COMPLETED").await;
     world.settle().await;
     let now = customer(&world, "c1").await;
     assert_eq!((&now["completedOrders"], &now["name"]), (&json!(2), &json!("김민지")));

@@ -1,7 +1,8 @@
 //! A hostile or careless customer can do little harm to others, and only for a short time.
 
-use crate::{
-    assert_books_are_clean, by_card, cards::gateway, charges, left, order, pass, shop, shown, text,
+use crate::support::{
+    assert_books_are_clean, by_card, cards::gateway, charges, get_order, order, pass_time, shop,
+    text, units_in_stock,
 };
 use local::partners::Mode;
 use serde_json::json;
@@ -25,10 +26,10 @@ async fn a_customer_who_never_pays_holds_little_stock_for_a_short_time() {
             }
             other => panic!("{other}"),
         }
-        assert!(left(&world, "pen").await >= 1_000 - 20, "{number}");
+        assert!(units_in_stock(&world, "pen").await >= 1_000 - 20, "{number}");
     }
     assert_eq!(
-        (refusals, left(&world, "pen").await),
+        (refusals, units_in_stock(&world, "pen").await),
         (59, 985),
         "a customer may hold at most 20 unpaid units of a product"
     );
@@ -62,7 +63,7 @@ async fn a_customer_who_never_pays_holds_little_stock_for_a_short_time() {
     assert_books_are_clean(&world).await;
     world.advance(Duration::from_mins(15));
     world.fire("expire-orders").await.unwrap();
-    assert_eq!(left(&world, "pen").await, 1_000 - 50 - 75);
+    assert_eq!(units_in_stock(&world, "pen").await, 1_000 - 50 - 75);
     assert_books_are_clean(&world).await;
 }
 
@@ -80,7 +81,7 @@ async fn concurrent_orders_cannot_exceed_the_limit_of_unpaid_orders() {
     let replies = futures::future::try_join_all(placing).await.unwrap();
     let held = replies.iter().filter(|reply| reply.problem() == "payment-failed").count();
     assert!(held <= 3, "{replies:?}");
-    assert_eq!(left(&world, "pen").await, 10 - i64::try_from(held).unwrap());
+    assert_eq!(units_in_stock(&world, "pen").await, 10 - i64::try_from(held).unwrap());
     assert_books_are_clean(&world).await;
 }
 
@@ -93,7 +94,7 @@ async fn a_card_order_without_a_payment_key_reserves_its_stock_and_is_paid_later
     assert!(held.json()["payBy"].is_string() && held.json()["totalAmount"] == json!(2_000));
     let again = world.customer("c1").post_once("/order", &body, "k").await;
     assert_eq!((again.status, again.is_replayed(), &again.body), (202, true, &held.body));
-    assert_eq!((charges(&world).len(), left(&world, "pen").await), (0, 8));
+    assert_eq!((charges(&world).len(), units_in_stock(&world, "pen").await), (0, 8));
     let id = text(&held.json(), "orderId");
     let paid = world
         .customer("c1")
@@ -107,7 +108,7 @@ async fn a_card_order_without_a_payment_key_reserves_its_stock_and_is_paid_later
     }]);
     assert_eq!(payments["payments"], expected);
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     let payments = world.customer("c1").get(&format!("/orders/{id}/payments")).await.json();
     assert_eq!(
         (&payments["payments"][0]["status"], &payments["payments"][0]["refundedAmount"]),
@@ -145,7 +146,7 @@ async fn an_operators_idempotency_key_does_not_replay_for_a_customer() {
 
 #[tokio::test]
 async fn a_product_cannot_change_its_store_and_an_unregistered_store_gets_no_orders() {
-    let world = crate::kitchen::kitchen().await;
+    let world = crate::support::kitchen::kitchen().await;
     let path = "/api/v1/admin/products/gimbap";
     let dearer = json!({ "name": "gimbap", "category": "food", "price": 4_500 });
     let put = world.operator().put(path, &dearer).await;
@@ -190,8 +191,10 @@ async fn a_product_cannot_change_its_store_and_an_unregistered_store_gets_no_ord
     let put = json!({ "name": "cake", "category": "food", "price": 1_000, "storeId": "s9" });
     world.operator().put("/api/v1/admin/products/cake", &put).await;
     world.operator().post("/api/v1/admin/products/cake/stock", &json!({ "delta": 5 })).await;
-    let refused =
-        world.customer("c1").post("/order", &crate::kitchen::nearby(&[("cake", 1)])).await;
+    let refused = world
+        .customer("c1")
+        .post("/order", &crate::support::kitchen::order_nearby(&[("cake", 1)]))
+        .await;
     assert_eq!((refused.status, refused.problem().as_str()), (409, "store-closed"));
     assert_books_are_clean(&world).await;
 }
@@ -203,7 +206,10 @@ async fn goods_are_delivered_without_coordinates() {
     body["delivery"] = json!({ "recipient": "김민지", "phone": "010-1234-5678", "postcode": "04001", "address": "서울 마포구 1", "memo": "문 앞" });
     let placed = world.customer("c1").post("/order", &body).await;
     assert_eq!((placed.status, &placed.json()["delivery"]), (200, &body["delivery"]), "{placed:?}");
-    assert_eq!(shown(&world, &text(&placed.json(), "orderId")).await["delivery"], body["delivery"]);
+    assert_eq!(
+        get_order(&world, &text(&placed.json(), "orderId")).await["delivery"],
+        body["delivery"]
+    );
     body["delivery"]["lat"] = json!(37.5);
     let half = world.customer("c1").post("/order", &body).await;
     assert_eq!(

@@ -1,6 +1,6 @@
 //! HTTP events of every source that can invoke a function, and of none.
 
-use crate::shop;
+use crate::support::shop;
 use serde_json::{Value, json};
 
 /// API Gateway's event of a HTTP API or a function URL (payload format 2.0).

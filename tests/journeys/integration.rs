@@ -1,9 +1,9 @@
 //! A campaign's order as external systems see it: TasOn, TMS and readers of the change feed.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
-    external_orders::{partner, told},
-    kitchen::{kitchen, nearby, walk},
+    external_orders::{partner, update_body},
+    kitchen::{advance_to, kitchen, order_nearby},
     text,
 };
 use serde_json::{Value, json};
@@ -12,12 +12,14 @@ use std::{collections::BTreeMap, time::Duration};
 #[tokio::test]
 async fn tason_tms_the_statistics_and_the_change_feed_agree_on_a_campaigns_orders() {
     let world = kitchen().await;
-    let mut wanted = nearby(&[("gimbap", 2)]);
+    let mut wanted = order_nearby(&[("gimbap", 2)]);
     wanted["campaignId"] = json!("spring");
     let id = text(&world.customer("c1").post("/order", &wanted).await.json(), "orderId");
-    let other =
-        text(&world.customer("c1").post("/order", &nearby(&[("soup", 1)])).await.json(), "orderId");
-    walk(&world, &other, "COMPLETED").await;
+    let other = text(
+        &world.customer("c1").post("/order", &order_nearby(&[("soup", 1)])).await.json(),
+        "orderId",
+    );
+    advance_to(&world, &other, "COMPLETED").await;
     world.settle().await;
 
     // TasOn receives only the campaign's order, signed.
@@ -36,7 +38,7 @@ async fn tason_tms_the_statistics_and_the_change_feed_agree_on_a_campaigns_order
 
     // TasOn receives the cancellation, and the statistics include it.
     world.customer("c1").post(&format!("/orders/{id}/cancel"), &json!({})).await;
-    partner(&world).put("/integrations/orders/mall/e-1", &told(1, "PAID")).await;
+    partner(&world).put("/integrations/orders/mall/e-1", &update_body(1, "PAID")).await;
     world.settle().await;
     let types: Vec<String> = of_tason(&world).iter().map(|event| text(event, "type")).collect();
     assert_eq!(types, ["order.paid.v1", "order.cancelled.v1", "order.paid.v1"]);

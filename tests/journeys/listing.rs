@@ -1,6 +1,6 @@
 //! The list of a customer's orders, newest first.
 
-use crate::{by_card, order, shop, text};
+use crate::support::{by_card, order, shop, text};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -50,7 +50,10 @@ async fn an_order_whose_events_arrive_twice_or_out_of_order_is_listed_once() {
     assert_eq!(bodies.len(), 2, "one event for the allocated stock and one for the payment");
     world.enable("project-customer-orders", true);
     let bodies: Vec<&String> = bodies.iter().rev().chain(&bodies).collect();
-    world.invoke("project-customer-orders", crate::sqs_event(&world, &bodies)).await.unwrap();
+    world
+        .invoke("project-customer-orders", crate::support::sqs_event(&world, &bodies))
+        .await
+        .unwrap();
     world.settle().await;
     let list = world.customer("c1").get("/orders?customerId=c1").await.json();
     assert_eq!(list["orders"].as_array().unwrap().len(), 1);

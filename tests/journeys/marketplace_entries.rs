@@ -1,14 +1,14 @@
 //! Single entries of a marketplace: malformed, missing, changed or withdrawn.
 
-use crate::{
+use crate::support::{
     channels::{CHANNELS, collect, orders, place, register, stage},
-    pass, text,
+    pass_time, text,
 };
 use local::World;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::marketplaces::*;
+use crate::support::channels::*;
 
 #[tokio::test]
 async fn a_run_warns_about_expiring_credentials() {
@@ -29,7 +29,7 @@ async fn a_run_warns_about_expiring_credentials() {
     let run = collect(&world, &channel).await;
     assert_eq!(
         run["error"],
-        "the marketplace refuses the credentials: 401 ERROR Request is not authorized."
+        "the marketplace rejects the credentials: 401 ERROR Request is not authorized."
     );
     let good = json!({ "credentials": world.partner("coupang").credentials["shops"][0] });
     world.operator().patch(&format!("{CHANNELS}/{channel}"), &good).await;
@@ -58,7 +58,7 @@ async fn a_malformed_entry_blocks_no_other_and_is_collected_once_it_is_valid() {
         );
         // The order is collected however long its entry stays malformed.
         for _ in 0..3 {
-            pass(&world, Duration::from_hours(60)).await;
+            pass_time(&world, Duration::from_hours(60)).await;
             collect(&world, &channel).await;
         }
         quirks(&world, partner, &[]);

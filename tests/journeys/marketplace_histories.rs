@@ -1,12 +1,11 @@
 //! Property test: after any history of a marketplace, with faults in between, our orders equal the
 //! marketplace's.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
     channels::{CHANNELS, collect, orders, register, stage},
-    left,
-    marketplaces::{PARTNERS, quirks, until_it_ends},
-    pass, text,
+    channels::{PARTNERS, quirks, run_until_ended},
+    pass_time, text, units_in_stock,
 };
 use local::{
     World,
@@ -368,7 +367,7 @@ proptest! {
                         world.settle().await;
                         world.inject([]);
                     }
-                    Step::Pass { hours } => pass(&world, Duration::from_hours(*hours)).await,
+                    Step::Pass { hours } => pass_time(&world, Duration::from_hours(*hours)).await,
                     Step::Place { .. }
                     | Step::Move { .. }
                     | Step::Claim { .. }
@@ -380,17 +379,17 @@ proptest! {
                 }
             }
             quirks(&world, partner, &[]);
-            pass(&world, Duration::from_mins(10)).await;
-            until_it_ends(&world, &channel).await;
+            pass_time(&world, Duration::from_mins(10)).await;
+            run_until_ended(&world, &channel).await;
             model.complete_claims(&world, partner);
             let run = collect(&world, &channel).await;
             assert_eq!(run["status"], "DONE", "{run}");
             let seen = orders(&world, &channel).await;
             let (least, most) = model.reserved_range();
-            assert!((least..=most).contains(&(10_000 - left(&world, "pen").await)), "{least} to {most}");
+            assert!((least..=most).contains(&(10_000 - units_in_stock(&world, "pen").await)), "{least} to {most}");
             // The marketplace shows our stock.
             let there = world.partner(partner).books()["shops"][0]["products"][0]["stock"].clone();
-            assert_eq!(there, left(&world, "pen").await);
+            assert_eq!(there, units_in_stock(&world, "pen").await);
             let units = |order: &Value| -> u64 {
                 order["items"].as_array().unwrap().iter().map(|item| item["quantity"].as_u64().unwrap()).sum()
             };

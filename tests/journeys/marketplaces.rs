@@ -1,10 +1,13 @@
 //! Collecting from marketplaces that are slow, faulty or rate limited, or whose pages shift. No
 //! order is lost, and none is collected twice.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
-    channels::{CHANNELS, a_minute_passes, collect, orders, place, register, runs, stage},
-    left, pass, shop, text,
+    channels::{
+        CHANNELS, PARTNERS, a_minute_passes, collect, orders, place, quirks, register,
+        run_until_ended, runs, stage,
+    },
+    pass_time, shop, text, units_in_stock,
 };
 use local::{
     World,
@@ -13,27 +16,6 @@ use local::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-
-pub(crate) const PARTNERS: [&str; 2] = ["coupang", "smartstore"];
-
-/// Replaces the behaviour of a marketplace's stub: the default one, with these quirks.
-pub(crate) fn quirks(world: &World, partner: &str, quirks: &[&str]) {
-    let quirks = quirks.iter().map(|quirk| (*quirk).to_owned()).collect();
-    world.partner(partner).behave(Behaviour { quirks, ..Behaviour::default() });
-}
-
-/// Lets time pass minute by minute until the latest run of a channel has ended. Returns that run,
-/// or null if there is none. Panics after 30 minutes.
-pub(crate) async fn until_it_ends(world: &World, channel: &str) -> Value {
-    for _ in 0..30 {
-        let last = runs(world, channel).await.into_iter().next();
-        if last.as_ref().is_none_or(|last| last["status"] != "RUNNING") {
-            return last.unwrap_or_default();
-        }
-        a_minute_passes(world).await;
-    }
-    panic!("{:?}", runs(world, channel).await)
-}
 
 #[tokio::test]
 async fn small_repeated_or_shifting_pages_lose_no_order() {
@@ -123,7 +105,7 @@ async fn a_rate_limited_collection_loses_no_order() {
             place(&world, partner, order);
         }
         collect(&world, &channel).await;
-        assert_eq!(until_it_ends(&world, &channel).await["status"], "DONE");
+        assert_eq!(run_until_ended(&world, &channel).await["status"], "DONE");
         let rate_limited = world
             .partner(partner)
             .requests()
@@ -141,14 +123,14 @@ async fn a_failing_marketplace_is_retried_until_the_run_fails_and_the_next_run_l
     let page = Behaviour { quirks: vec!["forbidden-page".into()], ..Behaviour::default() };
     let error = Behaviour { quirks: vec!["error-in-200".into()], ..Behaviour::default() };
     for (partner, failure, message) in [
-        ("coupang", mode(Mode::Error, None), "out of order: 500 ERROR Internal server error"),
-        ("coupang", mode(Mode::Ok, Some(429)), "called too often"),
-        ("coupang", error, "out of order: 200 ERROR Something went wrong"),
-        ("coupang", page, "left alone for 600s"),
-        ("smartstore", mode(Mode::Error, None), "out of order: 500 GW.PROXY.01"),
-        ("smartstore", mode(Mode::Error, Some(503)), "out of order: 503"),
-        ("smartstore", mode(Mode::Ok, Some(429)), "called too often"),
-        ("smartstore", mode(Mode::Down, None), "out of order"),
+        ("coupang", mode(Mode::Error, None), "unavailable: 500 ERROR Internal server error"),
+        ("coupang", mode(Mode::Ok, Some(429)), "rate limit is exceeded"),
+        ("coupang", error, "unavailable: 200 ERROR Something went wrong"),
+        ("coupang", page, "accepts no calls for 600s"),
+        ("smartstore", mode(Mode::Error, None), "unavailable: 500 GW.PROXY.01"),
+        ("smartstore", mode(Mode::Error, Some(503)), "unavailable: 503"),
+        ("smartstore", mode(Mode::Ok, Some(429)), "rate limit is exceeded"),
+        ("smartstore", mode(Mode::Down, None), "unavailable"),
     ] {
         let world = World::new().await;
         let channel = register(&world, partner, 0).await;
@@ -160,7 +142,7 @@ async fn a_failing_marketplace_is_retried_until_the_run_fails_and_the_next_run_l
         assert!(text(&run, "error").contains(message), "{run}");
         world.partner(partner).be(Mode::Ok);
         assert_eq!(
-            until_it_ends(&world, &channel).await["status"],
+            run_until_ended(&world, &channel).await["status"],
             "DONE",
             "{partner} {failure:?}"
         );
@@ -201,7 +183,7 @@ async fn a_slow_channel_does_not_delay_another_one() {
     }
     world.partner("coupang").be(Mode::Slow);
     world.fire("schedule-collections").await.unwrap();
-    pass(&world, Duration::from_secs(1)).await;
+    pass_time(&world, Duration::from_secs(1)).await;
     assert_eq!(runs(&world, &coupang).await[0]["status"], "RUNNING");
     let run = &runs(&world, &smartstore).await[0];
     assert_eq!((&run["status"], &run["changed"]), (&json!("DONE"), &json!(1)));
@@ -240,7 +222,7 @@ async fn a_collection_longer_than_the_function_timeout_is_resumed_by_the_schedul
     world
         .partner("coupang")
         .behave(Behaviour { quirks: vec!["small-pages".into()], ..Behaviour::default() });
-    let run = &until_it_ends(&world, &channel).await;
+    let run = &run_until_ended(&world, &channel).await;
     assert_eq!(
         (&run["runId"], &run["status"], &run["changed"]),
         (&requested["runId"], &json!("DONE"), &json!(9)),
@@ -257,7 +239,7 @@ async fn a_duplicate_or_lost_message_does_not_harm_a_run() {
     let first = world.operator().post(&collect, &json!({})).await.json();
     let message = world.messages("CollectChannelQueue").remove(0);
     world.send_message("CollectChannelQueue", &message);
-    pass(&world, Duration::from_mins(2)).await;
+    pass_time(&world, Duration::from_mins(2)).await;
     let seen = runs(&world, &channel).await;
     assert_eq!(
         (seen.len(), &seen[0]["runId"], &seen[0]["changed"]),
@@ -269,7 +251,7 @@ async fn a_duplicate_or_lost_message_does_not_harm_a_run() {
     world.settle().await;
     assert_eq!(world.messages("CollectChannelQueue").len(), 0, "the schedule resumes the run");
     world.partner("coupang").be(Mode::Ok);
-    until_it_ends(&world, &channel).await;
+    run_until_ended(&world, &channel).await;
     assert!(runs(&world, &channel).await.iter().all(|run| run["status"] == "DONE"));
 }
 
@@ -290,7 +272,7 @@ async fn a_channel_is_collected_despite_any_fault_in_any_call() {
         channels.push(channel);
     }
     world.operator().post("/api/v1/admin/products/pen/stock", &json!({ "delta": 100_000 })).await;
-    pass(&world, Duration::from_mins(2)).await;
+    pass_time(&world, Duration::from_mins(2)).await;
     // The stream's consumers are disabled, so that the faults hit the collection only.
     let others = ["relay-orders", "project-change-feed"];
     for function in others {
@@ -302,7 +284,7 @@ async fn a_channel_is_collected_despite_any_fault_in_any_call() {
             for nth in 1.. {
                 number += 1;
                 place(&world, partner, number);
-                let before = left(&world, "pen").await;
+                let before = units_in_stock(&world, "pen").await;
                 world.operator().post(&format!("{CHANNELS}/{channel}/collect"), &json!({})).await;
                 world.take_calls();
                 world.inject([
@@ -315,7 +297,7 @@ async fn a_channel_is_collected_despite_any_fault_in_any_call() {
                 while !world.messages("CollectChannelQueue").is_empty() {
                     a_minute_passes(&world).await;
                 }
-                until_it_ends(&world, channel).await;
+                run_until_ended(&world, channel).await;
                 let all = runs(&world, channel).await;
                 assert_eq!(all[0]["status"], "DONE", "{nth} {kind:?} {}", all[0]);
                 let order = &orders(&world, channel).await[&number.to_string()];
@@ -324,7 +306,7 @@ async fn a_channel_is_collected_despite_any_fault_in_any_call() {
                     (&json!(1), &json!(9_000)),
                     "{nth} {kind:?}"
                 );
-                assert_eq!(left(&world, "pen").await, before - 2, "{nth} {kind:?}");
+                assert_eq!(units_in_stock(&world, "pen").await, before - 2, "{nth} {kind:?}");
                 if u64::try_from(calls).unwrap() < nth {
                     break;
                 }
@@ -340,7 +322,7 @@ async fn a_channel_is_collected_despite_any_fault_in_any_call() {
     }
     for partner in PARTNERS {
         let there = world.partner(partner).books()["shops"][0]["products"][0]["stock"].clone();
-        assert_eq!(there, left(&world, "pen").await, "{partner}");
+        assert_eq!(there, units_in_stock(&world, "pen").await, "{partner}");
     }
     assert_books_are_clean(&world).await;
 }
@@ -356,7 +338,7 @@ async fn the_mock_channel_generates_orders_without_a_network() {
         (&json!("DONE"), &json!(241), &json!(3)),
         "{run}"
     );
-    pass(&world, Duration::from_hours(25)).await;
+    pass_time(&world, Duration::from_hours(25)).await;
     let run = collect(&world, &channel).await;
     let seen = orders(&world, &channel).await;
     assert!(run["changed"].as_u64().unwrap() >= 8 && seen.len() == 249, "{run} {}", seen.len());

@@ -1,9 +1,9 @@
 //! Inputs of notifications: phone numbers, messages, template ids; and what the log must not contain.
 
-use crate::notifications::*;
-use crate::{
-    kitchen::{kitchen, nearby, ordered, walk},
-    pass, text,
+use crate::support::notifications::*;
+use crate::support::{
+    kitchen::{advance_to, kitchen, order_nearby, place_order},
+    pass_time, text,
 };
 use edge::Signal;
 use local::partners::Mode;
@@ -35,9 +35,9 @@ async fn a_malformed_message_is_dead_lettered() {
 #[tokio::test]
 async fn configured_template_ids_replace_the_default_ones() {
     let ids = ("AlimtalkTemplateIds", "order-accepted=KA01TP2, order-paid=KA01TP1");
-    let world = kitchen_told_through("SOLAPI", Some(ids)).await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "COOKING").await;
+    let world = kitchen_with_notifier("SOLAPI", Some(ids)).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "COOKING").await;
     world.settle().await;
     let names: BTreeSet<String> = messages(&world)
         .iter()
@@ -48,15 +48,15 @@ async fn configured_template_ids_replace_the_default_ones() {
 
 #[tokio::test]
 async fn logs_contain_no_phone_numbers() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let world = kitchen().await;
     prefers(&world, true, true).await;
     for mode in [Mode::Decline, Mode::Error, Mode::Down, Mode::Ok] {
         world.partner("solapi").be(mode);
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        pass(&world, Duration::from_mins(1)).await;
-        walk(&world, &id, "COMPLETED").await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        pass_time(&world, Duration::from_mins(1)).await;
+        advance_to(&world, &id, "COMPLETED").await;
     }
     world.send_message("NotifyCustomerQueue", "010-1234-5678");
     for queue in ["NotifyCustomerQueue", "ProjectOrderViewsQueue", "RecordSalesQueue"] {
@@ -67,9 +67,9 @@ async fn logs_contain_no_phone_numbers() {
     }
     let bad = json!({ "name": "x", "phone": "010-1234-5678 or so" });
     world.customer("c1").put("/customers/c1", &bad).await;
-    world.customer("c1").post("/order", &nearby(&[("gimbap", 9_999)])).await;
+    world.customer("c1").post("/order", &order_nearby(&[("gimbap", 9_999)])).await;
     for _ in 0..4 {
-        pass(&world, Duration::from_mins(6)).await;
+        pass_time(&world, Duration::from_mins(6)).await;
     }
     let lines = log.lines();
     assert!(log.signals().contains(&Signal::NotificationRejected), "{lines}");

@@ -1,81 +1,27 @@
 //! Customers are notified of each step of their orders: by Alimtalk, or by SMS where Alimtalk does
 //! not reach them.
 
-use crate::{
-    kitchen::{furnish, kitchen, ordered, step, walk},
-    order, pass, sqs_event, text,
+use crate::support::{
+    kitchen::{add_store, advance_to, kitchen, place_order, step},
+    notifications::{
+        abandoned_claim, accepted_messages, kitchen_of_nhn_cloud, messages, notification_result,
+        notifications, prefers, received,
+    },
+    order, pass_time, sqs_event, text,
 };
 use local::{
     World,
     aws::faults::{Kind, Rule},
-    partners::{Behaviour, Mode, Received},
+    partners::{Behaviour, Mode},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A kitchen that notifies its customers through this notifier. `parameter` is a further template
-/// parameter.
-pub(crate) async fn kitchen_told_through(notifier: &str, parameter: Option<(&str, &str)>) -> World {
-    let clock = local::world::BEGINNING.parse().ok().map(local::Clock::held_at);
-    let parameters = [("Notifier", notifier)].into_iter().chain(parameter);
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let world = World::with(local::Options { parameters, clock, ..World::options() }).await;
-    furnish(&world).await;
-    world
-}
-
-/// A kitchen that notifies its customers through NHN Cloud.
-pub(crate) async fn kitchen_of_nhn_cloud() -> World {
-    kitchen_told_through("NHN_CLOUD", None).await
-}
-
-/// The requests that a notifier's stub received, each with its response.
-pub(crate) fn received(world: &World, notifier: &str) -> Vec<Received> {
-    world.partner(notifier).requests()
-}
-
-/// The messages that Solapi's stub received. Each request holds one.
-pub(crate) fn messages(world: &World) -> Vec<Value> {
-    let message = |request: &Received| {
-        serde_json::from_str::<Value>(&request.body).unwrap()["messages"][0].clone()
-    };
-    received(world, "solapi").iter().map(message).collect()
-}
-
-/// The messages that a notifier's stub accepted: the id and the type of each.
-pub(crate) fn taken(world: &World, notifier: &str) -> Vec<(String, String)> {
-    let books = world.partner(notifier).books();
-    books["messages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (text(one, "id"), text(one, "type")))
-        .collect()
-}
-
-/// The notifications in an order's view: order status, channel and result of each.
-pub(crate) async fn told(world: &World, id: &str) -> Vec<(String, String, String)> {
-    let view = world.operator().get(&format!("/order-views/{id}")).await.json();
-    let one = |one: &Value| (text(one, "orderStatus"), text(one, "channel"), text(one, "status"));
-    view["notifications"].as_array().unwrap().iter().map(one).collect()
-}
-
-/// A notification as [`told`] returns it.
-pub(crate) fn told_once(status: &str, channel: &str, outcome: &str) -> (String, String, String) {
-    (status.to_owned(), channel.to_owned(), outcome.to_owned())
-}
-
-/// Sets the phone number of `c1` and the channels on which `c1` accepts notifications.
-pub(crate) async fn prefers(world: &World, kakao: bool, sms: bool) {
-    let about = json!({ "name": "Minji", "phone": "010-9876-5432", "notify": { "kakao": kakao, "sms": sms } });
-    assert_eq!(world.operator().put("/customers/c1", &about).await.status, 200);
-}
-
 #[tokio::test]
 async fn each_step_is_notified_by_alimtalk_with_the_approved_text() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 2)]).await;
-    walk(&world, &id, "COMPLETED").await;
+    let id = place_order(&world, &[("gimbap", 2)]).await;
+    advance_to(&world, &id, "COMPLETED").await;
     world.settle().await;
     let messages = messages(&world);
     let mut templates: Vec<_> =
@@ -115,7 +61,7 @@ async fn each_step_is_notified_by_alimtalk_with_the_approved_text() {
 #[tokio::test]
 async fn nhn_cloud_receives_requests_in_its_own_format() {
     let world = kitchen_of_nhn_cloud().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     prefers(&world, false, true).await;
     step(&world, &id, "reject").await;
     world.partner("nhn-cloud").forget();
@@ -129,7 +75,7 @@ async fn nhn_cloud_receives_requests_in_its_own_format() {
     assert_eq!(received(&world, "solapi").len(), 0);
     prefers(&world, true, true).await;
     world.partner("nhn-cloud").forget();
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     let [alimtalk] = &received(&world, "nhn-cloud")[..] else { panic!("expected one request") };
     assert!(alimtalk.path.starts_with("/alimtalk/v2.2/appkeys/"), "{alimtalk:?}");
@@ -145,7 +91,7 @@ async fn nhn_cloud_receives_requests_in_its_own_format() {
         (&recipient["resendParameter"]["isResend"], &recipient["resendParameter"]["resendType"]),
         (&json!(true), &json!("SMS"))
     );
-    assert_eq!(told(&world, &id).await, [told_once("PAID", "KAKAO", "SENT")]);
+    assert_eq!(notifications(&world, &id).await, [notification_result("PAID", "KAKAO", "SENT")]);
 }
 
 #[tokio::test]
@@ -154,13 +100,18 @@ async fn a_customer_whom_kakaotalk_does_not_reach_gets_an_sms() {
         for notifier in ["solapi", "nhn-cloud"] {
             world.partner(notifier).be(Mode::Decline);
         }
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         world.settle().await;
-        let expected = [told_once("PAID", "KAKAO", "FAILED"), told_once("PAID", "SMS", "SENT")];
-        assert_eq!(told(&world, &id).await, expected);
-        let accepted = || [taken(&world, "solapi"), taken(&world, "nhn-cloud")].concat();
+        let expected = [
+            notification_result("PAID", "KAKAO", "FAILED"),
+            notification_result("PAID", "SMS", "SENT"),
+        ];
+        assert_eq!(notifications(&world, &id).await, expected);
+        let accepted = || {
+            [accepted_messages(&world, "solapi"), accepted_messages(&world, "nhn-cloud")].concat()
+        };
         assert_eq!(accepted(), [(format!("{id}-1-SMS"), "SMS".into())]);
-        pass(&world, Duration::from_mins(10)).await;
+        pass_time(&world, Duration::from_mins(10)).await;
         assert_eq!(accepted().len(), 1, "nothing is sent again");
     }
 }
@@ -177,13 +128,13 @@ async fn notifications_follow_the_customers_preferences() {
         let world = kitchen().await;
         world.partner("solapi").be(if declined { Mode::Decline } else { Mode::Ok });
         prefers(&world, kakao, sms).await;
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         world.settle().await;
         let outcomes: Vec<_> = expected
             .iter()
-            .map(|(channel, outcome, _)| told_once("PAID", channel, outcome))
+            .map(|(channel, outcome, _)| notification_result("PAID", channel, outcome))
             .collect();
-        assert_eq!(told(&world, &id).await, outcomes, "{kakao} {sms} {declined}");
+        assert_eq!(notifications(&world, &id).await, outcomes, "{kakao} {sms} {declined}");
         let messages = messages(&world);
         assert_eq!(messages.len(), expected.len());
         for (message, (channel, _, disables_sms)) in messages.iter().zip(&expected) {
@@ -210,7 +161,7 @@ async fn a_customer_without_a_phone_number_is_not_notified_and_no_message_waits(
     let id = text(&placed, "orderId");
     step(&world, &id, "ship").await;
     world.settle().await;
-    assert_eq!((told(&world, &id).await, messages(&world).len()), (vec![], 0));
+    assert_eq!((notifications(&world, &id).await, messages(&world).len()), (vec![], 0));
     assert_eq!(
         world.messages("NotifyCustomerQueue").len()
             + world.messages("NotifyCustomerDeadLetters").len(),
@@ -220,13 +171,16 @@ async fn a_customer_without_a_phone_number_is_not_notified_and_no_message_waits(
     prefers(&world, true, true).await;
     step(&world, &id, "confirm-delivery").await;
     world.settle().await;
-    assert_eq!(told(&world, &id).await, [told_once("COMPLETED", "KAKAO", "SENT")]);
+    assert_eq!(
+        notifications(&world, &id).await,
+        [notification_result("COMPLETED", "KAKAO", "SENT")]
+    );
 }
 
 /// Places an order. Returns its id and its event, which waits in the queue of `notify-customer`.
 async fn event(world: &World) -> (String, String) {
     world.enable("notify-customer", false);
-    let id = ordered(world, &[("gimbap", 1)]).await;
+    let id = place_order(world, &[("gimbap", 1)]).await;
     world.settle().await;
     let [event] = &world.messages("NotifyCustomerQueue")[..] else { panic!("expected one event") };
     world.enable("notify-customer", true);
@@ -248,52 +202,38 @@ async fn a_repeated_event_notifies_once() {
     }
     world.settle().await;
     assert_eq!(
-        (messages(&world).len(), told(&world, &id).await),
-        (1, vec![told_once("PAID", "KAKAO", "SENT")])
+        (messages(&world).len(), notifications(&world, &id).await),
+        (1, vec![notification_result("PAID", "KAKAO", "SENT")])
     );
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
-}
-
-/// Writes a claim for a notification of an order's first version, made now by a worker that never
-/// continues.
-pub(crate) async fn abandoned_claim(world: &World, id: &str, channel: &str) {
-    let item = json!({
-        "pk": { "S": format!("ORDER#{id}") }, "sk": { "S": format!("NOTIFICATION#000001#{channel}") },
-        "version": { "N": "1" }, "orderStatus": { "S": "PAID" }, "channel": { "S": channel },
-        "status": { "S": "SENDING" }, "at": { "S": world.now() },
-    });
-    assert_eq!(
-        world.dynamodb("PutItem", json!({ "TableName": "ViewsTable", "Item": item })).await,
-        json!({})
-    );
 }
 
 #[tokio::test]
 async fn a_notification_with_an_abandoned_claim_is_sent_half_a_minute_later() {
     let world = kitchen().await;
     world.enable("notify-customer", false);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     abandoned_claim(&world, &id, "KAKAO").await;
     world.enable("notify-customer", true);
-    pass(&world, Duration::from_secs(20)).await;
+    pass_time(&world, Duration::from_secs(20)).await;
     assert_eq!(
-        (messages(&world).len(), told(&world, &id).await),
-        (0, vec![told_once("PAID", "KAKAO", "SENDING")])
+        (messages(&world).len(), notifications(&world, &id).await),
+        (0, vec![notification_result("PAID", "KAKAO", "SENDING")])
     );
     for _ in 0..2 {
-        pass(&world, Duration::from_secs(20)).await;
+        pass_time(&world, Duration::from_secs(20)).await;
     }
     assert_eq!(
-        (messages(&world).len(), told(&world, &id).await),
-        (1, vec![told_once("PAID", "KAKAO", "SENT")])
+        (messages(&world).len(), notifications(&world, &id).await),
+        (1, vec![notification_result("PAID", "KAKAO", "SENT")])
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_invocations_notify_once() {
     let world = std::sync::Arc::new(World::with(World::options()).await);
-    furnish(&world).await;
+    add_store(&world).await;
     world.partner("solapi").behave(Behaviour {
         mode: Mode::Slow,
         delay_ms: Some(50),
@@ -309,8 +249,8 @@ async fn concurrent_invocations_notify_once() {
     futures::future::try_join_all(invocations).await.unwrap();
     world.settle().await;
     assert_eq!(
-        (messages(&world).len(), told(&world, &id).await),
-        (1, vec![told_once("PAID", "KAKAO", "SENT")])
+        (messages(&world).len(), notifications(&world, &id).await),
+        (1, vec![notification_result("PAID", "KAKAO", "SENT")])
     );
 }
 
@@ -321,20 +261,24 @@ async fn a_notification_is_retried_until_the_notifier_accepts_it() {
             for notifier in ["solapi", "nhn-cloud"] {
                 world.partner(notifier).be(mode);
             }
-            let id = ordered(&world, &[("gimbap", 1)]).await;
-            pass(&world, Duration::from_secs(30)).await;
+            let id = place_order(&world, &[("gimbap", 1)]).await;
+            pass_time(&world, Duration::from_secs(30)).await;
             assert!(
-                !told(&world, &id).await.contains(&told_once("PAID", "KAKAO", "SENT")),
+                !notifications(&world, &id)
+                    .await
+                    .contains(&notification_result("PAID", "KAKAO", "SENT")),
                 "{mode:?}"
             );
             for notifier in ["solapi", "nhn-cloud"] {
                 world.partner(notifier).be(Mode::Ok);
             }
             for _ in 0..3 {
-                pass(&world, Duration::from_secs(40)).await;
+                pass_time(&world, Duration::from_secs(40)).await;
             }
             assert!(
-                told(&world, &id).await.contains(&told_once("PAID", "KAKAO", "SENT")),
+                notifications(&world, &id)
+                    .await
+                    .contains(&notification_result("PAID", "KAKAO", "SENT")),
                 "{mode:?}"
             );
             assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
@@ -352,16 +296,20 @@ async fn errors_of_our_account_are_retried_and_errors_of_the_message_are_final()
             status: Some(status),
             ..Behaviour::default()
         });
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         world.settle().await;
         assert_eq!(
-            (told(&world, &id).await, world.messages("NotifyCustomerQueue").len()),
+            (notifications(&world, &id).await, world.messages("NotifyCustomerQueue").len()),
             (vec![], 1),
             "{status}"
         );
         partner.be(Mode::Ok);
-        pass(&world, Duration::from_secs(10)).await;
-        assert_eq!(told(&world, &id).await, [told_once("PAID", "KAKAO", "SENT")], "{status}");
+        pass_time(&world, Duration::from_secs(10)).await;
+        assert_eq!(
+            notifications(&world, &id).await,
+            [notification_result("PAID", "KAKAO", "SENT")],
+            "{status}"
+        );
     }
     // An error of the message itself is final.
     let world = kitchen().await;
@@ -370,11 +318,14 @@ async fn errors_of_our_account_are_retried_and_errors_of_the_message_are_final()
         status: Some(400),
         ..Behaviour::default()
     });
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    let failed = [told_once("PAID", "KAKAO", "FAILED"), told_once("PAID", "SMS", "FAILED")];
+    let failed = [
+        notification_result("PAID", "KAKAO", "FAILED"),
+        notification_result("PAID", "SMS", "FAILED"),
+    ];
     assert_eq!(
-        (told(&world, &id).await, world.messages("NotifyCustomerQueue").len()),
+        (notifications(&world, &id).await, world.messages("NotifyCustomerQueue").len()),
         (failed.into(), 0)
     );
 }
@@ -383,17 +334,17 @@ async fn errors_of_our_account_are_retried_and_errors_of_the_message_are_final()
 async fn nhn_cloud_deduplicates_a_message_whose_response_was_lost() {
     let world = kitchen_of_nhn_cloud().await;
     world.partner("nhn-cloud").be(Mode::Lost);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     world.partner("nhn-cloud").be(Mode::Ok);
-    pass(&world, Duration::from_secs(40)).await;
+    pass_time(&world, Duration::from_secs(40)).await;
     assert_eq!(received(&world, "nhn-cloud").len(), 2, "the message is sent twice");
     assert_eq!(
-        taken(&world, "nhn-cloud"),
+        accepted_messages(&world, "nhn-cloud"),
         [(format!("{id}-1-KAKAO"), "ATA".into())],
         "the message is accepted once"
     );
-    assert_eq!(told(&world, &id).await, [told_once("PAID", "KAKAO", "SENT")]);
+    assert_eq!(notifications(&world, &id).await, [notification_result("PAID", "KAKAO", "SENT")]);
 }
 
 #[tokio::test]
@@ -414,16 +365,16 @@ async fn a_customer_is_notified_once_despite_any_fault_in_any_call() {
                 world.invoke("notify-customer", sqs_event(&world, &[&event])).await.unwrap();
                 world.inject([]);
                 for _ in 0..4 {
-                    pass(&world, Duration::from_secs(40)).await;
+                    pass_time(&world, Duration::from_secs(40)).await;
                 }
                 let context = format!("{kind:?} at {nth}, {count} times");
                 assert_eq!(
-                    told(&world, &id).await,
-                    [told_once("PAID", "KAKAO", "SENT")],
+                    notifications(&world, &id).await,
+                    [notification_result("PAID", "KAKAO", "SENT")],
                     "{context}"
                 );
                 assert_eq!(
-                    taken(&world, "nhn-cloud"),
+                    accepted_messages(&world, "nhn-cloud"),
                     [(format!("{id}-1-KAKAO"), "ATA".into())],
                     "{context}"
                 );

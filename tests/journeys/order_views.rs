@@ -1,10 +1,10 @@
 //! Order views: one read model for each order, built from events alone. It is correct however the
 //! events are delivered.
 
-use crate::{
-    assert_books_are_clean, by_card, coupon,
-    kitchen::{chef, kitchen, nearby, ordered, step, walk},
-    order, pass, shown, text,
+use crate::support::{
+    assert_books_are_clean, by_card, coupon, get_order,
+    kitchen::{advance_to, chef, kitchen, order_nearby, place_order, step},
+    order, pass_time, text,
 };
 use local::World;
 use proptest::{collection::vec, prelude::*};
@@ -18,7 +18,7 @@ async fn view(world: &World, id: &str) -> Value {
 #[tokio::test]
 async fn a_view_shows_the_order_its_store_its_delivery_state_and_its_notifications() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 2)]).await;
+    let id = place_order(&world, &[("gimbap", 2)]).await;
     assert_eq!(
         world.customer("c1").get(&format!("/order-views/{id}")).await.status,
         404,
@@ -33,13 +33,13 @@ async fn a_view_shows_the_order_its_store_its_delivery_state_and_its_notificatio
         ("COMPLETED", "DELIVERED"),
     ] {
         if let Some((_, name)) =
-            crate::kitchen::STEPS.iter().find(|(reached, _)| *reached == status)
+            crate::support::kitchen::STEPS.iter().find(|(reached, _)| *reached == status)
         {
             step(&world, &id, name).await;
         }
         world.settle().await;
         let viewed = view(&world, &id).await;
-        let order = shown(&world, &id).await;
+        let order = get_order(&world, &id).await;
         for (name, value) in order.as_object().unwrap() {
             assert_eq!(viewed[name], *value, "{name}");
         }
@@ -70,7 +70,7 @@ async fn views_are_listed_page_by_page_newest_first() {
     let world = kitchen().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.insert(0, ordered(&world, &[("gimbap", 1)]).await);
+        ids.insert(0, place_order(&world, &[("gimbap", 1)]).await);
         world.advance(Duration::from_secs(1));
     }
     world.settle().await;
@@ -109,14 +109,14 @@ proptest! {
         runtime.block_on(async {
             let world = kitchen().await;
             world.enable("project-order-views", false);
-            let id = ordered(&world, &[("gimbap", 1)]).await;
-            walk(&world, &id, "COMPLETED").await;
+            let id = place_order(&world, &[("gimbap", 1)]).await;
+            advance_to(&world, &id, "COMPLETED").await;
             let events = events_of(&world, &id).await;
             assert_eq!(events.len(), 6);
             world.enable("project-order-views", true);
             let mut highest = 0;
             for place in deliveries {
-                let response = world.invoke("project-order-views", crate::sqs_event(&world, &[&events[place]])).await.unwrap();
+                let response = world.invoke("project-order-views", crate::support::sqs_event(&world, &[&events[place]])).await.unwrap();
                 assert_eq!(response["batchItemFailures"], json!([]));
                 highest = highest.max(place);
                 let latest: Value = serde_json::from_str(&events[highest]).unwrap();
@@ -150,15 +150,15 @@ async fn rows(world: &World) -> Vec<Value> {
 async fn orders_of_every_kind() -> World {
     let world = kitchen().await;
     for status in ["PAID", "ACCEPTED", "COOKING", "COOKED", "PICKED_UP", "COMPLETED"] {
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        walk(&world, &id, status).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        advance_to(&world, &id, status).await;
     }
-    let mut wanted = nearby(&[("soup", 1)]);
+    let mut wanted = order_nearby(&[("soup", 1)]);
     wanted["couponId"] = json!(coupon(&world, "c1", 5).await);
     wanted["campaignId"] = json!("spring");
     world.customer("c1").post("/order", &wanted).await;
     for name in ["reject", "cancel"] {
-        let id = ordered(&world, &[("gimbap", 1)]).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
         step(&world, &id, name).await;
     }
     let parcel = world
@@ -169,14 +169,14 @@ async fn orders_of_every_kind() -> World {
     step(&world, &text(&parcel, "orderId"), "ship").await;
     let refunded = world
         .customer("c1")
-        .post("/order", &by_card(nearby(&[("soup", 1)]), "card-2"))
+        .post("/order", &by_card(order_nearby(&[("soup", 1)]), "card-2"))
         .await
         .json();
     step(&world, &text(&refunded, "orderId"), "reject").await;
     world.partner("payment-gateway").be(local::partners::Mode::Decline);
     world.customer("c1").post("/order", &by_card(order("c1", &[("pen", 1)]), "card-3")).await;
     world.partner("payment-gateway").be(local::partners::Mode::Ok);
-    pass(&world, Duration::from_mins(16)).await;
+    pass_time(&world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();
     world.settle().await;
     world
@@ -229,7 +229,7 @@ async fn views_rebuilt_from_the_orders_equal_the_views_built_from_events() {
 #[tokio::test]
 async fn a_rebuild_does_not_overwrite_a_newer_view() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     chef(&world).post(&format!("/orders/{id}/accept"), &json!({})).await;
     // The view is newer than the order that the rebuild reads.

@@ -1,6 +1,6 @@
 //! Placing orders: costs, refusals and replays.
 
-use crate::{assert_books_are_clean, balance, ledger, left, order, shop};
+use crate::support::{assert_books_are_clean, balance, ledger, order, shop, units_in_stock};
 use local::{World, world::Reply};
 use serde_json::{Value, json};
 
@@ -49,7 +49,11 @@ async fn an_order_takes_stock_and_points_and_returns_all_its_details() {
         json!([{ "status": "PAID", "at": placed["placedAt"], "by": "customer:c1" }])
     );
     assert_eq!(
-        (left(&world, "pen").await, left(&world, "ink").await, left(&world, "pad").await),
+        (
+            units_in_stock(&world, "pen").await,
+            units_in_stock(&world, "ink").await,
+            units_in_stock(&world, "pad").await
+        ),
         (9, 8, 7)
     );
     assert_eq!(balance(&world, "c1").await, 92_500);
@@ -167,7 +171,11 @@ async fn a_refusal_names_the_product_and_the_available_units_and_changes_nothing
         ((409, "not-for-sale".into()), &json!("pad"))
     );
     assert_eq!(
-        (left(&world, "pen").await, left(&world, "ink").await, balance(&world, "c1").await),
+        (
+            units_in_stock(&world, "pen").await,
+            units_in_stock(&world, "ink").await,
+            balance(&world, "c1").await
+        ),
         (10, 10, 100_000)
     );
     assert_eq!(ledger(&world, "c1").await.len(), 1);
@@ -285,7 +293,7 @@ async fn products_of_a_store_need_a_delivery_and_are_ordered_from_one_store_at_a
     for store in ["s1", "s2"] {
         world
             .operator()
-            .put(&format!("/api/v1/admin/stores/{store}"), &crate::kitchen::store(true))
+            .put(&format!("/api/v1/admin/stores/{store}"), &crate::support::kitchen::store(true))
             .await;
     }
     for (id, store) in [("soup", "s1"), ("rice", "s1"), ("cake", "s2")] {

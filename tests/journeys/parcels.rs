@@ -1,12 +1,11 @@
 //! Changes of a marketplace's order after its first listing: new parcels, slow pages and repeated
 //! requests for a run.
 
-use crate::{
+use crate::support::{
     assert_books_are_clean,
     channels::{CHANNELS, a_minute_passes, collect, orders, register, runs, stage},
-    left,
-    marketplaces::{quirks, until_it_ends},
-    pass, shop, text,
+    channels::{quirks, run_until_ended},
+    pass_time, shop, text, units_in_stock,
 };
 use local::{World, partners::Mode};
 use serde_json::{Value, json};
@@ -54,7 +53,7 @@ async fn movements(world: &World) -> (usize, i64) {
 #[tokio::test]
 async fn a_split_shipment_leaves_the_order_unchanged() {
     let (world, channel) = three_pens().await;
-    assert_eq!((left(&world, "pen").await, movements(&world).await), (7, (1, -3)));
+    assert_eq!((units_in_stock(&world, "pen").await, movements(&world).await), (7, (1, -3)));
     // One unit is shipped first, in a parcel of its own.
     stage(
         &world,
@@ -74,7 +73,7 @@ async fn a_split_shipment_leaves_the_order_unchanged() {
         (&json!("ACCEPTED"), &json!(2_700), &json!(0))
     );
     assert_eq!(
-        (left(&world, "pen").await, movements(&world).await),
+        (units_in_stock(&world, "pen").await, movements(&world).await),
         (7, (1, -3)),
         "the stock is unchanged"
     );
@@ -94,7 +93,7 @@ async fn a_split_shipment_leaves_the_order_unchanged() {
     collect(&world, &channel).await;
     let order = orders(&world, &channel).await["7"].clone();
     assert_eq!((&order["status"], &order["items"][0]["quantity"]), (&json!("SHIPPED"), &json!(1)));
-    assert_eq!(left(&world, "pen").await, 9);
+    assert_eq!(units_in_stock(&world, "pen").await, 9);
     stage(
         &world,
         "coupang",
@@ -119,7 +118,7 @@ async fn an_order_that_cannot_be_fetched_blocks_no_other_order() {
         json!({ "place": { "order": 8, "status": "ACCEPT", "items": [item] } }),
     );
     collect(&world, &channel).await;
-    assert_eq!(left(&world, "pen").await, 5);
+    assert_eq!(units_in_stock(&world, "pen").await, 5);
     quirks(&world, "coupang", &["no-single-orders"]);
     stage(
         &world,
@@ -132,10 +131,14 @@ async fn an_order_that_cannot_be_fetched_blocks_no_other_order() {
         json!({ "claim": { "claim": 1, "order": 8, "item": 80, "quantity": 2, "done": true } }),
     );
     let run = collect(&world, &channel).await;
-    let run = if run["status"] == "RUNNING" { until_it_ends(&world, &channel).await } else { run };
+    let run =
+        if run["status"] == "RUNNING" { run_until_ended(&world, &channel).await } else { run };
     assert!(run.to_string().contains("There is no such order"), "the run names it: {run}");
     assert_eq!(
-        (orders(&world, &channel).await["8"]["status"].clone(), left(&world, "pen").await),
+        (
+            orders(&world, &channel).await["8"]["status"].clone(),
+            units_in_stock(&world, "pen").await
+        ),
         (json!("CANCELLED"), 7)
     );
     // Once it can be fetched, it matches the marketplace's order.
@@ -144,7 +147,7 @@ async fn an_order_that_cannot_be_fetched_blocks_no_other_order() {
     assert_eq!(
         (
             orders(&world, &channel).await["7"]["items"][0]["quantity"].clone(),
-            left(&world, "pen").await
+            units_in_stock(&world, "pen").await
         ),
         (json!(3), 7)
     );
@@ -182,7 +185,8 @@ async fn a_marketplace_that_needs_half_a_minute_per_page_is_collected() {
     quirks(&world, "coupang", &["slow-pages"]);
     stage(&world, "coupang", json!({ "move": { "order": 7, "status": "DEPARTURE" } }));
     let run = collect(&world, &channel).await;
-    let run = if run["status"] == "RUNNING" { until_it_ends(&world, &channel).await } else { run };
+    let run =
+        if run["status"] == "RUNNING" { run_until_ended(&world, &channel).await } else { run };
     assert_eq!(
         (&run["status"], &orders(&world, &channel).await["7"]["status"]),
         (&json!("DONE"), &json!("SHIPPED"))
@@ -215,7 +219,7 @@ async fn a_page_that_is_too_slow_is_requested_with_a_smaller_window() {
     }
     quirks(&world, "coupang", &["slow-listings"]);
     collect(&world, &channel).await;
-    let run = until_it_ends(&world, &channel).await;
+    let run = run_until_ended(&world, &channel).await;
     assert_eq!(
         (&run["status"], orders(&world, &channel).await.len()),
         (&json!("DONE"), 3),
@@ -236,8 +240,8 @@ async fn repeated_requests_for_a_collection_start_one_run() {
     }
     assert_eq!(world.messages("CollectChannelQueue").len(), 1);
     world.enable("collect-channel", true);
-    until_it_ends(&world, &channel).await;
-    pass(&world, Duration::from_secs(1)).await;
+    run_until_ended(&world, &channel).await;
+    pass_time(&world, Duration::from_secs(1)).await;
     assert_eq!(runs(&world, &channel).await.len(), 1);
     let next = world.operator().post(&collect, &json!({})).await;
     assert_ne!(next.json(), first.json(), "the first run has begun, so this is a new one");
@@ -327,7 +331,7 @@ async fn a_line_that_a_system_no_longer_lists_is_cancelled_and_its_stock_is_rele
     collect(&world, &channel).await;
     let summary = |order: &Value| (order["status"].clone(), order["totalAmount"].clone());
     assert_eq!(
-        (summary(&orders(&world, &channel).await["e-6"]), left(&world, "pen").await),
+        (summary(&orders(&world, &channel).await["e-6"]), units_in_stock(&world, "pen").await),
         ((json!("PAID"), json!(2_000)), 8)
     );
     order["items"].as_array_mut().unwrap().pop();
@@ -336,7 +340,7 @@ async fn a_line_that_a_system_no_longer_lists_is_cancelled_and_its_stock_is_rele
     collect(&world, &channel).await;
     let seen = orders(&world, &channel).await;
     assert_eq!(
-        (summary(&seen["e-6"]), left(&world, "pen").await),
+        (summary(&seen["e-6"]), units_in_stock(&world, "pen").await),
         ((json!("COMPLETED"), json!(1_000)), 10)
     );
     assert_books_are_clean(&world).await;

@@ -2,8 +2,9 @@
 //! gateway. No customer is charged twice, no payment is forgotten, and in the end money, stock and
 //! orders agree.
 
-use crate::{
-    assert_books_are_clean, balance, by_card, charges, left, order, pass, shop, shown, stands, text,
+use crate::support::{
+    assert_books_are_clean, balance, by_card, charges, get_order, order, pass_time, shop, statuses,
+    text, units_in_stock,
 };
 use local::{
     World,
@@ -35,17 +36,17 @@ fn rules(nth: u64, kind: Kind) -> [Vec<Rule>; 2] {
 async fn reach_final_states(world: &World) {
     world.inject([]);
     world.partner("payment-gateway").be(Mode::Ok);
-    pass(world, Duration::from_mins(16)).await;
+    pass_time(world, Duration::from_mins(16)).await;
     world.fire("expire-orders").await.unwrap();
     for _ in 0..2 {
-        pass(world, Duration::from_mins(16)).await;
+        pass_time(world, Duration::from_mins(16)).await;
     }
 }
 
 /// Asserts that the charges, the balance and the stock match the order, and that the audit finds
 /// nothing.
 async fn assert_consistent(world: &World, id: &str, context: &str) {
-    let order = shown(world, id).await;
+    let order = get_order(world, id).await;
     let payment_is_paid = order["payment"]["status"] == json!("PAID");
     let has_paid_status = matches!(order["status"].as_str(), Some("PAID"));
     assert_eq!(payment_is_paid, has_paid_status, "{context}: {order:#}");
@@ -59,7 +60,11 @@ async fn assert_consistent(world: &World, id: &str, context: &str) {
     );
     let by_points = payment_is_paid && !by_card;
     assert_eq!(balance(world, "c1").await, if by_points { 99_000 } else { 100_000 }, "{context}");
-    assert_eq!(left(world, "pen").await, if has_paid_status { 9 } else { 10 }, "{context}");
+    assert_eq!(
+        units_in_stock(world, "pen").await,
+        if has_paid_status { 9 } else { 10 },
+        "{context}"
+    );
     let attempts_in_gateway =
         charges(world).iter().filter(|(_, status, _)| status != "ABORTED").count();
     assert!(attempts_in_gateway <= 1, "{context}: {:?}", charges(world));
@@ -101,7 +106,7 @@ async fn a_card_order_is_charged_once_and_never_forgotten_despite_any_fault_in_a
                     reach_final_states(&world).await;
                     assert_consistent(&world, &id, &context).await;
                     if first.status == 200 {
-                        assert_eq!(stands(&world, &id).await.0, "PAID", "{context}");
+                        assert_eq!(statuses(&world, &id).await[0], "PAID", "{context}");
                     }
                 }
             }
@@ -173,11 +178,7 @@ async fn a_cancellation_happens_once_despite_any_fault_in_any_call() {
                         _ => panic!("{context}: {first:?}"),
                     }
                     reach_final_states(&world).await;
-                    assert_eq!(
-                        stands(&world, &id).await,
-                        ("CANCELLED".into(), "REFUNDED".into()),
-                        "{context}"
-                    );
+                    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"], "{context}");
                     assert_consistent(&world, &id, &context).await;
                 }
             }
@@ -210,18 +211,14 @@ async fn a_payment_is_settled_once_despite_any_fault_in_any_call() {
                     world.partner("payment-gateway").be(Mode::Ok);
                     // The stream's records are relayed first, so that the faults hit the settling.
                     world.enable("settle-payments", false);
-                    pass(&world, Duration::from_secs(31)).await;
+                    pass_time(&world, Duration::from_secs(31)).await;
                     world.enable("settle-payments", true);
                     world.inject(rule);
                     world.settle().await;
                     reach_final_states(&world).await;
                     let expected =
-                        if cancelled { ("CANCELLED", "REFUNDED") } else { ("PAID", "PAID") };
-                    assert_eq!(
-                        stands(&world, &id).await,
-                        (expected.0.into(), expected.1.into()),
-                        "{context}"
-                    );
+                        if cancelled { ["CANCELLED", "REFUNDED"] } else { ["PAID", "PAID"] };
+                    assert_eq!(statuses(&world, &id).await, expected, "{context}");
                     assert_consistent(&world, &id, &context).await;
                 }
             }
@@ -248,7 +245,7 @@ async fn a_payment_to_settle_reaches_its_queue_despite_any_fault_of_the_relay() 
                     );
                 }
                 reach_final_states(&world).await;
-                assert_eq!(stands(&world, &id).await, ("PAID".into(), "PAID".into()), "{context}");
+                assert_eq!(statuses(&world, &id).await, ["PAID", "PAID"], "{context}");
                 assert_consistent(&world, &id, &context).await;
                 assert_eq!(world.partner("data-platform").requests().len(), 1, "{context}");
             }

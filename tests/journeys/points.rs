@@ -1,6 +1,6 @@
 //! Charging points, and the ledger that explains the balance.
 
-use crate::{balance, ledger, shop};
+use crate::support::{balance, ledger, shop};
 use local::World;
 use serde_json::json;
 

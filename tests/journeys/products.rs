@@ -1,6 +1,6 @@
 //! Putting products on sale, adjusting their stock and listing them.
 
-use crate::{left, shop};
+use crate::support::{shop, units_in_stock};
 use local::World;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn stock_is_adjusted_once_per_key_and_never_below_zero() {
     let short = operator.post(&path, &json!({ "delta": -15 })).await;
     assert_eq!((short.status, short.problem().as_str()), (409, "out-of-stock"));
     assert_eq!((&short.json()["requested"], &short.json()["available"]), (&json!(15), &json!(14)));
-    assert_eq!(left(&world, "pen").await, 14);
+    assert_eq!(units_in_stock(&world, "pen").await, 14);
     for delta in [0, 1_000_001, -1_000_001] {
         let refused = operator.post(&path, &json!({ "delta": delta })).await;
         assert_eq!(

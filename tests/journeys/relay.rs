@@ -1,6 +1,6 @@
 //! The relay from the stream of the orders table to the event bus and the queues.
 
-use crate::{order, shop, sqs_event};
+use crate::support::{order, shop, sqs_event};
 use local::{
     World,
     aws::faults::{Kind, Rule},

@@ -1,9 +1,8 @@
 //! What riders may pick up, and what they may see.
 
-use crate::{
-    assert_books_are_clean,
-    kitchen::{kitchen, ordered, rider, step, walk},
-    shown,
+use crate::support::{
+    assert_books_are_clean, get_order,
+    kitchen::{advance_to, kitchen, place_order, rider, step},
 };
 use local::World;
 use serde_json::{Value, json};
@@ -23,8 +22,8 @@ async fn a_rider_has_at_most_five_open_deliveries() {
     let world = kitchen().await;
     let mut ids = Vec::new();
     for _ in 0..7 {
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        walk(&world, &id, "COOKED").await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        advance_to(&world, &id, "COOKED").await;
         ids.push(id);
     }
     for id in &ids[..5] {
@@ -40,8 +39,8 @@ async fn a_rider_has_at_most_five_open_deliveries() {
 #[tokio::test]
 async fn an_unassigned_order_waits_for_another_rider() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "COOKED").await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "COOKED").await;
     let pick_up = format!("/orders/{id}/pick-up");
     let taken = rider(&world).post_once(&pick_up, &json!({}), "k").await;
     assert_eq!(
@@ -76,8 +75,8 @@ async fn an_unassigned_order_waits_for_another_rider() {
 #[tokio::test]
 async fn a_rider_sees_the_address_only_while_the_order_is_on_the_way() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "COOKED").await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "COOKED").await;
     world.settle().await;
     let found = rider(&world).get("/deliveries?lat=37.5540&lng=126.9220&radiusMeters=1000").await;
     assert!(!found.body.contains("양화로") && !found.body.contains("1234"), "{}", found.body);
@@ -91,14 +90,17 @@ async fn a_rider_sees_the_address_only_while_the_order_is_on_the_way() {
     step(&world, &id, "confirm-delivery").await;
     let after = seen(&world, &id).await;
     assert_eq!((&after["status"], after.get("delivery")), (&json!("COMPLETED"), None));
-    assert!(shown(&world, &id).await["delivery"].is_object(), "other roles still see the delivery");
+    assert!(
+        get_order(&world, &id).await["delivery"].is_object(),
+        "other roles still see the delivery"
+    );
 }
 
 #[tokio::test]
 async fn the_audit_finds_open_deliveries_of_a_rider_that_do_not_match_the_orders() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    walk(&world, &id, "PICKED_UP").await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    advance_to(&world, &id, "PICKED_UP").await;
     let key = json!({ "pk": { "S": "RIDER#r1" }, "sk": { "S": "OPEN-DELIVERIES" } });
     world.dynamodb("DeleteItem", json!({ "TableName": "OrdersTable", "Key": key })).await;
     world.settle().await;
@@ -108,7 +110,7 @@ async fn the_audit_finds_open_deliveries_of_a_rider_that_do_not_match_the_orders
 
 #[tokio::test]
 async fn the_audit_finds_a_hold_without_an_unpaid_order() {
-    let world = crate::shop().await;
+    let world = crate::support::shop().await;
     let hold = json!({
         "pk": { "S": "CUSTOMER#c1" }, "sk": { "S": "HOLDS" }, "version": { "N": "1" },
         "orders": { "M": { "ord_ghost": { "M": { "pen": { "N": "5" } } } } },

@@ -1,10 +1,10 @@
 //! Settling payments whose gateway response or queue message was lost.
 
-use crate::{
-    assert_books_are_clean, at,
-    attempts::arrive_late,
-    cards::{LOOKED_INTO, body, confirmations, gateway, pay},
-    charges, pass, shop, stands, text,
+use crate::support::{
+    assert_books_are_clean,
+    cards::confirm_late,
+    cards::{LOOKUP_DELAY, body, confirmations, gateway, pay},
+    charges, pass_time, shop, statuses, text,
 };
 use local::partners::Mode;
 use serde_json::json;
@@ -20,10 +20,10 @@ async fn a_lost_payment_is_retried_under_the_same_key() {
     gateway(&world).be(Mode::Down);
     assert_eq!(world.customer("c1").post_once(&path, &choice, "k").await.status, 202);
     gateway(&world).be(Mode::Ok);
-    pass(&world, LOOKED_INTO).await;
+    pass_time(&world, LOOKUP_DELAY).await;
     assert_eq!(
-        stands(&world, &id).await,
-        at("STOCK_ALLOCATED", "FAILED"),
+        statuses(&world, &id).await,
+        ["STOCK_ALLOCATED", "FAILED"],
         "the gateway has no charge"
     );
     // The stored response, 202 "not known yet", is not replayed any more.
@@ -40,15 +40,15 @@ async fn an_attempt_that_was_declined_after_a_lost_response_is_checked_again() {
     gateway(&world).be(Mode::Down);
     let id = text(&world.customer("c1").post("/order", &body("card-1")).await.json(), "orderId");
     gateway(&world).be(Mode::Ok);
-    pass(&world, LOOKED_INTO).await;
+    pass_time(&world, LOOKUP_DELAY).await;
     gateway(&world).be(Mode::Decline);
     assert_eq!(pay(&world, &id, "card-1").await.problem(), "payment-failed");
     // The first request takes effect after all.
     gateway(&world).be(Mode::Ok);
-    arrive_late(&world, &id, "card-1").await;
-    pass(&world, Duration::from_mins(16)).await;
-    pass(&world, Duration::from_mins(1)).await;
-    let (order, payment) = stands(&world, &id).await;
+    confirm_late(&world, &id, "card-1").await;
+    pass_time(&world, Duration::from_mins(16)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
+    let [order, payment] = statuses(&world, &id).await;
     let charged: i64 = charges(&world).iter().map(|(_, _, won)| won).sum();
     assert_eq!((order.as_str(), payment.as_str(), charged), ("PAID", "PAID", 6_000));
     assert_books_are_clean(&world).await;
@@ -64,7 +64,7 @@ async fn every_refund_request_has_a_new_idempotency_key() {
         200
     );
     for _ in 0..12 {
-        pass(&world, Duration::from_mins(5)).await;
+        pass_time(&world, Duration::from_mins(5)).await;
     }
     let cancels = || {
         let requests = gateway(&world)
@@ -81,9 +81,9 @@ async fn every_refund_request_has_a_new_idempotency_key() {
     assert!(keys.iter().all(|key| key.starts_with(&format!("{id}-1-refund-"))), "{keys:?}");
     gateway(&world).be(Mode::Ok);
     for _ in 0..4 {
-        pass(&world, Duration::from_mins(16)).await;
+        pass_time(&world, Duration::from_mins(16)).await;
     }
-    assert_eq!(stands(&world, &id).await, at("CANCELLED", "REFUNDED"));
+    assert_eq!(statuses(&world, &id).await, ["CANCELLED", "REFUNDED"]);
     assert_eq!(charges(&world), [("card-1".into(), "CANCELED".into(), 0)]);
     assert_books_are_clean(&world).await;
 }
@@ -103,8 +103,11 @@ async fn a_payment_is_settled_after_its_messages_expired() {
     assert_eq!(world.messages("SettlePaymentsQueue").len(), 0);
     gateway(&world).be(Mode::Ok);
     world.enable("settle-payments", true);
-    pass(&world, Duration::from_mins(1)).await;
-    assert_eq!((stands(&world, &id).await, confirmations(&world)), (at("PAID", "PAID"), 1));
+    pass_time(&world, Duration::from_mins(1)).await;
+    assert_eq!(
+        (statuses(&world, &id).await, confirmations(&world)),
+        (["PAID", "PAID"].map(String::from), 1)
+    );
     assert_books_are_clean(&world).await;
 }
 

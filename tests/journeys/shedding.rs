@@ -1,12 +1,13 @@
 //! Load shedding: under load SMS are dropped first, and orders are not affected.
 
-use crate::{
-    kitchen::{kitchen, nearby, ordered, step},
+use crate::support::{
+    get_order,
+    kitchen::{kitchen, order_nearby, place_order, step},
     notifications::{
-        abandoned_claim, kitchen_of_nhn_cloud, kitchen_told_through, messages, prefers, taken,
-        told, told_once,
+        abandoned_claim, accepted_messages, kitchen_of_nhn_cloud, kitchen_with_notifier, messages,
+        notification_result, notifications, prefers,
     },
-    pass, shown,
+    pass_time,
 };
 use edge::Signal;
 use local::{
@@ -18,27 +19,30 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The number of text messages that were shed.
-fn shed(log: &crate::log::Log) -> usize {
+fn shed(log: &crate::support::log::Log) -> usize {
     log.signals().into_iter().filter(|signal| *signal == Signal::SmsShed).count()
 }
 
 #[tokio::test]
 async fn sms_are_shed_and_alimtalk_continues_when_messages_have_waited_too_long() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let world = kitchen().await;
     world.enable("notify-customer", false);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    pass(&world, Duration::from_mins(6)).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    pass_time(&world, Duration::from_mins(6)).await;
     // This event is new, but it waits behind the other one.
-    let behind = ordered(&world, &[("gimbap", 1)]).await;
+    let behind = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     world.enable("notify-customer", true);
     world.settle().await;
     for id in [&id, &behind] {
         assert_eq!(
-            told(&world, id).await,
-            [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")]
+            notifications(&world, id).await,
+            [
+                notification_result("PAID", "KAKAO", "SENT"),
+                notification_result("PAID", "SMS", "SHED")
+            ]
         );
     }
     let messages = messages(&world);
@@ -53,7 +57,11 @@ async fn sms_are_shed_and_alimtalk_continues_when_messages_have_waited_too_long(
     // Once the backlog is processed, SMS are sent again.
     step(&world, &id, "accept").await;
     world.settle().await;
-    assert!(told(&world, &id).await.contains(&told_once("ACCEPTED", "KAKAO", "SENT")));
+    assert!(
+        notifications(&world, &id)
+            .await
+            .contains(&notification_result("ACCEPTED", "KAKAO", "SENT"))
+    );
     assert_eq!(shed(&log), 2);
 }
 
@@ -64,11 +72,13 @@ async fn an_sms_without_alimtalk_is_shed_too_even_where_kakaotalk_does_not_reach
         prefers(&world, kakao, true).await;
         world.partner("solapi").be(Mode::Decline);
         world.enable("notify-customer", false);
-        let id = ordered(&world, &[("gimbap", 1)]).await;
-        pass(&world, Duration::from_mins(6)).await;
+        let id = place_order(&world, &[("gimbap", 1)]).await;
+        pass_time(&world, Duration::from_mins(6)).await;
         world.enable("notify-customer", true);
         world.settle().await;
-        assert!(told(&world, &id).await.contains(&told_once("PAID", "SMS", "SHED")));
+        assert!(
+            notifications(&world, &id).await.contains(&notification_result("PAID", "SMS", "SHED"))
+        );
         assert!(
             messages(&world).iter().all(|message| message["type"] == json!("ATA")),
             "no SMS is sent"
@@ -85,19 +95,19 @@ async fn a_claimed_sms_is_shed_only_after_its_claim_expires() {
     let world = kitchen().await;
     prefers(&world, false, true).await;
     world.enable("notify-customer", false);
-    let id = ordered(&world, &[("gimbap", 1)]).await;
-    pass(&world, Duration::from_mins(6)).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
+    pass_time(&world, Duration::from_mins(6)).await;
     abandoned_claim(&world, &id, "SMS").await;
     world.enable("notify-customer", true);
     world.settle().await;
-    assert_eq!(told(&world, &id).await, [told_once("PAID", "SMS", "SENDING")]);
+    assert_eq!(notifications(&world, &id).await, [notification_result("PAID", "SMS", "SENDING")]);
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 1);
     for _ in 0..3 {
-        pass(&world, Duration::from_secs(20)).await;
+        pass_time(&world, Duration::from_secs(20)).await;
     }
     assert_eq!(
-        (messages(&world).len(), told(&world, &id).await),
-        (0, vec![told_once("PAID", "SMS", "SHED")])
+        (messages(&world).len(), notifications(&world, &id).await),
+        (0, vec![notification_result("PAID", "SMS", "SHED")])
     );
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
 }
@@ -109,8 +119,8 @@ async fn a_shed_sms_is_shown_despite_any_fault_in_any_call() {
             for count in [1, 5] {
                 let world = kitchen_of_nhn_cloud().await;
                 world.enable("notify-customer", false);
-                let id = ordered(&world, &[("gimbap", 1)]).await;
-                pass(&world, Duration::from_mins(6)).await;
+                let id = place_order(&world, &[("gimbap", 1)]).await;
+                pass_time(&world, Duration::from_mins(6)).await;
                 let rule = Rule {
                     service: Some("dynamodb".into()),
                     operation: None,
@@ -123,12 +133,21 @@ async fn a_shed_sms_is_shown_despite_any_fault_in_any_call() {
                 world.settle().await;
                 world.inject([]);
                 for _ in 0..4 {
-                    pass(&world, Duration::from_secs(40)).await;
+                    pass_time(&world, Duration::from_secs(40)).await;
                 }
-                let expected =
-                    [told_once("PAID", "KAKAO", "SENT"), told_once("PAID", "SMS", "SHED")];
-                assert_eq!(told(&world, &id).await, expected, "{kind:?} at {nth}, {count} times");
-                assert_eq!(taken(&world, "nhn-cloud"), [(format!("{id}-1-KAKAO"), "ATA".into())]);
+                let expected = [
+                    notification_result("PAID", "KAKAO", "SENT"),
+                    notification_result("PAID", "SMS", "SHED"),
+                ];
+                assert_eq!(
+                    notifications(&world, &id).await,
+                    expected,
+                    "{kind:?} at {nth}, {count} times"
+                );
+                assert_eq!(
+                    accepted_messages(&world, "nhn-cloud"),
+                    [(format!("{id}-1-KAKAO"), "ATA".into())]
+                );
             }
         }
     }
@@ -140,24 +159,24 @@ async fn an_error_in_the_body_of_nhn_cloud_opens_the_circuit_and_a_wrong_key_doe
         (None, Behaviour { mode: Mode::Error, status: Some(200), ..Behaviour::default() }, true),
         (Some("wrong"), Behaviour::default(), false),
     ] {
-        let log = crate::log::Log::default();
+        let log = crate::support::log::Log::default();
         let _listening = log.listen();
         let world =
-            kitchen_told_through("NHN_CLOUD", key.map(|key| ("NhnCloudAlimtalkSecretKey", key)))
+            kitchen_with_notifier("NHN_CLOUD", key.map(|key| ("NhnCloudAlimtalkSecretKey", key)))
                 .await;
         world.partner("nhn-cloud").behave(behaviour);
         for _ in 0..6 {
-            ordered(&world, &[("gimbap", 1)]).await;
+            place_order(&world, &[("gimbap", 1)]).await;
             world.settle().await;
         }
         assert_eq!(log.lines().contains("a circuit opens"), opens);
         assert_eq!(
-            (taken(&world, "nhn-cloud"), world.messages("NotifyCustomerQueue").len()),
+            (accepted_messages(&world, "nhn-cloud"), world.messages("NotifyCustomerQueue").len()),
             (vec![], 6)
         );
         assert!(!log.signals().contains(&Signal::CustomerNotNotified));
         for _ in 0..16 {
-            pass(&world, Duration::from_mins(1)).await;
+            pass_time(&world, Duration::from_mins(1)).await;
         }
         assert!(log.signals().contains(&Signal::CustomerNotNotified));
     }
@@ -165,12 +184,12 @@ async fn an_error_in_the_body_of_nhn_cloud_opens_the_circuit_and_a_wrong_key_doe
 
 /// A kitchen whose notifier is down and has failed so often that its circuit is open. Returns the
 /// world and the orders.
-async fn broken(log: &crate::log::Log) -> (World, Vec<String>) {
+async fn broken(log: &crate::support::log::Log) -> (World, Vec<String>) {
     let world = kitchen().await;
     world.partner("solapi").be(Mode::Down);
     let mut ids = Vec::new();
     for _ in 0..6 {
-        ids.push(ordered(&world, &[("gimbap", 1)]).await);
+        ids.push(place_order(&world, &[("gimbap", 1)]).await);
         world.settle().await;
     }
     assert!(log.lines().contains("a circuit opens"));
@@ -179,29 +198,34 @@ async fn broken(log: &crate::log::Log) -> (World, Vec<String>) {
 
 #[tokio::test]
 async fn while_the_circuit_is_open_sms_are_shed_and_alimtalk_waits_until_it_closes() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let (world, mut ids) = broken(&log).await;
     let calls = messages(&world).len();
-    let meanwhile = ordered(&world, &[("gimbap", 1)]).await;
+    let meanwhile = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(messages(&world).len(), calls, "an open circuit permits no call");
-    assert_eq!(told(&world, &meanwhile).await, [told_once("PAID", "SMS", "SHED")]);
+    assert_eq!(
+        notifications(&world, &meanwhile).await,
+        [notification_result("PAID", "SMS", "SHED")]
+    );
     prefers(&world, false, true).await;
-    let by_sms = ordered(&world, &[("gimbap", 1)]).await;
+    let by_sms = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
+    assert_eq!(notifications(&world, &by_sms).await, [notification_result("PAID", "SMS", "SHED")]);
     let waiting = world.messages("NotifyCustomerQueue").len();
     assert_eq!(waiting, 7, "Alimtalk waits, SMS do not");
     prefers(&world, true, true).await;
     world.partner("solapi").be(Mode::Ok);
     world.partner("solapi").forget();
     for _ in 0..6 {
-        pass(&world, Duration::from_secs(40)).await;
+        pass_time(&world, Duration::from_secs(40)).await;
     }
     ids.push(meanwhile.clone());
     for id in &ids {
-        assert!(told(&world, id).await.contains(&told_once("PAID", "KAKAO", "SENT")));
+        assert!(
+            notifications(&world, id).await.contains(&notification_result("PAID", "KAKAO", "SENT"))
+        );
     }
     let late: Vec<Value> = messages(&world);
     let of_meanwhile =
@@ -212,13 +236,13 @@ async fn while_the_circuit_is_open_sms_are_shed_and_alimtalk_waits_until_it_clos
         "a shed SMS is not sent later"
     );
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0);
-    assert_eq!(told(&world, &by_sms).await, [told_once("PAID", "SMS", "SHED")]);
+    assert_eq!(notifications(&world, &by_sms).await, [notification_result("PAID", "SMS", "SHED")]);
 }
 
 #[tokio::test]
 async fn orders_are_not_affected_while_the_notifier_is_down() {
     let world = kitchen().await;
-    let mut wanted = nearby(&[("gimbap", 1)]);
+    let mut wanted = order_nearby(&[("gimbap", 1)]);
     wanted["items"][0]["expectedPrice"] = json!(4_000);
     world.customer("c1").post("/order", &wanted).await;
     let mut calls = Vec::new();
@@ -228,10 +252,10 @@ async fn orders_are_not_affected_while_the_notifier_is_down() {
             world.take_calls();
             let placed = world.customer("c1").post("/order", &wanted).await;
             calls.push(world.take_calls().len());
-            let id = crate::text(&placed.json(), "orderId");
+            let id = crate::support::text(&placed.json(), "orderId");
             assert_eq!(step(&world, &id, "accept").await.status, 200);
             world.settle().await;
-            assert_eq!(shown(&world, &id).await["status"], json!("ACCEPTED"));
+            assert_eq!(get_order(&world, &id).await["status"], json!("ACCEPTED"));
         }
     }
     assert_eq!(calls, [1; 16], "one call, whether or not the notifier is available");

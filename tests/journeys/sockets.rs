@@ -265,7 +265,7 @@ async fn the_control_port_controls_the_clock_the_functions_the_queues_and_the_fa
 
 #[tokio::test]
 async fn with_auth_the_api_requires_tokens_and_the_control_port_issues_them() {
-    let served = Served::new(Options { asks_for_tokens: true, ..Options::default() }).await;
+    let served = Served::new(Options { requires_tokens: true, ..Options::default() }).await;
     let path = "/points/minji";
     assert_eq!(
         served.api("GET", path, "", &Value::Null).await,

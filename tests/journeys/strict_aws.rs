@@ -1,6 +1,6 @@
 //! The local platform refuses what AWS refuses.
 
-use crate::{order, shop};
+use crate::support::{order, shop};
 use local::World;
 use serde_json::{Value, json};
 

@@ -42,7 +42,7 @@ fn message(paid: &PaidOrder, version: u32) -> String {
 /// Invokes `record-sales` with these messages. It must accept all of them.
 async fn record(world: &World, bodies: &[String]) {
     assert_eq!(
-        world.invoke("record-sales", crate::sqs_event(world, bodies)).await.unwrap(),
+        world.invoke("record-sales", crate::support::sqs_event(world, bodies)).await.unwrap(),
         json!({ "batchItemFailures": [] })
     );
 }

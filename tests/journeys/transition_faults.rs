@@ -1,10 +1,10 @@
 //! Fault injection for transitions: every AWS call fails in every way. Money and stock stay
 //! correct, and a request repeated under its key takes effect once.
 
-use crate::{
-    assert_books_are_clean, balance,
-    kitchen::{chef, kitchen, ordered, rider, walk},
-    left, shown,
+use crate::support::{
+    assert_books_are_clean, balance, get_order,
+    kitchen::{advance_to, chef, kitchen, place_order, rider},
+    units_in_stock,
 };
 use local::{
     World,
@@ -45,9 +45,9 @@ async fn a_transition_happens_once_and_completely_despite_any_fault_in_any_call(
             for kind in KINDS {
                 for rule in rules(nth, kind) {
                     let world = kitchen().await;
-                    let id = ordered(&world, &[("gimbap", 2), ("soup", 1)]).await;
-                    walk(&world, &id, from).await;
-                    let version = shown(&world, &id).await["version"].as_u64().unwrap();
+                    let id = place_order(&world, &[("gimbap", 2), ("soup", 1)]).await;
+                    advance_to(&world, &id, from).await;
+                    let version = get_order(&world, &id).await["version"].as_u64().unwrap();
                     let context = format!("{name} {rule:?}");
                     world.inject(rule);
                     let first = request(&world, &id, name).await;
@@ -62,7 +62,7 @@ async fn a_transition_happens_once_and_completely_despite_any_fault_in_any_call(
                             "{context}"
                         );
                     }
-                    let order = shown(&world, &id).await;
+                    let order = get_order(&world, &id).await;
                     assert_eq!(
                         (&order["status"], &order["version"]),
                         (&json!(reached), &json!(version + 1)),
@@ -71,7 +71,7 @@ async fn a_transition_happens_once_and_completely_despite_any_fault_in_any_call(
                     let (points, gimbap) =
                         if name == "reject" { (100_000, 100) } else { (83_000, 98) };
                     assert_eq!(
-                        (balance(&world, "c1").await, left(&world, "gimbap").await),
+                        (balance(&world, "c1").await, units_in_stock(&world, "gimbap").await),
                         (points, gimbap),
                         "{context}"
                     );
@@ -87,10 +87,10 @@ async fn read_models_catch_up_despite_any_fault_in_any_call() {
     for nth in 1..=8 {
         for kind in [Kind::Before, Kind::After, Kind::Internal, Kind::Throttle] {
             let world = kitchen().await;
-            let id = ordered(&world, &[("gimbap", 1)]).await;
-            walk(&world, &id, "COMPLETED").await;
-            let waiting = ordered(&world, &[("soup", 1)]).await;
-            walk(&world, &waiting, "COOKED").await;
+            let id = place_order(&world, &[("gimbap", 1)]).await;
+            advance_to(&world, &id, "COMPLETED").await;
+            let waiting = place_order(&world, &[("soup", 1)]).await;
+            advance_to(&world, &waiting, "COOKED").await;
             let rule = Rule { service: None, operation: None, kind, every: nth, count: Some(40) };
             world.inject([rule]);
             for _ in 0..4 {

@@ -1,9 +1,9 @@
 //! Phone verification: messages go to verified numbers only, within a daily limit.
 
-use crate::{
-    kitchen::{chef, kitchen, ordered},
-    notifications::{messages, told},
-    pass, text,
+use crate::support::{
+    kitchen::{chef, kitchen, place_order},
+    notifications::{messages, notifications},
+    pass_time, text,
 };
 use local::World;
 use serde_json::{Value, json};
@@ -34,9 +34,9 @@ async fn try_code(world: &World, code: &str) -> String {
 async fn a_number_that_is_not_verified_receives_nothing_but_a_code() {
     let world = kitchen().await;
     assert_eq!(set_phone(&world, "010-5555-6666").await["phoneVerified"], json!(false));
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    assert_eq!((told(&world, &id).await, messages(&world).len()), (vec![], 0));
+    assert_eq!((notifications(&world, &id).await, messages(&world).len()), (vec![], 0));
     let requested = world.customer("c1").post(PATH, &json!({})).await;
     assert_eq!(
         (requested.status, &requested.json()["phoneVerified"]),
@@ -51,9 +51,9 @@ async fn a_number_that_is_not_verified_receives_nothing_but_a_code() {
         json!(true),
         "the same number"
     );
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
-    assert_eq!(told(&world, &id).await.len(), 1);
+    assert_eq!(notifications(&world, &id).await.len(), 1);
     assert_eq!(
         set_phone(&world, "010-7777-8888").await["phoneVerified"],
         json!(false),
@@ -107,12 +107,12 @@ async fn a_number_gets_at_most_thirty_messages_a_day() {
     let world = kitchen().await;
     world.charge("c1", 100_000).await;
     for _ in 0..40 {
-        ordered(&world, &[("gimbap", 1)]).await;
+        place_order(&world, &[("gimbap", 1)]).await;
     }
     world.settle().await;
     assert_eq!(messages(&world).len(), 30);
     world.advance(Duration::from_hours(24));
-    ordered(&world, &[("gimbap", 1)]).await;
+    place_order(&world, &[("gimbap", 1)]).await;
     world.settle().await;
     assert_eq!(messages(&world).len(), 31);
     assert_eq!(world.messages("NotifyCustomerQueue").len(), 0, "no message waits");
@@ -121,12 +121,12 @@ async fn a_number_gets_at_most_thirty_messages_a_day() {
 #[tokio::test]
 async fn links_and_control_characters_are_removed_from_a_rejection_reason() {
     let world = kitchen().await;
-    let id = ordered(&world, &[("gimbap", 1)]).await;
+    let id = place_order(&world, &[("gimbap", 1)]).await;
     let reason =
         "재료 소진\n환불은 https://evil.example/refund 또는 evil.example/x 로 +060-700-1234";
     let path = format!("/orders/{id}/reject");
     assert_eq!(chef(&world).post(&path, &json!({ "reason": reason })).await.status, 200);
-    pass(&world, Duration::from_secs(1)).await;
+    pass_time(&world, Duration::from_secs(1)).await;
     let rejected = messages(&world)
         .into_iter()
         .find(|one| one["kakaoOptions"]["templateId"] == json!("order-rejected"));

@@ -1,8 +1,8 @@
 //! Circuit breakers of webhook endpoints: the circuit of a failing endpoint opens alone, its
 //! backlog waits as rows, and nothing is lost.
 
-use crate::{
-    pass, shop, text,
+use crate::support::{
+    pass_time, shop, text,
     webhooks::{deliveries, place, received, registered},
 };
 use domain::Timestamp;
@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, time::Duration};
 #[tokio::test]
 async fn a_failing_endpoint_delays_no_other_one_and_only_its_circuit_opens() {
     for mode in [Mode::Down, Mode::Slow, Mode::Error] {
-        let log = crate::log::Log::default();
+        let log = crate::support::log::Log::default();
         let _listening = log.listen();
         let world = shop().await;
         world.operator().post("/api/v1/admin/products/pad/stock", &json!({ "delta": 90 })).await;
@@ -43,7 +43,7 @@ async fn a_failing_endpoint_delays_no_other_one_and_only_its_circuit_opens() {
         world.partner("tms").be(Mode::Ok);
         world.partner("tms").forget();
         for _ in 0..12 {
-            pass(&world, Duration::from_mins(3)).await;
+            pass_time(&world, Duration::from_mins(3)).await;
         }
         let arrived: BTreeSet<String> = world
             .partner("tms")
@@ -72,13 +72,13 @@ async fn deliveries_in_progress_when_a_circuit_opens_wait_no_longer_than_the_cir
     // is down again.
     receiver.be(Mode::Ok);
     while !receiver.requests().iter().any(|request| request.status == 200) {
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
     }
     receiver.be(Mode::Down);
-    pass(&world, Duration::from_mins(2)).await;
+    pass_time(&world, Duration::from_mins(2)).await;
     receiver.be(Mode::Ok);
     for _ in 0..4 {
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
     }
     let arrived = receiver.requests().iter().filter(|request| request.status == 200).count();
     assert!(arrived >= 90, "the deliveries that were not attempted arrive: {arrived}");
@@ -103,7 +103,7 @@ async fn a_backlog_behind_an_open_circuit_sends_few_messages_for_each_attempt() 
     world.take_calls();
     let (before, mut messages) = (received(&world).len(), 0);
     for _ in 0..30 {
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
         let calls = world.take_calls();
         let sent = |call: &&local::aws::Call| {
             call.service == "sqs" && call.operation.starts_with("SendMessage")
@@ -125,7 +125,7 @@ async fn a_backlog_behind_an_open_circuit_sends_few_messages_for_each_attempt() 
     world.take_calls();
     let mut messages = 0;
     for _ in 0..20 {
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
         let calls = world.take_calls();
         messages += calls.iter().filter(|call| call.operation == "SendMessageBatch").count();
     }

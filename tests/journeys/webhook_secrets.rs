@@ -1,7 +1,7 @@
 //! The secrets of webhooks: shown once, encrypted, rotated.
 
-use crate::webhooks::{PATH, *};
-use crate::{pass, shop, text};
+use crate::support::webhooks::{PATH, *};
+use crate::support::{pass_time, shop, text};
 use local::partners::Received;
 use serde_json::json;
 use standardwebhooks::Webhook;
@@ -77,7 +77,7 @@ async fn after_a_rotation_both_secrets_sign_for_a_day() {
 
 #[tokio::test]
 async fn secrets_are_shown_once_and_encrypted_for_their_own_webhook() {
-    let log = crate::log::Log::default();
+    let log = crate::support::log::Log::default();
     let _listening = log.listen();
     let world = shop().await;
     let secret = registered(&world, &["*"]).await;
@@ -106,7 +106,7 @@ async fn secrets_are_shown_once_and_encrypted_for_their_own_webhook() {
     world.dynamodb("PutItem", json!({ "TableName": "WebhooksTable", "Item": stolen })).await;
     world.partner("webhook-receiver").forget();
     place(&world).await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     let ids: Vec<String> =
         received(&world).iter().map(|request| request.headers["webhook-id"].clone()).collect();
     assert_eq!(ids.len(), 1, "the webhook with the stolen secret gets nothing");

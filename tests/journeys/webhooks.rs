@@ -1,18 +1,19 @@
 //! Webhook deliveries (Standard Webhooks 1.0.0): events are sent signed, and the deliveries to each
 //! endpoint are independent.
 
-use crate::{order, pass, shop, sqs_event, text};
+use crate::support::{
+    pass_time, shop, sqs_event, text,
+    webhooks::{PATH, deliveries, place, received, registered},
+};
 use domain::Timestamp;
 use local::{
     World,
     aws::faults::{Kind, Rule},
-    partners::{Behaviour, Mode, Received},
+    partners::{Behaviour, Mode},
 };
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use std::{collections::BTreeSet, time::Duration};
-
-pub(crate) const PATH: &str = "/api/v1/admin/webhooks/warehouse";
 
 /// Sets the status of all further responses of the receiver.
 fn respond_with(world: &World, status: u16) {
@@ -23,35 +24,13 @@ fn respond_with(world: &World, status: u16) {
     });
 }
 
-/// Registers the webhook `warehouse` for these events. Returns its secret.
-pub(crate) async fn registered(world: &World, events: &[&str]) -> String {
-    let url = format!("{}/orders", world.partner("webhook-receiver").base_url);
-    let reply = world.operator().put(PATH, &json!({ "url": url, "events": events })).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    text(&reply.json(), "secret")
-}
-
-pub(crate) async fn place(world: &World) -> String {
-    let placed = world.customer("c1").post("/order", &order("c1", &[("pad", 1)])).await;
-    text(&placed.json(), "orderId")
-}
-
-pub(crate) fn received(world: &World) -> Vec<Received> {
-    world.partner("webhook-receiver").requests()
-}
-
 /// Lets time pass in steps of a quarter of an hour.
 async fn pass_in_steps(world: &World, time: Duration) {
     let step = Duration::from_mins(15);
     for _ in 0..time.as_secs() / step.as_secs() {
-        pass(world, step).await;
+        pass_time(world, step).await;
     }
-    pass(world, Duration::from_secs(time.as_secs() % step.as_secs())).await;
-}
-
-pub(crate) async fn deliveries(world: &World, name: &str) -> Vec<Value> {
-    let path = format!("/api/v1/admin/webhooks/{name}/deliveries?limit=100");
-    world.operator().get(&path).await.json()["deliveries"].as_array().unwrap().clone()
+    pass_time(world, Duration::from_secs(time.as_secs() % step.as_secs())).await;
 }
 
 #[tokio::test]
@@ -102,7 +81,7 @@ async fn a_repeated_event_is_sent_once() {
     world.enable("deliver-webhook", true);
     for _ in 0..3 {
         world.invoke("deliver-webhook", sqs_event(&world, &[event, event])).await.unwrap();
-        pass(&world, Duration::from_mins(1)).await;
+        pass_time(&world, Duration::from_mins(1)).await;
     }
     assert_eq!((received(&world).len(), deliveries(&world, "warehouse").await.len()), (1, 1));
     assert_eq!(world.messages("DeliverWebhookQueue").len(), 0);
@@ -188,7 +167,7 @@ async fn only_2xx_is_success_and_redirects_are_not_followed() {
         );
         assert_eq!(received(&world).len(), 1, "{status}");
         respond_with(&world, 204);
-        pass(&world, Duration::from_secs(10)).await;
+        pass_time(&world, Duration::from_secs(10)).await;
         assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("DELIVERED"));
     }
 }
@@ -209,14 +188,14 @@ async fn retry_after_pauses_the_deliveries_to_an_endpoint() {
         world.settle().await;
         respond_with(&world, 200);
         place(&world).await;
-        pass(&world, Duration::from_mins(9)).await;
+        pass_time(&world, Duration::from_mins(9)).await;
         assert_eq!(
             received(&world).len(),
             1,
             "no delivery is sent before `Retry-After` has passed"
         );
         for _ in 0..3 {
-            pass(&world, Duration::from_mins(1)).await;
+            pass_time(&world, Duration::from_mins(1)).await;
         }
         assert_eq!(received(&world).len(), 3);
     }
@@ -235,7 +214,7 @@ async fn a_410_response_disables_an_endpoint_until_it_is_enabled_again() {
         (&json!(false), &json!("it answered 410 Gone"))
     );
     place(&world).await;
-    pass(&world, Duration::from_hours(1)).await;
+    pass_time(&world, Duration::from_hours(1)).await;
     assert_eq!(received(&world).len(), 1, "a disabled endpoint gets nothing");
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
     let again = json!({ "url": shown["url"], "events": ["order.paid.v1"], "active": true });
@@ -264,7 +243,7 @@ async fn deliveries_to_the_templates_endpoints_are_retried_after_any_response() 
     world.settle().await;
     assert_eq!(deliveries(&world, "tms").await[0]["status"], json!("PENDING"));
     world.partner("tms").be(Mode::Ok);
-    pass(&world, Duration::from_secs(10)).await;
+    pass_time(&world, Duration::from_secs(10)).await;
     assert_eq!(deliveries(&world, "tms").await[0]["status"], json!("DELIVERED"));
 }
 
@@ -279,7 +258,7 @@ async fn a_webhook_that_is_registered_again_gets_no_deliveries_of_the_deleted_on
     world.partner("webhook-receiver").be(Mode::Ok);
     world.advance(Duration::from_secs(1));
     registered(&world, &["*"]).await;
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     assert_eq!(received(&world).len(), 1);
     assert_eq!(
         deliveries(&world, "warehouse").await[0]["givenUpBecause"],
@@ -388,7 +367,7 @@ async fn pending_deliveries_of_a_deleted_webhook_fail() {
     world.settle().await;
     world.operator().delete(PATH).await;
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
-    pass(&world, Duration::from_mins(1)).await;
+    pass_time(&world, Duration::from_mins(1)).await;
     assert_eq!((received(&world).len(), world.messages("DeliverWebhookQueue").len()), (1, 0));
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
 }
@@ -413,11 +392,11 @@ async fn every_event_arrives_despite_any_fault_in_any_call() {
                 }]);
                 world.enable("deliver-webhook", true);
                 for _ in 0..3 {
-                    pass(&world, Duration::from_secs(40)).await;
+                    pass_time(&world, Duration::from_secs(40)).await;
                 }
                 world.inject([]);
                 for _ in 0..4 {
-                    pass(&world, Duration::from_mins(6)).await;
+                    pass_time(&world, Duration::from_mins(6)).await;
                 }
                 let arrived: BTreeSet<String> = received(&world)
                     .iter()

@@ -156,7 +156,7 @@ async fn collect(
 /// in the run.
 fn own_error(due: &DueRun, fault: &Fault) -> ChannelError {
     tracing::error!(channel = %due.channel_id, run = %due.run_id, %fault, "a collection failed with an internal error");
-    ChannelError::Unavailable("it is ours to mend, see the log".into())
+    ChannelError::Unavailable("internal error, see the log".into())
 }
 
 /// Ends the run with an error, because the account cannot be opened.

@@ -16,7 +16,7 @@ pub const ROUTE: Route = Route::new(
     Access::Roles(&[Role::Operator]),
     "Collects a channel now, including its products (채널 즉시 수집)",
 )
-.response::<Asked>()
+.response::<RequestedRun>()
 .successes(&[(
     202,
     "Requested; if a requested run has not started yet, the response names that run",
@@ -31,7 +31,7 @@ pub fn function() -> Function {
 /// The requested run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Asked {
+pub struct RequestedRun {
     /// The run's id.
     run_id: RunId,
 }
@@ -62,5 +62,5 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         let due = DueRun { channel_id: id, run_id: run_id.clone(), with_products: true };
         resources.queue.send(&due, Duration::ZERO).await?;
     }
-    Ok(Response::accepted(&Asked { run_id }))
+    Ok(Response::accepted(&RequestedRun { run_id }))
 }

@@ -36,7 +36,7 @@ pub fn function() -> Function {
     Function::http("map-channel-product", &[ROUTE], handle)
 }
 
-/// The product of ours to map to.
+/// The own product to map to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MapProduct {

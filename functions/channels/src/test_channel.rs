@@ -67,7 +67,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         }
         Err(StepError::Wait(wait)) => Tested {
             ok: false,
-            detail: format!("the account is left alone for {} s", wait.as_secs()),
+            detail: format!("the account accepts no calls for {} s", wait.as_secs()),
         },
         Err(StepError::Fault(fault)) => return Err(fault.into()),
     };

@@ -8,7 +8,7 @@ use domain::{
     grade::GradeThresholds, phone::MobileNumber,
 };
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
-use partners::notifiers::{self, Notifier, Way};
+use partners::notifiers::{self, MessageType, Notifier};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ async fn send_code(
         id: format!("code-{}", request.ids().ulid()),
         to: phone.dialled(),
         text: format!("[주문] 인증번호 {code} (5분 안에 입력해 주세요)"),
-        way: Way::Sms,
+        message_type: MessageType::Sms,
     };
     let sent = resources.notifier.send(&message, store.now()).await;
     let call = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));

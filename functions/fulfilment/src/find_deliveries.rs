@@ -5,14 +5,14 @@
 
 use crate::geography::{cells_around, meters_between};
 use domain::{
-    Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp, delivery::Degrees,
-    geohash::Position,
+    Failure, InvalidId, OrderId, Refusal, Role, StoreId, Timestamp,
+    position::{Degrees, Position},
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::str::FromStr;
-use store::{Store, deliveries::Delivery, keys::Near};
+use store::{Store, deliveries::Delivery, keys::DeliveryEnd};
 
 /// The search radius if the request has none.
 const DEFAULT_RADIUS_METERS: u32 = 3_000;
@@ -91,15 +91,15 @@ pub struct DeliveryResponse {
 }
 
 /// The value of the `near` parameter.
-struct Named(Near);
+struct Named(DeliveryEnd);
 
 impl FromStr for Named {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "customer" => Ok(Self(Near::Customer)),
-            "store" => Ok(Self(Near::Store)),
+            "customer" => Ok(Self(DeliveryEnd::Customer)),
+            "store" => Ok(Self(DeliveryEnd::Store)),
             _ => Err("must be customer or store"),
         }
     }
@@ -107,9 +107,9 @@ impl FromStr for Named {
 
 /// The position of an order in the list: its distance in meters, then its id.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u32, OrderId);
+struct SortKey(u32, OrderId);
 
-impl FromStr for Place {
+impl FromStr for SortKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -131,27 +131,28 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             Refusal::field("radiusMeters", format!("must be 1 to {MAX_RADIUS_METERS}")).into()
         );
     }
-    let near = request.query("near")?.map_or(Near::Customer, |Named(near)| near);
-    let (limit, after) = request.page::<Place>()?;
+    let near = request.query("near")?.map_or(DeliveryEnd::Customer, |Named(near)| near);
+    let (limit, after) = request.page::<SortKey>()?;
     let found = store
         .until(request.deadline)
         .deliveries()
         .in_cells(near, &cells_around(centre, radius))
         .await?;
     let measured = found.into_iter().filter_map(|delivery| {
-        let place =
-            Place(meters_between(centre, position(&delivery, near)?), delivery.order_id.clone());
-        let is_requested = place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
-        is_requested.then_some((place, delivery))
+        let sort_key =
+            SortKey(meters_between(centre, position(&delivery, near)?), delivery.order_id.clone());
+        let is_requested =
+            sort_key.0 <= radius && after.as_ref().is_none_or(|after| *after < sort_key);
+        is_requested.then_some((sort_key, delivery))
     });
-    let mut nearest: Vec<(Place, Delivery)> = measured.collect();
+    let mut nearest: Vec<(SortKey, Delivery)> = measured.collect();
     nearest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let has_more = nearest.len() > usize::from(limit);
     nearest.truncate(limit.into());
     let last = nearest
         .last()
         .filter(|_| has_more)
-        .map(|(Place(meters, order), _)| format!("{meters}#{order}"));
+        .map(|(SortKey(meters, order), _)| format!("{meters}#{order}"));
     let deliveries = nearest.into_iter().map(|(_, delivery)| shown(delivery, centre)).collect();
     Ok(Response::ok(&Deliveries { deliveries, next_cursor: Response::cursor(last.as_deref()) }))
 }
@@ -160,10 +161,10 @@ fn required(request: &Request, name: &str) -> Result<Degrees, Refusal> {
     request.query(name)?.ok_or_else(|| Refusal::field(name, "is required"))
 }
 
-fn position(delivery: &Delivery, near: Near) -> Option<Position> {
-    match near {
-        Near::Customer => Some(delivery.position),
-        Near::Store => delivery.store_position,
+fn position(delivery: &Delivery, end: DeliveryEnd) -> Option<Position> {
+    match end {
+        DeliveryEnd::Customer => Some(delivery.position),
+        DeliveryEnd::Store => delivery.store_position,
     }
 }
 

@@ -2,10 +2,7 @@
 
 #![expect(clippy::disallowed_types, reason = "distances on a sphere need trigonometry")]
 
-use domain::{
-    delivery::Degrees,
-    geohash::{Cell, Position},
-};
+use domain::{geohash::Cell, position::Degrees, position::Position};
 use std::f64::consts::{FRAC_PI_2, PI};
 
 /// The mean radius of the Earth in meters (IUGG). With it, a distance is wrong by at most 1 in 200.

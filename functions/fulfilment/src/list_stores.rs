@@ -5,7 +5,9 @@
 
 use crate::geography::meters_between;
 use domain::{
-    Failure, InvalidId, Refusal, StoreId, delivery::Degrees, geohash::Position, store::StoreProfile,
+    Failure, InvalidId, Refusal, StoreId,
+    position::{Degrees, Position},
+    store::StoreProfile,
 };
 use edge::{Access, Function, MAX_PAGE, Method, Request, Response, Route};
 use schemars::JsonSchema;
@@ -75,9 +77,9 @@ impl ListedStore {
 
 /// The position of a store in the list around a point: its distance in meters, then its id.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u32, StoreId);
+struct SortKey(u32, StoreId);
 
-impl FromStr for Place {
+impl FromStr for SortKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -87,10 +89,10 @@ impl FromStr for Place {
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
-    let place: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
+    let centre: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
     let radius: Option<u32> = request.query("radiusMeters")?;
     let store = store.until(request.deadline);
-    let list = match place {
+    let list = match centre {
         (Some(lat), Some(lng)) if lat.is_latitude() => {
             nearest(&store, &request, Position { lat, lng }, radius.unwrap_or(u32::MAX)).await?
         }
@@ -120,16 +122,17 @@ async fn nearest(
     centre: Position,
     radius: u32,
 ) -> Result<StoreList, Failure> {
-    let (limit, after) = request.page::<Place>()?;
-    let mut near: Vec<(Place, StoreProfile)> = Vec::new();
+    let (limit, after) = request.page::<SortKey>()?;
+    let mut near: Vec<(SortKey, StoreProfile)> = Vec::new();
     let mut page = PageRequest { limit: MAX_PAGE, after: None };
     loop {
         let part = store.stores().list(&page).await?;
         near.extend(part.entries.into_iter().filter_map(|profile| {
-            let place = Place(meters_between(centre, profile.position), profile.store_id.clone());
+            let sort_key =
+                SortKey(meters_between(centre, profile.position), profile.store_id.clone());
             let is_requested =
-                place.0 <= radius && after.as_ref().is_none_or(|after| *after < place);
-            is_requested.then_some((place, profile))
+                sort_key.0 <= radius && after.as_ref().is_none_or(|after| *after < sort_key);
+            is_requested.then_some((sort_key, profile))
         }));
         page.after = part.next;
         if page.after.is_none() {
@@ -142,9 +145,9 @@ async fn nearest(
     let last = near
         .last()
         .filter(|_| has_more)
-        .map(|(Place(meters, store), _)| format!("{meters}#{store}"));
+        .map(|(SortKey(meters, store), _)| format!("{meters}#{store}"));
     let stores = near
         .into_iter()
-        .map(|(Place(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
+        .map(|(SortKey(meters, _), profile)| ListedStore::shown(profile, Some(meters)));
     Ok(StoreList { stores: stores.collect(), next_cursor: Response::cursor(last.as_deref()) })
 }

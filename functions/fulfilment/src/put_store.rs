@@ -2,7 +2,9 @@
 //! closes it (가게 등록·수정).
 
 use domain::{
-    Failure, Refusal, Role, StoreId, delivery::Degrees, geohash::Position, phone::PhoneNumber,
+    Failure, Refusal, Role, StoreId,
+    phone::PhoneNumber,
+    position::{Degrees, Position},
     store::StoreProfile,
 };
 use edge::{Access, Function, Method, Request, Response, Route};

@@ -1,7 +1,7 @@
 //! The response of the order view routes.
 
 use domain::{
-    StoreId, Timestamp, delivery::Degrees, order::Status, phone::PhoneNumber, store::StoreProfile,
+    StoreId, Timestamp, order::Status, phone::PhoneNumber, position::Degrees, store::StoreProfile,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

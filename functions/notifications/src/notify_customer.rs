@@ -14,7 +14,7 @@ use crate::texts::{Text, Texts};
 use domain::{CustomerId, Fault, NotStarted, Open, Timestamp, Variables, phone::Dialled};
 use edge::{DeadLetterError, Environment, Function, Message, Signal, SourceQueue, signal};
 use events::{Envelope, Order};
-use partners::notifiers::{self, Notifier, SendError, Way};
+use partners::notifiers::{self, MessageType, Notifier, SendError};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use store::{
     Store,
@@ -225,8 +225,9 @@ impl OrderNotification<'_> {
         let variables = self.text.variables(&self.order);
         let ours = &self.text.template;
         let template = self.resources.template_ids.get(ours).unwrap_or(ours).clone();
-        let way = Way::Alimtalk { template, variables, or_else_sms: wants_sms && !is_shed };
-        self.send(Channel::Kakao, way, permit).await
+        let message_type =
+            MessageType::Alimtalk { template, variables, or_else_sms: wants_sms && !is_shed };
+        self.send(Channel::Kakao, message_type, permit).await
     }
 
     /// Sends a text message, or sheds it.
@@ -241,7 +242,7 @@ impl OrderNotification<'_> {
             return self.shed().await;
         }
         match self.resources.breaker.admit(&self.store).await {
-            Ok(permit) => self.send(Channel::Sms, Way::Sms, permit).await.map(drop),
+            Ok(permit) => self.send(Channel::Sms, MessageType::Sms, permit).await.map(drop),
             Err(CircuitOpen(_)) => self.shed().await,
         }
     }
@@ -268,7 +269,7 @@ impl OrderNotification<'_> {
     async fn send(
         &self,
         channel: Channel,
-        way: Way,
+        message_type: MessageType,
         permit: Permit,
     ) -> Result<Outcome, NotifyError> {
         let Self { resources, store, order, .. } = self;
@@ -285,7 +286,7 @@ impl OrderNotification<'_> {
             id: format!("{}-{}-{channel}", order.order_id, order.version),
             to: self.to.clone(),
             text: self.text.filled(&self.text.variables(order)),
-            way,
+            message_type,
         };
         let sent = resources.notifier.send(&message, store.now()).await;
         let call = permit.finish(store, !matches!(&sent, Err(why) if why.is_outage()));

@@ -95,7 +95,7 @@ impl Calls {
         Self { all: self.all + other.all, bad: self.bad + other.bad }
     }
 
-    /// Whether so many calls are bad that the circuit must open.
+    /// Whether enough calls are bad for the circuit to open.
     pub const fn are_too_bad(self, thresholds: &Thresholds) -> bool {
         self.all >= thresholds.min_calls && self.bad * 100 >= self.all * thresholds.bad_percent
     }

@@ -7,7 +7,7 @@ use ulid::Ulid;
 /// The circumstances of one request or message.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// When the request arrived.
     pub now: Timestamp,

@@ -2,26 +2,8 @@
 //! it (<https://en.wikipedia.org/wiki/Geohash>). All calculations use whole numbers, so that the
 //! borders of cells are exact.
 
-use crate::delivery::Degrees;
-use serde::{Deserialize, Serialize};
+use crate::position::Position;
 use std::fmt;
-
-/// A point on the globe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The latitude, −90° to 90°.
-    pub lat: Degrees,
-    /// The longitude, −180° to 180°.
-    pub lng: Degrees,
-}
-
-impl Position {
-    /// The position truncated to a thousandth of a degree: about 100 m.
-    #[must_use]
-    pub fn coarse(self) -> Self {
-        Self { lat: self.lat.to_thousandth(), lng: self.lng.to_thousandth() }
-    }
-}
 
 /// A cell of a grid. Each level of precision halves the cells five more times, alternating between
 /// east-west and north-south.

@@ -31,6 +31,7 @@ pub mod outcome;
 pub mod payment;
 pub mod phone;
 pub mod points;
+pub mod position;
 pub mod product;
 mod refusal;
 pub mod request;

@@ -261,7 +261,7 @@ pub struct Attempt {
     /// The number of charge requests to the gateway for this attempt.
     pub charge_requests: u32,
     /// When the charge was last requested.
-    pub asked_at: Timestamp,
+    pub requested_at: Timestamp,
     /// Whether the response to one of the charge requests was lost. A later decline is then no
     /// proof that nothing was charged.
     #[serde(default)]
@@ -300,7 +300,7 @@ impl Attempt {
             payment_key,
             amount,
             charge_requests: 1,
-            asked_at: now,
+            requested_at: now,
             has_lost_answer: false,
             due_at: Some(now.plus(RESPONSE_TIMEOUT)),
             checks: 0,
@@ -314,7 +314,7 @@ impl Attempt {
     #[must_use]
     pub fn requested_again(self, reply: Option<PendingReply>, now: Timestamp) -> Self {
         let charge_requests = self.charge_requests + 1;
-        Self { charge_requests, asked_at: now, decline_code: None, reply, ..self }
+        Self { charge_requests, requested_at: now, decline_code: None, reply, ..self }
             .becomes(AttemptStatus::Asked, now)
     }
 

@@ -1,4 +1,4 @@
-//! Refusals: every problem that a caller can be told of, in one table.
+//! Refusals: every problem that a caller can get, in one table.
 //!
 //! A row gives a problem its fields, status, type, text and documentation. The edge writes them as
 //! RFC 9457 problems: the fields become extension members, and the API's document takes the
@@ -139,7 +139,7 @@ refusals! {
     CartFull = 409, "cart-full", ("A cart must not have more than {MAX_PRODUCTS} products.");
     /// The order is not waiting for payment.
     NotPayable { order_status: Status } = 409, "not-payable", ("The order is {order_status} and cannot be paid.");
-    /// The card was tried too often.
+    /// The card was tried the maximum number of times.
     TooManyAttempts = 409, "too-many-attempts", ("An order can be tried {MAX_ATTEMPTS} times by card.");
     /// The order is being prepared or shipped, or has ended.
     NotCancellable { order_status: Status } = 409, "not-cancellable", ("The order is {order_status} and cannot be cancelled.");
@@ -161,7 +161,7 @@ refusals! {
     QuantityBelowIssued { issued: i64 } = 409, "quantity-below-issued", ("`quantity` must not be below the {issued} coupons that are issued.");
     /// The customer has no phone; `PUT /customers/{customerId}` sets one.
     NoPhone = 409, "no-phone", ("The customer has no phone. Set one first.");
-    /// The code is not the last one that was sent, has expired, or was tried too often.
+    /// The code is not the last one that was sent, has expired, or was tried the maximum number of times.
     WrongCode = 409, "wrong-code", ("The code is wrong or has expired. Request a new one.");
     /// The number received as many codes today as it may.
     TooManyCodes { #[serde(skip)] limit: i64 } = 409, "too-many-codes", ("A number receives at most {limit} codes a day.");

@@ -1,6 +1,6 @@
 //! Stores: they make the products that riders deliver (가게).
 
-use crate::{StoreId, geohash::Position, phone::PhoneNumber};
+use crate::{StoreId, phone::PhoneNumber, position::Position};
 use serde::{Deserialize, Serialize};
 
 /// The profile of a store.

@@ -2,9 +2,7 @@
 //! JSON in, and the same source's JSON out. `lambda_http` reads and writes them.
 
 use crate::{
-    Environment, Error, Invocation, Request, Response, Route,
-    request::{self, RequestLine},
-    response,
+    Environment, Error, Invocation, Request, Response, Route, request::RequestLine, response,
 };
 use domain::{Failure, Refusal};
 use lambda_http::{
@@ -43,9 +41,13 @@ where
             let line = RequestLine::of(&http, &invocation.request_id);
             let (unreadable, handle) = (unreadable.clone(), handle.clone());
             async move {
-                let response = match unreadable {
-                    Some(refusal) => Err(refusal.into()),
-                    None => request::answer(routes, now, deadline, http, handle).await,
+                let request = match unreadable {
+                    Some(refusal) => Err(refusal),
+                    None => Request::checked(routes, now, deadline, http),
+                };
+                let response = match request {
+                    Ok(request) => handle(request).await,
+                    Err(refusal) => Err(refusal.into()),
                 };
                 Ok::<_, Infallible>(Utf8(response::write(function, &line, response)))
             }

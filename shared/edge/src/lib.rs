@@ -1,4 +1,4 @@
-//! The only crate that speaks Lambda: events of API Gateway, queues, streams and schedules in,
+//! The only crate that knows Lambda: events of API Gateway, queues, streams and schedules in,
 //! responses out.
 //!
 //! A [`Function`] has a name, resources and a handler. [`run`] serves it to the Lambda runtime; the

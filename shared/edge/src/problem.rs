@@ -17,11 +17,11 @@ pub(crate) struct Problem {
     pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
-/// A busy service asks for this pause.
+/// The pause that a busy service requests.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Problem {
-    /// The problem that tells a caller of a failure. A fault discloses nothing but whether a retry
+    /// The problem that a failure is for a caller. A fault discloses nothing but whether a retry
     /// may help.
     pub(crate) fn of(failure: &Failure, request_id: &str) -> Self {
         match failure {

@@ -1,8 +1,8 @@
 //! HTTP requests. Every part has a limit, and every error names its field.
 
-use crate::{Response, Route, claims, strict};
+use crate::{Route, claims, strict};
 use base64::{Engine, engine::general_purpose};
-use domain::{Caller, Context, Failure, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
+use domain::{Caller, Context, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
 use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, request::RequestContext};
 use serde::de::DeserializeOwned;
 use std::{borrow::Cow, collections::BTreeSet, str::FromStr};
@@ -56,6 +56,25 @@ pub struct Request {
 }
 
 impl Request {
+    /// The request of an event: its caller has a role of the routes, its parameters are known, and
+    /// its body is within the limit.
+    pub(crate) fn checked(
+        routes: &[Route],
+        now: Timestamp,
+        deadline: Timestamp,
+        http: lambda_http::Request,
+    ) -> Result<Self, Refusal> {
+        let caller = claims::caller(&http);
+        if !routes.iter().all(|route| route.access.admits(&caller)) {
+            return Err(Refusal::Forbidden);
+        }
+        check_parameters(routes, &http)?;
+        if http.body().len() > MAX_BODY_BYTES {
+            return Err(Refusal::BodyTooLarge);
+        }
+        Ok(Self { caller, now, deadline, http })
+    }
+
     /// A parameter of the path.
     pub fn path<T: FromStr<Err: ToString>>(&self, name: &str) -> Result<T, Refusal> {
         let text = self.http.path_parameters_ref().and_then(|all| all.first(name));
@@ -126,7 +145,8 @@ impl Request {
         }
         let cursor = self.query::<String>("cursor")?;
         let after = cursor.map(|cursor| {
-            read_cursor(&cursor).ok_or_else(|| Refusal::field("cursor", "is not one of ours"))
+            read_cursor(&cursor)
+                .ok_or_else(|| Refusal::field("cursor", "is not a cursor of this list"))
         });
         Ok((limit, after.transpose()?))
     }
@@ -166,10 +186,10 @@ fn read_cursor<T: FromStr>(cursor: &str) -> Option<T> {
 
 /// Refuses query parameters that the route does not declare.
 fn check_parameters(routes: &[Route], http: &lambda_http::Request) -> Result<(), Refusal> {
-    let asked = |route: &&Route| {
+    let is_route = |route: &&Route| {
         route.method.to_string() == http.method().as_str() && route.fits(http.raw_http_path())
     };
-    let Some(route) = routes.iter().find(asked) else { return Ok(()) };
+    let Some(route) = routes.iter().find(is_route) else { return Ok(()) };
     let names = http.query_string_parameters_ref().into_iter().flat_map(QueryMap::iter);
     let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
     let is_unknown = |name: &&str| !route.query.iter().any(|(known, _)| known == name);
@@ -179,26 +199,4 @@ fn check_parameters(routes: &[Route], http: &lambda_http::Request) -> Result<(),
     };
     let errors: Vec<FieldError> = names.into_iter().filter(is_unknown).map(error).collect();
     if errors.is_empty() { Ok(()) } else { Err(Refusal::MalformedRequest { errors }) }
-}
-
-/// Checks a request, and calls the handler with it.
-pub(crate) async fn answer<Fut>(
-    routes: &[Route],
-    now: Timestamp,
-    deadline: Timestamp,
-    http: lambda_http::Request,
-    handle: impl FnOnce(Request) -> Fut,
-) -> Result<Response, Failure>
-where
-    Fut: Future<Output = Result<Response, Failure>>,
-{
-    let caller = claims::caller(&http);
-    if !routes.iter().all(|route| route.access.admits(&caller)) {
-        return Err(Refusal::Forbidden.into());
-    }
-    check_parameters(routes, &http)?;
-    if http.body().len() > MAX_BODY_BYTES {
-        return Err(Refusal::BodyTooLarge.into());
-    }
-    handle(Request { caller, now, deadline, http }).await
 }

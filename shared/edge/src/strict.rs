@@ -102,14 +102,14 @@ impl fmt::Display for Path<'_> {
 
 /// An error, with its field once that is known.
 #[derive(Debug)]
-struct Wrong {
+struct InvalidField {
     field: Option<String>,
     /// A field of the object at this path.
     member: Option<String>,
     message: String,
 }
 
-impl Wrong {
+impl InvalidField {
     fn new(message: impl Into<String>) -> Self {
         Self { field: None, member: None, message: message.into() }
     }
@@ -126,15 +126,15 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for InvalidField {}
 
-impl de::Error for Wrong {
+impl de::Error for InvalidField {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }
@@ -191,7 +191,7 @@ impl Strict<'_> {
         &self,
         members: Map<String, Value>,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, InvalidField> {
         let mut members = Members {
             left: members.into_iter(),
             next: None,
@@ -205,7 +205,7 @@ impl Strict<'_> {
         &self,
         values: Vec<Value>,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, InvalidField> {
         let left = values.into_iter().enumerate();
         visitor
             .visit_seq(Elements { left, path: self.path, unknown: self.unknown })
@@ -214,9 +214,9 @@ impl Strict<'_> {
 }
 
 impl<'de> Deserializer<'de> for Strict<'_> {
-    type Error = Wrong;
+    type Error = InvalidField;
 
-    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, InvalidField> {
         let path = self.path;
         match std::mem::take(&mut self.value) {
             Value::Null => visitor.visit_unit(),
@@ -229,7 +229,7 @@ impl<'de> Deserializer<'de> for Strict<'_> {
         .map_err(|wrong| wrong.at(path))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidField> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
@@ -237,7 +237,7 @@ impl<'de> Deserializer<'de> for Strict<'_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, InvalidField> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -246,11 +246,11 @@ impl<'de> Deserializer<'de> for Strict<'_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, InvalidField> {
         if self.value.is_object() {
             self.deserialize_any(visitor)
         } else {
-            Err(Wrong::new("must be an object").at(self.path))
+            Err(InvalidField::new("must be an object").at(self.path))
         }
     }
 
@@ -259,11 +259,11 @@ impl<'de> Deserializer<'de> for Strict<'_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, InvalidField> {
         let path = self.path;
         match self.value {
             Value::String(text) => {
-                let variant: StringDeserializer<Wrong> = text.into_deserializer();
+                let variant: StringDeserializer<InvalidField> = text.into_deserializer();
                 variant.deserialize_enum(name, variants, visitor)
             }
             Value::Null
@@ -271,14 +271,17 @@ impl<'de> Deserializer<'de> for Strict<'_> {
             | Value::Number(_)
             | Value::Array(_)
             | Value::Object(_) => {
-                Err(Wrong::new(format!("must be one of {}", variants.join(", "))))
+                Err(InvalidField::new(format!("must be one of {}", variants.join(", "))))
             }
         }
         .map_err(|wrong| wrong.at(path))
     }
 
     /// A type ignores exactly the fields that it does not have.
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, InvalidField> {
         self.unknown
             .borrow_mut()
             .push(FieldError { field: self.path.to_string(), message: UNKNOWN.into() });
@@ -291,7 +294,10 @@ impl<'de> Deserializer<'de> for Strict<'_> {
     }
 }
 
-fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Wrong> {
+fn visit_number<'de, V: Visitor<'de>>(
+    number: &Number,
+    visitor: V,
+) -> Result<V::Value, InvalidField> {
     if let Some(number) = number.as_u64() {
         visitor.visit_u64(number)
     } else if let Some(number) = number.as_i64() {
@@ -309,19 +315,22 @@ struct Members<'a> {
 }
 
 impl<'de> MapAccess<'de> for &mut Members<'_> {
-    type Error = Wrong;
+    type Error = InvalidField;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Wrong> {
+    ) -> Result<Option<K::Value>, InvalidField> {
         self.next = self.left.next();
         let Some((name, _)) = &self.next else { return Ok(None) };
-        let name: StringDeserializer<Wrong> = name.clone().into_deserializer();
+        let name: StringDeserializer<InvalidField> = name.clone().into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Wrong> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, InvalidField> {
         let (name, value) = self.next.take().unwrap_or_default();
         let path = Path::Field(self.path, &name);
         seed.deserialize(Strict { value, path: &path, unknown: self.unknown })
@@ -336,12 +345,12 @@ struct Elements<'a> {
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_> {
-    type Error = Wrong;
+    type Error = InvalidField;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Wrong> {
+    ) -> Result<Option<S::Value>, InvalidField> {
         let Some((index, value)) = self.left.next() else { return Ok(None) };
         let path = Path::Index(self.path, index);
         let read = seed.deserialize(Strict { value, path: &path, unknown: self.unknown });

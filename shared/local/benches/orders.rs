@@ -45,7 +45,7 @@ fn main() {
 /// and requires no tokens.
 async fn shop() -> World {
     let world =
-        World::with(Options { records: false, asks_for_tokens: false, ..World::options() }).await;
+        World::with(Options { records: false, requires_tokens: false, ..World::options() }).await;
     for product in PRODUCTS {
         world.stock(product, 1_000, 1_000_000).await;
     }

@@ -69,7 +69,7 @@ async fn issue_token(
     request: Result<Json<TokenRequest>, JsonRejection>,
 ) -> Result<Response, Response> {
     let request = body(request)?;
-    let token = platform.front.tokens.issue(&request, platform.clock.now());
+    let token = platform.http_api.tokens.issue(&request, platform.clock.now());
     Ok(done(json!({ "token": token.map_err(|error| problem(StatusCode::BAD_REQUEST, error))? })))
 }
 

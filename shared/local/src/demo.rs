@@ -128,10 +128,10 @@ async fn call_once(
         store_id: None,
         ttl_seconds: None,
     };
-    let token = platform.front.tokens.issue(&token, platform.clock.now())?;
+    let token = platform.http_api.tokens.issue(&token, platform.clock.now())?;
     headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
     let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-    let response = platform.answer(method, path.parse::<Uri>()?, headers, body).await;
+    let response = platform.respond(method, path.parse::<Uri>()?, headers, body).await;
     let (status, body) =
         (response.status(), axum::body::to_bytes(response.into_body(), usize::MAX).await?);
     if !status.is_success() {

@@ -16,17 +16,17 @@ use std::{
     time::Duration,
 };
 
-/// The result of one polling round.
+/// The result of one poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Round {
+pub(crate) enum Poll {
     /// There was nothing to process, or the function is switched off.
     Idle,
-    /// The round made progress: poll again at once. Failed queue messages are hidden until their
+    /// The poll made progress: poll again at once. Failed queue messages are hidden until their
     /// visibility timeout ends. An exhausted stream record is skipped.
-    Moved,
-    /// No progress: the first stream record failed and is retried first, or the round itself
+    Progress,
+    /// No progress: the first stream record failed and is retried first, or the poll itself
     /// failed.
-    Stuck,
+    Stalled,
 }
 
 /// The event source mapping of one function.
@@ -63,13 +63,13 @@ impl EventSourceMapping {
     }
 
     /// Polls once and processes at most one batch. Does nothing if the function is switched off.
-    pub(crate) async fn round(&self) -> Round {
+    pub(crate) async fn round(&self) -> Poll {
         let common = match self {
             Self::Queue(mapping) => &mapping.common,
             Self::Stream(mapping) => &mapping.common,
         };
         if !common.runner.is_on(&common.function) {
-            return Round::Idle;
+            return Poll::Idle;
         }
         let round = match self {
             Self::Queue(mapping) => mapping.round().await,
@@ -77,7 +77,7 @@ impl EventSourceMapping {
         };
         round.unwrap_or_else(|error| {
             tracing::error!(function = common.function, %error, "an event source mapping failed");
-            Round::Stuck
+            Poll::Stalled
         })
     }
 
@@ -123,11 +123,11 @@ pub(crate) struct QueueMapping {
 }
 
 impl QueueMapping {
-    async fn round(&self) -> Result<Round, AwsError> {
+    async fn round(&self) -> Result<Poll, AwsError> {
         let queues = &self.common.aws.queues;
         let received = queues.receive(&self.queue, self.batch_size, None)?;
         if received.is_empty() {
-            return Ok(Round::Idle);
+            return Ok(Poll::Idle);
         }
         let may_recur =
             self.common.runner.spec(&self.common.function).is_some_and(|spec| spec.may_recur);
@@ -141,7 +141,7 @@ impl QueueMapping {
             queues.give_up(&message.receipt_handle)?;
         }
         if messages.is_empty() {
-            return Ok(Round::Moved);
+            return Ok(Poll::Progress);
         }
         let lineage = Lineage::of_all(messages.iter().map(|message| &message.lineage));
         let record = |message: &crate::aws::queues::Delivered| {
@@ -168,7 +168,7 @@ impl QueueMapping {
                 tracing::warn!(queue = self.queue, %error, "a batch failed and will be redelivered");
             }
         }
-        Ok(Round::Moved)
+        Ok(Poll::Progress)
     }
 }
 
@@ -252,10 +252,10 @@ impl StreamMapping {
         self.common.aws.data.changes(&self.table, checkpoint.as_deref(), limit).map_err(failed)
     }
 
-    async fn round(&self) -> Result<Round, AwsError> {
+    async fn round(&self) -> Result<Poll, AwsError> {
         let batch_size = self.progress().batch_size;
         let records = self.pending(batch_size)?;
-        let Some(last) = records.last().map(sequence_number) else { return Ok(Round::Idle) };
+        let Some(last) = records.last().map(sequence_number) else { return Ok(Poll::Idle) };
         let matches = |record: &&Value| {
             self.patterns.has_matches(record.to_string().as_bytes()).unwrap_or(true)
         };
@@ -281,7 +281,7 @@ impl StreamMapping {
     }
 
     /// Stores the checkpoint: all records up to and including this sequence number are processed.
-    fn advance_to(&self, checkpoint: String) -> Result<Round, AwsError> {
+    fn advance_to(&self, checkpoint: String) -> Result<Poll, AwsError> {
         self.common.aws.data.journal().save_checkpoint(&self.common.function, &checkpoint)?;
         *self.progress() = Progress {
             checkpoint: Some(checkpoint),
@@ -289,12 +289,12 @@ impl StreamMapping {
             failing_since: None,
             batch_size: self.limits.batch_size,
         };
-        Ok(Round::Moved)
+        Ok(Poll::Progress)
     }
 
     /// Advances the checkpoint to the first failed record. That record is retried. Once its retries
     /// or its maximum age are exhausted, it is reported to the `on_failure` queue and skipped.
-    fn retry_or_skip(&self, records: &[Value], failed: &[String]) -> Result<Round, AwsError> {
+    fn retry_or_skip(&self, records: &[Value], failed: &[String]) -> Result<Poll, AwsError> {
         let first = records
             .iter()
             .position(|record| failed.contains(&sequence_number(record)))
@@ -312,7 +312,7 @@ impl StreamMapping {
         // record's own timestamp comes from the machine's clock.
         let is_too_old = failing_since.until(now) > self.limits.most_age;
         if failures <= self.limits.retries && !is_too_old {
-            return Ok(if first > 0 { Round::Moved } else { Round::Stuck });
+            return Ok(if first > 0 { Poll::Progress } else { Poll::Stalled });
         }
         let skipped = sequence_number(&records[first]);
         let report = json!({

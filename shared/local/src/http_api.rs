@@ -30,7 +30,7 @@ pub(crate) struct HttpApi {
     pub(crate) tokens: Tokens,
     clock: Clock,
     /// Whether callers need a token, as in the deployed API.
-    asks_for_tokens: bool,
+    requires_tokens: bool,
 }
 
 /// The function that a route invokes.
@@ -46,7 +46,7 @@ impl HttpApi {
         template: &Template,
         runner: Arc<Runner>,
         clock: Clock,
-        asks_for_tokens: bool,
+        requires_tokens: bool,
     ) -> Result<Self, String> {
         let mut paths: BTreeMap<String, matchit::Router<Target>> = BTreeMap::new();
         let mut default = None;
@@ -66,10 +66,10 @@ impl HttpApi {
                 }
             }
         }
-        Ok(Self { paths, default, runner, tokens: Tokens::new(), clock, asks_for_tokens })
+        Ok(Self { paths, default, runner, tokens: Tokens::new(), clock, requires_tokens })
     }
 
-    pub(crate) async fn answer(
+    pub(crate) async fn respond(
         &self,
         method: Method,
         uri: Uri,
@@ -118,7 +118,7 @@ impl HttpApi {
             return Ok(None);
         }
         match headers.get(header::AUTHORIZATION) {
-            None if self.asks_for_tokens => Err(Unauthorized),
+            None if self.requires_tokens => Err(Unauthorized),
             None => Ok(Some(Map::from_iter([
                 ("role".into(), "operator".into()),
                 ("sub".into(), "local".into()),

@@ -78,7 +78,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let ports = sockets.ports()?;
     let platform = Platform::new(Options {
         data: arguments.data.clone(),
-        asks_for_tokens: arguments.auth,
+        requires_tokens: arguments.auth,
         parameters: BTreeMap::from_iter(arguments.parameter.clone()),
         endpoint: format!("http://127.0.0.1:{}", ports.aws),
         ..Options::default()

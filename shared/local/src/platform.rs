@@ -3,7 +3,7 @@
 use crate::{
     Clock, Failure,
     aws::{Aws, data::Data},
-    event_source_mapping::{EventSourceMapping, Round, dead_letter_queues},
+    event_source_mapping::{EventSourceMapping, Poll, dead_letter_queues},
     http_api::HttpApi,
     partners::{self, Partners},
     runner::{NotHandled, Runner},
@@ -38,7 +38,7 @@ pub struct Options {
     /// The file that stores the state. `None`: the state is in memory.
     pub data: Option<PathBuf>,
     /// Whether callers need a token, as in the deployed API.
-    pub asks_for_tokens: bool,
+    pub requires_tokens: bool,
     /// Template parameters that override the platform's own values.
     pub parameters: BTreeMap<String, String>,
     /// The clock. `None`: real time, plus the offset stored in the data file.
@@ -53,7 +53,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             data: None,
-            asks_for_tokens: false,
+            requires_tokens: false,
             parameters: BTreeMap::new(),
             clock: None,
             records: false,
@@ -70,7 +70,7 @@ pub struct Platform {
     /// The AWS services.
     pub aws: Arc<Aws>,
     pub(crate) runner: Arc<Runner>,
-    pub(crate) front: HttpApi,
+    pub(crate) http_api: HttpApi,
     pub(crate) partners: Partners,
     mappings: Vec<EventSourceMapping>,
     dead_letter_queues: Vec<String>,
@@ -98,15 +98,15 @@ impl Platform {
         let aws = Arc::new(Aws::new(&template, data, clock.clone(), options.records)?);
         let runner = Arc::new(Runner::new(&template, aws.clone(), clock.clone())?);
         let mappings = EventSourceMapping::all(&template, &aws, &runner, &clock)?;
-        let front =
-            HttpApi::new(&template, runner.clone(), clock.clone(), options.asks_for_tokens)?;
+        let http_api =
+            HttpApi::new(&template, runner.clone(), clock.clone(), options.requires_tokens)?;
         let dead_letter_queues = dead_letter_queues(&template);
         Ok(Arc::new(Self {
             template,
             clock,
             aws,
             runner,
-            front,
+            http_api,
             partners,
             mappings,
             dead_letter_queues,
@@ -114,14 +114,14 @@ impl Platform {
     }
 
     /// Handles an HTTP request as API Gateway and the function behind it would.
-    pub async fn answer(
+    pub async fn respond(
         &self,
         method: Method,
         uri: Uri,
         headers: HeaderMap,
         body: Bytes,
     ) -> Response {
-        self.front.answer(method, uri, headers, body).await
+        self.http_api.respond(method, uri, headers, body).await
     }
 
     /// Invokes a function with its schedule's event now.
@@ -146,9 +146,9 @@ impl Platform {
             for (mapping, is_stuck) in self.mappings.iter().zip(&mut stuck) {
                 while !*is_stuck {
                     match mapping.round().await {
-                        Round::Moved => has_moved = true,
-                        Round::Stuck => *is_stuck = true,
-                        Round::Idle => break,
+                        Poll::Progress => has_moved = true,
+                        Poll::Stalled => *is_stuck = true,
+                        Poll::Idle => break,
                     }
                 }
             }
@@ -193,19 +193,19 @@ impl Platform {
         let mut backoff = FIRST_STUCK_BACKOFF;
         loop {
             let round = mapping.round().await;
-            if round != Round::Stuck {
+            if round != Poll::Stalled {
                 backoff = FIRST_STUCK_BACKOFF;
             }
             match round {
-                Round::Moved => {}
-                Round::Stuck => {
+                Poll::Progress => {}
+                Poll::Stalled => {
                     tokio::time::sleep(backoff).await;
                     backoff = (backoff * 2).min(LONGEST_STUCK_BACKOFF);
                 }
-                Round::Idle if matches!(mapping, EventSourceMapping::Stream(_)) => {
+                Poll::Idle if matches!(mapping, EventSourceMapping::Stream(_)) => {
                     tokio::time::sleep(STREAM_PAUSE).await;
                 }
-                Round::Idle => drop(
+                Poll::Idle => drop(
                     tokio::time::timeout(QUEUE_PAUSE, self.aws.queues.changed.notified()).await,
                 ),
             }

@@ -137,7 +137,7 @@ async fn api(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    platform.answer(method, uri, headers, body).await
+    platform.respond(method, uri, headers, body).await
 }
 
 async fn aws(State(platform): State<Arc<Platform>>, headers: HeaderMap, body: Bytes) -> Response {

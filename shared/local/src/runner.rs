@@ -131,7 +131,7 @@ impl Runner {
         self.functions.get(name).map(|(_, spec)| spec)
     }
 
-    /// Switches a function on or off; tells whether there is such a function.
+    /// Switches a function on or off. Returns whether the function exists.
     pub(crate) fn enable(&self, name: &str, enabled: bool) -> bool {
         let mut state = self.state();
         if enabled {

@@ -21,7 +21,7 @@ pub const REGION: &str = "ap-northeast-2";
 pub struct Template {
     /// The functions, as they stand in the template.
     pub functions: Vec<FunctionSpec>,
-    /// The tables: `CreateTable` requests, and the attribute that tells when a row expires.
+    /// The tables: `CreateTable` requests, and the attribute that holds when a row expires.
     pub tables: Vec<TableSpec>,
     /// The queues.
     pub queues: Vec<QueueSpec>,
@@ -109,7 +109,7 @@ pub enum Source {
         retries: u32,
         /// How old a record may get.
         most_age: Duration,
-        /// The queue that hears of what was given up.
+        /// The queue that receives the metadata of records that were given up.
         on_failure: String,
     },
 }
@@ -121,7 +121,7 @@ pub struct TableSpec {
     pub name: String,
     /// The `CreateTable` request that makes it.
     pub create: Value,
-    /// The attribute that tells when a row expires.
+    /// The attribute that holds when a row expires.
     pub expires_by: Option<String>,
 }
 
@@ -136,7 +136,7 @@ pub struct QueueSpec {
     pub delay: Duration,
     /// How long a message is kept, from when it was first sent.
     pub retention: Duration,
-    /// Where messages go that were delivered too often, and how often is too often.
+    /// The dead-letter queue, and after how many deliveries a message moves to it.
     pub redrive: Option<(String, u32)>,
 }
 

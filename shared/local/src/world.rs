@@ -62,7 +62,7 @@ impl World {
 
     /// The default options of a world: tokens are required, and AWS calls are recorded.
     pub fn options() -> Options {
-        Options { asks_for_tokens: true, records: true, ..Options::default() }
+        Options { requires_tokens: true, records: true, ..Options::default() }
     }
 
     /// Creates a world with these options.
@@ -95,7 +95,7 @@ impl World {
         let store_id = store_id.map(str::to_owned);
         let request =
             TokenRequest { sub: sub.into(), role: role.into(), store_id, ttl_seconds: None };
-        let token = self.platform.front.tokens.issue(&request, self.now());
+        let token = self.platform.http_api.tokens.issue(&request, self.now());
         Client { world: self, token: token.ok() }
     }
 
@@ -292,7 +292,7 @@ impl Client<'_> {
         let response = self
             .world
             .platform
-            .answer(method.clone(), uri.clone(), headers, Bytes::from(body))
+            .respond(method.clone(), uri.clone(), headers, Bytes::from(body))
             .await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)

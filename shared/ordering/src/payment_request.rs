@@ -1,4 +1,4 @@
-//! How a customer asks to pay, and where an order goes: the parts that several requests share.
+//! The payment and the delivery in a request: the parts that several requests share.
 
 use domain::{Refusal, delivery::Delivery, payment::PaymentKey, request::PaymentChoice};
 use schemars::JsonSchema;

@@ -225,7 +225,7 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Whether the receiver wants no more messages (`410 Gone`).
+    /// Whether the receiver unsubscribes (`410 Gone`).
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Status { status: 410, .. })
     }

@@ -4,10 +4,10 @@
 //! stream.
 
 use crate::{
-    Attempts, Item, Transaction, Write,
+    Attempts, Item, StartKey, Transaction, Write,
     due::{Due, DueKind},
-    item::{number, read, row, string, text},
-    keys::{self, Key},
+    item::{Key, number, read, row, string, text},
+    keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -134,8 +134,8 @@ impl Attempts<'_> {
         self,
         shard: u8,
         due_before: Timestamp,
-        from: Option<Item>,
-    ) -> Result<(Vec<DueAttempt>, Option<Item>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<DueAttempt>, Option<StartKey>), Fault> {
         let (rows, next) =
             self.0.overdue(&DueKind::Attempt.shard_name(shard), due_before, from).await?;
         let due = |item: &Item| {

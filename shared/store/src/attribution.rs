@@ -3,8 +3,8 @@
 use crate::{
     Campaigns, Transaction, Write,
     campaigns::{AFTER, FIRST, NEW},
-    item::{number, read, row, text},
-    keys::{self, Key},
+    item::{Key, number, read, row, text},
+    keys,
     optimistic::{
         Attempted::{self, Done},
         OFTEN_CHANGED, optimistically,

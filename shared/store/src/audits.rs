@@ -1,12 +1,12 @@
 //! The reads of the audit (every row, page by page), and the latest report.
 
 use crate::{
-    Audits, Item, Store, Transaction, Write,
+    Audits, Item, StartKey, Store, Transaction, Write,
     attempts::{attempt_in, is_attempt},
     charges::CardCharge,
     customers::completed_in,
-    item::{read, row, string, text, whole},
-    keys::{self, Key},
+    item::{Key, read, row, string, text, whole},
+    keys,
     orders::PlacedOrder,
     read::Query,
     reservations::holds_in,
@@ -70,9 +70,6 @@ pub enum StockRow {
     Movement(i64),
 }
 
-/// The position at which a scan resumes.
-pub type Place = Item;
-
 /// The report of one audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,8 +110,8 @@ impl Audits<'_> {
     /// A page of the customers table, and the start of the next page.
     pub async fn scan_customers(
         self,
-        from: Option<Place>,
-    ) -> Result<(Vec<CustomerRow>, Option<Place>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<CustomerRow>, Option<StartKey>), Fault> {
         let (items, next) = self.scan(&self.0.tables.customers, from).await?;
         let rows = items.into_iter().filter_map(|item| customer_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
@@ -124,8 +121,8 @@ impl Audits<'_> {
     /// quantity last.
     pub async fn scan_stocks(
         self,
-        from: Option<Place>,
-    ) -> Result<(Vec<(ProductId, StockRow)>, Option<Place>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<(ProductId, StockRow)>, Option<StartKey>), Fault> {
         let (items, next) = self.scan(&self.0.tables.products, from).await?;
         let rows = items.iter().filter_map(|item| stock_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
@@ -134,8 +131,8 @@ impl Audits<'_> {
     /// A page of the orders table, and the start of the next page.
     pub async fn scan_orders(
         self,
-        from: Option<Place>,
-    ) -> Result<(Vec<OrderRow>, Option<Place>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<OrderRow>, Option<StartKey>), Fault> {
         let (items, next) = self.scan(&self.0.tables.orders, from).await?;
         let rows = items.into_iter().filter_map(|item| order_row(item).transpose());
         Ok((rows.collect::<Result<_, _>>()?, next))
@@ -279,8 +276,8 @@ impl Audits<'_> {
     async fn scan(
         self,
         table: &str,
-        from: Option<Place>,
-    ) -> Result<(Vec<Item>, Option<Place>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<Item>, Option<StartKey>), Fault> {
         let call = || {
             let request = self.0.client.scan().table_name(table).consistent_read(true).limit(PAGE);
             request.set_exclusive_start_key(from.clone()).send()

@@ -2,8 +2,8 @@
 
 use crate::{
     Boards, Item, Page, PageRequest, ProjectionSource, Transaction, Write,
-    item::{number, row, string, text},
-    keys::{self, Key},
+    item::{Key, number, row, string, text},
+    keys,
     order_views::order_in,
     read::Query,
 };

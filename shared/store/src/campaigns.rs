@@ -10,8 +10,8 @@
 
 use crate::{
     Campaigns, Item, Page, PageRequest,
-    item::{string, whole},
-    keys::{self, Key},
+    item::{Key, string, whole},
+    keys,
     order_views::order_in,
     read::Query,
 };

@@ -31,7 +31,7 @@ pub struct Contact {
     /// number receives nothing but codes.
     #[serde(default)]
     pub phone_verified: bool,
-    /// The channels on which the customer wants notifications.
+    /// The channels on which the customer accepts notifications.
     pub notify: Preferences,
 }
 

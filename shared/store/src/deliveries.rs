@@ -7,8 +7,8 @@
 
 use crate::{
     Deliveries, ProjectionSource, Transaction, Write,
-    item::{number, read, row},
-    keys::{self, Key, Near},
+    item::{Key, number, read, row},
+    keys::{self, DeliveryEnd},
     optimistic::{
         Attempted::{self, Done},
         SELDOM_CHANGED, optimistically,
@@ -16,9 +16,7 @@ use crate::{
     read::Query,
 };
 use domain::{
-    Fault, OrderId, StoreId, Timestamp,
-    geohash::{Cell, Position},
-    order::Status,
+    Fault, OrderId, StoreId, Timestamp, geohash::Cell, order::Status, position::Position,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -149,9 +147,9 @@ impl Deliveries<'_> {
 
     /// The deliveries that wait in these cells. Each cell must be at least as fine as
     /// [`keys::COARSE_CELL`].
-    pub async fn in_cells(self, whom: Near, cells: &[Cell]) -> Result<Vec<Delivery>, Fault> {
+    pub async fn in_cells(self, end: DeliveryEnd, cells: &[Cell]) -> Result<Vec<Delivery>, Fault> {
         let search = |cell: &Cell| {
-            let (pk, prefix) = (keys::near(whom, cell.within(keys::COARSE_CELL)), cell.to_string());
+            let (pk, prefix) = (keys::near(end, cell.within(keys::COARSE_CELL)), cell.to_string());
             async move {
                 let query = Query {
                     table: &self.0.tables.views,
@@ -182,7 +180,7 @@ impl Deliveries<'_> {
 
 /// The keys of a waiting delivery's cell rows.
 fn cell_keys_of(delivery: &Delivery) -> impl Iterator<Item = Key> {
-    let near_store = delivery.store_position.map(|position| (Near::Store, position));
-    let all = std::iter::once((Near::Customer, delivery.position)).chain(near_store);
+    let near_store = delivery.store_position.map(|position| (DeliveryEnd::Store, position));
+    let all = std::iter::once((DeliveryEnd::Customer, delivery.position)).chain(near_store);
     all.map(|(whom, position)| keys::nearby(whom, position, &delivery.order_id))
 }

@@ -3,7 +3,7 @@
 //! The index is sparse, and sharded so that no partition is hot. It is eventually consistent: a
 //! caller that acts on a row must assert that the row is still due.
 
-use crate::{Item, Store, item::text};
+use crate::{Item, StartKey, Store, item::text};
 use domain::{Fault, Timestamp};
 
 /// Rows read per query.
@@ -52,8 +52,8 @@ impl Store {
         &self,
         shard: &str,
         now: Timestamp,
-        from: Option<Item>,
-    ) -> Result<(Vec<Item>, Option<Item>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<Item>, Option<StartKey>), Fault> {
         let table = self.tables.orders.as_str();
         let call = || {
             let request = self.client.query().table_name(table).index_name("due");

@@ -1,6 +1,5 @@
-//! Rows, and conversions of their attributes.
+//! Rows and their keys, and conversions of their attributes.
 
-use crate::keys::Key;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::Fault;
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,6 +7,26 @@ use std::collections::HashMap;
 
 /// A row: attribute values by name.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// The primary key of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+}
+
+impl Key {
+    pub(crate) fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// The key as the attributes `pk` and `sk`.
+    pub fn item(&self) -> Item {
+        Item::from([("pk".into(), text(&self.pk)), ("sk".into(), text(&self.sk))])
+    }
+}
 
 /// A string attribute.
 pub(crate) fn text(value: impl ToString) -> AttributeValue {

@@ -54,35 +54,12 @@ mod partners;
 
 pub use partners::*;
 
-use crate::item::{Item, text};
+use crate::item::Key;
 use domain::{
     CampaignId, ChargeId, CouponId, CouponSourceId, CustomerId, EntryId, InvalidId, OrderId,
-    ProductId, RiderId, StoreId, Timestamp,
-    campaign::Day,
-    geohash::{Cell, Position},
-    payment::Payable,
-    sales::Hour,
+    ProductId, RiderId, StoreId, Timestamp, campaign::Day, geohash::Cell, payment::Payable,
+    position::Position, sales::Hour,
 };
-
-/// The primary key of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// The partition key.
-    pub pk: String,
-    /// The sort key.
-    pub sk: String,
-}
-
-impl Key {
-    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
-        Self { pk: pk.into(), sk: sk.into() }
-    }
-
-    /// The key as the attributes `pk` and `sk`.
-    pub fn item(&self) -> Item {
-        Item::from([("pk".into(), text(&self.pk)), ("sk".into(), text(&self.sk))])
-    }
-}
 
 /// The sort key prefix of a ledger entry.
 pub(crate) const LEDGER: &str = "LEDGER#";
@@ -401,7 +378,7 @@ pub fn delivery(order: &OrderId) -> Key {
 
 /// The end of a delivery that a search is near to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Near {
+pub enum DeliveryEnd {
     /// Near the customer, the destination.
     Customer,
     /// Near the store, the origin.
@@ -409,17 +386,17 @@ pub enum Near {
 }
 
 /// The partition key of the deliveries whose customer or store is in a coarse cell.
-pub fn near(whom: Near, coarse: Cell) -> String {
-    match whom {
-        Near::Customer => format!("NEAR-CUSTOMER#{coarse}"),
-        Near::Store => format!("NEAR-STORE#{coarse}"),
+pub fn near(end: DeliveryEnd, coarse: Cell) -> String {
+    match end {
+        DeliveryEnd::Customer => format!("NEAR-CUSTOMER#{coarse}"),
+        DeliveryEnd::Store => format!("NEAR-STORE#{coarse}"),
     }
 }
 
 /// The key of a delivery whose customer or store is at a position.
-pub fn nearby(whom: Near, position: Position, order: &OrderId) -> Key {
+pub fn nearby(end: DeliveryEnd, position: Position, order: &OrderId) -> Key {
     Key::new(
-        near(whom, Cell::of(position, COARSE_CELL)),
+        near(end, Cell::of(position, COARSE_CELL)),
         format!("{}#{order}", Cell::of(position, FINE_CELL)),
     )
 }

@@ -42,7 +42,7 @@ pub mod vault;
 pub mod webhooks;
 
 pub use item::Item;
-pub use read::{Page, PageRequest};
+pub use read::{Page, PageRequest, StartKey};
 pub use transaction::{CommitError, FailedCondition, ProjectionSource, Transaction, Write};
 
 use aws_sdk_dynamodb::{

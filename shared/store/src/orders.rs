@@ -2,9 +2,8 @@
 //! outbox.
 
 use crate::{
-    Item, Orders, Page, PageRequest, Write,
+    Item, Orders, Page, PageRequest, StartKey, Write,
     attempts::{attempt_in, is_attempt},
-    audits::Place,
     due::{Due, DueKind},
     item::{read, row, string},
     keys,
@@ -252,8 +251,8 @@ impl Orders<'_> {
         self,
         shard: u8,
         now: Timestamp,
-        from: Option<Place>,
-    ) -> Result<(Vec<OrderId>, Option<Place>), Fault> {
+        from: Option<StartKey>,
+    ) -> Result<(Vec<OrderId>, Option<StartKey>), Fault> {
         let (rows, next) = self.0.overdue(&DueKind::Unpaid.shard_name(shard), now, from).await?;
         let id = |item: &Item| {
             string(item, "pk").map(|pk| OrderId::parse(pk.trim_start_matches("ORDER#")))

@@ -2,8 +2,8 @@
 
 use crate::{
     Item, Page, PageRequest, Products, Stocks, Write,
-    item::{number, read, row, string, text},
-    keys::{self, Key},
+    item::{Key, number, read, row, string, text},
+    keys,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{

@@ -2,8 +2,7 @@
 
 use crate::{
     Item, Store,
-    item::text,
-    keys::Key,
+    item::{Key, text},
     retry::{self, ATTEMPTS, ErrorClass},
 };
 use aws_sdk_dynamodb::{
@@ -17,6 +16,9 @@ use std::collections::{HashMap, HashSet};
 
 /// The most keys in one `BatchGetItem`.
 pub(crate) const BATCH: usize = 100;
+
+/// The key after which a scan or a query of an index resumes (`ExclusiveStartKey`).
+pub type StartKey = Item;
 
 /// One page of a listing.
 #[derive(Debug, Clone)]

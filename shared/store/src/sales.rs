@@ -7,8 +7,8 @@
 
 use crate::{
     Item, PageRequest, Sales, Transaction, Write,
-    item::{number, read, row, string, text},
-    keys::{self, Key},
+    item::{Key, number, read, row, string, text},
+    keys,
     read::Query,
 };
 use domain::{

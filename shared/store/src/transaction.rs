@@ -2,8 +2,7 @@
 
 use crate::{
     Item, Store,
-    item::number,
-    keys::Key,
+    item::{Key, number},
     retry::{self, ErrorClass},
 };
 use aws_sdk_dynamodb::{

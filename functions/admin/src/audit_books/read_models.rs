@@ -97,7 +97,7 @@ async fn audit_copy(
     findings.checked(law);
     if copy.as_ref() != Some(order) && is_unchanged(store, order).await? {
         let describe = |order: &Order| format!("version {}, {:?}", order.version, order.status);
-        let actual = copy.as_ref().map_or_else(|| "there is none".to_owned(), describe);
+        let actual = copy.as_ref().map_or_else(|| "missing".to_owned(), describe);
         findings.violation(law, key_of(order), describe(order), actual);
     }
     Ok(())

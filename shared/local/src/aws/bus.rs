@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
 
 use super::{
-    Answer, AwsError,
+    AwsError, AwsResult,
     queues::{Queues, is_xml},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl Bus {
         Ok(Self { clock, buses: buses.to_vec(), rules: rules.to_vec(), patterns })
     }
 
-    pub(crate) fn answer(&self, operation: &str, request: &Value, queues: &Queues) -> Answer {
+    pub(crate) fn respond(&self, operation: &str, request: &Value, queues: &Queues) -> AwsResult {
         if operation != "PutEvents" {
             return Err(AwsError::unknown(operation));
         }

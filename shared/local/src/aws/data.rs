@@ -127,7 +127,7 @@ impl Data {
     }
 
     /// Handles a DynamoDB call. With `counted`, the response includes the consumed capacity.
-    pub(crate) fn answer(&self, operation: &str, body: &[u8], counted: bool) -> Reply {
+    pub(crate) fn respond(&self, operation: &str, body: &[u8], counted: bool) -> Reply {
         let counted_body = (counted && is_counted(operation)).then(|| {
             let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
             request["ReturnConsumedCapacity"] = "TOTAL".into();

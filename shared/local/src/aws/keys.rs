@@ -1,7 +1,7 @@
 //! KMS: `Encrypt` and `Decrypt` with symmetric keys. A ciphertext is bound to its key and its
 //! encryption context.
 
-use super::{Answer, AwsError, data::Journal};
+use super::{AwsError, AwsResult, data::Journal};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_smithy_types::base64;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl Keys {
     }
 
     /// Handles a call of the KMS API.
-    pub(crate) fn answer(&self, operation: &str, request: &Value) -> Answer {
+    pub(crate) fn respond(&self, operation: &str, request: &Value) -> AwsResult {
         let key = request["KeyId"].as_str().unwrap_or_default();
         let context: BTreeMap<&str, &str> = request["EncryptionContext"]
             .as_object()

@@ -82,7 +82,7 @@ pub struct Call {
 }
 
 /// The response of a service, or its error.
-pub(crate) type Answer = Result<Value, AwsError>;
+pub(crate) type AwsResult = Result<Value, AwsError>;
 
 /// An error in AWS's format.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -117,7 +117,7 @@ impl AwsError {
 /// The connection is lost before the response arrives.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was lost")]
-pub(crate) struct Lost;
+pub(crate) struct ConnectionLost;
 
 /// An HTTP status and a body.
 pub(crate) type Reply = (u16, Vec<u8>);
@@ -188,7 +188,7 @@ impl Aws {
         principal: &Principal,
         target: &str,
         body: &[u8],
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Reply, ConnectionLost> {
         let (api, operation) = target.split_once('.').unwrap_or((target, ""));
         let service = match api {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => "dynamodb",
@@ -201,10 +201,10 @@ impl Aws {
             return Ok(reply(Err(denied)));
         }
         match self.faults.strike(service, operation) {
-            Some(Kind::Before) => Err(Lost),
+            Some(Kind::Before) => Err(ConnectionLost),
             Some(Kind::After) => {
                 self.serve(principal, service, operation, body).await;
-                Err(Lost)
+                Err(ConnectionLost)
             }
             Some(kind @ (Kind::Conflict(_) | Kind::Throttle | Kind::Internal)) => {
                 self.record(principal, service, operation, &json!({}));
@@ -236,9 +236,9 @@ impl Aws {
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         self.record(principal, service, operation, &json!({}));
         reply(match service {
-            "sqs" => self.queues.answer(operation, &request).await,
-            "kms" => self.keys.answer(operation, &request),
-            _ => self.bus.answer(operation, &request, &self.queues),
+            "sqs" => self.queues.respond(operation, &request).await,
+            "kms" => self.keys.respond(operation, &request),
+            _ => self.bus.respond(operation, &request, &self.queues),
         })
     }
 
@@ -251,7 +251,7 @@ impl Aws {
             }
         };
         let is_counted = self.counts(principal);
-        let (status, response) = self.data.answer(operation, body, is_counted);
+        let (status, response) = self.data.respond(operation, body, is_counted);
         if !claimed.is_empty() {
             self.in_flight
                 .lock()
@@ -308,7 +308,7 @@ impl Aws {
     }
 }
 
-fn reply(result: Answer) -> Reply {
+fn reply(result: AwsResult) -> Reply {
     match result {
         Ok(body) => (200, body.to_string().into_bytes()),
         Err(error) => (error.status, error.body()),

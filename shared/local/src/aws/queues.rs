@@ -6,7 +6,7 @@
 
 mod requests;
 
-use super::{Answer, AwsError, data::Journal};
+use super::{AwsError, AwsResult, data::Journal};
 use crate::{
     clock::Clock,
     lineage::Lineage,
@@ -360,7 +360,7 @@ impl Queues {
     }
 
     /// Handles a call of the SQS API (JSON protocol).
-    pub(crate) async fn answer(&self, operation: &str, request: &Value) -> Answer {
+    pub(crate) async fn respond(&self, operation: &str, request: &Value) -> AwsResult {
         let url = request["QueueUrl"].as_str().unwrap_or_default();
         let queue = url.rsplit('/').next().unwrap_or_default();
         let receipt =
@@ -409,14 +409,14 @@ impl Queues {
         }
     }
 
-    fn send_entry(&self, queue: &str, entry: &Value) -> Answer {
+    fn send_entry(&self, queue: &str, entry: &Value) -> AwsResult {
         let body = entry["MessageBody"].as_str().unwrap_or_default();
         let message_id = self.send(queue, body, seconds(entry, "DelaySeconds", MAX_DELAY)?)?;
         Ok(json!({ "MessageId": message_id, "MD5OfMessageBody": md5(body) }))
     }
 
     /// Receives messages. Waits for one for at most the request's `WaitTimeSeconds` (long polling).
-    async fn receive_request(&self, queue: &str, request: &Value) -> Answer {
+    async fn receive_request(&self, queue: &str, request: &Value) -> AwsResult {
         let max = request["MaxNumberOfMessages"]
             .as_u64()
             .and_then(|max| usize::try_from(max).ok())
@@ -450,7 +450,7 @@ impl Queues {
         }
     }
 
-    fn attributes(&self, queue: &str) -> Answer {
+    fn attributes(&self, queue: &str) -> AwsResult {
         self.state().queue(queue)?;
         let (counts, _) = self.counts().remove(queue).unwrap_or_default();
         let mut state = self.state();

@@ -6,7 +6,7 @@
 mod sheets;
 
 use super::{
-    Asked, Said, System,
+    StubRequest, StubResponse, System,
     market::{Claim, Item, Market, Order, Pace, Shop, values},
 };
 use domain::{Timestamp, campaign::Day};
@@ -54,7 +54,7 @@ impl Vendor {
     }
 }
 
-fn error(status: u16, message: &str) -> Said {
+fn error(status: u16, message: &str) -> StubResponse {
     let messages = json!({ "korean": message, "english": message });
     (
         status,
@@ -68,8 +68,8 @@ impl Coupang {
     }
 
     /// Authenticates a request. Returns the index of its shop, or the response that refuses it.
-    fn caller(&self, asked: &Asked<'_>) -> Result<usize, Said> {
-        let header = asked.header("authorization");
+    fn caller(&self, request: &StubRequest<'_>) -> Result<usize, StubResponse> {
+        let header = request.header("authorization");
         let part = |name: &str| header.split([',', ' ']).find_map(|part| part.strip_prefix(name));
         let (Some(key), Some(date)) = (part("access-key="), part("signed-date=")) else {
             return Err(error(401, "HMAC format is invalid."));
@@ -80,93 +80,100 @@ impl Coupang {
         let Some(signed_at) = signed_at(date) else {
             return Err(error(401, "HMAC format is invalid."));
         };
-        if (asked.now.millis() - signed_at.millis()).unsigned_abs() > 300_000 {
+        if (request.now.millis() - signed_at.millis()).unsigned_abs() > 300_000 {
             return Err(error(401, "Specified signature is expired."));
         }
         let secret = self.vendors[place].secret_key;
         if header
-            != coupang_authorization(key, secret, asked.method, asked.path, asked.query, signed_at)
+            != coupang_authorization(
+                key,
+                secret,
+                request.method,
+                request.path,
+                request.query,
+                signed_at,
+            )
         {
             return Err(error(401, "Invalid signature."));
         }
         Ok(place)
     }
 
-    fn take(&self, asked: &Asked<'_>) -> Said {
-        if asked.has("forbidden-page") {
+    fn take(&self, request: &StubRequest<'_>) -> StubResponse {
+        if request.has("forbidden-page") {
             return (
                 403,
                 Value::String("<html><head><title>Access Denied</title></head></html>".into()),
             );
         }
-        if asked.has("not-allowed-ip") {
+        if request.has("not-allowed-ip") {
             return (403, json!({ "code": "ERROR", "message": "[FORBIDDEN] Not allowed IP" }));
         }
-        if asked.has("key-expired") {
+        if request.has("key-expired") {
             return error(401, "Request is not authorized.");
         }
-        let place = match self.caller(asked) {
+        let place = match self.caller(request) {
             Ok(place) => place,
             Err(refusal) => return refusal,
         };
-        if asked.has("rate-limit") && self.pace.count(asked.now, MAX_CALLS).is_none() {
+        if request.has("rate-limit") && self.pace.count(request.now, MAX_CALLS).is_none() {
             return (429, json!({ "code": "ERROR", "message": "Too Many Requests" }));
         }
-        if asked.has("error-in-200") {
+        if request.has("error-in-200") {
             return (200, json!({ "code": "ERROR", "message": "Something went wrong" }));
         }
-        self.answer_to(asked, place)
+        self.respond_to(request, place)
     }
 
-    fn answer_to(&self, asked: &Asked<'_>, place: usize) -> Said {
-        let query = values(asked.query);
+    fn respond_to(&self, request: &StubRequest<'_>, place: usize) -> StubResponse {
+        let query = values(request.query);
         let vendor = self.vendors[place].id;
         let of_vendor = |rest: &str, what: &str| match rest.split_once('/') {
             Some((one, found)) if found == what => Some(one == vendor),
             Some(_) | None => None,
         };
-        let fifth = asked.path.strip_prefix(SHEETS).and_then(|rest| of_vendor(rest, "ordersheets"));
+        let fifth =
+            request.path.strip_prefix(SHEETS).and_then(|rest| of_vendor(rest, "ordersheets"));
         let fourth =
-            asked.path.strip_prefix(SHEETS_V4).and_then(|rest| of_vendor(rest, "ordersheets"));
+            request.path.strip_prefix(SHEETS_V4).and_then(|rest| of_vendor(rest, "ordersheets"));
         let returns =
-            asked.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
-        let acknowledgement = asked
+            request.path.strip_prefix(RETURNS).and_then(|rest| of_vendor(rest, "returnRequests"));
+        let acknowledgement = request
             .path
             .strip_prefix(SHEETS_V4)
             .and_then(|rest| of_vendor(rest, "ordersheets/acknowledgement"));
         let by_order =
-            asked.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
+            request.path.strip_prefix(SHEETS).and_then(|rest| rest.strip_suffix("/ordersheets"));
         let by_order = by_order.and_then(|rest| rest.split_once('/'));
-        if let ("GET", Some((one, order))) = (asked.method, by_order) {
+        if let ("GET", Some((one, order))) = (request.method, by_order) {
             return match one == vendor {
-                true if asked.has("no-single-orders") => error(400, "There is no such order."),
+                true if request.has("no-single-orders") => error(400, "There is no such order."),
                 true => self.sheets_of(order, place),
                 false => error(400, "Invalid vendor ID"),
             };
         }
-        match (asked.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
+        match (request.method, fifth.or(fourth).or(returns).or(acknowledgement)) {
             (_, Some(false)) => error(400, "Invalid vendor ID"),
-            ("GET", Some(true)) if returns.is_some() => self.returns(asked, &query, place),
+            ("GET", Some(true)) if returns.is_some() => self.returns(request, &query, place),
             ("GET", Some(true)) if acknowledgement.is_none() => {
-                self.sheets(asked, &query, place, fifth.is_some())
+                self.sheets(request, &query, place, fifth.is_some())
             }
-            ("PATCH", Some(true)) if acknowledgement.is_some() => self.acknowledge(asked, place),
-            ("GET", None) if asked.path == PRODUCTS => self.products(&query, place),
-            ("GET", None) if asked.path.starts_with(PRODUCTS) => {
-                self.product(asked.path.trim_start_matches(PRODUCTS).trim_start_matches('/'), place)
-            }
-            ("PUT", None) => self.set_stock(asked.path, place),
+            ("PATCH", Some(true)) if acknowledgement.is_some() => self.acknowledge(request, place),
+            ("GET", None) if request.path == PRODUCTS => self.products(&query, place),
+            ("GET", None) if request.path.starts_with(PRODUCTS) => self
+                .product(request.path.trim_start_matches(PRODUCTS).trim_start_matches('/'), place),
+            ("PUT", None) => self.set_stock(request.path, place),
             _ => error(404, "Not found"),
         }
     }
 
     fn sheets(
         &self,
-        asked: &Asked<'_>,
+        request: &StubRequest<'_>,
         query: &BTreeMap<String, String>,
         place: usize,
         is_fifth: bool,
-    ) -> Said {
+    ) -> StubResponse {
         let (from, to) = match window(query, is_fifth) {
             Ok(window) => window,
             Err(refusal) => return refusal,
@@ -174,17 +181,17 @@ impl Coupang {
         let Some(status) = query.get("status") else { return error(400, "status is required") };
         let mut shop = self.market.shop(place);
         let boxes = boxes(&shop, from, to, status);
-        let (page, next) = page(asked, query, boxes);
-        let as_fourth = !is_fifth || asked.has("v4");
+        let (page, next) = page(request, query, boxes);
+        let as_fourth = !is_fifth || request.has("v4");
         let mut rows: Vec<Value> =
             page.iter().map(|(number, order)| sheet(&shop, order, *number, as_fourth)).collect();
-        if let Some(first) = rows.first_mut().filter(|_| asked.has("garbled")) {
+        if let Some(first) = rows.first_mut().filter(|_| request.has("garbled")) {
             first["orderItems"] = json!("?");
         }
-        if asked.has("duplicates") {
+        if request.has("duplicates") {
             rows.extend(rows.last().cloned());
         }
-        if asked.has("moves-between-pages") && status == "ACCEPT" {
+        if request.has("moves-between-pages") && status == "ACCEPT" {
             // The orders on this page advance before the next page is read.
             for (_, order) in &page {
                 for item in
@@ -198,7 +205,7 @@ impl Coupang {
     }
 
     /// The sheets of one order, without its cancelled items.
-    fn sheets_of(&self, order: &str, place: usize) -> Said {
+    fn sheets_of(&self, order: &str, place: usize) -> StubResponse {
         let shop = self.market.shop(place);
         let Some(order) = order.parse().ok().and_then(|order: u64| shop.orders.get(&order)) else {
             return error(400, "There is no such order.");
@@ -209,7 +216,12 @@ impl Coupang {
         (200, json!({ "code": 200, "message": "OK", "data": rows }))
     }
 
-    fn returns(&self, asked: &Asked<'_>, query: &BTreeMap<String, String>, place: usize) -> Said {
+    fn returns(
+        &self,
+        request: &StubRequest<'_>,
+        query: &BTreeMap<String, String>,
+        place: usize,
+    ) -> StubResponse {
         let (from, to) = match window(query, false) {
             Ok(window) => window,
             Err(refusal) => return refusal,
@@ -227,7 +239,7 @@ impl Coupang {
         };
         let claims: Vec<(u64, &Claim)> =
             shop.claims.values().filter(is_requested).map(|claim| (claim.claim, claim)).collect();
-        let (page, next) = page(asked, query, claims);
+        let (page, next) = page(request, query, claims);
         let row = |claim: &Claim| {
             let items = shop.orders.get(&claim.order).into_iter().flat_map(|order| &order.items);
             let ordered: u32 =
@@ -251,15 +263,15 @@ impl Coupang {
         (200, json!({ "code": 200, "message": "OK", "nextToken": next, "data": rows }))
     }
 
-    fn acknowledge(&self, asked: &Asked<'_>, place: usize) -> Said {
-        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
+    fn acknowledge(&self, request: &StubRequest<'_>, place: usize) -> StubResponse {
+        let body: Value = serde_json::from_str(request.body).unwrap_or_default();
         let numbers: Vec<u64> = body["shipmentBoxIds"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_u64)
             .collect();
-        let is_partial = asked.has("partial-acknowledgement");
+        let is_partial = request.has("partial-acknowledgement");
         let mut shop = self.market.shop(place);
         let mut results = Vec::new();
         for (at, number) in numbers.iter().enumerate() {
@@ -288,7 +300,7 @@ impl Coupang {
         (200, json!({ "code": "200", "message": "OK", "data": data }))
     }
 
-    fn products(&self, query: &BTreeMap<String, String>, place: usize) -> Said {
+    fn products(&self, query: &BTreeMap<String, String>, place: usize) -> StubResponse {
         if query.get("vendorId").is_none_or(|vendor| *vendor != self.vendors[place].id) {
             return error(400, "업체코드는 반드시 입력되어야 합니다.");
         }
@@ -315,7 +327,7 @@ impl Coupang {
         (200, json!({ "code": "SUCCESS", "message": "", "nextToken": next, "data": rows }))
     }
 
-    fn product(&self, number: &str, place: usize) -> Said {
+    fn product(&self, number: &str, place: usize) -> StubResponse {
         let shop = self.market.shop(place);
         match number.parse().ok().and_then(|number: u64| shop.products.get(&number)) {
             None => error(400, "There is no such product."),
@@ -327,7 +339,7 @@ impl Coupang {
         }
     }
 
-    fn set_stock(&self, path: &str, place: usize) -> Said {
+    fn set_stock(&self, path: &str, place: usize) -> StubResponse {
         let parts: Vec<&str> =
             path.strip_prefix(VENDOR_ITEMS).unwrap_or_default().split('/').collect();
         let [product, "quantities", units] = parts[..] else { return error(404, "Not found") };
@@ -344,32 +356,32 @@ impl Coupang {
 }
 
 impl System for Coupang {
-    fn patience(&self, asked: &Asked<'_>) -> Duration {
+    fn caller_timeout(&self, request: &StubRequest<'_>) -> Duration {
         // A caller that announces a longer timeout waits that long.
-        asked
+        request
             .header("x-extended-timeout")
             .parse()
             .map_or(Duration::from_secs(10), Duration::from_millis)
     }
 
-    fn takes(&self, asked: &Asked<'_>) -> Duration {
-        work(asked).min(self.patience(asked))
+    fn processing_time(&self, request: &StubRequest<'_>) -> Duration {
+        work(request).min(self.caller_timeout(request))
     }
 
-    fn answer(&self, asked: &Asked<'_>) -> Said {
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
         // Coupang's own gateway times out when its callers do.
-        if work(asked) > self.patience(asked) {
+        if work(request) > self.caller_timeout(request) {
             error(504, "Request timed out")
         } else {
-            self.take(asked)
+            self.take(request)
         }
     }
 
-    fn decline(&self, _: &Asked<'_>) -> Said {
+    fn decline(&self, _: &StubRequest<'_>) -> StubResponse {
         error(400, "Invalid vendor ID")
     }
 
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         error(500, "Internal server error")
     }
 

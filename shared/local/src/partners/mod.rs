@@ -58,23 +58,23 @@ pub struct Partner {
 /// What a partner's system does.
 trait System: std::fmt::Debug + Send + Sync {
     /// Executes a request and returns the response.
-    fn answer(&self, asked: &Asked<'_>) -> Said;
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse;
 
     /// Returns the partner's permanent refusal of a request.
-    fn decline(&self, asked: &Asked<'_>) -> Said;
+    fn decline(&self, request: &StubRequest<'_>) -> StubResponse;
 
     /// Returns the response of a system with an outage.
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         (500, Value::Null)
     }
 
     /// The callers' timeout.
-    fn patience(&self, _: &Asked<'_>) -> Duration {
+    fn caller_timeout(&self, _: &StubRequest<'_>) -> Duration {
         Duration::from_secs(5)
     }
 
     /// How long the system takes to process a request.
-    fn takes(&self, _: &Asked<'_>) -> Duration {
+    fn processing_time(&self, _: &StubRequest<'_>) -> Duration {
         Duration::ZERO
     }
 
@@ -107,9 +107,9 @@ trait System: std::fmt::Debug + Send + Sync {
 
 /// What a system has accepted: the latest [`MAX_REQUESTS`] entries.
 #[derive(Debug, Default)]
-struct Taken(Mutex<VecDeque<Value>>);
+struct Accepted(Mutex<VecDeque<Value>>);
 
-impl Taken {
+impl Accepted {
     fn add(&self, what: Value) {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.len() == MAX_REQUESTS {
@@ -124,7 +124,7 @@ impl Taken {
 }
 
 /// A request.
-struct Asked<'a> {
+struct StubRequest<'a> {
     method: &'a str,
     path: &'a str,
     /// The query string, undecoded.
@@ -135,7 +135,7 @@ struct Asked<'a> {
     quirks: &'a [String],
 }
 
-impl Asked<'_> {
+impl StubRequest<'_> {
     /// Whether a quirk is switched on.
     fn has(&self, quirk: &str) -> bool {
         self.quirks.iter().any(|one| one == quirk)
@@ -147,7 +147,7 @@ impl Asked<'_> {
 }
 
 /// A response: the status and the JSON body. Null is an empty body, and a string is an HTML page.
-type Said = (u16, Value);
+type StubResponse = (u16, Value);
 
 #[derive(Debug, Default)]
 struct State {
@@ -386,7 +386,7 @@ async fn respond(
     let Behaviour { mode, status, retry_after_seconds, delay_ms, share: _, quirks } =
         partner.next();
     let query = parts.uri.query().unwrap_or_default();
-    let asked = Asked {
+    let request = StubRequest {
         method: &method,
         path: &path,
         query,
@@ -396,12 +396,13 @@ async fn respond(
         quirks: &quirks,
     };
     let (usual, content) = match mode {
-        Mode::Ok | Mode::Slow | Mode::Lost => partner.system.answer(&asked),
+        Mode::Ok | Mode::Slow | Mode::Lost => partner.system.respond(&request),
         Mode::Error => partner.system.error(),
-        Mode::Decline => partner.system.decline(&asked),
+        Mode::Decline => partner.system.decline(&request),
         Mode::Down => (0, Value::Null),
     };
-    let (patience, takes) = (partner.system.patience(&asked), partner.system.takes(&asked));
+    let (patience, takes) =
+        (partner.system.caller_timeout(&request), partner.system.processing_time(&request));
     let slow = (mode == Mode::Slow).then_some(patience + SLOWER_BY);
     let delay = delay_ms.map(Duration::from_millis).or(slow).unwrap_or(takes);
     // On a held clock the delay passes at once. A caller with a shorter timeout has then closed

@@ -6,7 +6,7 @@
 //! In the mode `decline` no phone has KakaoTalk: an Alimtalk is refused, a text message is
 //! accepted.
 
-use super::{Asked, Said, System, Taken};
+use super::{Accepted, StubRequest, StubResponse, System};
 use domain::Timestamp;
 use partners::notifiers::{SMS_BYTES, euc_kr_bytes};
 use serde_json::{Value, json};
@@ -37,14 +37,14 @@ pub(super) struct NhnCloud {
     secret_key: String,
     /// The idempotency keys received, each with its time.
     seen: Mutex<HashMap<String, Timestamp>>,
-    taken: Taken,
+    taken: Accepted,
 }
 
 fn header(code: i64) -> Value {
     json!({ "resultCode": code, "resultMessage": if code == 0 { "success" } else { "fail" }, "isSuccessful": code == 0 })
 }
 
-fn refusal(code: i64) -> Said {
+fn refusal(code: i64) -> StubResponse {
     (200, json!({ "header": header(code) }))
 }
 
@@ -55,13 +55,13 @@ impl NhnCloud {
             app_key: format!("{app_key:016x}"),
             secret_key: format!("{secret_key:08x}"),
             seen: Mutex::default(),
-            taken: Taken::default(),
+            taken: Accepted::default(),
         }
     }
 
-    fn take(&self, asked: &Asked<'_>, on_kakao_talk: bool) -> Said {
-        let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
-        let (is_alimtalk, is_long, app_key) = match (asked.method, &parts[..]) {
+    fn take(&self, request: &StubRequest<'_>, on_kakao_talk: bool) -> StubResponse {
+        let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+        let (is_alimtalk, is_long, app_key) = match (request.method, &parts[..]) {
             ("POST", ["alimtalk", "v2.2", "appkeys", app_key, "messages"]) => {
                 (true, false, *app_key)
             }
@@ -76,17 +76,17 @@ impl NhnCloud {
         if app_key != self.app_key {
             return refusal(BAD_APP_KEY);
         }
-        if asked.header("x-secret-key") != self.secret_key {
+        if request.header("x-secret-key") != self.secret_key {
             return refusal(BAD_SECRET_KEY);
         }
-        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(request.body).unwrap_or_default();
         let is_invalid =
             if is_alimtalk { is_invalid_alimtalk(&body) } else { is_invalid_sms(&body, is_long) };
         let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
         if is_invalid || !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
             return refusal(BAD_PARAMETER);
         }
-        if self.is_repeated(asked) {
+        if self.is_repeated(request) {
             return refusal(REPEATED);
         }
         let code = if is_alimtalk && !on_kakao_talk { NOT_ON_KAKAO_TALK } else { 0 };
@@ -108,7 +108,7 @@ impl NhnCloud {
             })
         };
         let results: Vec<Value> = recipients.iter().enumerate().map(result).collect();
-        let request_id = asked.now.millis().to_string();
+        let request_id = request.now.millis().to_string();
         (
             200,
             if is_alimtalk {
@@ -120,11 +120,11 @@ impl NhnCloud {
         )
     }
 
-    fn is_repeated(&self, asked: &Asked<'_>) -> bool {
-        let key = asked.header("x-nc-api-idempotency-key");
+    fn is_repeated(&self, request: &StubRequest<'_>) -> bool {
+        let key = request.header("x-nc-api-idempotency-key");
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, at| asked.now < at.plus(REMEMBERED_FOR));
-        !key.is_empty() && seen.insert(key.to_owned(), asked.now).is_some()
+        seen.retain(|_, at| request.now < at.plus(REMEMBERED_FOR));
+        !key.is_empty() && seen.insert(key.to_owned(), request.now).is_some()
     }
 }
 
@@ -156,15 +156,15 @@ fn is_invalid_sms(body: &Value, is_long: bool) -> bool {
 }
 
 impl System for NhnCloud {
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked, true)
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        self.take(request, true)
     }
 
-    fn decline(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked, false)
+    fn decline(&self, request: &StubRequest<'_>) -> StubResponse {
+        self.take(request, false)
     }
 
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         (500, json!({ "header": header(OUTAGE) }))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It lists the staged orders, two per page, the oldest change first.
 
-use super::{Asked, Said, System};
+use super::{StubRequest, StubResponse, System};
 use domain::Timestamp;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
@@ -25,11 +25,11 @@ impl OrdersApi {
 }
 
 impl System for OrdersApi {
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        if asked.header("authorization") != format!("Bearer {}", self.token) {
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        if request.header("authorization") != format!("Bearer {}", self.token) {
             return (401, json!({ "message": "unknown token" }));
         }
-        let query = super::market::values(asked.query);
+        let query = super::market::values(request.query);
         let Some(since) =
             query.get("updatedSince").and_then(|since| since.parse::<Timestamp>().ok())
         else {
@@ -44,7 +44,7 @@ impl System for OrdersApi {
         (200, json!({ "orders": page, "nextCursor": next }))
     }
 
-    fn decline(&self, _: &Asked<'_>) -> Said {
+    fn decline(&self, _: &StubRequest<'_>) -> StubResponse {
         (403, json!({ "message": "not allowed" }))
     }
 

@@ -8,7 +8,7 @@
 //! A key is charged once. An order may be charged under several keys, because preventing that is
 //! the shop's task and not the gateway's. Charges are recorded.
 
-use super::{Asked, Said, System};
+use super::{StubRequest, StubResponse, System};
 use crate::aws::data::Journal;
 use aws_smithy_types::base64;
 use domain::Timestamp;
@@ -37,10 +37,10 @@ struct Books {
     /// Every payment, in the order of the latest confirmation of its key.
     payments: Vec<Value>,
     /// The first response for each path and idempotency key.
-    first_responses: HashMap<(String, String), Said>,
+    first_responses: HashMap<(String, String), StubResponse>,
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Said {
+fn refusal(status: u16, code: &str, message: &str) -> StubResponse {
     (status, json!({ "code": code, "message": message }))
 }
 
@@ -62,16 +62,20 @@ impl PaymentGateway {
     }
 
     /// Returns the first response to the idempotency key of a POST, or else executes the POST.
-    fn once(&self, asked: &Asked<'_>, act: impl FnOnce(&mut Books, &Value) -> Said) -> Said {
-        let key = asked.header("idempotency-key");
+    fn once(
+        &self,
+        request: &StubRequest<'_>,
+        act: impl FnOnce(&mut Books, &Value) -> StubResponse,
+    ) -> StubResponse {
+        let key = request.header("idempotency-key");
         if key.chars().count() > MAX_KEY {
             return refusal(400, "INVALID_IDEMPOTENCY_KEY", "멱등키는 300자 이하여야 합니다.");
         }
-        let Ok(body) = serde_json::from_str::<Value>(asked.body) else {
+        let Ok(body) = serde_json::from_str::<Value>(request.body) else {
             return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
         };
         let mut books = self.books();
-        let place = (asked.path.to_owned(), key.to_owned());
+        let place = (request.path.to_owned(), key.to_owned());
         if let Some(response) = books.first_responses.get(&place) {
             return response.clone();
         }
@@ -89,7 +93,13 @@ impl PaymentGateway {
         }
     }
 
-    fn confirm(&self, books: &mut Books, body: &Value, now: Timestamp, is_declined: bool) -> Said {
+    fn confirm(
+        &self,
+        books: &mut Books,
+        body: &Value,
+        now: Timestamp,
+        is_declined: bool,
+    ) -> StubResponse {
         let (key, order) = (body["paymentKey"].as_str(), body["orderId"].as_str());
         let (Some(key), Some(order), Some(amount)) = (key, order, body["amount"].as_i64()) else {
             return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
@@ -121,7 +131,7 @@ impl PaymentGateway {
         if is_declined { (403, payment["failure"].clone()) } else { (200, payment) }
     }
 
-    fn cancel(&self, books: &mut Books, key: &str, body: &Value, now: Timestamp) -> Said {
+    fn cancel(&self, books: &mut Books, key: &str, body: &Value, now: Timestamp) -> StubResponse {
         let reason = body["cancelReason"].as_str().unwrap_or_default();
         if !(1..=200).contains(&reason.chars().count()) {
             return refusal(400, "INVALID_REQUEST", "잘못된 요청입니다.");
@@ -159,7 +169,7 @@ impl PaymentGateway {
         (200, payment.clone())
     }
 
-    fn find(&self, fits: impl Fn(&Value) -> bool) -> Said {
+    fn find(&self, fits: impl Fn(&Value) -> bool) -> StubResponse {
         let books = self.books();
         // The last of an order's payments.
         let found = books.payments.iter().rfind(|payment| fits(payment));
@@ -167,7 +177,7 @@ impl PaymentGateway {
     }
 }
 
-fn not_found() -> Said {
+fn not_found() -> StubResponse {
     refusal(404, "NOT_FOUND_PAYMENT", "존재하지 않는 결제 정보 입니다.")
 }
 
@@ -195,21 +205,21 @@ fn payment(key: &str, order: &str, amount: i64, now: Timestamp, is_declined: boo
 }
 
 impl System for PaymentGateway {
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        if asked.header("authorization") != self.authorization {
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        if request.header("authorization") != self.authorization {
             return refusal(
                 401,
                 "UNAUTHORIZED_KEY",
                 "인증되지 않은 시크릿 키 혹은 클라이언트 키 입니다.",
             );
         }
-        let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
-        match (asked.method, parts.as_slice()) {
+        let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+        match (request.method, parts.as_slice()) {
             ("POST", ["v1", "payments", "confirm"]) => {
-                self.once(asked, |books, body| self.confirm(books, body, asked.now, false))
+                self.once(request, |books, body| self.confirm(books, body, request.now, false))
             }
             ("POST", ["v1", "payments", key, "cancel"]) => {
-                self.once(asked, |books, body| self.cancel(books, key, body, asked.now))
+                self.once(request, |books, body| self.cancel(books, key, body, request.now))
             }
             ("GET", ["v1", "payments", "orders", order]) => {
                 self.find(|payment| payment["orderId"] == *order)
@@ -220,16 +230,16 @@ impl System for PaymentGateway {
     }
 
     /// Declines cards. Queries and refunds get their usual responses.
-    fn decline(&self, asked: &Asked<'_>) -> Said {
-        let is_authorized = asked.header("authorization") == self.authorization;
-        if is_authorized && asked.method == "POST" && asked.path == "/v1/payments/confirm" {
-            self.once(asked, |books, body| self.confirm(books, body, asked.now, true))
+    fn decline(&self, request: &StubRequest<'_>) -> StubResponse {
+        let is_authorized = request.header("authorization") == self.authorization;
+        if is_authorized && request.method == "POST" && request.path == "/v1/payments/confirm" {
+            self.once(request, |books, body| self.confirm(books, body, request.now, true))
         } else {
-            self.answer(asked)
+            self.respond(request)
         }
     }
 
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         refusal(
             500,
             "FAILED_INTERNAL_SYSTEM_PROCESSING",

@@ -3,7 +3,7 @@
 //! An event must be signed with the shared secret within five minutes of now (Standard Webhooks).
 //! Another stub accepts everything, for trying out webhooks.
 
-use super::{Asked, Said, System};
+use super::{StubRequest, StubResponse, System};
 use domain::Timestamp;
 use partners::webhook::{self, InvalidSecret, Secret};
 use serde_json::Value;
@@ -23,25 +23,25 @@ impl Receiver {
         Self { secret: None }
     }
 
-    fn takes(&self, asked: &Asked<'_>) -> bool {
+    fn processing_time(&self, request: &StubRequest<'_>) -> bool {
         let Some(secret) = &self.secret else { return true };
-        let Ok(seconds) = asked.header(webhook::TIMESTAMP_HEADER).parse::<i64>() else {
+        let Ok(seconds) = request.header(webhook::TIMESTAMP_HEADER).parse::<i64>() else {
             return false;
         };
-        let is_recent = (asked.now.seconds() - seconds).abs() <= 300;
+        let is_recent = (request.now.seconds() - seconds).abs() <= 300;
         let at = Timestamp::from_millis(seconds.saturating_mul(1000));
-        let expected = secret.sign(asked.header(webhook::ID_HEADER), at, asked.body);
-        let signatures = asked.header(webhook::SIGNATURE_HEADER);
+        let expected = secret.sign(request.header(webhook::ID_HEADER), at, request.body);
+        let signatures = request.header(webhook::SIGNATURE_HEADER);
         is_recent && expected.is_ok_and(|expected| signatures.split(' ').any(|one| one == expected))
     }
 }
 
 impl System for Receiver {
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        (if self.takes(asked) { 200 } else { 401 }, Value::Null)
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        (if self.processing_time(request) { 200 } else { 401 }, Value::Null)
     }
 
-    fn decline(&self, _: &Asked<'_>) -> Said {
+    fn decline(&self, _: &StubRequest<'_>) -> StubResponse {
         (422, Value::Null)
     }
 }

@@ -4,7 +4,7 @@
 //! Its quirks switch on misbehaviours.
 
 use super::{
-    Asked, Said, System,
+    StubRequest, StubResponse, System,
     market::{Market, Order, Pace, Shop, on_korean_clocks, values},
 };
 use domain::Timestamp;
@@ -63,7 +63,7 @@ impl App {
     }
 }
 
-fn refusal(status: u16, code: &str) -> Said {
+fn refusal(status: u16, code: &str) -> StubResponse {
     (
         status,
         json!({ "code": code, "message": code, "timestamp": "2026-01-05T12:00:00.000+09:00", "traceId": "stub" }),
@@ -85,12 +85,12 @@ impl Smartstore {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn issue(&self, asked: &Asked<'_>) -> Said {
-        let form = values(if asked.body.is_empty() { asked.query } else { asked.body });
+    fn issue(&self, request: &StubRequest<'_>) -> StubResponse {
+        let form = values(if request.body.is_empty() { request.query } else { request.body });
         let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         let at: i64 = value("timestamp").parse().unwrap_or(0);
         let app = self.apps.iter().position(|app| app.client_id == value("client_id"));
-        let is_recent = (asked.now.millis() - at).unsigned_abs() <= 300_000;
+        let is_recent = (request.now.millis() - at).unsigned_abs() <= 300_000;
         let Some(shop) = app.filter(|_| is_recent && value("grant_type") == "client_credentials")
         else {
             return refusal(403, "ROLE_NOT_FOUND");
@@ -103,27 +103,27 @@ impl Smartstore {
         let mut tokens = self.tokens();
         let known = tokens
             .iter()
-            .find(|(_, token)| token.shop == shop && asked.now.plus(REUSE_ABOVE) <= token.until);
+            .find(|(_, token)| token.shop == shop && request.now.plus(REUSE_ABOVE) <= token.until);
         let (text, until) = if let Some((text, token)) = known {
             (text.clone(), token.until)
         } else {
             let (text, until) =
-                (format!("{:032x}", rand::random::<u128>()), asked.now.plus(TOKEN_LIFETIME));
+                (format!("{:032x}", rand::random::<u128>()), request.now.plus(TOKEN_LIFETIME));
             tokens.insert(text.clone(), Token { shop, until, calls: 0 });
             (text, until)
         };
-        let expires_in = asked.now.until(until).as_secs();
+        let expires_in = request.now.until(until).as_secs();
         (200, json!({ "access_token": text, "expires_in": expires_in, "token_type": "Bearer" }))
     }
 
     /// Authenticates a request. Returns the index of its shop. `None`: the token is not valid.
-    fn caller(&self, asked: &Asked<'_>) -> Option<usize> {
-        let text = asked.header("authorization").strip_prefix("Bearer ")?.to_owned();
+    fn caller(&self, request: &StubRequest<'_>) -> Option<usize> {
+        let text = request.header("authorization").strip_prefix("Bearer ")?.to_owned();
         let mut tokens = self.tokens();
-        let token = tokens.get_mut(&text).filter(|token| asked.now < token.until)?;
+        let token = tokens.get_mut(&text).filter(|token| request.now < token.until)?;
         token.calls += 1;
         let (shop, is_dead) =
-            (token.shop, asked.has("token-dies") && token.calls > MAX_CALLS_PER_TOKEN);
+            (token.shop, request.has("token-dies") && token.calls > MAX_CALLS_PER_TOKEN);
         if is_dead {
             tokens.remove(&text);
             return None;
@@ -131,40 +131,40 @@ impl Smartstore {
         Some(shop)
     }
 
-    fn take(&self, asked: &Asked<'_>) -> Said {
-        if (asked.method, asked.path) == ("POST", "/v1/oauth2/token") {
-            return self.issue(asked);
+    fn take(&self, request: &StubRequest<'_>) -> StubResponse {
+        if (request.method, request.path) == ("POST", "/v1/oauth2/token") {
+            return self.issue(request);
         }
-        if asked.has("not-allowed-ip") {
+        if request.has("not-allowed-ip") {
             return refusal(403, "GW.IP_NOT_ALLOWED");
         }
-        let Some(place) = self.caller(asked) else { return refusal(401, "GW.AUTHN") };
-        if asked.has("rate-limit") {
-            let left = self.pace.count(asked.now, MAX_CALLS);
+        let Some(place) = self.caller(request) else { return refusal(401, "GW.AUTHN") };
+        if request.has("rate-limit") {
+            let left = self.pace.count(request.now, MAX_CALLS);
             *self.remaining.lock().unwrap_or_else(PoisonError::into_inner) = left.unwrap_or(0);
             if left.is_none() {
                 return refusal(429, "GW.RATE_LIMIT");
             }
         }
-        let response = self.answer_to(asked, place);
-        if asked.has("late-timeout") && asked.method != "GET" {
+        let response = self.respond_to(request, place);
+        if request.has("late-timeout") && request.method != "GET" {
             // The request was executed, but the caller gets a timeout.
             return refusal(504, "GW.TIMEOUT.01");
         }
         response
     }
 
-    fn answer_to(&self, asked: &Asked<'_>, place: usize) -> Said {
-        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
-        match (asked.method, asked.path) {
+    fn respond_to(&self, request: &StubRequest<'_>, place: usize) -> StubResponse {
+        let body: Value = serde_json::from_str(request.body).unwrap_or_default();
+        match (request.method, request.path) {
             ("GET", "/v1/pay-order/seller/product-orders/last-changed-statuses") => {
-                self.changes(asked, place)
+                self.changes(request, place)
             }
             ("POST", "/v1/pay-order/seller/product-orders/query") => {
-                self.details(asked, &body, place)
+                self.details(request, &body, place)
             }
             ("POST", "/v1/pay-order/seller/product-orders/confirm") => {
-                self.confirm(asked, &body, place)
+                self.confirm(request, &body, place)
             }
             ("POST", "/v1/products/search") => self.products(&body, place),
             ("PATCH", "/v1/products/origin-products/multi-update") => self.set_stocks(&body, place),
@@ -172,8 +172,8 @@ impl Smartstore {
         }
     }
 
-    fn changes(&self, asked: &Asked<'_>, place: usize) -> Said {
-        let query = values(asked.query);
+    fn changes(&self, request: &StubRequest<'_>, place: usize) -> StubResponse {
+        let query = values(request.query);
         let time = |name: &str| query.get(name).and_then(|text| text.parse::<Timestamp>().ok());
         let Some(from) = time("lastChangedFrom") else { return refusal(400, "INVALID_INPUT") };
         let to = time("lastChangedTo").unwrap_or(from.plus(Duration::from_hours(24)));
@@ -185,7 +185,7 @@ impl Smartstore {
             .and_then(|most| most.parse().ok())
             .unwrap_or(300_usize)
             .clamp(1, 300);
-        let most = if asked.has("small-pages") { 2 } else { most };
+        let most = if request.has("small-pages") { 2 } else { most };
         let sequence: u64 =
             query.get("moreSequence").and_then(|text| text.parse().ok()).unwrap_or(0);
         let shop = self.market.shop(place);
@@ -207,7 +207,7 @@ impl Smartstore {
         let row = |(at, number, order): &(Timestamp, u64, &Order)| {
             let item = order.items.iter().find(|item| item.item == *number);
             let status =
-                item.map(|item| if asked.has("list-behind") { &item.was } else { &item.status });
+                item.map(|item| if request.has("list-behind") { &item.was } else { &item.status });
             json!({
                 "orderId": order.order.to_string(), "productOrderId": number.to_string(), "lastChangedType": status,
                 "lastChangedDate": on_korean_clocks(*at), "productOrderStatus": status, "receiverAddressChanged": false,
@@ -215,16 +215,19 @@ impl Smartstore {
         };
         let listed: Vec<Value> = rows.iter().take(most).map(row).collect();
         if listed.is_empty() {
-            return (200, json!({ "timestamp": on_korean_clocks(asked.now), "traceId": "stub" }));
+            return (200, json!({ "timestamp": on_korean_clocks(request.now), "traceId": "stub" }));
         }
         let mut data = json!({ "count": listed.len(), "lastChangeStatuses": listed });
         if let Some(more) = more {
             data["more"] = more;
         }
-        (200, json!({ "timestamp": on_korean_clocks(asked.now), "traceId": "stub", "data": data }))
+        (
+            200,
+            json!({ "timestamp": on_korean_clocks(request.now), "traceId": "stub", "data": data }),
+        )
     }
 
-    fn details(&self, asked: &Asked<'_>, body: &Value, place: usize) -> Said {
+    fn details(&self, request: &StubRequest<'_>, body: &Value, place: usize) -> StubResponse {
         let requested: Vec<u64> = numbers(&body["productOrderIds"]);
         if !(1..=300).contains(&requested.len()) {
             return refusal(400, "INVALID_INPUT");
@@ -238,16 +241,16 @@ impl Smartstore {
             detail(&shop, order, *number)
         });
         let mut found: Vec<Value> = found.collect();
-        if let Some(first) = found.first_mut().filter(|_| asked.has("garbled")) {
+        if let Some(first) = found.first_mut().filter(|_| request.has("garbled")) {
             first["productOrder"]["quantity"] = json!("?");
         }
-        if asked.has("forgets-one") && requested.len() > 1 {
+        if request.has("forgets-one") && requested.len() > 1 {
             found.pop();
         }
         (200, json!({ "timestamp": "", "traceId": "stub", "data": found }))
     }
 
-    fn confirm(&self, asked: &Asked<'_>, body: &Value, place: usize) -> Said {
+    fn confirm(&self, request: &StubRequest<'_>, body: &Value, place: usize) -> StubResponse {
         let mut shop = self.market.shop(place);
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (at, number) in numbers(&body["productOrderIds"]).into_iter().enumerate() {
@@ -256,11 +259,11 @@ impl Smartstore {
                 .values_mut()
                 .flat_map(|order| &mut order.items)
                 .find(|item| item.item == number);
-            match found.filter(|_| !(asked.has("partial-failure") && at == 0)) {
+            match found.filter(|_| !(request.has("partial-failure") && at == 0)) {
                 Some(item) => {
                     item.was = std::mem::replace(&mut item.status, "PAYED-OK".into());
-                    item.changed_at = asked.now;
-                    done.push(json!({ "productOrderId": number.to_string(), "isReceiverAddressChanged": asked.has("address-changed") }));
+                    item.changed_at = request.now;
+                    done.push(json!({ "productOrderId": number.to_string(), "isReceiverAddressChanged": request.has("address-changed") }));
                 }
                 None => {
                     failed
@@ -274,7 +277,7 @@ impl Smartstore {
         )
     }
 
-    fn products(&self, body: &Value, place: usize) -> Said {
+    fn products(&self, body: &Value, place: usize) -> StubResponse {
         let (page, size) =
             (body["page"].as_u64().unwrap_or(1), body["size"].as_u64().unwrap_or(50).clamp(1, 500));
         let shop = self.market.shop(place);
@@ -295,7 +298,7 @@ impl Smartstore {
         )
     }
 
-    fn set_stocks(&self, body: &Value, place: usize) -> Said {
+    fn set_stocks(&self, body: &Value, place: usize) -> StubResponse {
         let mut shop = self.market.shop(place);
         for update in body["multiProductUpdateRequestVos"].as_array().into_iter().flatten() {
             let product = update["originProductNo"]
@@ -365,19 +368,19 @@ fn detail(shop: &Shop, order: &Order, number: u64) -> Option<Value> {
 }
 
 impl System for Smartstore {
-    fn patience(&self, _: &Asked<'_>) -> Duration {
+    fn caller_timeout(&self, _: &StubRequest<'_>) -> Duration {
         Duration::from_secs(10)
     }
 
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked)
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        self.take(request)
     }
 
-    fn decline(&self, _: &Asked<'_>) -> Said {
+    fn decline(&self, _: &StubRequest<'_>) -> StubResponse {
         refusal(400, "INVALID_INPUT")
     }
 
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         refusal(500, "GW.PROXY.01")
     }
 

@@ -5,7 +5,7 @@
 //! In the mode `decline` no phone has KakaoTalk: an Alimtalk is refused, a text message is
 //! accepted.
 
-use super::{Asked, Said, System, Taken};
+use super::{Accepted, StubRequest, StubResponse, System};
 use domain::Timestamp;
 use partners::notifiers::{SMS_BYTES, euc_kr_bytes, solapi_authorization};
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ const NOT_ON_KAKAO_TALK: &str = "3104";
 pub(super) struct Solapi {
     api_key: String,
     api_secret: String,
-    taken: Taken,
+    taken: Accepted,
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Said {
+fn refusal(status: u16, code: &str, message: &str) -> StubResponse {
     (status, json!({ "errorCode": code, "errorMessage": message }))
 }
 
@@ -37,13 +37,13 @@ impl Solapi {
         Self {
             api_key,
             api_secret: format!("{:032x}", rand::random::<u128>()),
-            taken: Taken::default(),
+            taken: Accepted::default(),
         }
     }
 
     /// The response that refuses a request without a valid signature. `None`: the request is valid.
-    fn refused(&self, asked: &Asked<'_>) -> Option<Said> {
-        let header = asked.header("authorization");
+    fn refused(&self, request: &StubRequest<'_>) -> Option<StubResponse> {
+        let header = request.header("authorization");
         let fields = header.strip_prefix("HMAC-SHA256 ").unwrap_or_default();
         let fields: HashMap<&str, &str> =
             fields.split(", ").filter_map(|field| field.split_once('=')).collect();
@@ -53,7 +53,7 @@ impl Solapi {
         }
         let is_recent = field("date")
             .parse::<Timestamp>()
-            .is_ok_and(|date| (asked.now.seconds() - date.seconds()).abs() <= MAX_SKEW);
+            .is_ok_and(|date| (request.now.seconds() - date.seconds()).abs() <= MAX_SKEW);
         if !is_recent {
             return Some(refusal(403, "RequestTimeTooSkewed", "요청 시각이 서버 시각과 다릅니다."));
         }
@@ -67,14 +67,14 @@ impl Solapi {
     }
 
     /// Accepts messages. `on_kakao_talk` says whether the phones have KakaoTalk.
-    fn take(&self, asked: &Asked<'_>, on_kakao_talk: bool) -> Said {
-        if (asked.method, asked.path) != ("POST", "/messages/v4/send-many/detail") {
+    fn take(&self, request: &StubRequest<'_>, on_kakao_talk: bool) -> StubResponse {
+        if (request.method, request.path) != ("POST", "/messages/v4/send-many/detail") {
             return refusal(404, "ResourceNotFound", "존재하지 않는 리소스입니다.");
         }
-        if let Some(refused) = self.refused(asked) {
+        if let Some(refused) = self.refused(request) {
             return refused;
         }
-        let body: Value = serde_json::from_str(asked.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(request.body).unwrap_or_default();
         let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
         if !(1..=10_000).contains(&messages.len()) {
             return refusal(
@@ -103,7 +103,7 @@ impl Solapi {
                 "failedMessageList": failed,
                 "groupInfo": {
                     "count": { "total": messages.len(), "registeredFailed": failed.len(), "registeredSuccess": taken },
-                    "status": "SENDING", "groupId": format!("G4V{}", asked.now.millis()),
+                    "status": "SENDING", "groupId": format!("G4V{}", request.now.millis()),
                 },
                 "messageList": [],
             }),
@@ -137,15 +137,15 @@ fn invalid_code(message: &Value) -> Option<&'static str> {
 }
 
 impl System for Solapi {
-    fn answer(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked, true)
+    fn respond(&self, request: &StubRequest<'_>) -> StubResponse {
+        self.take(request, true)
     }
 
-    fn decline(&self, asked: &Asked<'_>) -> Said {
-        self.take(asked, false)
+    fn decline(&self, request: &StubRequest<'_>) -> StubResponse {
+        self.take(request, false)
     }
 
-    fn error(&self) -> Said {
+    fn error(&self) -> StubResponse {
         refusal(500, "InternalError", "알 수 없는 오류가 발생하였습니다.")
     }
 

@@ -1,4 +1,4 @@
-//! What the template asks of its parameters, as CloudFormation holds them to it.
+//! The constraints of the template's parameters, enforced as CloudFormation does.
 
 use super::{TemplateError, text, unfit};
 use regex_lite::Regex;

@@ -223,23 +223,23 @@ pub const MAX_WINDOW: Duration = Duration::from_hours(31 * 24);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
     /// The marketplace rejects the credentials or denies access. An operator must act.
-    #[error("the marketplace refuses the credentials: {0}")]
+    #[error("the marketplace rejects the credentials: {0}")]
     Unauthorized(String),
     /// The call exceeds the marketplace's rate limit.
-    #[error("the marketplace was called too often")]
+    #[error("the marketplace's rate limit is exceeded")]
     RateLimited,
     /// The marketplace accepts no calls for this long.
-    #[error("the marketplace is to be left alone for {0:?}")]
+    #[error("the marketplace accepts no calls for {0:?}")]
     CoolingDown(Duration),
     /// The marketplace did not respond in time. The request may have been executed.
     #[error("the marketplace did not respond in time")]
     TimedOut,
     /// The marketplace has an outage, or its response is malformed. The request may have been
     /// executed.
-    #[error("the marketplace is out of order: {0}")]
+    #[error("the marketplace is unavailable: {0}")]
     Unavailable(String),
     /// The marketplace refuses the request permanently.
-    #[error("the marketplace will not do it: {0}")]
+    #[error("the marketplace rejected the request: {0}")]
     Rejected(String),
 }
 

@@ -44,12 +44,12 @@ pub struct Message {
     /// The text.
     pub text: String,
     /// How the message is delivered.
-    pub way: Way,
+    pub message_type: MessageType,
 }
 
 /// A way to deliver a message to a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
+pub enum MessageType {
     /// Through KakaoTalk, with a template that Kakao has approved. The text is the template with
     /// its variables filled in.
     Alimtalk {

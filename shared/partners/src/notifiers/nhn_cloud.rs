@@ -6,7 +6,7 @@
 //! an Alimtalk that is repeated within ten minutes by its id.
 
 use super::{
-    LMS_TITLE, Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final,
+    LMS_TITLE, Message, MessageType, Notifier, SMS_BYTES, SendError, call, euc_kr_bytes, is_final,
 };
 use crate::http;
 use domain::Timestamp;
@@ -152,11 +152,11 @@ impl NhnCloud {
     }
 
     /// The URL, the secret key and the body of a request.
-    fn request(&self, Message { id, to, text, way }: &Message) -> (&Url, &str, Value) {
+    fn request(&self, Message { id, to, text, message_type }: &Message) -> (&Url, &str, Value) {
         let account = &self.account;
         let is_long = euc_kr_bytes(text) > SMS_BYTES;
-        match way {
-            Way::Alimtalk { template, variables, or_else_sms } => {
+        match message_type {
+            MessageType::Alimtalk { template, variables, or_else_sms } => {
                 let resend = json!({
                     "isResend": or_else_sms, "resendType": if is_long { "LMS" } else { "SMS" }, "resendTitle": LMS_TITLE,
                     "resendContent": text, "resendSendNo": account.sender,
@@ -170,7 +170,7 @@ impl NhnCloud {
                 });
                 (&self.alimtalk, &account.alimtalk_secret_key, body)
             }
-            Way::Sms => {
+            MessageType::Sms => {
                 let mut body = json!({
                     "body": text, "sendNo": account.sender,
                     "recipientList": [{ "recipientNo": to.as_str(), "recipientGroupingKey": id }],
@@ -244,9 +244,9 @@ mod tests {
         .unwrap()
     }
 
-    fn message(text: &str, way: Way) -> Message {
+    fn message(text: &str, message_type: MessageType) -> Message {
         let to = "+82 10-1234-5678".parse::<PhoneNumber>().unwrap().dialled().unwrap();
-        Message { id: "ord_1-1".into(), to, text: text.into(), way }
+        Message { id: "ord_1-1".into(), to, text: text.into(), message_type }
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
         let variables = [("orderNo".to_owned(), "ord_1".to_owned())].into();
         let alimtalk = message(
             "주문",
-            Way::Alimtalk { template: "paid".into(), variables, or_else_sms: true },
+            MessageType::Alimtalk { template: "paid".into(), variables, or_else_sms: true },
         );
         let (url, secret_key, body) = nhn_cloud.request(&alimtalk);
         assert_eq!(
@@ -275,7 +275,7 @@ mod tests {
 
         let recipients =
             json!([{ "recipientNo": "01012345678", "recipientGroupingKey": "ord_1-1" }]);
-        let sms = message("주문", Way::Sms);
+        let sms = message("주문", MessageType::Sms);
         let (url, secret_key, body) = nhn_cloud.request(&sms);
         assert_eq!(
             url.as_str(),
@@ -286,7 +286,7 @@ mod tests {
             body,
             json!({ "body": "주문", "sendNo": "0212345678", "recipientList": recipients })
         );
-        let long = message(&"가".repeat(46), Way::Sms);
+        let long = message(&"가".repeat(46), MessageType::Sms);
         let (url, _, body) = nhn_cloud.request(&long);
         assert_eq!(
             (url.path(), &body["title"]),

@@ -4,7 +4,7 @@
 //! Solapi does not recognise a repeated message. A message whose response was lost may arrive
 //! twice.
 
-use super::{Message, Notifier, SMS_BYTES, SendError, Way, call, euc_kr_bytes, is_final};
+use super::{Message, MessageType, Notifier, SMS_BYTES, SendError, call, euc_kr_bytes, is_final};
 use crate::http;
 use domain::Timestamp;
 use futures::future::BoxFuture;
@@ -92,15 +92,15 @@ impl Solapi {
         Ok(Self { url, account })
     }
 
-    fn body(&self, Message { id, to, text, way }: &Message) -> Value {
+    fn body(&self, Message { id, to, text, message_type }: &Message) -> Value {
         let mut message = json!({
             "to": to.as_str(), "from": self.account.sender, "text": text, "customFields": { "id": id },
         });
-        match way {
-            Way::Sms => {
+        match message_type {
+            MessageType::Sms => {
                 message["type"] = json!(if euc_kr_bytes(text) > SMS_BYTES { "LMS" } else { "SMS" });
             }
-            Way::Alimtalk { template, variables, or_else_sms } => {
+            MessageType::Alimtalk { template, variables, or_else_sms } => {
                 let variables: Map<String, Value> = variables
                     .iter()
                     .map(|(name, value)| (format!("#{{{name}}}"), json!(value)))
@@ -194,7 +194,7 @@ mod tests {
             id: "ord_1-1-KAKAO".into(),
             to: "010-1234-5678".parse::<PhoneNumber>().unwrap().dialled().unwrap(),
             text: "홍길동님의 주문".into(),
-            way: Way::Alimtalk {
+            message_type: MessageType::Alimtalk {
                 template: "KA01TP1".into(),
                 variables: [("이름".to_owned(), "홍길동".to_owned())].into(),
                 or_else_sms: true,
@@ -220,7 +220,7 @@ mod tests {
                 id: "1".into(),
                 to: "010".parse::<PhoneNumber>().unwrap().dialled().unwrap(),
                 text,
-                way: Way::Sms,
+                message_type: MessageType::Sms,
             };
             solapi().body(&message)["messages"][0]["type"].clone()
         };

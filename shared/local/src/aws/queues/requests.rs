@@ -1,7 +1,7 @@
 //! The parts of SQS requests: batches, delays, receipt handles, characters.
 
 use super::{
-    Answer, AwsError, BTreeSet, Digest, Duration, MAX_IN_BATCH, MAX_MESSAGE_BYTES, Md5, Value,
+    AwsError, AwsResult, BTreeSet, Digest, Duration, MAX_IN_BATCH, MAX_MESSAGE_BYTES, Md5, Value,
     Write, json,
 };
 
@@ -11,7 +11,7 @@ pub(crate) const fn is_xml(character: char) -> bool {
 }
 
 /// Validates a batch request and handles its entries. Each entry succeeds or fails on its own.
-pub(super) fn batch(request: &Value, handle: impl Fn(&Value) -> Answer) -> Answer {
+pub(super) fn batch(request: &Value, handle: impl Fn(&Value) -> AwsResult) -> AwsResult {
     let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut ids = BTreeSet::new();
     let (mut successful, mut failed) = (Vec::new(), Vec::new());

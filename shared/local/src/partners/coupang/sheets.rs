@@ -1,8 +1,8 @@
 //! Order sheets as Coupang lists them: signatures, windows, boxes and pages.
 
 use super::{
-    Asked, BTreeMap, Day, Duration, Item, Order, SLOW_ABOVE_DAYS, Said, Shop, Timestamp, Value,
-    error, json, values,
+    BTreeMap, Day, Duration, Item, Order, SLOW_ABOVE_DAYS, Shop, StubRequest, StubResponse,
+    Timestamp, Value, error, json, values,
 };
 
 /// Parses the time of a signature, such as 260105T030405Z.
@@ -26,7 +26,10 @@ pub(super) fn local(time: Timestamp) -> String {
 }
 
 /// Parses the requested days, at most 31. Version 5 of the API requires an offset.
-pub(super) fn window(query: &BTreeMap<String, String>, is_fifth: bool) -> Result<(Day, Day), Said> {
+pub(super) fn window(
+    query: &BTreeMap<String, String>,
+    is_fifth: bool,
+) -> Result<(Day, Day), StubResponse> {
     let day = |name: &str| {
         let text = query.get(name).map(String::as_str).unwrap_or_default();
         let text = if is_fifth { text.strip_suffix("+09:00") } else { Some(text) };
@@ -67,13 +70,13 @@ pub(super) fn boxes_of(
 
 /// A page of numbered entries, and the token of the next page.
 pub(super) fn page<T>(
-    asked: &Asked<'_>,
+    request: &StubRequest<'_>,
     query: &BTreeMap<String, String>,
     all: Vec<(u64, T)>,
 ) -> (Vec<(u64, T)>, String) {
     let most =
         query.get("maxPerPage").and_then(|most| most.parse().ok()).unwrap_or(50_usize).clamp(1, 50);
-    let most = if asked.has("small-pages") { 2 } else { most };
+    let most = if request.has("small-pages") { 2 } else { most };
     let token: u64 = query.get("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
     let mut remaining = all.into_iter().filter(|(number, _)| *number >= token);
     let page: Vec<(u64, T)> = remaining.by_ref().take(most).collect();
@@ -115,8 +118,8 @@ pub(super) fn sheet(shop: &Shop, order: &Order, number: u64, as_fourth: bool) ->
 }
 
 /// Whether a request lists the orders or returns of more than [`SLOW_ABOVE_DAYS`] days.
-pub(super) fn is_long_listing(asked: &Asked<'_>) -> bool {
-    let query = values(asked.query);
+pub(super) fn is_long_listing(request: &StubRequest<'_>) -> bool {
+    let query = values(request.query);
     let day = |name: &str| query.get(name).and_then(|text| text.get(..10)?.parse::<Day>().ok());
     let days = day("createdAtFrom")
         .zip(day("createdAtTo"))
@@ -125,10 +128,10 @@ pub(super) fn is_long_listing(asked: &Asked<'_>) -> bool {
 }
 
 /// How long a request takes.
-pub(super) fn work(asked: &Asked<'_>) -> Duration {
-    if asked.has("slow-listings") && is_long_listing(asked) {
+pub(super) fn work(request: &StubRequest<'_>) -> Duration {
+    if request.has("slow-listings") && is_long_listing(request) {
         return Duration::from_mins(2);
     }
-    let is_listing = asked.query.contains("createdAtFrom");
-    if asked.has("slow-pages") && is_listing { Duration::from_secs(30) } else { Duration::ZERO }
+    let is_listing = request.query.contains("createdAtFrom");
+    if request.has("slow-pages") && is_listing { Duration::from_secs(30) } else { Duration::ZERO }
 }

@@ -1,6 +1,6 @@
 //! Helpers for the fulfilment tests: a store that sells food, its staff, and a rider.
 
-use crate::{order, text};
+use crate::support::{order, text};
 use local::{
     World,
     world::{Client, Reply},
@@ -16,12 +16,12 @@ pub(crate) fn store(open: bool) -> Value {
 /// customer `c1` with 100,000 points.
 pub(crate) async fn kitchen() -> World {
     let world = World::new().await;
-    furnish(&world).await;
+    add_store(&world).await;
     world
 }
 
 /// Creates the store, its products and the customer in a world.
-pub(crate) async fn furnish(world: &World) {
+pub(crate) async fn add_store(world: &World) {
     assert_eq!(world.operator().put("/api/v1/admin/stores/s1", &store(true)).await.status, 200);
     for (product, price) in [("gimbap", 4_000), ("soup", 9_000)] {
         let path = format!("/api/v1/admin/products/{product}");
@@ -48,20 +48,20 @@ pub(crate) fn rider(world: &World) -> Client<'_> {
 }
 
 /// Adds a delivery to these coordinates, in degrees, to the request body of an order.
-pub(crate) fn to(mut order: Value, lat: &str, lng: &str) -> Value {
+pub(crate) fn deliver_to(mut order: Value, lat: &str, lng: &str) -> Value {
     let degrees = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     order["delivery"] = json!({ "address": "서울 마포구 양화로 45", "lat": degrees(lat), "lng": degrees(lng), "phone": "010-1234-5678" });
     order
 }
 
 /// The request body of an order of `c1` that is delivered near the store.
-pub(crate) fn nearby(items: &[(&str, i64)]) -> Value {
-    to(order("c1", items), "37.5551", "126.9245")
+pub(crate) fn order_nearby(items: &[(&str, i64)]) -> Value {
+    deliver_to(order("c1", items), "37.5551", "126.9245")
 }
 
 /// Places an order of `c1`, paid with points. Returns its id.
-pub(crate) async fn ordered(world: &World, items: &[(&str, i64)]) -> String {
-    let placed = world.customer("c1").post("/order", &nearby(items)).await;
+pub(crate) async fn place_order(world: &World, items: &[(&str, i64)]) -> String {
+    let placed = world.customer("c1").post("/order", &order_nearby(items)).await;
     assert_eq!(placed.status, 200, "{placed:?}");
     text(&placed.json(), "orderId")
 }
@@ -92,7 +92,7 @@ pub(crate) async fn step(world: &World, id: &str, step: &str) -> Reply {
 }
 
 /// Takes a paid order to a status, one transition after the other.
-pub(crate) async fn walk(world: &World, id: &str, status: &str) {
+pub(crate) async fn advance_to(world: &World, id: &str, status: &str) {
     let steps =
         STEPS.iter().position(|(reached, _)| *reached == status).map_or(0, |place| place + 1);
     for (reached, name) in &STEPS[..steps] {
