@@ -10,7 +10,7 @@ pub(crate) async fn kitchen_with_notifier(
     notifier: &str,
     parameter: Option<(&str, &str)>,
 ) -> World {
-    let clock = local::world::BEGINNING.parse().ok().map(local::Clock::held_at);
+    let clock = Some(local::Clock::held_at(local::world::BEGINNING.parse().unwrap()));
     let parameters = [("Notifier", notifier)].into_iter().chain(parameter);
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let world = World::with(local::Options { parameters, clock, ..World::options() }).await;

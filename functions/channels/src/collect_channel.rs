@@ -208,7 +208,7 @@ async fn begin(
             .await?;
         from = oldest.map_or(since, |oldest| oldest.min(since));
     }
-    let window = session.account.channel.begin(from, now, MAX_WINDOW);
+    let window = session.account.channel.begin(from, now, MAX_WINDOW).map_err(Fault::broken)?;
     let expires_soon = expire_at(session.channel).filter(|at| *at < now.plus(WARNED_BEFORE));
     if let Some(at) = expires_soon {
         tracing::warn!(channel = %due.channel_id, %at, "a channel's credentials expire soon");
@@ -223,7 +223,7 @@ async fn begin(
             due,
             from,
             now,
-            Stage::Orders { place: window.first.text(), from: Some(from), until: window.until },
+            Stage::Orders { cursor: window.first.text(), from: Some(from), until: window.until },
         )
     })
 }

@@ -11,7 +11,7 @@ use domain::{
     ChannelId, Timestamp,
     channel::{ChannelOrderUpdate, Item},
 };
-use partners::channels::{ChannelError, MAX_WINDOW, Place};
+use partners::channels::{ChannelError, Cursor, MAX_WINDOW};
 use std::{collections::BTreeMap, time::Duration};
 use store::{
     PageRequest,
@@ -46,16 +46,16 @@ pub(crate) async fn step(
     run: &mut Run,
 ) -> Result<(), StepError> {
     match run.stage.clone() {
-        Stage::Orders { place, from, until } => {
+        Stage::Orders { cursor, from, until } => {
             let listed =
-                Listed { place: Place::parse(&place), from: from.unwrap_or(run.from), until };
+                Listed { cursor: Cursor::parse(&cursor), from: from.unwrap_or(run.from), until };
             match orders(queue, session, collection, run, &listed).await {
                 Err(StepError::Channel(ChannelError::TimedOut)) => narrow(session, run, &listed),
                 outcome => outcome,
             }
         }
-        Stage::Products { place } => {
-            products(session, collection, run, place.as_deref().map(Place::parse)).await
+        Stage::Products { cursor } => {
+            products(session, collection, run, cursor.as_deref().map(Cursor::parse)).await
         }
         Stage::Stocks { after } => stocks(session, collection, run, after).await,
         Stage::Over => Ok(()),
@@ -64,16 +64,16 @@ pub(crate) async fn step(
 
 /// A position in the listing of orders, and its window.
 struct Listed {
-    place: Place,
+    cursor: Cursor,
     from: Timestamp,
     until: Timestamp,
 }
 
 /// The stage that begins at `from`, with a window that the marketplace can list in time.
-fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Stage {
+fn window(session: &Session<'_>, run: &Run, from: Timestamp) -> Result<Stage, StepError> {
     let most = run.window_seconds.map_or(MAX_WINDOW, Duration::from_secs);
-    let window = session.account.channel.begin(from, run.until, most);
-    Stage::Orders { place: window.first.text(), from: Some(from), until: window.until }
+    let window = session.account.channel.begin(from, run.until, most)?;
+    Ok(Stage::Orders { cursor: window.first.text(), from: Some(from), until: window.until })
 }
 
 /// Restarts the window at half its size after a page timed out. Fails if the window cannot be
@@ -85,7 +85,7 @@ fn narrow(session: &Session<'_>, run: &mut Run, listed: &Listed) -> Result<(), S
         return Err(StepError::Channel(ChannelError::TimedOut));
     }
     run.window_seconds = Some(half.as_secs());
-    run.stage = window(session, run, listed.from);
+    run.stage = window(session, run, listed.from)?;
     match run.stage {
         // The marketplace has no smaller windows: the same page would time out again.
         Stage::Orders { until, .. } if until == listed.until => {
@@ -102,7 +102,7 @@ async fn orders(
     session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
-    Listed { place, from, until }: &Listed,
+    Listed { cursor, from, until }: &Listed,
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
     if run.calls >= MAX_CALLS {
@@ -112,7 +112,7 @@ async fn orders(
     }
     session.acquire_call().await?;
     run.calls += 1;
-    let page = account.orders(place, store.now()).await?;
+    let page = account.orders(cursor, store.now()).await?;
     if !kind.has_catalogue {
         store.channel_products().put_all(&ordered(&channel.channel_id, &page.entries)).await?;
     }
@@ -147,7 +147,7 @@ async fn orders(
     run.malformed_examples.extend(malformed);
     run.malformed_examples.truncate(MAX_EXAMPLES);
     run.stage = if let Some(next) = page.next {
-        Stage::Orders { place: next.text(), from: Some(*from), until: *until }
+        Stage::Orders { cursor: next.text(), from: Some(*from), until: *until }
     } else {
         // The watermark stays before malformed entries: the next run starts there again, until an
         // operator has fixed them.
@@ -155,7 +155,7 @@ async fn orders(
             collection.collected_until = collection.collected_until.max(Some(*until));
         }
         if *until < run.until {
-            window(session, run, *until)
+            window(session, run, *until)?
         } else {
             Stage::Stocks { after: None }
         }
@@ -178,12 +178,12 @@ async fn products(
     session: &Session<'_>,
     collection: &mut Collection,
     run: &mut Run,
-    place: Option<Place>,
+    cursor: Option<Cursor>,
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, .. }, .. } = session;
     session.acquire_call().await?;
     run.calls += 1;
-    let page = account.products(place.as_ref(), store.now()).await?;
+    let page = account.products(cursor.as_ref(), store.now()).await?;
     let product = |product: partners::channels::Product| ChannelProduct {
         channel_id: channel.channel_id.clone(),
         external_id: product.product_id,
@@ -200,10 +200,10 @@ async fn products(
     run.stage = match page.next {
         // The next run is due, and orders do not wait for products. It continues at this position.
         Some(next) if run.begun_at.plus(interval) <= store.now() => {
-            collection.products_place = Some(next.text());
+            collection.products_cursor = Some(next.text());
             Stage::Over
         }
-        Some(next) => Stage::Products { place: Some(next.text()) },
+        Some(next) => Stage::Products { cursor: Some(next.text()) },
         None => {
             collection.products_at = Some(store.now());
             Stage::Over
@@ -252,7 +252,7 @@ async fn stocks(
     }
     if page.next.is_none() {
         run.stage = if run.with_products {
-            Stage::Products { place: collection.products_place.take() }
+            Stage::Products { cursor: collection.products_cursor.take() }
         } else {
             Stage::Over
         };

@@ -46,7 +46,8 @@ impl Session<'_> {
                 break;
             }
             self.acquire_call().await?;
-            let count = u32::try_from(units).unwrap_or(0);
+            // A marketplace knows no stock below zero.
+            let count = u32::try_from(units.max(0)).unwrap_or(u32::MAX);
             let outcome =
                 self.account.channel.set_stock(external_id, count, self.store.now()).await;
             let result = outcome.as_ref().map(|()| units).map_err(ChannelError::to_string);

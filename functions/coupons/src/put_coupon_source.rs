@@ -12,6 +12,7 @@ use domain::{
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::fmt::Display;
 use store::{
     Store, Transaction,
     optimistic::{Attempted, OFTEN_CHANGED, optimistically},
@@ -94,7 +95,6 @@ impl PutCouponSource {
         let minimum = self
             .minimum_order_amount
             .map(|minimum| within("minimumOrderAmount", minimum, 0, Won::MAX.get()));
-        let valid_days = within("validDays", self.valid_days, 1, MAX_VALID_DAYS)?;
         Ok(CouponSource {
             source_id,
             name: self.name,
@@ -107,7 +107,7 @@ impl PutCouponSource {
             issued: 0,
             issue_from: self.issue_from,
             issue_until: self.issue_until,
-            valid_days: u32::try_from(valid_days).unwrap_or_default(),
+            valid_days: within("validDays", self.valid_days, 1, MAX_VALID_DAYS)?,
         })
     }
 
@@ -137,13 +137,12 @@ impl PutCouponSource {
     }
 }
 
-fn within(field: &str, number: WholeNumber, least: i64, most: i64) -> Result<i64, Refusal> {
-    let is_within = (least..=most).contains(&number.0);
-    if is_within {
-        Ok(number.0)
-    } else {
-        Err(Refusal::field(field, format!("must be {least} to {most}")))
-    }
+fn within<T>(field: &str, number: WholeNumber, least: T, most: T) -> Result<T, Refusal>
+where
+    T: TryFrom<i64> + PartialOrd + Display,
+{
+    let number = T::try_from(number.0).ok().filter(|number| (&least..=&most).contains(&number));
+    number.ok_or_else(|| Refusal::field(field, format!("must be {least} to {most}")))
 }
 
 fn won(field: &str, amount: i64) -> Result<Won, Refusal> {

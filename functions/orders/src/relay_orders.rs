@@ -140,8 +140,8 @@ struct OrderEvent {
 fn read(changes: Vec<Change>, batch: &mut Batch, now: Timestamp) -> Read {
     let mut read = Read::default();
     for Change { sequence_number, image, record } in changes {
-        let sk = record.pointer("/dynamodb/Keys/sk/S").and_then(Value::as_str).unwrap_or_default();
-        let outcome = if is_attempt(sk) {
+        let sk = record.pointer("/dynamodb/Keys/sk/S").and_then(Value::as_str);
+        let outcome = if sk.is_some_and(is_attempt) {
             image.and_then(|image| due(image, now).map_err(|error| error.to_string())).map(|due| {
                 read.due.extend(due.map(|due| (sequence_number.clone(), due)));
             })

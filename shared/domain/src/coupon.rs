@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const MAX_COUPONS: i64 = 10_000_000;
 
 /// The longest validity of a coupon, in days.
-pub const MAX_VALID_DAYS: i64 = 3_650;
+pub const MAX_VALID_DAYS: u32 = 3_650;
 
 /// The discount of a coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -45,14 +45,9 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Vec<FieldError
     match read {
         Ok(read) if errors.is_empty() => Ok(read),
         Ok(_) => Err(errors),
-        Err(wrong) => {
-            errors.insert(
-                0,
-                FieldError {
-                    field: wrong.field.unwrap_or_else(|| "body".into()),
-                    message: wrong.message,
-                },
-            );
+        Err(InvalidField { field, message, .. }) => {
+            let field = field.unwrap_or_else(|| "body".into());
+            errors.insert(0, FieldError { field, message });
             Err(errors)
         }
     }
@@ -303,7 +298,10 @@ fn visit_number<'de, V: Visitor<'de>>(
     } else if let Some(number) = number.as_i64() {
         visitor.visit_i64(number)
     } else {
-        visitor.visit_f64(number.as_f64().unwrap_or_default())
+        match number.as_f64() {
+            Some(number) => visitor.visit_f64(number),
+            None => Err(InvalidField::new("is not a number")),
+        }
     }
 }
 
@@ -331,7 +329,8 @@ impl<'de> MapAccess<'de> for &mut Members<'_> {
         &mut self,
         seed: S,
     ) -> Result<S::Value, InvalidField> {
-        let (name, value) = self.next.take().unwrap_or_default();
+        let (name, value) =
+            self.next.take().ok_or_else(|| InvalidField::new("has a value without a name"))?;
         let path = Path::Field(self.path, &name);
         seed.deserialize(Strict { value, path: &path, unknown: self.unknown })
             .map_err(|wrong| wrong.at(&path))

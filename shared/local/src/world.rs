@@ -36,15 +36,24 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON. `null` if it is not JSON.
+    /// The body as JSON. Panics if it is not JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_default()
+        let json = serde_json::from_str(&self.body);
+        assert!(json.is_ok(), "{self:?} is not JSON");
+        json.unwrap_or_default()
     }
 
     /// The slug of the problem. Empty if the response is not a problem.
     pub fn problem(&self) -> String {
-        let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
+        let body: Option<Value> = serde_json::from_str(&self.body).ok();
+        let kind = body.as_ref().and_then(|body| body["type"].as_str()).unwrap_or_default();
         kind.trim_start_matches("/problems/").to_owned()
+    }
+
+    /// The response. Panics if its status is another.
+    pub fn must_be(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
     }
 
     /// Whether it is the replayed first response of a repeated request.
@@ -55,12 +64,14 @@ impl Reply {
 
 impl World {
     /// Creates a world with a held clock that starts at [`BEGINNING`].
+    #[expect(clippy::expect_used, reason = "a constant")]
     pub async fn new() -> Self {
-        Self::with(Options { clock: BEGINNING.parse().ok().map(Clock::held_at), ..Self::options() })
-            .await
+        let clock = Clock::held_at(BEGINNING.parse().expect("BEGINNING is a time"));
+        Self::with(Options { clock: Some(clock), ..Self::options() }).await
     }
 
-    /// The default options of a world: tokens are required, and AWS calls are recorded.
+    /// The default options of a world: the clock runs, tokens are required, and AWS calls are
+    /// recorded.
     pub fn options() -> Options {
         Options { requires_tokens: true, records: true, ..Options::default() }
     }
@@ -130,9 +141,9 @@ impl World {
         self.platform.runner.cool_down();
     }
 
-    /// Switches a function on or off.
+    /// Switches a function on or off. Panics if there is no such function.
     pub fn enable(&self, function: &str, enabled: bool) {
-        self.platform.runner.enable(function, enabled);
+        assert!(self.platform.runner.enable(function, enabled), "{function} does not exist");
     }
 
     /// Returns and clears the recorded AWS calls of functions.
@@ -183,13 +194,16 @@ impl World {
         self.call_aws(&format!("AmazonSQS.{operation}"), request).await
     }
 
+    #[expect(clippy::expect_used, reason = "a test calls AWS without faults")]
     async fn call_aws(&self, target: &str, request: &Value) -> Value {
-        let reply = self
+        let request = request.to_string();
+        let (_, body) = self
             .platform
             .aws
-            .call(&Principal::anyone(), target, request.to_string().as_bytes())
-            .await;
-        reply.ok().and_then(|(_, body)| serde_json::from_slice(&body).ok()).unwrap_or_default()
+            .call(&Principal::anyone(), target, request.as_bytes())
+            .await
+            .expect("AWS responds");
+        serde_json::from_slice(&body).expect("AWS responds with JSON")
     }
 
     /// Removes the expired rows now. DynamoDB does so some time after they expire.
@@ -201,24 +215,24 @@ impl World {
     pub async fn stock(&self, product: &str, price: i64, quantity: i64) {
         let path = format!("/api/v1/admin/products/{product}");
         let put = json!({ "name": format!("The {product}"), "category": "things", "price": price });
-        self.operator().put(&path, &put).await;
+        self.operator().put(&path, &put).await.must_be(200);
         if quantity > 0 {
-            self.operator().post(&format!("{path}/stock"), &json!({ "delta": quantity })).await;
+            let delta = json!({ "delta": quantity });
+            self.operator().post(&format!("{path}/stock"), &delta).await.must_be(200);
         }
     }
 
     /// Adds points to a customer's balance (`POST /points/charge`).
     pub async fn charge(&self, customer: &str, amount: i64) {
-        self.operator()
-            .post("/points/charge", &json!({ "customerId": customer, "amount": amount }))
-            .await;
+        let charge = json!({ "customerId": customer, "amount": amount });
+        self.operator().post("/points/charge", &charge).await.must_be(200);
     }
 
     /// Runs the audit of the books and returns its result.
     pub async fn audit(&self) -> Value {
         let fired = self.fire("audit-books").await;
-        debug_assert!(fired.is_ok(), "{fired:?}");
-        self.operator().get("/api/v1/admin/audit").await.json()
+        assert!(fired.is_ok(), "{fired:?}");
+        self.operator().get("/api/v1/admin/audit").await.must_be(200).json()
     }
 }
 

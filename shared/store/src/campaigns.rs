@@ -94,8 +94,8 @@ impl Campaigns<'_> {
         self.0
             .query_each(&query, |item| {
                 let sk = string(&item, "sk")?.trim_start_matches(keys::CAMPAIGN_DAY);
-                let day =
-                    sk.split('#').next().unwrap_or_default().parse().map_err(Fault::broken)?;
+                let day = sk.split_once('#').map_or(sk, |(day, _)| day);
+                let day = day.parse().map_err(Fault::broken)?;
                 add_part(days.entry(day).or_default(), &item)
             })
             .await?;

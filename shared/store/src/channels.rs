@@ -82,7 +82,7 @@ pub struct Collection {
     pub collected_until: Option<Timestamp>,
     /// The position at which an unfinished collection of products resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub products_place: Option<String>,
+    pub products_cursor: Option<String>,
     /// When the products were last collected completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products_at: Option<Timestamp>,
@@ -164,7 +164,7 @@ pub enum Stage {
     /// Collects orders.
     Orders {
         /// The position within the window.
-        place: String,
+        cursor: String,
         /// The start of the window.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
@@ -175,7 +175,7 @@ pub enum Stage {
     Products {
         /// The position. `None` at the start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        place: Option<String>,
+        cursor: Option<String>,
     },
     /// Sends the stocks of mapped products to the marketplace.
     Stocks {
@@ -195,7 +195,7 @@ impl Channels<'_> {
         let collection = Collection {
             channel_id: id.clone(),
             collected_until: None,
-            products_place: None,
+            products_cursor: None,
             products_at: None,
             begun_at: None,
             run: None,

@@ -266,7 +266,7 @@ impl Circuits<'_> {
         let mut found = self.0.batch_get(keys.iter().map(|key| (table, key.clone()))).await?;
         let in_row = |row: Item| -> Result<Calls, Fault> {
             let count = |attribute| {
-                whole(&row, attribute).map(|count| u64::try_from(count).unwrap_or_default())
+                whole(&row, attribute).and_then(|count| u64::try_from(count).map_err(Fault::broken))
             };
             Ok(Calls { all: count("allCalls")?, bad: count("badCalls")? })
         };

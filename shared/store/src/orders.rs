@@ -300,8 +300,8 @@ impl Orders<'_> {
         let after = page.after.as_ref().map(|place| format!("{}{place}", keys::LISTED));
         let rows = self.0.query(&query, &PageRequest { after, ..*page }).await?;
         let id = |item: &Item| {
-            let id = string(item, "sk")?.rsplit('#').next().unwrap_or_default();
-            OrderId::parse(id).map_err(Fault::broken)
+            let sk = string(item, "sk")?;
+            OrderId::parse(sk.rsplit_once('#').map_or(sk, |(_, id)| id)).map_err(Fault::broken)
         };
         let entries = rows.entries.iter().map(id).collect::<Result<_, _>>()?;
         Ok(Page {

@@ -19,11 +19,9 @@ fn one(order: &OrderId) -> AttributeValue {
 
 /// Reads the order ids from a rider's row.
 pub(crate) fn open_deliveries_in(row: &Item) -> Result<BTreeSet<OrderId>, Fault> {
-    let ids = row
-        .get("orders")
-        .and_then(|orders| orders.as_ss().ok())
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    // DynamoDB has no empty sets: the attribute is absent without deliveries.
+    let Some(orders) = row.get("orders") else { return Ok(BTreeSet::new()) };
+    let ids = orders.as_ss().map_err(|_| Fault::broken("a rider's orders are no set of ids"))?;
     ids.iter().map(|id| OrderId::parse(id).map_err(Fault::broken)).collect()
 }
 

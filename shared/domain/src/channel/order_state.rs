@@ -227,8 +227,8 @@ impl ChannelOrderState {
                 continue;
             };
             let Some(available) = available.get_mut(&reservation.product_id) else { continue };
-            let reservable =
-                reservation.reserved.saturating_add(u32::try_from(*available).unwrap_or(0));
+            let in_stock = u32::try_from((*available).max(0)).unwrap_or(u32::MAX);
+            let reservable = reservation.reserved.saturating_add(in_stock);
             let reserved = required.min(reservable);
             let delta = i64::from(reservation.reserved) - i64::from(reserved);
             if delta != 0 && changes.len() == max_changes {

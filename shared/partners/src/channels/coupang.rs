@@ -9,7 +9,7 @@
 mod wire;
 
 use super::{
-    Channel, ChannelError, HttpResponse, InvalidCredentials, Kind, Page, Place, Product, Window,
+    Channel, ChannelError, Cursor, HttpResponse, InvalidCredentials, Kind, Page, Product, Window,
     credentials, day_begins, id, query_value, read_each, send,
 };
 use crate::http;
@@ -162,7 +162,7 @@ impl fmt::Debug for Coupang {
     }
 }
 
-/// A place in the listings of orders and return requests.
+/// A position in the listings of orders and return requests.
 #[derive(Serialize, Deserialize)]
 struct Sweep {
     from: String,
@@ -172,7 +172,7 @@ struct Sweep {
     token: Option<String>,
 }
 
-/// A place in the listing of products: a page, or those products of a page whose details are not
+/// A position in the listing of products: a page, or those products of a page whose details are not
 /// read yet.
 #[derive(Default, Serialize, Deserialize)]
 struct ProductListing {
@@ -270,7 +270,7 @@ impl Coupang {
     ) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
         let step = SWEEP
             .get(sweep.step)
-            .ok_or_else(|| ChannelError::Rejected("the place has an unknown step".into()))?;
+            .ok_or_else(|| ChannelError::Rejected("the cursor has an unknown step".into()))?;
         let (vendor, from, to) = (&self.credentials.vendor_id, &sweep.from, &sweep.to);
         let (path, query) = match step {
             Step::Orders(status) => (
@@ -292,7 +292,8 @@ impl Coupang {
             Step::Claims(_) => read_each(listed.data, "/receiptId", ReturnRequest::into_update),
         };
         let step = sweep.step + usize::from(token.is_none());
-        let next = (step < SWEEP.len()).then(|| Place::of(Sweep { step, token, ..sweep }));
+        let next =
+            (step < SWEEP.len()).then(|| Cursor::of(Sweep { step, token, ..sweep })).transpose()?;
         Ok(Page { entries, next, malformed, cool_down: Duration::ZERO })
     }
 
@@ -340,28 +341,26 @@ impl Channel for Coupang {
         Box::pin(async move { self.list(None, 1, now).await.map(drop) })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
+    fn begin(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        most: Duration,
+    ) -> Result<Window, ChannelError> {
         let (first, today) = (Day::of(from), Day::of(now));
         let days = i64::try_from(most.as_secs() / (24 * 60 * 60)).unwrap_or(MAX_DAYS);
         let last = first.plus((days - 1).clamp(0, MAX_DAYS)).min(today);
         let until = if last == today { now } else { day_begins(last.plus(1)) };
-        Window {
-            first: Place::of(Sweep {
-                from: first.to_string(),
-                to: last.to_string(),
-                step: 0,
-                token: None,
-            }),
-            until,
-        }
+        let (from, to) = (first.to_string(), last.to_string());
+        Ok(Window { first: Cursor::of(Sweep { from, to, step: 0, token: None })?, until })
     }
 
     fn orders<'a>(
         &'a self,
-        place: &'a Place,
+        cursor: &'a Cursor,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
-        Box::pin(async move { self.sweep(place.read()?, now).await })
+        Box::pin(async move { self.sweep(cursor.read()?, now).await })
     }
 
     fn order<'a>(
@@ -390,11 +389,11 @@ impl Channel for Coupang {
 
     fn products<'a>(
         &'a self,
-        place: Option<&'a Place>,
+        cursor: Option<&'a Cursor>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async move {
-            let mut at: ProductListing = place.map(Place::read).transpose()?.unwrap_or_default();
+            let mut at: ProductListing = cursor.map(Cursor::read).transpose()?.unwrap_or_default();
             let mut entries = Vec::new();
             if let Some(product) = at.products.pop() {
                 entries = match self.product(product, now).await {
@@ -412,7 +411,7 @@ impl Channel for Coupang {
             let is_over = at.products.is_empty() && at.is_last;
             Ok(Page {
                 entries,
-                next: (!is_over).then(|| Place::of(at)),
+                next: (!is_over).then(|| Cursor::of(at)).transpose()?,
                 malformed: Vec::new(),
                 cool_down: Duration::ZERO,
             })

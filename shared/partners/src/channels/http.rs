@@ -12,7 +12,7 @@
 //! https on public addresses.
 
 use super::{
-    Channel, ChannelError, InvalidCredentials, Kind, Page, Place, Product, Window, credentials,
+    Channel, ChannelError, Cursor, InvalidCredentials, Kind, Page, Product, Window, credentials,
     query_value, read_each, send,
 };
 use crate::receiver::{self, Reach};
@@ -102,7 +102,7 @@ impl fmt::Debug for System {
     }
 }
 
-/// A place in the listing of changes.
+/// A position in the listing of changes.
 #[derive(Serialize, Deserialize)]
 struct Changes {
     since: Timestamp,
@@ -257,17 +257,17 @@ impl Channel for System {
         Box::pin(async move { self.list(&Changes { since: now, cursor: None }).await.map(drop) })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Window {
-        Window { first: Place::of(Changes { since: from, cursor: None }), until: now }
+    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Result<Window, ChannelError> {
+        Ok(Window { first: Cursor::of(Changes { since: from, cursor: None })?, until: now })
     }
 
     fn orders<'a>(
         &'a self,
-        place: &'a Place,
+        cursor: &'a Cursor,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
-            let at: Changes = place.read()?;
+            let at: Changes = cursor.read()?;
             let listed = self.list(&at).await?;
             let cursor = listed.next_cursor.filter(|cursor| !cursor.is_empty());
             if cursor.as_ref().is_some_and(|cursor| {
@@ -279,7 +279,9 @@ impl Channel for System {
             }
             let (entries, malformed) =
                 read_each(listed.orders, "/externalOrderId", Order::into_update);
-            let next = cursor.map(|cursor| Place::of(Changes { cursor: Some(cursor), ..at }));
+            let next = cursor
+                .map(|cursor| Cursor::of(Changes { cursor: Some(cursor), ..at }))
+                .transpose()?;
             Ok(Page { entries, next, malformed, cool_down: Duration::ZERO })
         })
     }
@@ -287,7 +289,7 @@ impl Channel for System {
     /// The system does not list products.
     fn products<'a>(
         &'a self,
-        _: Option<&'a Place>,
+        _: Option<&'a Cursor>,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async {

@@ -3,7 +3,7 @@
 //!
 //! A merchant can try channels with it before having an account with a marketplace.
 
-use super::{Channel, ChannelError, Kind, Page, Place, Product, Window};
+use super::{Channel, ChannelError, Cursor, Kind, Page, Product, Window};
 use domain::{
     ExternalOrderId, ProductId, Timestamp, Won,
     channel::{ChannelOrderUpdate, Item},
@@ -44,7 +44,7 @@ const PRODUCTS: [(&str, &str, i64); 3] = [
 #[derive(Debug)]
 struct Mock;
 
-/// A place: the orders with these numbers, both ends included.
+/// A position: the orders with these numbers, both ends included.
 #[derive(Serialize, Deserialize)]
 struct Orders {
     first: i64,
@@ -92,31 +92,30 @@ impl Channel for Mock {
         Box::pin(async { Ok(()) })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Window {
+    fn begin(&self, from: Timestamp, now: Timestamp, _: Duration) -> Result<Window, ChannelError> {
         let first = from.millis().div_euclid(ORDER_INTERVAL);
-        Window {
-            first: Place::of(Orders { first, last: now.millis().div_euclid(ORDER_INTERVAL) }),
-            until: now,
-        }
+        let last = now.millis().div_euclid(ORDER_INTERVAL);
+        Ok(Window { first: Cursor::of(Orders { first, last })?, until: now })
     }
 
     fn orders<'a>(
         &'a self,
-        place: &'a Place,
+        cursor: &'a Cursor,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
-            let Orders { first, last } = place.read()?;
+            let Orders { first, last } = cursor.read()?;
             let end = last.min(first.saturating_add(PAGE_SIZE - 1));
             let entries = (first..=end).filter_map(|number| order(number, now)).collect();
-            let next = (end < last).then(|| Place::of(Orders { first: end + 1, last }));
+            let next =
+                (end < last).then(|| Cursor::of(Orders { first: end + 1, last })).transpose()?;
             Ok(Page { entries, next, malformed: Vec::new(), cool_down: Duration::ZERO })
         })
     }
 
     fn products<'a>(
         &'a self,
-        _: Option<&'a Place>,
+        _: Option<&'a Cursor>,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         let product = |(id, name, price): &(&str, &str, i64)| {

@@ -90,12 +90,17 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// Begins a collection of the orders placed (or changed) since `from`. Returns the first place
     /// and the end of the window. Where the marketplace has windows, the window is at most `most`
     /// long.
-    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window;
+    fn begin(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        most: Duration,
+    ) -> Result<Window, ChannelError>;
 
-    /// Reads the orders at a place, and returns the next place with them.
+    /// Reads the page of orders at a cursor. It comes with the cursor of the next page.
     fn orders<'a>(
         &'a self,
-        place: &'a Place,
+        cursor: &'a Cursor,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>>;
 
@@ -110,11 +115,11 @@ pub trait Channel: fmt::Debug + Send + Sync {
         })
     }
 
-    /// Reads the products at a place, and returns the next place with them. `None`: the first
-    /// place.
+    /// Reads the page of products at a cursor; the first page without one. It comes with the
+    /// cursor of the next page.
     fn products<'a>(
         &'a self,
-        place: Option<&'a Place>,
+        cursor: Option<&'a Cursor>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>>;
 
@@ -130,35 +135,39 @@ pub trait Channel: fmt::Debug + Send + Sync {
 /// A period of time whose orders are collected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// The first place in the listing of its orders.
-    pub first: Place,
-    /// The end of the period. It becomes the watermark once its last place has been read.
+    /// The cursor of the first page of its orders.
+    pub first: Cursor,
+    /// The end of the period. It becomes the watermark once its last page has been read.
     pub until: Timestamp,
 }
 
-/// A position in a marketplace's listings. Only the client of that marketplace knows its content.
+/// A position in a marketplace's listings, as JSON. Only the client of that marketplace knows its
+/// content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Place(Value);
+pub struct Cursor(String);
 
-impl Place {
-    fn of(place: impl Serialize) -> Self {
-        Self(serde_json::to_value(place).unwrap_or_default())
+impl Cursor {
+    fn of(position: impl Serialize) -> Result<Self, ChannelError> {
+        serde_json::to_string(&position)
+            .map(Self)
+            .map_err(|error| ChannelError::Unavailable(format!("no cursor: {error}")))
     }
 
-    /// Reads a place from its stored text.
+    /// The cursor with this text.
     pub fn parse(text: &str) -> Self {
-        Self(serde_json::from_str(text).unwrap_or_default())
+        Self(text.to_owned())
     }
 
     /// The text to store.
     pub fn text(&self) -> String {
-        self.0.to_string()
+        self.0.clone()
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {
-        T::deserialize(&self.0)
-            .map_err(|_| ChannelError::Rejected("the place does not belong to this channel".into()))
+        serde_json::from_str(&self.0).map_err(|_| {
+            ChannelError::Rejected("the cursor does not belong to this channel".into())
+        })
     }
 }
 
@@ -167,8 +176,8 @@ impl Place {
 pub struct Page<T> {
     /// The entries that could be read.
     pub entries: Vec<T>,
-    /// The next place. `None`: this was the last page.
-    pub next: Option<Place>,
+    /// The cursor of the next page. `None` on the last page.
+    pub next: Option<Cursor>,
     /// The ids of entries that are malformed or missing. An id that could not be read is empty.
     pub malformed: Vec<String>,
     /// The pause that the marketplace requests before the account's next call. Zero: no pause.

@@ -7,7 +7,7 @@
 mod wire;
 
 use super::{
-    Channel, ChannelError, HttpResponse, InvalidCredentials, Kind, Page, Place, Product, Window,
+    Channel, ChannelError, Cursor, HttpResponse, InvalidCredentials, Kind, Page, Product, Window,
     credentials, id, on_korean_clocks, query_value, read_each, send, time, won,
 };
 use crate::http;
@@ -146,7 +146,7 @@ impl fmt::Debug for Smartstore {
     }
 }
 
-/// A place in the listing of changes: a page, or those product orders of a page whose details are
+/// A position in the listing of changes: a page, or those product orders of a page whose details are
 /// not read yet, and the page after it.
 #[derive(Clone, Serialize, Deserialize)]
 struct Changes {
@@ -166,7 +166,7 @@ struct Changes {
     is_last: bool,
 }
 
-/// A place in the listing of products: a page, counted from 1.
+/// A position in the listing of products: a page, counted from 1.
 #[derive(Deserialize, Serialize)]
 struct ProductListing {
     page: u32,
@@ -259,12 +259,14 @@ impl Smartstore {
 
     async fn changes(
         &self,
-        place: Changes,
+        position: Changes,
         now: Timestamp,
     ) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
-        let (from, to) =
-            (query_value(&on_korean_clocks(place.from)), query_value(&on_korean_clocks(place.to)));
-        let more = place
+        let (from, to) = (
+            query_value(&on_korean_clocks(position.from)),
+            query_value(&on_korean_clocks(position.to)),
+        );
+        let more = position
             .sequence
             .as_deref()
             .map(|sequence| format!("&moreSequence={}", query_value(sequence)));
@@ -293,20 +295,25 @@ impl Smartstore {
                 sequence: Some(more.more_sequence),
                 details,
                 is_last: false,
-                ..place
+                ..position
             },
-            None => Changes { details, is_last: true, ..place },
+            None => Changes { details, is_last: true, ..position },
         };
-        Ok(Page { entries: Vec::new(), next: next.place(), malformed: Vec::new(), cool_down: rest })
+        Ok(Page {
+            entries: Vec::new(),
+            next: next.cursor()?,
+            malformed: Vec::new(),
+            cool_down: rest,
+        })
     }
 
     async fn details(
         &self,
-        mut place: Changes,
+        mut position: Changes,
         now: Timestamp,
     ) -> Result<Page<ChannelOrderUpdate>, ChannelError> {
         let requested: Vec<String> =
-            place.details.drain(..place.details.len().min(MAX_PER_CALL)).collect();
+            position.details.drain(..position.details.len().min(MAX_PER_CALL)).collect();
         let body = json!({ "productOrderIds": requested, "quantityClaimCompatibility": true });
         let response = self
             .call(Method::POST, "/v1/pay-order/seller/product-orders/query", Some(&body), now)
@@ -317,21 +324,21 @@ impl Smartstore {
         };
         let mut missing: Vec<String> =
             requested.iter().filter(|id| !is_listed(id)).cloned().collect();
-        if !place.is_second {
+        if !position.is_second {
             // Product orders that are missing are requested once more before the next page.
-            place.again.append(&mut missing);
+            position.again.append(&mut missing);
         }
         let (entries, mut malformed) =
             read_each(listed, "/productOrder/productOrderId", Detail::into_update);
         malformed.append(&mut missing);
-        place.is_second = false;
-        if place.details.is_empty() && !place.again.is_empty() {
-            place.details = std::mem::take(&mut place.again);
-            place.is_second = true;
+        position.is_second = false;
+        if position.details.is_empty() && !position.again.is_empty() {
+            position.details = std::mem::take(&mut position.again);
+            position.is_second = true;
         }
         Ok(Page {
             entries,
-            next: place.place(),
+            next: position.cursor()?,
             malformed,
             cool_down: pause_after(&response.headers),
         })
@@ -339,9 +346,9 @@ impl Smartstore {
 }
 
 impl Changes {
-    /// The place. `None`: nothing remains to be read there.
-    fn place(self) -> Option<Place> {
-        (!self.is_last || !self.details.is_empty()).then(|| Place::of(self))
+    /// The cursor. `None`: nothing remains to be read there.
+    fn cursor(self) -> Result<Option<Cursor>, ChannelError> {
+        (!self.is_last || !self.details.is_empty()).then(|| Cursor::of(self)).transpose()
     }
 }
 
@@ -353,7 +360,12 @@ impl Channel for Smartstore {
         })
     }
 
-    fn begin(&self, from: Timestamp, now: Timestamp, most: Duration) -> Window {
+    fn begin(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        most: Duration,
+    ) -> Result<Window, ChannelError> {
         let to = from.plus(MAX_WINDOW.min(most)).min(now);
         let changes = Changes {
             from,
@@ -364,32 +376,32 @@ impl Channel for Smartstore {
             is_second: false,
             is_last: false,
         };
-        Window { first: Place::of(changes), until: to }
+        Ok(Window { first: Cursor::of(changes)?, until: to })
     }
 
     fn orders<'a>(
         &'a self,
-        place: &'a Place,
+        cursor: &'a Cursor,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<ChannelOrderUpdate>, ChannelError>> {
         Box::pin(async move {
-            let place: Changes = place.read()?;
-            if place.details.is_empty() {
-                self.changes(place, now).await
+            let position: Changes = cursor.read()?;
+            if position.details.is_empty() {
+                self.changes(position, now).await
             } else {
-                self.details(place, now).await
+                self.details(position, now).await
             }
         })
     }
 
     fn products<'a>(
         &'a self,
-        place: Option<&'a Place>,
+        cursor: Option<&'a Cursor>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Page<Product>, ChannelError>> {
         Box::pin(async move {
             let ProductListing { page } =
-                place.map(Place::read).transpose()?.unwrap_or(ProductListing { page: 1 });
+                cursor.map(Cursor::read).transpose()?.unwrap_or(ProductListing { page: 1 });
             let body = json!({ "page": page, "size": 500, "orderType": "NO" });
             let response = self.call(Method::POST, "/v1/products/search", Some(&body), now).await?;
             let found: Found = response.read()?;
@@ -405,7 +417,8 @@ impl Channel for Smartstore {
                     stock: shown.stock_quantity,
                 });
             }
-            let next = (!is_over).then(|| Place::of(ProductListing { page: page + 1 }));
+            let next =
+                (!is_over).then(|| Cursor::of(ProductListing { page: page + 1 })).transpose()?;
             Ok(Page {
                 entries,
                 next,

@@ -61,7 +61,7 @@ fn a_window_covers_whole_days_and_at_most_31() {
         (KIND.open)("http://127.0.0.1", &value, crate::receiver::Reach::default()).unwrap();
     let time = |text: &str| text.parse::<Timestamp>().unwrap();
     let begin = |from: &str, to: &str, days: u64| {
-        coupang.begin(time(from), time(to), Duration::from_hours(24 * days))
+        coupang.begin(time(from), time(to), Duration::from_hours(24 * days)).unwrap()
     };
     let window = begin("2026-01-04T16:00:00Z", "2026-01-06T03:00:00Z", 31);
     let sweep: Sweep = window.first.read().unwrap();
