@@ -3,7 +3,9 @@
 use crate::support::{
     assert_books_are_clean, balance,
     cards::{LOOKUP_DELAY, body, confirm_late, confirmations, gateway, pay},
-    charges, first_attempt_fails, pass_time, shop, statuses, text, units_in_stock,
+    charges,
+    faults::first_attempt_fails,
+    pass_time, shop, statuses, text, units_in_stock,
 };
 use domain::{CustomerId, IdempotencyKey, OrderId};
 use local::partners::Mode;

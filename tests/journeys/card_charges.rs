@@ -4,14 +4,11 @@
 use crate::support::{
     assert_books_are_clean, balance,
     cards::{LOOKUP_DELAY, confirmations, gateway},
-    charges, ledger, pass_time, shop, text,
+    charges,
+    faults::KINDS,
+    ledger, pass_time, shop, text,
 };
-use local::{
-    World,
-    aws::faults::{Kind, Rule},
-    partners::Mode,
-    world::Reply,
-};
+use local::{World, aws::faults::Rule, partners::Mode, world::Reply};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -159,14 +156,7 @@ async fn a_charge_that_would_exceed_the_balance_limit_is_refunded() {
 #[tokio::test]
 async fn a_card_charge_takes_effect_once_despite_any_failed_call() {
     for operation in ["Query", "GetItem", "TransactWriteItems", "UpdateItem"] {
-        for kind in [
-            Kind::Before,
-            Kind::After,
-            Kind::Throttle,
-            Kind::Internal,
-            Kind::Conflict(0),
-            Kind::Conflict(1),
-        ] {
+        for kind in KINDS {
             for (nth, count) in [(1, Some(1)), (2, Some(1)), (3, Some(1)), (1, None), (2, None)] {
                 let world = World::new().await;
                 let operation = Some(operation.to_owned());

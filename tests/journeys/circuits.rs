@@ -154,7 +154,7 @@ async fn of_two_concurrent_probers_exactly_one_calls() {
     world.advance(Duration::from_secs(11));
     // The first request for the lease fails. While its function waits to retry, the other function
     // takes the lease.
-    world.inject([crate::support::first_attempt_fails()]);
+    world.inject([crate::support::faults::first_attempt_fails()]);
     let (customer, choice) =
         (world.customer("c1"), json!({ "method": "CARD", "paymentKey": "card-1" }));
     let (ordered, paid) =

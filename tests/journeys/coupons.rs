@@ -2,8 +2,8 @@
 //! the order is cancelled.
 
 use crate::support::{
-    assert_books_are_clean, balance, coupon, coupon_source, first_attempt_fails, order, shop, text,
-    units_in_stock,
+    assert_books_are_clean, balance, coupon, coupon_source, faults::first_attempt_fails, order,
+    shop, text, units_in_stock,
 };
 use local::World;
 use serde_json::{Value, json};

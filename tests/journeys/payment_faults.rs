@@ -3,8 +3,9 @@
 //! orders agree.
 
 use crate::support::{
-    assert_books_are_clean, balance, by_card, charges, get_order, order, pass_time, shop, statuses,
-    text, units_in_stock,
+    assert_books_are_clean, balance, by_card, charges,
+    faults::{KINDS, faults_at},
+    get_order, order, pass_time, shop, statuses, text, units_in_stock,
 };
 use local::{
     World,
@@ -13,23 +14,6 @@ use local::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-
-const KINDS: [Kind; 4] = [Kind::Before, Kind::After, Kind::Internal, Kind::Conflict(0)];
-
-/// Two sets of rules: a fault on the n-th call alone, and one on the n-th call and the three after
-/// it, so that the function gives up.
-fn rules(nth: u64, kind: Kind) -> [Vec<Rule>; 2] {
-    let one = Rule {
-        service: Some("dynamodb".into()),
-        operation: None,
-        kind,
-        every: nth,
-        count: Some(1),
-    };
-    // A call has four attempts, and all of them fail.
-    let all = (0..4).map(|again| Rule { every: nth + again, ..one.clone() }).collect();
-    [vec![one], all]
-}
 
 /// Lets every order and payment reach its final state: payments are settled, checked once more and
 /// refunded, and unpaid orders expire.
@@ -80,7 +64,7 @@ async fn a_card_order_is_charged_once_and_never_forgotten_despite_any_fault_in_a
     for mode in [Mode::Ok, Mode::Lost, Mode::Down, Mode::Decline] {
         for nth in 1..=6 {
             for kind in KINDS {
-                for rule in rules(nth, kind) {
+                for rule in faults_at(nth, kind) {
                     let world = shop().await;
                     world.partner("payment-gateway").be(mode);
                     let context = format!("{mode:?} {rule:?}");
@@ -123,7 +107,7 @@ async fn a_payment_is_made_once_and_never_forgotten_despite_any_fault_in_any_cal
     {
         for nth in 1..=5 {
             for kind in KINDS {
-                for rule in rules(nth, kind) {
+                for rule in faults_at(nth, kind) {
                     let world = shop().await;
                     world.partner("payment-gateway").be(Mode::Decline);
                     let id =
@@ -156,7 +140,7 @@ async fn a_cancellation_happens_once_despite_any_fault_in_any_call() {
     for by_points in [true, false] {
         for nth in 1..=2 {
             for kind in KINDS {
-                for rule in rules(nth, kind) {
+                for rule in faults_at(nth, kind) {
                     let world = shop().await;
                     let body = if by_points { order("c1", &[("pen", 1)]) } else { pen() };
                     let id =
@@ -192,7 +176,7 @@ async fn a_payment_is_settled_once_despite_any_fault_in_any_call() {
     for cancelled in [false, true] {
         for nth in 1..=6 {
             for kind in KINDS {
-                for rule in rules(nth, kind) {
+                for rule in faults_at(nth, kind) {
                     let world = shop().await;
                     world.partner("payment-gateway").be(if cancelled {
                         Mode::Ok

@@ -1,10 +1,8 @@
 //! The five best-selling products of the last 72 hours, compared with a brute-force sum.
 
+use crate::support::faults::KINDS;
 use domain::{Timestamp, sales::WINDOW};
-use local::{
-    World,
-    aws::faults::{Kind, Rule},
-};
+use local::{World, aws::faults::Rule};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -173,14 +171,7 @@ async fn the_ranking_shows_five_products_with_their_names_and_is_one_read() {
 
 #[tokio::test]
 async fn a_sale_counts_once_despite_any_fault_of_the_consumer_or_the_count() {
-    for kind in [
-        Kind::Before,
-        Kind::After,
-        Kind::Throttle,
-        Kind::Internal,
-        Kind::Conflict(0),
-        Kind::Conflict(1),
-    ] {
+    for kind in KINDS {
         for count in [Some(1), None] {
             let world = world().await;
             // The event is late, so a closed hour is summed again: the sale and the note that

@@ -2,7 +2,9 @@
 //! correct, and a request repeated under its key takes effect once.
 
 use crate::support::{
-    assert_books_are_clean, balance, get_order,
+    assert_books_are_clean, balance,
+    faults::{KINDS, faults_at},
+    get_order,
     kitchen::{advance_to, chef, kitchen, place_order, rider},
     units_in_stock,
 };
@@ -12,22 +14,6 @@ use local::{
     world::Reply,
 };
 use serde_json::json;
-
-const KINDS: [Kind; 4] = [Kind::Before, Kind::After, Kind::Internal, Kind::Conflict(0)];
-
-/// Two sets of rules: a fault on the n-th call alone, and one on the n-th call and the three after
-/// it, so that the function gives up.
-fn rules(nth: u64, kind: Kind) -> [Vec<Rule>; 2] {
-    let one = Rule {
-        service: Some("dynamodb".into()),
-        operation: None,
-        kind,
-        every: nth,
-        count: Some(1),
-    };
-    let all = (0..4).map(|again| Rule { every: nth + again, ..one.clone() }).collect();
-    [vec![one], all]
-}
 
 async fn request(world: &World, id: &str, name: &str) -> Reply {
     let client = if name == "pick-up" { rider(world) } else { chef(world) };
@@ -43,7 +29,7 @@ async fn a_transition_happens_once_and_completely_despite_any_fault_in_any_call(
     ] {
         for nth in 1..=3 {
             for kind in KINDS {
-                for rule in rules(nth, kind) {
+                for rule in faults_at(nth, kind) {
                     let world = kitchen().await;
                     let id = place_order(&world, &[("gimbap", 2), ("soup", 1)]).await;
                     advance_to(&world, &id, from).await;

@@ -4,16 +4,14 @@ pub(crate) mod audit;
 pub(crate) mod cards;
 pub(crate) mod channels;
 pub(crate) mod external_orders;
+pub(crate) mod faults;
 pub(crate) mod kitchen;
 pub(crate) mod log;
 pub(crate) mod notifications;
 pub(crate) mod template;
 pub(crate) mod webhooks;
 
-use local::{
-    World,
-    aws::faults::{Kind, Rule},
-};
+use local::World;
 use serde_json::{Value, json};
 
 /// The body of an order of one customer: products and how many.
@@ -91,13 +89,6 @@ pub(crate) fn sqs_event(world: &World, bodies: &[impl AsRef<str>]) -> Value {
         json!({ "messageId": id, "receiptHandle": "r", "body": body, "attributes": attributes })
     });
     json!({ "Records": records.collect::<Vec<_>>() })
-}
-
-/// The first try of a transaction does not arrive: while the function waits to try again, something
-/// else comes first.
-pub(crate) fn first_attempt_fails() -> Rule {
-    let (service, operation) = (None, Some("TransactWriteItems".into()));
-    Rule { service, operation, kind: Kind::Internal, every: 1, count: Some(1) }
 }
 
 /// Draws a coupon of 10 %, at most 3,000 won, for a customer, from a source of so many.

@@ -244,21 +244,16 @@ impl Coupang {
                 if is_success {
                     Ok(response)
                 } else {
-                    Err(ChannelError::Unavailable(response.words()))
+                    Err(ChannelError::Unavailable(response.message()))
                 }
             }
             StatusCode::FORBIDDEN if response.body.trim_ascii_start().starts_with(b"<") => {
                 Err(ChannelError::CoolingDown(COOL_DOWN))
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(ChannelError::Unauthorized(response.words()))
-            }
-            StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
                 Err(ChannelError::TimedOut)
             }
-            status if status.is_client_error() => Err(ChannelError::Rejected(response.words())),
-            _ => Err(ChannelError::Unavailable(response.words())),
+            _ => Err(response.error()),
         }
     }
 

@@ -23,7 +23,7 @@ use domain::{
     external::ReportedStatus,
 };
 use futures::future::BoxFuture;
-use reqwest::{Client, StatusCode, Url, header::AUTHORIZATION};
+use reqwest::{Client, Url, header::AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -240,15 +240,7 @@ impl System {
         let request = self.client.get(url).timeout(TIMEOUT);
         let response =
             send(request.header(AUTHORIZATION, format!("Bearer {}", self.token))).await?;
-        match response.status {
-            status if status.is_success() => response.read(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(ChannelError::Unauthorized(response.words()))
-            }
-            StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
-            status if status.is_client_error() => Err(ChannelError::Rejected(response.words())),
-            _ => Err(ChannelError::Unavailable(response.words())),
-        }
+        if response.status.is_success() { response.read() } else { Err(response.error()) }
     }
 }
 

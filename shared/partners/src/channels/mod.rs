@@ -266,20 +266,33 @@ impl HttpResponse {
     }
 
     /// A text for errors: the HTTP status, and the code and message of the body.
-    fn words(&self) -> String {
+    fn message(&self) -> String {
         let json = self.json();
         let text = |name: &str| {
             let number = json[name].as_i64().map(|number| number.to_string());
             json[name].as_str().map(str::to_owned).or(number).unwrap_or_default()
         };
-        let words = format!("{} {} {}", self.status.as_u16(), text("code"), text("message"));
-        words
+        let message = format!("{} {} {}", self.status.as_u16(), text("code"), text("message"));
+        message
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ")
             .chars()
             .take(MAX_ERROR_CHARS)
             .collect()
+    }
+
+    /// The error that the status of a failed call means, where the marketplace has no rule of its
+    /// own.
+    fn error(&self) -> ChannelError {
+        match self.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                ChannelError::Unauthorized(self.message())
+            }
+            StatusCode::TOO_MANY_REQUESTS => ChannelError::RateLimited,
+            status if status.is_client_error() => ChannelError::Rejected(self.message()),
+            _ => ChannelError::Unavailable(self.message()),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T, ChannelError> {

@@ -211,8 +211,10 @@ impl Smartstore {
                 Ok(token.text)
             }
             StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
-            status if status.is_client_error() => Err(ChannelError::Unauthorized(response.words())),
-            _ => Err(ChannelError::Unavailable(response.words())),
+            status if status.is_client_error() => {
+                Err(ChannelError::Unauthorized(response.message()))
+            }
+            _ => Err(ChannelError::Unavailable(response.message())),
         }
     }
 
@@ -247,12 +249,7 @@ impl Smartstore {
                     *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     continue;
                 }
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    Err(ChannelError::Unauthorized(response.words()))
-                }
-                StatusCode::TOO_MANY_REQUESTS => Err(ChannelError::RateLimited),
-                status if status.is_client_error() => Err(ChannelError::Rejected(response.words())),
-                _ => Err(ChannelError::Unavailable(response.words())),
+                _ => Err(response.error()),
             };
         }
     }
