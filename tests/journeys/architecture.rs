@@ -23,7 +23,7 @@ const SHARED: [(&str, &[&str]); 7] = [
 const FOR_FUNCTIONS: [&str; 6] = ["domain", "events", "store", "edge", "partners", "ordering"];
 
 /// Crates of others that only some of ours may use, in what is built of them.
-const RESERVED: [(&str, &[&str]); 16] = [
+const RESERVED: [(&str, &[&str]); 17] = [
     ("aws-sdk-dynamodb", &["store"]),
     ("aws-sdk-kms", &["store"]),
     ("aws-lc-rs", &["local"]),
@@ -33,6 +33,7 @@ const RESERVED: [(&str, &[&str]); 16] = [
     ("lambda_runtime", &["edge"]),
     ("aws_lambda_events", &["edge"]),
     ("reqwest", &["partners"]),
+    ("rustls", &["partners"]),
     ("hyper", &["local"]),
     ("axum", &["local"]),
     ("dynoxide-rs", &["local"]),

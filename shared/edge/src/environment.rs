@@ -44,7 +44,7 @@ impl Environment {
             None,
             "environment",
         );
-        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
         let mut aws = SdkConfig::builder();
         aws.set_endpoint_url(environment.variable("AWS_ENDPOINT_URL"));
         environment.aws = aws

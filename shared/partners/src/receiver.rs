@@ -14,7 +14,6 @@ use reqwest::{
     Client, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, RETRY_AFTER},
-    redirect::Policy,
 };
 use std::{
     error::Error,
@@ -161,13 +160,7 @@ impl Resolve for PublicOnly {
 
 /// Creates a client that connects only to public addresses.
 fn public_client(timeout: Duration, lookup: Lookup) -> reqwest::Result<Client> {
-    Client::builder()
-        .timeout(timeout)
-        .redirect(Policy::none())
-        .no_proxy()
-        .dns_resolver(Arc::new(PublicOnly(lookup)))
-        .user_agent("jumun")
-        .build()
+    http::builder(timeout).no_proxy().dns_resolver(Arc::new(PublicOnly(lookup))).build()
 }
 
 /// Creates a client for a URL that an operator named and that [`Reach::check`] accepted.
