@@ -13,7 +13,7 @@ pub use parcels::Parcel;
 
 use crate::{
     CampaignId, CustomerId, ExternalOrderId, ProductId, Timestamp, Won, delivery::Shipment,
-    order::Status,
+    status::Status,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};

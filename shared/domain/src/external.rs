@@ -1,7 +1,7 @@
 //! Orders of other systems: which of two updates is newer, and what a status in their words is in
 //! ours.
 
-use crate::{Timestamp, order::Status};
+use crate::{Timestamp, status::Status};
 use serde::{
     Deserialize, Serialize,
     de::{IntoDeserializer, value},

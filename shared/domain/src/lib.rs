@@ -37,6 +37,7 @@ mod refusal;
 pub mod request;
 pub mod reservations;
 pub mod sales;
+mod status;
 pub mod store;
 pub mod time;
 pub mod webhook;

@@ -9,10 +9,10 @@ use crate::{
     basket::{MAX_PRODUCTS, Quantity},
     coupon::Unusable,
     money::AmountTooLarge,
-    order::Status,
     payment::MAX_ATTEMPTS,
     points::ChargeAmount,
     product::{MAX_ADJUSTMENT, MAX_STOCK, Price},
+    status::Status,
 };
 use serde::Serialize;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! Functions: how one starts, and how it handles an invocation.
 
 use crate::{
-    Environment, Message, Request, Response, Route, Tick, http_event, queue, schedule,
+    Environment, Message, Request, Response, Route, Tick,
+    http_event::{self, RequestHandler},
+    queue, schedule,
     signal::{self, EmbeddedMetrics},
     stream::{self, Change, Failed},
 };
@@ -72,11 +74,10 @@ impl Function {
         S: Open<Environment> + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
     {
-        Self::new(name, routes, move |resources: S, environment, invocation| async move {
-            http_event::serve(name, routes, environment, invocation, move |request| {
-                handle(resources.clone(), request)
-            })
-            .await
+        Self::new(name, routes, move |resources: S, environment, invocation| {
+            let handle: RequestHandler =
+                Arc::new(move |request| Box::pin(handle(resources.clone(), request)));
+            http_event::serve(name, routes, environment, invocation, handle)
         })
     }
 

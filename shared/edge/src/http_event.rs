@@ -5,6 +5,7 @@ use crate::{
     Environment, Error, Invocation, Request, Response, Route, request::RequestLine, response,
 };
 use domain::{Failure, Refusal};
+use futures::future::BoxFuture;
 use lambda_http::{
     Adapter, Body, Context, IntoResponse, LambdaEvent, Service,
     aws_lambda_events::{
@@ -21,20 +22,23 @@ use std::{
     future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
 };
+
+/// What a function does with a request. Its type is erased, so that a binary contains the code of
+/// this module once and not for each function.
+pub(crate) type RequestHandler =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Failure>> + Send + Sync>;
 
 /// Calls the handler with the request of an event. An event that cannot be read is a problem, as
 /// any bad input is.
-pub(crate) async fn serve<Fut>(
+pub(crate) async fn serve(
     function: &'static str,
     routes: &'static [Route],
     environment: Environment,
     invocation: Invocation,
-    handle: impl Fn(Request) -> Fut + Clone + Send + 'static,
-) -> Result<Value, Error>
-where
-    Fut: Future<Output = Result<Response, Failure>> + Send + 'static,
-{
+    handle: RequestHandler,
+) -> Result<Value, Error> {
     let (now, deadline) = (environment.now(), invocation.deadline());
     let call = |event: LambdaRequest, unreadable: Option<Refusal>| {
         let respond = |http: lambda_http::Request| {

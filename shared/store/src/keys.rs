@@ -379,9 +379,9 @@ pub fn delivery(order: &OrderId) -> Key {
 /// The end of a delivery that a search is near to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryEnd {
-    /// Near the customer, the destination.
+    /// The customer: the destination.
     Customer,
-    /// Near the store, the origin.
+    /// The store: the origin.
     Store,
 }
 

@@ -6,7 +6,7 @@ use super::{
     ChannelOrderUpdate, Claim, Item,
     parcels::{Claims, Parcel, is_off, progress},
 };
-use crate::{ProductId, Timestamp, Won, delivery::Shipment, order::Status};
+use crate::{ProductId, Timestamp, Won, delivery::Shipment, status::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The parcels of an item, and the totals of the item over its parcels and claims.
 
 use super::{ChannelItemState, Claim, Item};
-use crate::{Won, order::Status};
+use crate::{Won, status::Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
