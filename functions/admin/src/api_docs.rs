@@ -16,7 +16,7 @@ pub const PAGE: Route =
 
 /// The `api-docs` handler.
 pub fn function() -> Function {
-    Function::http("api-docs", &[DOCUMENT, PAGE], handle)
+    Function::http("api-docs", const { &[DOCUMENT.served(), PAGE.served()] }, handle)
 }
 
 /// The document, built once per process.

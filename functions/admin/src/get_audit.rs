@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-audit` handler.
 pub fn function() -> Function {
-    Function::http("get-audit", &[ROUTE], handle)
+    Function::http("get-audit", const { &[ROUTE.served()] }, handle)
 }
 
 /// The report of the last audit.

@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `no-such-route` handler.
 pub fn function() -> Function {
-    Function::http("no-such-route", &[ROUTE], handle)
+    Function::http("no-such-route", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle((): (), request: Request) -> Result<Response, Failure> {

@@ -22,7 +22,7 @@ pub const HEALTH: Route =
 
 /// The `service-info` handler.
 pub fn function() -> Function {
-    Function::http("service-info", &[ROOT, HEALTH], handle)
+    Function::http("service-info", const { &[ROOT.served(), HEALTH.served()] }, handle)
 }
 
 /// The service and its documents.

@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `campaign-statistics` handler.
 pub fn function() -> Function {
-    Function::http("campaign-statistics", &[ROUTE], handle)
+    Function::http("campaign-statistics", const { &[ROUTE.served()] }, handle)
 }
 
 /// The totals of a campaign's orders.

@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-campaign-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-campaign-orders", &[ROUTE], handle)
+    Function::http("list-campaign-orders", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `clear-cart` handler.
 pub fn function() -> Function {
-    Function::http("clear-cart", &[ROUTE], handle)
+    Function::http("clear-cart", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-cart` handler.
 pub fn function() -> Function {
-    Function::http("get-cart", &[ROUTE], handle)
+    Function::http("get-cart", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

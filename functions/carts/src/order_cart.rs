@@ -34,7 +34,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `order-cart` handler.
 pub fn function() -> Function {
-    Function::http("order-cart", &[ROUTE], handle)
+    Function::http("order-cart", const { &[ROUTE.served()] }, handle)
 }
 
 /// The details of an order of a cart.

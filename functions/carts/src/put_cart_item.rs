@@ -31,7 +31,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-cart-item` handler.
 pub fn function() -> Function {
-    Function::http("put-cart-item", &[ROUTE], handle)
+    Function::http("put-cart-item", const { &[ROUTE.served()] }, handle)
 }
 
 /// The quantity of a product in a cart.

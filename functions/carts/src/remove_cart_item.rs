@@ -16,7 +16,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `remove-cart-item` handler.
 pub fn function() -> Function {
-    Function::http("remove-cart-item", &[ROUTE], handle)
+    Function::http("remove-cart-item", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

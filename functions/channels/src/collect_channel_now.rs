@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `collect-channel-now` handler.
 pub fn function() -> Function {
-    Function::http("collect-channel-now", &[ROUTE], handle)
+    Function::http("collect-channel-now", const { &[ROUTE.served()] }, handle)
 }
 
 /// The requested run.

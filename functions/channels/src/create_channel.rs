@@ -34,7 +34,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `create-channel` handler.
 pub fn function() -> Function {
-    Function::http("create-channel", &[ROUTE], handle)
+    Function::http("create-channel", const { &[ROUTE.served()] }, handle)
 }
 
 /// A channel to register.

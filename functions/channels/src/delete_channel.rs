@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `delete-channel` handler.
 pub fn function() -> Function {
-    Function::http("delete-channel", &[ROUTE], handle)
+    Function::http("delete-channel", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-channel` handler.
 pub fn function() -> Function {
-    Function::http("get-channel", &[ROUTE], handle)
+    Function::http("get-channel", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -28,7 +28,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-channel-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-channel-orders", &[ROUTE], handle)
+    Function::http("list-channel-orders", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of orders.

@@ -28,7 +28,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-channel-products` handler.
 pub fn function() -> Function {
-    Function::http("list-channel-products", &[ROUTE], handle)
+    Function::http("list-channel-products", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of products.

@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-channel-runs` handler.
 pub fn function() -> Function {
-    Function::http("list-channel-runs", &[ROUTE], handle)
+    Function::http("list-channel-runs", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of collection runs.

@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-channels` handler.
 pub fn function() -> Function {
-    Function::http("list-channels", &[ROUTE], handle)
+    Function::http("list-channels", const { &[ROUTE.served()] }, handle)
 }
 
 /// The list of channels.

@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `map-channel-product` handler.
 pub fn function() -> Function {
-    Function::http("map-channel-product", &[ROUTE], handle)
+    Function::http("map-channel-product", const { &[ROUTE.served()] }, handle)
 }
 
 /// The own product to map to.

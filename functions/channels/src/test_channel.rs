@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `test-channel` handler.
 pub fn function() -> Function {
-    Function::http("test-channel", &[ROUTE], handle)
+    Function::http("test-channel", const { &[ROUTE.served()] }, handle)
 }
 
 /// The result of the check.

@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `update-channel` handler.
 pub fn function() -> Function {
-    Function::http("update-channel", &[ROUTE], handle)
+    Function::http("update-channel", const { &[ROUTE.served()] }, handle)
 }
 
 /// The fields to change.

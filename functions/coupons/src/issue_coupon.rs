@@ -36,7 +36,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `issue-coupon` handler.
 pub fn function() -> Function {
-    Function::http("issue-coupon", &[ROUTE], handle)
+    Function::http("issue-coupon", const { &[ROUTE.served()] }, handle)
 }
 
 /// The recipient of a coupon.

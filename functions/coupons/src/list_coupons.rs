@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-coupons` handler.
 pub fn function() -> Function {
-    Function::http("list-coupons", &[ROUTE], handle)
+    Function::http("list-coupons", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of coupons.

@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-coupon-source` handler.
 pub fn function() -> Function {
-    Function::http("put-coupon-source", &[ROUTE], handle)
+    Function::http("put-coupon-source", const { &[ROUTE.served()] }, handle)
 }
 
 /// The terms of a source. The discount is either `discountAmount`, or `discountRate` with

@@ -16,7 +16,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-customer` handler.
 pub fn function() -> Function {
-    Function::http("get-customer", &[ROUTE], handle)
+    Function::http("get-customer", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(resources: Resources, request: Request) -> Result<Response, Failure> {

@@ -27,7 +27,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-customer` handler.
 pub fn function() -> Function {
-    Function::http("put-customer", &[ROUTE], handle)
+    Function::http("put-customer", const { &[ROUTE.served()] }, handle)
 }
 
 /// The contact data of a customer.

@@ -35,7 +35,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `verify-phone` handler.
 pub fn function() -> Function {
-    Function::http("verify-phone", &[ROUTE], handle)
+    Function::http("verify-phone", const { &[ROUTE.served()] }, handle)
 }
 
 /// A verification code, or the request for one.

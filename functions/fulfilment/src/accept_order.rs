@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `accept-order` handler.
 pub fn function() -> Function {
-    Function::http("accept-order", &[ROUTE], handle)
+    Function::http("accept-order", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

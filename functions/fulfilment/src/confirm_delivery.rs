@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `confirm-delivery` handler.
 pub fn function() -> Function {
-    Function::http("confirm-delivery", &[ROUTE], handle)
+    Function::http("confirm-delivery", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

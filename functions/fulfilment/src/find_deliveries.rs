@@ -45,7 +45,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `find-deliveries` handler.
 pub fn function() -> Function {
-    Function::http("find-deliveries", &[ROUTE], handle)
+    Function::http("find-deliveries", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of orders that wait for a rider.

@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `finish-cooking` handler.
 pub fn function() -> Function {
-    Function::http("finish-cooking", &[ROUTE], handle)
+    Function::http("finish-cooking", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-order-view` handler.
 pub fn function() -> Function {
-    Function::http("get-order-view", &[ROUTE], handle)
+    Function::http("get-order-view", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -13,7 +13,7 @@ pub const ROUTE: Route =
 
 /// The `get-store` handler.
 pub fn function() -> Function {
-    Function::http("get-store", &[ROUTE], handle)
+    Function::http("get-store", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-order-views` handler.
 pub fn function() -> Function {
-    Function::http("list-order-views", &[ROUTE], handle)
+    Function::http("list-order-views", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of order views.

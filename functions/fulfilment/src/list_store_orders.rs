@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-store-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-store-orders", &[ROUTE], handle)
+    Function::http("list-store-orders", const { &[ROUTE.served()] }, handle)
 }
 
 /// The value of the `status` parameter.

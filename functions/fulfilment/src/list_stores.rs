@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-stores` handler.
 pub fn function() -> Function {
-    Function::http("list-stores", &[ROUTE], handle)
+    Function::http("list-stores", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of stores.

@@ -29,7 +29,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `pick-up-order` handler.
 pub fn function() -> Function {
-    Function::http("pick-up-order", &[ROUTE], handle)
+    Function::http("pick-up-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// The rider who picks an order up.

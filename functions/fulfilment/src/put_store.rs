@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-store` handler.
 pub fn function() -> Function {
-    Function::http("put-store", &[ROUTE], handle)
+    Function::http("put-store", const { &[ROUTE.served()] }, handle)
 }
 
 /// The profile of a store.

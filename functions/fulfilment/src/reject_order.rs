@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `reject-order` handler.
 pub fn function() -> Function {
-    Function::http("reject-order", &[ROUTE], handle)
+    Function::http("reject-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// The details of a rejection.

@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `ship-order` handler.
 pub fn function() -> Function {
-    Function::http("ship-order", &[ROUTE], handle)
+    Function::http("ship-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// The details of a shipment.

@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `start-cooking` handler.
 pub fn function() -> Function {
-    Function::http("start-cooking", &[ROUTE], handle)
+    Function::http("start-cooking", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -19,7 +19,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `unassign-order` handler.
 pub fn function() -> Function {
-    Function::http("unassign-order", &[ROUTE], handle)
+    Function::http("unassign-order", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -19,7 +19,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `collect-order` handler.
 pub fn function() -> Function {
-    Function::http("collect-order", &[ROUTE], handle)
+    Function::http("collect-order", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -25,7 +25,11 @@ pub const ROUTE_BY_SOURCE: Route = Route::new(
 
 /// The `get-integration-order` handler.
 pub fn function() -> Function {
-    Function::http("get-integration-order", &[ROUTE, ROUTE_BY_SOURCE], handle)
+    Function::http(
+        "get-integration-order",
+        const { &[ROUTE.served(), ROUTE_BY_SOURCE.served()] },
+        handle,
+    )
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -28,7 +28,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-changed-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-changed-orders", &[ROUTE], handle)
+    Function::http("list-changed-orders", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of changes.

@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-source-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-source-orders", &[ROUTE], handle)
+    Function::http("list-source-orders", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

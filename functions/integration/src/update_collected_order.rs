@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `update-collected-order` handler.
 pub fn function() -> Function {
-    Function::http("update-collected-order", &[ROUTE], handle)
+    Function::http("update-collected-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// A new status.

@@ -31,7 +31,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `cancel-order` handler.
 pub fn function() -> Function {
-    Function::http("cancel-order", &[ROUTE], handle)
+    Function::http("cancel-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// The details of a cancellation.

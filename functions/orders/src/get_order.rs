@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-order` handler.
 pub fn function() -> Function {
-    Function::http("get-order", &[ROUTE], handle)
+    Function::http("get-order", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -24,7 +24,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-order-payments` handler.
 pub fn function() -> Function {
-    Function::http("list-order-payments", &[ROUTE], handle)
+    Function::http("list-order-payments", const { &[ROUTE.served()] }, handle)
 }
 
 /// The payments of an order.

@@ -22,7 +22,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-orders` handler.
 pub fn function() -> Function {
-    Function::http("list-orders", &[ROUTE], handle)
+    Function::http("list-orders", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -32,7 +32,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `pay-order` handler.
 pub fn function() -> Function {
-    Function::http("pay-order", &[ROUTE], handle)
+    Function::http("pay-order", const { &[ROUTE.served()] }, handle)
 }
 
 #[derive(Clone)]

@@ -36,7 +36,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `place-order` handler.
 pub fn function() -> Function {
-    Function::http("place-order", &[ROUTE], handle)
+    Function::http("place-order", const { &[ROUTE.served()] }, handle)
 }
 
 /// An order to place.

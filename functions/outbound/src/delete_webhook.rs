@@ -32,7 +32,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `delete-webhook` handler.
 pub fn function() -> Function {
-    Function::http("delete-webhook", &[ROUTE], handle)
+    Function::http("delete-webhook", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

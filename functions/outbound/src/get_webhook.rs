@@ -15,7 +15,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-webhook` handler.
 pub fn function() -> Function {
-    Function::http("get-webhook", &[ROUTE], handle)
+    Function::http("get-webhook", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(endpoints: Endpoints, request: Request) -> Result<Response, Failure> {

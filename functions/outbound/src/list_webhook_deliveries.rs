@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-webhook-deliveries` handler.
 pub fn function() -> Function {
-    Function::http("list-webhook-deliveries", &[ROUTE], handle)
+    Function::http("list-webhook-deliveries", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of deliveries.

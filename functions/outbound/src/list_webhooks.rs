@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-webhooks` handler.
 pub fn function() -> Function {
-    Function::http("list-webhooks", &[ROUTE], handle)
+    Function::http("list-webhooks", const { &[ROUTE.served()] }, handle)
 }
 
 /// The list of webhook endpoints.

@@ -37,7 +37,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-webhook` handler.
 pub fn function() -> Function {
-    Function::http("put-webhook", &[ROUTE], handle)
+    Function::http("put-webhook", const { &[ROUTE.served()] }, handle)
 }
 
 /// The webhook to register or change.

@@ -29,7 +29,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `replay-webhook-delivery` handler.
 pub fn function() -> Function {
-    Function::http("replay-webhook-delivery", &[ROUTE], handle)
+    Function::http("replay-webhook-delivery", const { &[ROUTE.served()] }, handle)
 }
 
 #[derive(Clone)]

@@ -33,7 +33,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `rotate-webhook-secret` handler.
 pub fn function() -> Function {
-    Function::http("rotate-webhook-secret", &[ROUTE], handle)
+    Function::http("rotate-webhook-secret", const { &[ROUTE.served()] }, handle)
 }
 
 #[derive(Clone)]

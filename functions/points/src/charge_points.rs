@@ -41,7 +41,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `charge-points` handler.
 pub fn function() -> Function {
-    Function::http("charge-points", &[ROUTE], handle)
+    Function::http("charge-points", const { &[ROUTE.served()] }, handle)
 }
 
 /// The clients and settings of the handler.

@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-charge` handler.
 pub fn function() -> Function {
-    Function::http("get-charge", &[ROUTE], handle)
+    Function::http("get-charge", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-points` handler.
 pub fn function() -> Function {
-    Function::http("get-points", &[ROUTE], handle)
+    Function::http("get-points", const { &[ROUTE.served()] }, handle)
 }
 
 /// A customer's balance.

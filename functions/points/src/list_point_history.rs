@@ -21,7 +21,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `list-point-history` handler.
 pub fn function() -> Function {
-    Function::http("list-point-history", &[ROUTE], handle)
+    Function::http("list-point-history", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of a ledger.

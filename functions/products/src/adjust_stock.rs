@@ -38,7 +38,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `adjust-stock` handler.
 pub fn function() -> Function {
-    Function::http("adjust-stock", &[ROUTE], handle)
+    Function::http("adjust-stock", const { &[ROUTE.served()] }, handle)
 }
 
 /// A stock adjustment. It has either `delta` or `quantity`.

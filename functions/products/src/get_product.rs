@@ -17,7 +17,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `get-product` handler.
 pub fn function() -> Function {
-    Function::http("get-product", &[ROUTE], handle)
+    Function::http("get-product", const { &[ROUTE.served()] }, handle)
 }
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {

@@ -24,7 +24,7 @@ pub const ROUTE: Route =
 
 /// The `list-products` handler.
 pub fn function() -> Function {
-    Function::http("list-products", &[ROUTE], handle)
+    Function::http("list-products", const { &[ROUTE.served()] }, handle)
 }
 
 /// A page of products.

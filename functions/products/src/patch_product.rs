@@ -35,7 +35,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `patch-product` handler.
 pub fn function() -> Function {
-    Function::http("patch-product", &[ROUTE], handle)
+    Function::http("patch-product", const { &[ROUTE.served()] }, handle)
 }
 
 /// The fields to change.

@@ -38,7 +38,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `put-product` handler.
 pub fn function() -> Function {
-    Function::http("put-product", &[ROUTE], handle)
+    Function::http("put-product", const { &[ROUTE.served()] }, handle)
 }
 
 /// The data of a product. An omitted optional field is cleared or set to its default, except for

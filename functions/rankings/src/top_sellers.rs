@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
 
 /// The `top-sellers` handler.
 pub fn function() -> Function {
-    Function::http("top-sellers", &[ROUTE], handle)
+    Function::http("top-sellers", const { &[ROUTE.served()] }, handle)
 }
 
 /// The best-selling products.

@@ -64,7 +64,7 @@ impl fmt::Debug for Function {
 }
 
 impl Function {
-    /// A function with routes.
+    /// A function with routes, each as [`Route::served`].
     pub fn http<S, Fut>(
         name: &'static str,
         routes: &'static [Route],

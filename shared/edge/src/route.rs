@@ -141,6 +141,15 @@ impl Route {
         self
     }
 
+    /// The route as a function needs it: without the schemas, which only the API document uses, so
+    /// that no other binary contains their code.
+    #[must_use]
+    pub const fn served(mut self) -> Self {
+        self.request_body = None;
+        self.response = None;
+        self
+    }
+
     /// Whether the route matches a path.
     pub fn fits(&self, path: &str) -> bool {
         let fits = |(expected, part): (&str, &str)| {
