@@ -33,7 +33,7 @@ async fn secrets_are_encrypted_and_appear_in_no_response_or_row() {
     world.dynamodb("UpdateItem", stolen).await;
     assert_eq!(
         world.operator().post(&format!("{CHANNELS}/{other}/test"), &json!({})).await.status,
-        503
+        500
     );
     assert_eq!(
         world.operator().post(&format!("{path}/test"), &json!({})).await.json(),

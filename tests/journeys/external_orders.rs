@@ -237,6 +237,11 @@ async fn external_orders_change_neither_points_nor_stock_and_allow_no_transition
             "not-found"
         );
     }
+    let points = json!({ "method": "POINTS" });
+    let paid = world.operator().post(&format!("/orders/{id}/pay"), &points).await;
+    assert_eq!(paid.problem(), "not-found");
+    let payments = world.operator().get(&format!("/orders/{id}/payments")).await;
+    assert_eq!(payments.problem(), "not-found");
     assert_eq!((units_in_stock(&world, "pen").await, balance(&world, "c1").await), (10, 100_000));
     assert_eq!(world.operator().get("/customers/c1").await.json()["completedOrders"], json!(0));
     assert_eq!(world.operator().get("/stores/s1/orders").await.json()["orders"], json!([]));

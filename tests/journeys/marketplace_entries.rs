@@ -22,7 +22,7 @@ async fn a_run_warns_about_expiring_credentials() {
     quirks(&world, "coupang", &["garbled"]);
     let both = text(&collect(&world, &channel).await, "warning");
     assert!(
-        both.contains("expire at") && both.ends_with("; 1 entries are not understood, such as 70"),
+        both.contains("expire at") && both.ends_with("; 1 malformed entries, such as 70"),
         "{both}"
     );
     quirks(&world, "coupang", &["key-expired"]);
@@ -52,10 +52,7 @@ async fn a_malformed_entry_blocks_no_other_and_is_collected_once_it_is_valid() {
             (&json!("DONE"), &json!(1), &json!(2)),
             "{run}"
         );
-        assert!(
-            text(&run, "warning").starts_with("1 entries are not understood, such as "),
-            "{run}"
-        );
+        assert!(text(&run, "warning").starts_with("1 malformed entries, such as "), "{run}");
         // The order is collected however long its entry stays malformed.
         for _ in 0..3 {
             pass_time(&world, Duration::from_hours(60)).await;

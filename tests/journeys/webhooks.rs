@@ -211,7 +211,7 @@ async fn a_410_response_disables_an_endpoint_until_it_is_enabled_again() {
     let shown = world.operator().get(PATH).await.json();
     assert_eq!(
         (&shown["active"], &shown["disabledBecause"]),
-        (&json!(false), &json!("it answered 410 Gone"))
+        (&json!(false), &json!("the endpoint responded with 410 Gone"))
     );
     place(&world).await;
     pass_time(&world, Duration::from_hours(1)).await;
@@ -219,7 +219,7 @@ async fn a_410_response_disables_an_endpoint_until_it_is_enabled_again() {
     assert_eq!(deliveries(&world, "warehouse").await[0]["status"], json!("FAILED"));
     let again = json!({ "url": shown["url"], "events": ["order.paid.v1"], "active": true });
     let log = &deliveries(&world, "warehouse").await[0];
-    assert_eq!(log["givenUpBecause"], json!("the webhook no longer subscribes to the event"));
+    assert_eq!(log["givenUpBecause"], json!("the endpoint responded with 410 Gone"));
     let back = world.operator().put(PATH, &again).await.json();
     assert_eq!(
         (&back["active"], back.get("disabledBecause"), back.get("secret")),

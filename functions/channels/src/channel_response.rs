@@ -135,7 +135,7 @@ pub struct RunResponse {
 impl From<Run> for RunResponse {
     fn from(run: Run) -> Self {
         let unread = format!(
-            "{} entries are not understood, such as {}",
+            "{} malformed entries, such as {}",
             run.malformed,
             run.malformed_examples.join(", ")
         );

@@ -146,6 +146,6 @@ fn existing_channel(
 }
 
 fn created(channel: Channel) -> Response {
-    let location = format!("{}/{}", ROUTE.path, channel.channel_id);
+    let location = format!("{}/{}", const { ROUTE.path }, channel.channel_id);
     Response::created(&ChannelResponse::of(channel, None), location)
 }

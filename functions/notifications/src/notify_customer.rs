@@ -32,8 +32,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 /// The longest backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// The number of receives without success, over about ten minutes, after which an error is logged,
-/// which raises an alarm.
+/// The number of receives without success, over about ten minutes, after which the alarm is raised.
 const ALARM_AFTER: u32 = 8;
 
 /// The time needed to send a message and to record the result. No message is sent if less time

@@ -18,7 +18,7 @@ pub const ROUTE: Route = Route::new(
     Method::Get,
     "/orders/{orderId}/payments",
     Access::Roles(&[Role::Customer, Role::Operator]),
-    "Lists the payments of an order, including failed ones, oldest first (결제 내역)",
+    "Lists the payments of an order, including failed ones (결제 내역)",
 )
 .response::<OrderPayments>();
 
@@ -31,7 +31,7 @@ pub fn function() -> Function {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderPayments {
-    /// The attempts to pay by card, followed by the payment with points.
+    /// The attempts to pay by card, oldest first, followed by the payment with points.
     payments: Vec<TriedPayment>,
 }
 

@@ -12,7 +12,7 @@
 
 use crate::outbox::{BusEvent, NotTaken, Outbox};
 use domain::{Timestamp, payment::Attempt};
-use edge::{Change, Failed, Function};
+use edge::{Change, Failed, Function, Signal, signal};
 use events::{Envelope, EventType};
 use serde_json::Value;
 use std::{
@@ -66,6 +66,7 @@ async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Ve
                     error,
                     "a record cannot be moved to the dead-letter queue"
                 );
+                signal(Signal::Fault);
             }
         }
     }

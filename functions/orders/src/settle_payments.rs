@@ -36,8 +36,8 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest such backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
-/// The number of checks without a result after which an error is logged, which raises an alarm. If
-/// the gateway charged a different amount, the error is logged at the first check.
+/// The number of checks without a result after which the alarm is raised. If the gateway charged a
+/// different amount, it is raised at the first check.
 const ALARM_AFTER: u32 = 10;
 
 /// The refund reason that the customer sees on the card statement.

@@ -190,14 +190,16 @@ async fn deliver(
         return Ok(give_up(store, delivery, REMOVED).await?);
     };
     if !endpoint.is_active {
-        return Ok(give_up(store, delivery, "the webhook is switched off").await?);
+        return Ok(give_up(store, delivery, "the webhook is inactive").await?);
     }
     let secrets = resources.secrets.of(&endpoint, webhook.as_ref(), now).await?;
     let breaker = resources.breaker(&endpoint.name);
     let permit = match breaker.admit(store).await {
         Ok(permit) => permit,
         Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
-            return Ok(give_up(store, delivery, "its receiver was in trouble all the time").await?);
+            return Ok(
+                give_up(store, delivery, "the circuit stayed open for the whole schedule").await?
+            );
         }
         // The schedule postponed the delivery when it sent this message. It becomes due again as
         // soon as the circuit may be probed.
@@ -319,11 +321,8 @@ fn apply_result(
         delivery.next_attempt_at = now.plus(pause);
     } else {
         delivery.status = DeliveryStatus::Failed;
-        let why = if is_gone {
-            "the webhook no longer subscribes to the event"
-        } else {
-            "it failed as often as it may"
-        };
+        let why =
+            if is_gone { "the endpoint responded with 410 Gone" } else { "all attempts failed" };
         delivery.given_up_because = Some(why.to_owned());
     }
     pause
@@ -364,7 +363,8 @@ async fn disable_webhook(store: &Store, endpoint: &Endpoint, now: Timestamp) -> 
         if !webhook.active || webhook.url != endpoint.url {
             return Ok(Done(()));
         }
-        (webhook.active, webhook.disabled_because) = (false, Some("it answered 410 Gone".into()));
+        (webhook.active, webhook.disabled_because) =
+            (false, Some("the endpoint responded with 410 Gone".into()));
         (webhook.updated_at, webhook.writes) = (now, webhook.writes + 1);
         if store.webhooks().put(&webhook).await? {
             return Ok(Done(()));

@@ -162,7 +162,7 @@ impl OrderId {
     pub fn of_external(source: &SourceId, external: &ExternalOrderId) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
-        // No id contains a slash, so this input cannot equal that of a customer's key.
+        // The input of an idempotency key contains a zero byte, and this one does not.
         digest.copy_from_slice(&Sha256::digest(format!("collected/{source}/{external}"))[..16]);
         Self(format!("ord_{}", Ulid::from_bytes(digest)))
     }
@@ -190,7 +190,7 @@ impl ChargeId {
     pub fn of_payment(customer: &CustomerId, payment: &PaymentKey) -> Self {
         use sha2::{Digest, Sha256};
         let mut digest = [0; 16];
-        // No id contains a slash, so this input cannot equal that of an idempotency key.
+        // The input of an idempotency key contains a zero byte, and this one does not.
         digest.copy_from_slice(
             &Sha256::digest(format!("{customer}/charge/{}", payment.as_str()))[..16],
         );

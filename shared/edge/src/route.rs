@@ -141,13 +141,11 @@ impl Route {
         self
     }
 
-    /// The route as a function needs it: without the schemas, which only the API document uses, so
-    /// that no other binary contains their code.
+    /// The route as a function needs it: without documentation, so that only the binary with the API
+    /// document contains the code of the schemas.
     #[must_use]
-    pub const fn served(mut self) -> Self {
-        self.request_body = None;
-        self.response = None;
-        self
+    pub const fn served(self) -> Self {
+        Self { query: self.query, ..Self::new(self.method, self.path, self.access, "") }
     }
 
     /// Whether the route matches a path.

@@ -26,17 +26,22 @@ pub(crate) fn is_xml(character: char) -> bool {
 /// The message for a text with another character.
 pub(crate) const NOT_TEXT: &str = "must not contain control characters, U+FFFE or U+FFFF";
 
-/// Reads a body as JSON of this shape, or returns every error that was found.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Vec<FieldError>> {
-    let Unique(value) = serde_json::from_slice(body).map_err(|error| {
+/// Parses JSON without duplicate fields.
+fn parse(body: &[u8]) -> Result<Value, FieldError> {
+    serde_json::from_slice(body).map(|Unique(value)| value).map_err(|error| {
         // A data error here is a duplicate field; any other error is a syntax error.
         let duplicate = error.to_string().split('`').nth(1).map(str::to_owned);
         let (field, message) = match duplicate {
             Some(field) if error.is_data() => (field, "is given more than once"),
             _ => ("body".to_owned(), "is not valid JSON"),
         };
-        vec![FieldError { field, message: message.to_owned() }]
-    })?;
+        FieldError { field, message: message.to_owned() }
+    })
+}
+
+/// Reads a body as JSON of this shape, or returns every error that was found.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Vec<FieldError>> {
+    let value = parse(body).map_err(|error| vec![error])?;
     let mut errors = Vec::new();
     check_texts(&value, &Path::Root, &mut errors);
     let unknown = RefCell::new(Vec::new());
@@ -298,10 +303,8 @@ fn visit_number<'de, V: Visitor<'de>>(
     } else if let Some(number) = number.as_i64() {
         visitor.visit_i64(number)
     } else {
-        match number.as_f64() {
-            Some(number) => visitor.visit_f64(number),
-            None => Err(InvalidField::new("is not a number")),
-        }
+        let number = number.as_f64().ok_or_else(|| InvalidField::new("is not a number"))?;
+        visitor.visit_f64(number)
     }
 }
 

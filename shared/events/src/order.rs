@@ -58,7 +58,7 @@ pub struct Order {
     /// The payment deadline, while the payment is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pay_by: Option<Timestamp>,
-    /// The destination, for an order from a store.
+    /// The destination, if the order has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
     /// The parcel, for a shipped order.

@@ -53,7 +53,13 @@ impl Charges<'_> {
                 charge = Some(read(item)?);
             }
         }
-        Ok(charge.zip(attempt).map(|(charge, attempt)| ChargeWithAttempt { charge, attempt }))
+        match (charge, attempt) {
+            (Some(charge), Some(attempt)) => Ok(Some(ChargeWithAttempt { charge, attempt })),
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => {
+                Err(Fault::broken("a charge and its attempt are written together"))
+            }
+        }
     }
 
     /// Writes a new charge, before it is paid.

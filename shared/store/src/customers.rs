@@ -145,7 +145,7 @@ impl Customers<'_> {
         Ok((counter, orders))
     }
 
-    /// Whether each of these orders is orders as completed.
+    /// Whether each of these orders is counted as completed.
     pub async fn are_counted(self, orders: &[(CustomerId, OrderId)]) -> Result<Vec<bool>, Fault> {
         let table = self.0.tables.customers.as_str();
         let keys: Vec<_> =

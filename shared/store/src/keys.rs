@@ -179,7 +179,7 @@ pub fn adjustment(id: &ProductId, key_hash: &str) -> Key {
 
 /// The key of an own order.
 pub fn order(id: &OrderId) -> Key {
-    Key::new(order_rows(id), "ORDER")
+    Key::new(order_rows(id), ORDER)
 }
 
 /// The partition key of an order, in the orders and the views table.
@@ -227,6 +227,9 @@ pub fn holds(id: &CustomerId) -> Key {
 
 /// The sort key of an external order.
 pub const EXTERNAL_ORDER: &str = "EXTERNAL";
+
+/// The sort key of an own order.
+pub(crate) const ORDER: &str = "ORDER";
 
 /// The key of an external order.
 pub fn external_order(id: &OrderId) -> Key {

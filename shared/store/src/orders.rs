@@ -188,16 +188,17 @@ impl Orders<'_> {
         self.0.get(&self.0.tables.orders, &keys::order(id)).await?.map(PlacedOrder::of).transpose()
     }
 
-    /// Reads an order and its payment attempts in one query.
+    /// Reads an own order and its payment attempts in one query.
     pub async fn with_attempts(self, id: &OrderId) -> Result<Option<OrderWithAttempts>, Fault> {
         let pk = keys::order_rows(id);
         let query =
             Query { table: &self.0.tables.orders, pk: &pk, prefix: "", newest_first: false };
         let (mut placed, mut attempts) = (None, Vec::new());
         for item in self.0.query_all(&query).await? {
-            if is_attempt(string(&item, "sk")?) {
+            let sk = string(&item, "sk")?;
+            if is_attempt(sk) {
                 attempts.push(attempt_in(item)?);
-            } else {
+            } else if sk == keys::ORDER {
                 placed = Some(PlacedOrder::of(item)?);
             }
         }

@@ -3,7 +3,7 @@
 use crate::{
     Item, Store,
     item::{Key, text},
-    retry::{self, ATTEMPTS, ErrorClass},
+    retry::{self, ErrorClass},
 };
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -137,7 +137,8 @@ impl Store {
         mut wanted: HashMap<String, KeysAndAttributes>,
         found: &mut HashMap<(String, String), Item>,
     ) -> Result<(), Fault> {
-        for _ in 0..ATTEMPTS {
+        let mut attempt = 1;
+        loop {
             let call =
                 || self.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
             let response = self.send(call).await?;
@@ -152,8 +153,11 @@ impl Store {
             if wanted.is_empty() {
                 return Ok(());
             }
+            if !self.back_off(attempt).await {
+                return Err(Fault::busy("DynamoDB left a part of a batch unprocessed"));
+            }
+            attempt += 1;
         }
-        Err(Fault::busy("DynamoDB left a part of a batch unprocessed"))
     }
 
     /// Calls `each` for every row of a query. Reads 1000 rows per page.

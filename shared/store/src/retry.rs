@@ -14,7 +14,7 @@ use domain::Fault;
 use std::{error::Error, time::Duration};
 
 /// The most attempts of one call.
-pub(crate) const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 4;
 
 /// The upper bound of the first wait. It doubles with each attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -64,6 +64,17 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
     if is_transient { ErrorClass::Transient } else { ErrorClass::Permanent }
 }
 
+/// The fault that a failed call means.
+pub(crate) fn fault<E>(error: SdkError<E, HttpResponse>) -> Fault
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match classify(&error) {
+        ErrorClass::Transient => Fault::busy(error),
+        ErrorClass::Permanent => Fault::broken(error),
+    }
+}
+
 impl Store {
     /// Makes a call until it succeeds, fails permanently, or runs out of attempts or time.
     ///
@@ -78,8 +89,8 @@ impl Store {
         E: Error + Send + Sync + 'static,
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let mut bound = FIRST_WAIT;
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let error = match call().await {
                 Ok(response) => return Ok(Ok(response)),
                 Err(error) => error,
@@ -87,18 +98,25 @@ impl Store {
             if matches!(classify(&error), ErrorClass::Permanent) {
                 return Ok(Err(error));
             }
-            let wait = bound.mul_f64(rand::random());
-            bound *= 2;
-            let too_late = self
-                .deadline
-                .is_some_and(|deadline| self.now().plus(wait + ATTEMPT_TIME) > deadline);
-            if attempt == ATTEMPTS || too_late {
+            if !self.back_off(attempt).await {
                 return Err(Fault::busy(error));
             }
-            tracing::debug!(attempt, ?wait, "retrying a call");
-            self.sleep.sleep(wait).await;
+            attempt += 1;
         }
-        Err(Fault::busy("no attempt was made"))
+    }
+
+    /// Waits before the retry that follows this attempt, counted from 1. `false`: no attempt is
+    /// left, or no time for one.
+    pub(crate) async fn back_off(&self, attempt: u32) -> bool {
+        let wait = (FIRST_WAIT * (1 << (attempt - 1))).mul_f64(rand::random());
+        let is_late =
+            self.deadline.is_some_and(|deadline| self.now().plus(wait + ATTEMPT_TIME) > deadline);
+        if attempt >= ATTEMPTS || is_late {
+            return false;
+        }
+        tracing::debug!(attempt, ?wait, "retrying a call");
+        self.sleep.sleep(wait).await;
+        true
     }
 
     /// Like [`Store::with_retries`], but a permanent error is [`Fault::Broken`].

@@ -1,6 +1,7 @@
 //! Encryption of stored secrets by KMS. Each secret is encrypted for one purpose, and cannot be
 //! decrypted for another.
 
+use crate::retry;
 use aws_sdk_kms::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
@@ -55,7 +56,8 @@ impl Vault {
     /// Encrypts a secret. Returns the ciphertext in base64.
     pub async fn seal(&self, (name, value): Purpose<'_>, secret: &str) -> Result<String, Fault> {
         let request = self.client.encrypt().key_id(&self.key).plaintext(Blob::new(secret));
-        let response = request.encryption_context(name, value).send().await.map_err(Fault::busy)?;
+        let response =
+            request.encryption_context(name, value).send().await.map_err(retry::fault)?;
         let sealed =
             response.ciphertext_blob.ok_or_else(|| Fault::broken("KMS returned no ciphertext"))?;
         Ok(base64::encode(sealed))
@@ -71,7 +73,8 @@ impl Vault {
         }
         let blob = base64::decode(sealed).map_err(Fault::broken)?;
         let request = self.client.decrypt().key_id(&self.key).ciphertext_blob(Blob::new(blob));
-        let response = request.encryption_context(name, value).send().await.map_err(Fault::busy)?;
+        let response =
+            request.encryption_context(name, value).send().await.map_err(retry::fault)?;
         let secret =
             response.plaintext.ok_or_else(|| Fault::broken("KMS returned no plaintext"))?;
         let secret = String::from_utf8(secret.into_inner())
