@@ -88,7 +88,7 @@ async fn a_charge_not_refunded_with_its_cancelled_order_is_found() {
     let [[law, key, expected, _]] = &overdue[..] else { panic!("{overdue:?}") };
     assert_eq!(
         (law.as_str(), key.as_str(), expected.as_str()),
-        ("attempt-settled-in-a-day", format!("attempt/{id}/1").as_str(), "at its end within a day")
+        ("attempt-settled-in-a-day", format!("attempt/{id}/1").as_str(), "settled within a day")
     );
     let row = ("OrdersTable", format!("ORDER#{id}"), "PAYMENT#001");
     update(&world, (row.0, &row.1, row.2), "SET #status = :s", json!({ ":s": { "S": "PAID" } }))
@@ -155,8 +155,8 @@ async fn points_not_refunded_with_their_cancelled_order_are_found() {
     let unnamed = violation(
         "order-paid-by-one-entry",
         &key,
-        "entries for what was paid and given back",
-        "not all are named",
+        "ledger entries for the payment and the refund",
+        "one is missing",
     );
     assert!(violations(&world).await.contains(&unnamed));
 }

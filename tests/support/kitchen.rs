@@ -26,8 +26,9 @@ pub(crate) async fn add_store(world: &World) {
     for (product, price) in [("gimbap", 4_000), ("soup", 9_000)] {
         let path = format!("/api/v1/admin/products/{product}");
         let put = json!({ "name": product, "category": "food", "price": price, "storeId": "s1" });
-        world.operator().put(&path, &put).await;
-        world.operator().post(&format!("{path}/stock"), &json!({ "delta": 100 })).await;
+        world.operator().put(&path, &put).await.must_be(200);
+        let delta = json!({ "delta": 100 });
+        world.operator().post(&format!("{path}/stock"), &delta).await.must_be(200);
     }
     world.stock("pen", 1_000, 100).await;
     // A phone number that an operator sets counts as verified.

@@ -23,7 +23,7 @@ pub(crate) fn order(customer: &str, items: &[(&str, i64)]) -> Value {
     json!({ "customerId": customer, "items": items })
 }
 
-/// The body of a source of so many coupons of 10 %, at most 3,000 won.
+/// The body of a source of this many coupons of 10 %, at most 3,000 won.
 pub(crate) fn coupon_source(quantity: i64) -> Value {
     json!({
         "name": "Spring", "discountRate": 10, "maxDiscountAmount": 3_000, "quantity": quantity,
@@ -37,13 +37,12 @@ pub(crate) fn by_card(mut order: Value, payment_key: &str) -> Value {
     order
 }
 
-/// A text of a JSON object that must be there.
+/// A text field of a JSON object. Panics if it is missing.
 pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("{name} in {value:#}")).to_owned()
 }
 
-/// What the payment gateway has on its books: payment key, status and what it still has of the
-/// money.
+/// The payments in the gateway's books: payment key, status, and the amount not refunded.
 pub(crate) fn charges(world: &World) -> Vec<(String, String, i64)> {
     let books = world.partner("payment-gateway").books();
     let charge = |payment: &Value| {
@@ -67,8 +66,7 @@ pub(crate) async fn statuses(world: &World, order_id: &str) -> [String; 2] {
     [text(&order, "status"), text(&order["payment"], "status")]
 }
 
-/// Lets so much time pass, and then everything that is due take effect: what messages tell, and
-/// what schedules find.
+/// Advances time, and then lets everything that is due take effect, by messages and by schedules.
 pub(crate) async fn pass_time(world: &World, time: std::time::Duration) {
     world.settle().await;
     world.advance(time);
@@ -91,9 +89,10 @@ pub(crate) fn sqs_event(world: &World, bodies: &[impl AsRef<str>]) -> Value {
     json!({ "Records": records.collect::<Vec<_>>() })
 }
 
-/// Draws a coupon of 10 %, at most 3,000 won, for a customer, from a source of so many.
+/// Issues a coupon of 10 %, at most 3,000 won, to a customer, from a source of this many.
 pub(crate) async fn coupon(world: &World, customer: &str, quantity: i64) -> String {
-    world.operator().put("/api/v1/admin/coupon-sources/spring", &coupon_source(quantity)).await;
+    let source = coupon_source(quantity);
+    world.operator().put("/api/v1/admin/coupon-sources/spring", &source).await.must_be(200);
     let issued = world
         .customer(customer)
         .post("/coupons/spring/issue", &json!({ "customerId": customer }))

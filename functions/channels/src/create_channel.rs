@@ -95,9 +95,11 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         return existing_channel(known, registered_by.as_ref());
     }
     if channels.len() >= MAX_CHANNELS {
-        return Err(
-            Refusal::field("name", format!("there are {MAX_CHANNELS} channels already")).into()
-        );
+        return Err(Refusal::field(
+            "name",
+            format!("cannot be registered: there are {MAX_CHANNELS} channels"),
+        )
+        .into());
     }
     let channel = Channel {
         credentials: seal(&resources.vault, &channel_id, &requested.credentials).await?,

@@ -55,20 +55,9 @@ pub struct ListedOrder {
     recipient: Option<Recipient>,
 }
 
-/// A status, parsed from its name.
-struct Named(Status);
-
-impl std::str::FromStr for Named {
-    type Err = &'static str;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        serde_json::from_value(name.into()).map(Self).map_err(|_| "is no status of an order")
-    }
-}
-
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let channel: Option<ChannelId> = request.query("channelId")?;
-    let status = request.query::<Named>("status")?.map(|Named(status)| status);
+    let status = request.query::<Status>("status")?;
     let store = store.until(request.deadline);
     let (orders, next) = if let Some(id) = channel {
         let (limit, after) = request.page::<String>()?;

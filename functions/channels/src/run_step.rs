@@ -106,9 +106,9 @@ async fn orders(
 ) -> Result<(), StepError> {
     let Session { store, channel, account: Account { channel: account, kind }, .. } = session;
     if run.calls >= MAX_CALLS {
-        return Err(StepError::Channel(ChannelError::Rejected(
-            "the listing of orders comes to no end".into(),
-        )));
+        return Err(StepError::Channel(ChannelError::Rejected(format!(
+            "the listing of orders has more than {MAX_CALLS} pages"
+        ))));
     }
     session.acquire_call().await?;
     run.calls += 1;

@@ -63,11 +63,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             let kind = kind(&channel.kind)
                 .ok_or_else(|| Fault::broken("the kind of the channel is unknown"))?;
             if checked(kind, credentials, resources.reach)? != channel.account {
-                return Err(Refusal::field(
-                    "credentials",
-                    "are of another account, which would be another channel",
-                )
-                .into());
+                return Err(Refusal::field("credentials", "must be of the same account").into());
             }
             channel.credentials = seal(&resources.vault, &id, credentials).await?;
             channel.credentials_since = now;

@@ -127,11 +127,11 @@ impl PutCouponSource {
                 })
             }
             (None, Some(_), None) => {
-                Err(Refusal::field("maxDiscountAmount", "is needed with discountRate"))
+                Err(Refusal::field("maxDiscountAmount", "is required with discountRate"))
             }
             _ => Err(Refusal::field(
                 "discountAmount",
-                "must be there alone, or discountRate with maxDiscountAmount instead",
+                "is required without discountRate, and must not be combined with it or maxDiscountAmount",
             )),
         }
     }

@@ -125,12 +125,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             Refusal::field("lat", format!("must be -{MAX_LATITUDE} to {MAX_LATITUDE}")).into()
         );
     }
-    let radius = request.query("radiusMeters")?.unwrap_or(DEFAULT_RADIUS_METERS);
-    if !(1..=MAX_RADIUS_METERS).contains(&radius) {
-        return Err(
-            Refusal::field("radiusMeters", format!("must be 1 to {MAX_RADIUS_METERS}")).into()
-        );
-    }
+    let radius = request.number("radiusMeters", 1..=MAX_RADIUS_METERS)?;
+    let radius = radius.unwrap_or(DEFAULT_RADIUS_METERS);
     let near = request.query("near")?.map_or(DeliveryEnd::Customer, |Named(near)| near);
     let (limit, after) = request.page::<SortKey>()?;
     let found = store

@@ -3,11 +3,6 @@
 use domain::{Failure, Role, StoreId, order::Status};
 use edge::{Access, Function, Method, Request, Response, Route};
 use ordering::listing::{self, OrderList};
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value::Error},
-};
-use std::str::FromStr;
 use store::Store;
 
 /// `GET /stores/{storeId}/orders`.
@@ -29,26 +24,11 @@ pub fn function() -> Function {
     Function::http("list-store-orders", const { &[ROUTE.served()] }, handle)
 }
 
-/// The value of the `status` parameter.
-struct Named(Status);
-
-impl FromStr for Named {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Status::deserialize(text.into_deserializer()).map(Self)
-    }
-}
-
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let store_id: StoreId = request.path("storeId")?;
     request.caller.must_be_at(&store_id)?;
-    let status: Option<Named> = request.query("status")?;
+    let status: Option<Status> = request.query("status")?;
     let page = listing::page(request.page()?);
-    let board = store
-        .until(request.deadline)
-        .boards()
-        .list(&store_id, status.map(|Named(status)| status), &page)
-        .await?;
+    let board = store.until(request.deadline).boards().list(&store_id, status, &page).await?;
     Ok(Response::ok(&OrderList::new(board.entries, Response::cursor(board.next.as_deref()))))
 }

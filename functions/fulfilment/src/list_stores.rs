@@ -90,7 +90,7 @@ impl FromStr for SortKey {
 
 async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let centre: (Option<Degrees>, Option<Degrees>) = (request.query("lat")?, request.query("lng")?);
-    let radius: Option<u32> = request.query("radiusMeters")?;
+    let radius = request.number("radiusMeters", 0..=u32::MAX)?;
     let store = store.until(request.deadline);
     let list = match centre {
         (Some(lat), Some(lng)) if lat.is_latitude() => {
@@ -98,11 +98,11 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         }
         (Some(_), Some(_)) => return Err(Refusal::field("lat", "must be -90 to 90").into()),
         (None, None) if radius.is_some() => {
-            return Err(Refusal::field("lat", "is needed, and lng").into());
+            return Err(Refusal::field("lat", "is required with radiusMeters").into());
         }
         (None, None) => by_id(&store, &request).await?,
-        (None, Some(_)) => return Err(Refusal::field("lat", "is needed where there is lng").into()),
-        (Some(_), None) => return Err(Refusal::field("lng", "is needed where there is lat").into()),
+        (None, Some(_)) => return Err(Refusal::field("lat", "is required with lng").into()),
+        (Some(_), None) => return Err(Refusal::field("lng", "is required with lat").into()),
     };
     Ok(Response::ok(&list))
 }

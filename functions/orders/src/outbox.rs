@@ -56,7 +56,7 @@ pub(crate) struct BusEvent {
 
 /// Why a service did not accept an entry.
 #[derive(Debug, Clone)]
-pub(crate) enum NotTaken {
+pub(crate) enum EntryError {
     /// The service is overloaded, unreachable or not set up: it may accept the same entry later.
     Transient(String),
     /// The service rejects the entry itself: a retry cannot help.
@@ -125,7 +125,7 @@ impl Outbox {
         &self,
         events: &[BusEvent],
         deadline: Timestamp,
-    ) -> Vec<Result<(), NotTaken>> {
+    ) -> Vec<Result<(), EntryError>> {
         self.in_batches(
             events,
             BATCH,
@@ -148,7 +148,7 @@ impl Outbox {
                     Some(code) => {
                         let error =
                             format!("{code}: {}", entry.error_message().unwrap_or_default());
-                        Err(not_taken(error, REFUSED_BY_BUS.contains(&code)))
+                        Err(entry_error(error, REFUSED_BY_BUS.contains(&code)))
                     }
                 };
                 Ok(answer.entries().iter().map(outcome).collect())
@@ -163,7 +163,7 @@ impl Outbox {
         &self,
         events: &[String],
         deadline: Timestamp,
-    ) -> Vec<Result<(), NotTaken>> {
+    ) -> Vec<Result<(), EntryError>> {
         let at_once: Vec<_> = events.iter().map(|event| (event.clone(), Duration::ZERO)).collect();
         self.send(&self.data_platform_queue, &at_once, BATCH, deadline).await
     }
@@ -174,7 +174,7 @@ impl Outbox {
         &self,
         due: &[(String, Duration)],
         deadline: Timestamp,
-    ) -> Vec<Result<(), NotTaken>> {
+    ) -> Vec<Result<(), EntryError>> {
         self.send(&self.settle_payments_queue, due, BATCH, deadline).await
     }
 
@@ -186,7 +186,7 @@ impl Outbox {
         &self,
         records: &[Value],
         deadline: Timestamp,
-    ) -> Vec<Result<(), NotTaken>> {
+    ) -> Vec<Result<(), EntryError>> {
         let body = |record: &Value| {
             let body = record.to_string();
             if body.len() <= MAX_MESSAGE {
@@ -207,7 +207,7 @@ impl Outbox {
         bodies: &[(String, Duration)],
         batch_size: usize,
         deadline: Timestamp,
-    ) -> Vec<Result<(), NotTaken>> {
+    ) -> Vec<Result<(), EntryError>> {
         self.in_batches(
             bodies,
             batch_size,
@@ -236,7 +236,8 @@ impl Outbox {
                     {
                         let error =
                             format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
-                        *outcome = Err(not_taken(error, REFUSED_BY_QUEUE.contains(&failed.code())));
+                        *outcome =
+                            Err(entry_error(error, REFUSED_BY_QUEUE.contains(&failed.code())));
                     }
                 }
                 Ok(outcomes)
@@ -255,15 +256,15 @@ impl Outbox {
         bytes: impl Fn(&T) -> usize,
         deadline: Timestamp,
         send: impl Fn(Vec<T>) -> Fut,
-    ) -> Vec<Result<(), NotTaken>>
+    ) -> Vec<Result<(), EntryError>>
     where
         T: Clone,
-        Fut: Future<Output = Result<Vec<Result<(), NotTaken>>, Failure>>,
+        Fut: Future<Output = Result<Vec<Result<(), EntryError>>, Failure>>,
     {
-        let mut outcomes = vec![Err(NotTaken::Transient("not sent".into())); entries.len()];
+        let mut outcomes = vec![Err(EntryError::Transient("not sent".into())); entries.len()];
         let mut batch_size = batch_size;
         for attempt in 0..ATTEMPTS {
-            let is_left = |place: &usize| matches!(outcomes[*place], Err(NotTaken::Transient(_)));
+            let is_left = |place: &usize| matches!(outcomes[*place], Err(EntryError::Transient(_)));
             let left: Vec<usize> = (0..entries.len()).filter(is_left).collect();
             if left.is_empty() {
                 break;
@@ -287,7 +288,7 @@ impl Outbox {
                         let is_alone = places.len() == 1;
                         for place in places {
                             outcomes[*place] =
-                                Err(not_taken(error.clone(), is_permanent && is_alone));
+                                Err(entry_error(error.clone(), is_permanent && is_alone));
                         }
                         if is_permanent {
                             batch_size = 1;
@@ -322,8 +323,8 @@ fn split_into_calls(
     calls
 }
 
-fn not_taken(error: String, is_permanent: bool) -> NotTaken {
-    if is_permanent { NotTaken::Permanent(error) } else { NotTaken::Transient(error) }
+fn entry_error(error: String, is_permanent: bool) -> EntryError {
+    if is_permanent { EntryError::Permanent(error) } else { EntryError::Transient(error) }
 }
 
 /// Describes a call that failed as a whole. `refusals` are the codes with which the service rejects

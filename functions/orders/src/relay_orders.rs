@@ -10,7 +10,7 @@
 //! once, and the other records proceed. Such a record is neither an order nor a payment attempt, or
 //! a service rejects its entry permanently.
 
-use crate::outbox::{BusEvent, NotTaken, Outbox};
+use crate::outbox::{BusEvent, EntryError, Outbox};
 use domain::{Timestamp, payment::Attempt};
 use edge::{Change, Failed, Function, Signal, signal};
 use events::{Envelope, EventType};
@@ -59,8 +59,8 @@ async fn handle(outbox: Outbox, changes: Vec<Change>, deadline: Timestamp) -> Ve
     {
         match outcome {
             Ok(()) => {}
-            Err(NotTaken::Transient(error)) => drop(batch.failed.insert(sequence_number, error)),
-            Err(NotTaken::Permanent(error)) => {
+            Err(EntryError::Transient(error)) => drop(batch.failed.insert(sequence_number, error)),
+            Err(EntryError::Permanent(error)) => {
                 tracing::error!(
                     sequence_number,
                     error,
@@ -93,12 +93,14 @@ struct Batch {
 }
 
 impl Batch {
-    fn note(&mut self, sequence_numbers: Vec<String>, outcomes: Vec<Result<(), NotTaken>>) {
+    fn note(&mut self, sequence_numbers: Vec<String>, outcomes: Vec<Result<(), EntryError>>) {
         for (sequence_number, outcome) in sequence_numbers.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {}
-                Err(NotTaken::Transient(error)) => drop(self.failed.insert(sequence_number, error)),
-                Err(NotTaken::Permanent(error)) => {
+                Err(EntryError::Transient(error)) => {
+                    drop(self.failed.insert(sequence_number, error));
+                }
+                Err(EntryError::Permanent(error)) => {
                     tracing::error!(
                         sequence_number,
                         error,

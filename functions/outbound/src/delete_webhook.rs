@@ -5,7 +5,7 @@ use crate::{
     deliver_webhook::{REMOVED, give_up},
     endpoints::is_named_by_template,
 };
-use domain::{Failure, Fault, Refusal, RefusalKind, Role, WebhookName, webhook::GIVEN_UP_AFTER};
+use domain::{Failure, Fault, Refusal, RefusalKind, Role, WebhookName, webhook::EXHAUSTED_AFTER};
 use edge::{Access, Function, Method, Request, Response, Route};
 use futures::future::try_join_all;
 use store::{
@@ -44,7 +44,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     store.webhooks().remove(&name).await?;
     let all_due = store
         .webhooks()
-        .due_deliveries(&name, request.now.plus(GIVEN_UP_AFTER), MAX_AT_ONCE)
+        .due_deliveries(&name, request.now.plus(EXHAUSTED_AFTER), MAX_AT_ONCE)
         .await?;
     for some in all_due.chunks(CONCURRENCY) {
         try_join_all(some.iter().map(|due| end_delivery(&store, due, &request))).await?;

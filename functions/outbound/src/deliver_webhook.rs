@@ -15,7 +15,7 @@ use crate::endpoints::{Endpoint, Endpoints, Secrets};
 use domain::{
     DeliveryId, Fault, NotStarted, Open, Timestamp, WebhookName,
     circuit::Thresholds,
-    webhook::{GIVEN_UP_AFTER, MAX_COOL_DOWN, pause_after},
+    webhook::{EXHAUSTED_AFTER, MAX_COOL_DOWN, pause_after},
 };
 use edge::{
     DeadLetterError, Environment, Function, Message, SendError, Signal, SourceQueue, signal,
@@ -196,7 +196,7 @@ async fn deliver(
     let breaker = resources.breaker(&endpoint.name);
     let permit = match breaker.admit(store).await {
         Ok(permit) => permit,
-        Err(_) if delivery.begun_at.plus(GIVEN_UP_AFTER) <= now => {
+        Err(_) if delivery.begun_at.plus(EXHAUSTED_AFTER) <= now => {
             return Ok(
                 give_up(store, delivery, "the circuit stayed open for the whole schedule").await?
             );

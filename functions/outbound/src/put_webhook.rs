@@ -93,7 +93,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             if store.webhooks().all().await?.len() >= MAX_WEBHOOKS {
                 return Err(Refusal::field(
                     "name",
-                    format!("there are {MAX_WEBHOOKS} webhooks already"),
+                    format!("cannot be registered: there are {MAX_WEBHOOKS} webhooks"),
                 )
                 .into());
             }
@@ -128,7 +128,9 @@ fn types(names: &[String]) -> Result<Vec<EventType>, Refusal> {
     }
     let known = |name: &String| {
         let found = EventType::ALL.iter().copied().find(|one| one.as_str() == name);
-        found.ok_or_else(|| Refusal::field("events", format!("there is no event {name}")))
+        found.ok_or_else(|| {
+            Refusal::field("events", format!("must not contain the unknown event {name}"))
+        })
     };
     let types: Vec<EventType> = names.iter().map(known).collect::<Result<_, _>>()?;
     if types.is_empty() {

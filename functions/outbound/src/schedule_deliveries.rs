@@ -7,7 +7,7 @@
 
 use crate::{deliver_webhook::circuit_of, endpoints::Endpoints};
 use domain::{
-    Fault, NotStarted, Open, Timestamp, WebhookName, circuit::Admission, webhook::GIVEN_UP_AFTER,
+    Fault, NotStarted, Open, Timestamp, WebhookName, circuit::Admission, webhook::EXHAUSTED_AFTER,
 };
 use edge::{Environment, Function, SendError, SourceQueue, Tick};
 use futures::future::{join_all, try_join_all};
@@ -90,7 +90,7 @@ async fn schedule(
         Admission::Call => (OVERDUE_AFTER, MAX_AT_ONCE),
         Admission::Probe(_) => (OVERDUE_AFTER, 1),
         // Only deliveries that waited for the whole retry schedule: `deliver-webhook` ends them.
-        Admission::Wait(_) => (GIVEN_UP_AFTER, MAX_AT_ONCE),
+        Admission::Wait(_) => (EXHAUSTED_AFTER, MAX_AT_ONCE),
     };
     let due = store.webhooks().due_deliveries(name, tick.now.minus(overdue_since), limit).await?;
     for some in due.chunks(CONCURRENCY) {

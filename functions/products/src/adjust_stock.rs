@@ -75,7 +75,11 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         }
         (None, Some(_)) => return Err(Refusal::InvalidStockQuantity.into()),
         (Some(_), Some(_)) | (None, None) => {
-            return Err(Refusal::field("delta", "is required, or quantity, and not both").into());
+            return Err(Refusal::field(
+                "delta",
+                "is required without quantity, and must not be combined with it",
+            )
+            .into());
         }
     };
     let key_hash =

@@ -17,7 +17,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use crate::status::{State, Status};
+pub use crate::status::{InvalidOrderStatus, State, Status};
 
 /// One product of an order, at the agreed price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

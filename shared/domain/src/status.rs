@@ -4,8 +4,11 @@ use crate::{
     RiderId,
     delivery::{Handover, Shipment},
 };
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error},
+};
+use std::{fmt, str::FromStr};
 
 /// The state of an order: its status, with the data that only an order in this status has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,20 @@ pub enum Status {
     Cancelled,
     Rejected,
     Expired,
+}
+
+/// The text is not a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a status of an order, such as PAID")]
+pub struct InvalidOrderStatus;
+
+impl FromStr for Status {
+    type Err = InvalidOrderStatus;
+
+    fn from_str(name: &str) -> Result<Self, InvalidOrderStatus> {
+        let name: serde::de::value::StrDeserializer<'_, Error> = name.into_deserializer();
+        Self::deserialize(name).map_err(|_| InvalidOrderStatus)
+    }
 }
 
 impl fmt::Display for Status {

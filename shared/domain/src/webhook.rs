@@ -14,7 +14,7 @@ pub const MAX_SECRETS: usize = 5;
 
 /// The time after which a delivery is exhausted, even if an open circuit prevented some attempts of
 /// the schedule. By then, the schedule would have ended.
-pub const GIVEN_UP_AFTER: Duration = Duration::from_hours(84);
+pub const EXHAUSTED_AFTER: Duration = Duration::from_hours(84);
 
 /// The longest pause that a receiver can request.
 pub const MAX_COOL_DOWN: Duration = Duration::from_hours(24);
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(seconds, [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]);
         assert_eq!(seconds.iter().sum::<u64>(), 75 * 3_600 + 35 * 60 + 5);
         let most: Duration = (1..=9).filter_map(|failed| pause_after(failed, 1_000, None)).sum();
-        assert!(most < GIVEN_UP_AFTER && GIVEN_UP_AFTER < most + Duration::from_hours(1));
+        assert!(most < EXHAUSTED_AFTER && EXHAUSTED_AFTER < most + Duration::from_hours(1));
         assert_eq!(pause_after(2, 1_000, None), Some(Duration::from_secs(330)));
         assert_eq!(pause_after(2, 500, None), Some(Duration::from_secs(315)));
         assert_eq!(pause_after(1, 0, Some(Duration::from_mins(2))), Some(Duration::from_mins(2)));

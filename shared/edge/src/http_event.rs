@@ -70,7 +70,8 @@ pub(crate) async fn serve(
         }
         Err(error) => {
             let event = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
-            call(event, Some(Refusal::field("request", error)))
+            tracing::warn!(%error, "an event is not one of HTTP");
+            call(event, Some(Refusal::field("request", "is not an HTTP event")))
         }
     };
     let response = response.await?;

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose};
 use domain::{Caller, Context, FieldError, IdempotencyKey, Ids, Refusal, Timestamp};
 use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, request::RequestContext};
 use serde::de::DeserializeOwned;
-use std::{borrow::Cow, collections::BTreeSet, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 /// The longest body in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -99,6 +99,18 @@ impl Request {
         text.parse().map(Some).map_err(|error: T::Err| Refusal::field(name, error.to_string()))
     }
 
+    /// A query parameter that is a whole number within these limits, if it is given.
+    pub fn number<T>(&self, name: &str, limits: RangeInclusive<T>) -> Result<Option<T>, Refusal>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let Some(text) = self.query::<String>(name)? else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| limits.contains(number));
+        let (least, most) = limits.into_inner();
+        let message = || format!("must be a whole number from {least} to {most}");
+        number.map(Some).ok_or_else(|| Refusal::field(name, message()))
+    }
+
     /// The method and the path.
     pub fn method_and_path(&self) -> (&str, &str) {
         (self.http.method().as_str(), self.http.raw_http_path())
@@ -139,10 +151,7 @@ impl Request {
 
     /// The requested page: its size, and the position that it starts after.
     pub fn page<T: FromStr>(&self) -> Result<(u16, Option<T>), Refusal> {
-        let limit = self.query::<u16>("limit")?.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(Refusal::field("limit", format!("must be 1 to {MAX_PAGE}")));
-        }
+        let limit = self.number("limit", 1..=MAX_PAGE)?.unwrap_or(DEFAULT_PAGE);
         let cursor = self.query::<String>("cursor")?;
         let after = cursor.map(|cursor| {
             read_cursor(&cursor)

@@ -96,7 +96,7 @@ impl CardPayments {
         let (confirmed, call) = self.ask(store, permit, &attempt).await;
         // The charge took place when the gateway answered.
         let concluder = Concluder { by, now: store.now() };
-        let outcome = conclude_answer(store, placed, attempt, confirmed, &concluder).await;
+        let outcome = conclude_response(store, placed, attempt, confirmed, &concluder).await;
         self.breaker.record(store, call).await;
         outcome
     }
@@ -116,7 +116,7 @@ pub fn result(attempt: &Attempt, confirmed: Confirmation) -> Option<AttemptResul
 }
 
 /// Concludes an attempt by the gateway's answer.
-async fn conclude_answer(
+async fn conclude_response(
     store: &Store,
     placed: PlacedOrder,
     attempt: Attempt,
@@ -154,7 +154,11 @@ async fn conclude_answer(
 /// Whether the result of an attempt must still be written. `current` is the attempt as it is now.
 /// That a card was not charged is true of one request (the `charge_requests`-th); that it was
 /// charged is true of the attempt.
-pub(crate) fn is_news(current: &Attempt, charge_requests: u32, result: &AttemptResult) -> bool {
+pub(crate) fn is_unrecorded(
+    current: &Attempt,
+    charge_requests: u32,
+    result: &AttemptResult,
+) -> bool {
     let is_open = match current.status {
         AttemptStatus::Asked | AttemptStatus::Lost => true,
         // The gateway contradicts itself: the charge counts.
@@ -175,7 +179,7 @@ pub async fn conclude(
 ) -> Result<Order, Fault> {
     let (charge_requests, seen) = (attempt.charge_requests, (file.placed, attempt));
     optimistically_from(SELDOM_CHANGED, seen, |(placed, attempt)| async move {
-        if !is_news(&attempt, charge_requests, result) {
+        if !is_unrecorded(&attempt, charge_requests, result) {
             return Ok(Done(placed.order));
         }
         let (change, order) = conclusion(store, &placed, &attempt, result, concluder)?;

@@ -106,7 +106,7 @@ impl ExternalOrder {
         revision: SourceRevision,
     ) -> Result<Reported, Refusal> {
         if !(1..=MAX_ITEMS).contains(&self.items.len()) {
-            return Err(Refusal::field("items", format!("must be 1 to {MAX_ITEMS}")));
+            return Err(Refusal::field("items", format!("must have 1 to {MAX_ITEMS} entries")));
         }
         if let Some(delivery) = &self.delivery {
             delivery.check().map_err(|invalid| Refusal::field("delivery", invalid))?;
@@ -188,6 +188,6 @@ pub(crate) fn check_clock_skew(
     if time <= now.plus(MAX_CLOCK_SKEW) {
         Ok(time)
     } else {
-        Err(Refusal::field(field, "lies in the future"))
+        Err(Refusal::field(field, "must not be more than 24 hours ahead"))
     }
 }

@@ -87,14 +87,14 @@ impl<E: Variables + AsRef<SdkConfig>> Open<E> for Placement {
     }
 }
 
-/// Whether the gateway may be asked to charge the card of an order that is about to be placed.
+/// Whether the gateway may be called to charge the card of an order that is about to be placed.
 enum Gateway {
     /// Nothing needs to be known yet.
     NotNeeded,
-    /// It may be asked.
+    /// It may be called.
     Permitted(Permit),
-    /// It is overloaded: the order is placed, and paid later.
-    Overloaded(CircuitOpen),
+    /// It may not be called now: the order is placed, and paid later.
+    CircuitOpen(CircuitOpen),
 }
 
 /// What an attempt to place an order starts with.
@@ -179,13 +179,13 @@ impl Placement {
         };
         if is_reserved && request.payment_key().is_some() && matches!(gateway, Gateway::NotNeeded) {
             let permit = self.card_payments.breaker.admit(store).await;
-            *gateway = permit.map_or_else(Gateway::Overloaded, Gateway::Permitted);
+            *gateway = permit.map_or_else(Gateway::CircuitOpen, Gateway::Permitted);
         }
         let attempt = match &gateway {
             Gateway::Permitted(_) if is_reserved => {
                 request.payment_key().map(|key| first_attempt(&placed.order, key))
             }
-            Gateway::Permitted(_) | Gateway::NotNeeded | Gateway::Overloaded(_) => None,
+            Gateway::Permitted(_) | Gateway::NotNeeded | Gateway::CircuitOpen(_) => None,
         };
         let closed = match commit(store, &placed, holds.as_ref(), attempt.as_ref(), cart).await? {
             Ok(()) => {
@@ -224,7 +224,7 @@ impl Placement {
             (_, permitted_or_not) => {
                 let order = Order::from(&placed.order);
                 let retry_after = match &permitted_or_not {
-                    Gateway::Overloaded(CircuitOpen(wait)) => Some(*wait),
+                    Gateway::CircuitOpen(CircuitOpen(wait)) => Some(*wait),
                     Gateway::NotNeeded | Gateway::Permitted(_) => None,
                 };
                 *gateway = permitted_or_not;

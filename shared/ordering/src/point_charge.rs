@@ -1,7 +1,7 @@
 //! Points that customers pay for by card: the result of the payment attempt and the points are
 //! written together.
 
-use crate::card_payment::{AttemptResult, is_news};
+use crate::card_payment::{AttemptResult, is_unrecorded};
 use domain::{
     EntryId, Fault, Timestamp, Won,
     payment::{Attempt, AttemptStatus},
@@ -32,7 +32,7 @@ pub async fn conclude(
 ) -> Result<ChargeWithAttempt, Fault> {
     let (charge_requests, entry_id) = (file.attempt.charge_requests, &entry_id);
     optimistically_from(OFTEN_CHANGED, file, |file| async move {
-        if !is_news(&file.attempt, charge_requests, result) {
+        if !is_unrecorded(&file.attempt, charge_requests, result) {
             return Ok(Done(file));
         }
         let balance = store.points().balance(&file.charge.customer_id).await?;

@@ -51,7 +51,7 @@ struct Head {
     /// The last position. The first position is 1.
     position: u64,
     /// The time at which the feed received the last change.
-    learnt_at: Timestamp,
+    received_at: Timestamp,
 }
 
 /// The last version of an order in the feed.
@@ -139,12 +139,12 @@ impl ChangeFeed<'_> {
     ) -> Result<(), CommitError<()>> {
         let table = self.0.tables.views.as_str();
         let last_change = new_changes.iter().map(|(change, _)| change.data.updated_at).max();
-        let learnt_at = last_change
+        let received_at = last_change
             .into_iter()
-            .chain(head.map(|head| head.learnt_at))
+            .chain(head.map(|head| head.received_at))
             .fold(now, Timestamp::max);
         let begin = head.map_or(1, |head| head.position + 1);
-        let next = Head { position: begin + new_changes.len() as u64 - 1, learnt_at };
+        let next = Head { position: begin + new_changes.len() as u64 - 1, received_at };
         let raised = Write::put(table, row(&keys::feed_head(), &next).map_err(CommitError::Fault)?);
         let raised = match head {
             None => raised.when_new(),
@@ -154,23 +154,24 @@ impl ChangeFeed<'_> {
                 .value(":seen", number(i64::try_from(head.position).unwrap_or(i64::MAX))),
         };
         let mut all = Transaction::default().with(raised, ());
-        let hour = Hour::of(learnt_at);
-        if head.is_none_or(|head| Hour::of(head.learnt_at) != hour) {
+        let hour = Hour::of(received_at);
+        if head.is_none_or(|head| Hour::of(head.received_at) != hour) {
             let mark = row(&keys::feed_mark(hour), &Mark { position: begin })
                 .map_err(CommitError::Fault)?;
-            all = all.with(Write::put(table, expiring(mark, learnt_at, RETENTION * 2)), ());
+            all = all.with(Write::put(table, expiring(mark, received_at, RETENTION * 2)), ());
         }
         let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
         for ((change, known), position) in new_changes.iter().zip(begin..) {
             let order = &change.data;
             let entry = Entry { position, event_type: change.event_type, order: order.clone() };
             let item = row(&keys::feed_entry(position), &entry).map_err(CommitError::Fault)?;
-            all = all.with(Write::put(table, expiring(item, learnt_at, RETENTION)).when_new(), ());
+            all =
+                all.with(Write::put(table, expiring(item, received_at, RETENTION)).when_new(), ());
             last.insert(&order.order_id, (order.version, *known));
         }
         for (id, (version, known)) in last {
             let item = row(&keys::feed_of(id), &Last { version }).map_err(CommitError::Fault)?;
-            let put = Write::put(table, expiring(item, learnt_at, RETENTION * 2));
+            let put = Write::put(table, expiring(item, received_at, RETENTION * 2));
             let put = match known {
                 None => put.when_new(),
                 Some(known) => put.when("version = :known").value(":known", number(known.into())),
@@ -224,7 +225,7 @@ impl ChangeFeed<'_> {
         let floor = self.0.now().minus(RETENTION);
         let before = |time: Timestamp, mark: Option<Mark>| match mark {
             Some(mark) => mark.position - 1,
-            None if Hour::of(head.learnt_at) < Hour::of(time) => head.position,
+            None if Hour::of(head.received_at) < Hour::of(time) => head.position,
             // The mark is being written together with the head.
             None => 0,
         };

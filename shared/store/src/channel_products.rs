@@ -167,22 +167,24 @@ impl ChannelProducts<'_> {
     pub async fn map(
         self,
         id: &ChannelId,
-        there: &ProductId,
+        external_id: &ProductId,
         seen: Option<&Mapping>,
         product: Option<&ProductId>,
     ) -> Result<bool, Fault> {
         let table = self.0.tables.channels.as_str();
-        let key = keys::mapping(id, there);
+        let key = keys::mapping(id, external_id);
         let mut all = Transaction::default();
         if let Some(seen) = seen {
-            all =
-                all.with(Write::delete(table, keys::mapped_there(&seen.product_id, id, there)), ());
+            all = all.with(
+                Write::delete(table, keys::reverse_mapping(&seen.product_id, id, external_id)),
+                (),
+            );
         }
         let write = match product {
             Some(product) => {
                 let mapping = Mapping {
                     channel_id: id.clone(),
-                    external_id: there.clone(),
+                    external_id: external_id.clone(),
                     product_id: product.clone(),
                     stock_sent: None,
                     error: None,
@@ -190,7 +192,10 @@ impl ChannelProducts<'_> {
                 all = all
                     .with(Write::check(table, keys::channel(id)).when("attribute_exists(pk)"), ());
                 all = all.with(
-                    Write::put(table, row(&keys::mapped_there(product, id, there), &mapping)?),
+                    Write::put(
+                        table,
+                        row(&keys::reverse_mapping(product, id, external_id), &mapping)?,
+                    ),
                     (),
                 );
                 Write::put(table, row(&key, &mapping)?)

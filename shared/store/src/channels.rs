@@ -247,10 +247,10 @@ impl Channels<'_> {
                 break;
             }
             let removed = mappings.iter().fold(Transaction::default(), |all, mapping| {
-                let there = keys::mapped_there(&mapping.product_id, id, &mapping.external_id);
+                let reverse = keys::reverse_mapping(&mapping.product_id, id, &mapping.external_id);
                 let removed =
                     all.with(Write::delete(table, keys::mapping(id, &mapping.external_id)), ());
-                removed.with(Write::delete(table, there), ())
+                removed.with(Write::delete(table, reverse), ())
             });
             removed.commit_unconditional(self.0).await?;
         }

@@ -41,14 +41,13 @@ pub enum CodeCondition {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Code<'a> {
     digest: String,
     phone: &'a str,
     tries: i64,
-    #[serde(rename = "validUntil")]
     valid_until: Timestamp,
-    #[serde(rename = "expiresAt")]
-    remove_after: i64,
+    expires_at: i64,
 }
 
 fn digest(customer: &CustomerId, phone: &MobileNumber, code: &str) -> String {
@@ -103,7 +102,7 @@ impl Phones<'_> {
             phone: phone.as_str(),
             tries: 0,
             valid_until,
-            remove_after: valid_until.seconds() + 1,
+            expires_at: valid_until.seconds() + 1,
         };
         let put = Write::put(&self.0.tables.customers, row(&keys::phone_code(customer), &code)?);
         let to = phone.dialled();

@@ -99,8 +99,8 @@ async fn audit_entries(
             findings.violation(
                 PAID_ONCE,
                 key,
-                "entries for what was paid and given back",
-                "not all are named",
+                "ledger entries for the payment and the refund",
+                "one is missing",
             );
         }
     }
@@ -171,7 +171,7 @@ fn audit_settled(attempt: &Attempt, findings: &mut Findings, now: Timestamp) {
     findings.checked(SETTLED);
     if attempt.due_at.is_some() && attempt.updated_at.plus(SETTLED_WITHIN) < now {
         let actual = format!("{:?} since {}", attempt.status, attempt.updated_at);
-        findings.violation(SETTLED, key_of(attempt), "at its end within a day", actual);
+        findings.violation(SETTLED, key_of(attempt), "settled within a day", actual);
     }
 }
 
@@ -224,7 +224,7 @@ fn charged_once(order: &Order, attempts: &[Attempt]) -> Result<(), (String, Stri
     let payment = &order.payment;
     if !is_payment_consistent(order.status(), payment.status) {
         let actual = format!("{:?} with its payment {:?}", order.status(), payment.status);
-        return Err(("paid while it goes on, and given back once it is called off".into(), actual));
+        return Err(("paid while active, refunded once aborted".into(), actual));
     }
     let status = match payment.status {
         PaymentStatus::Paid => Some(AttemptStatus::Paid),

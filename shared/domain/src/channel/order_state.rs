@@ -4,7 +4,7 @@
 
 use super::{
     ChannelOrderUpdate, Claim, Item,
-    parcels::{Claims, Parcel, is_off, progress},
+    parcels::{Claims, Parcel, progress},
 };
 use crate::{ProductId, Timestamp, Won, delivery::Shipment, status::Status};
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl ChannelOrderState {
             let status = item_state.parcels.iter().map(|(parcel_id, parcel)| {
                 let is_nothing_left =
                     claims.cancelled_in(parcel_id, &parcel.item) == parcel.item.ordered;
-                if is_nothing_left && !is_off(parcel.status) {
+                if is_nothing_left && !parcel.status.is_aborted() {
                     Status::Cancelled
                 } else {
                     parcel.status
@@ -166,7 +166,7 @@ impl ChannelOrderState {
                 item_state.status = least_advanced;
             }
             if item_state.item.ordered == claims.cancelled(&item_state.item)
-                && !is_off(item_state.status)
+                && !item_state.status.is_aborted()
             {
                 item_state.status = Status::Cancelled;
             }
@@ -178,7 +178,7 @@ impl ChannelOrderState {
     pub fn active_units(&self, id: &str) -> u32 {
         self.items
             .get(id)
-            .filter(|item_state| !is_off(item_state.status))
+            .filter(|item_state| !item_state.status.is_aborted())
             .map_or(0, |item_state| self.remaining(id, item_state))
     }
 
@@ -324,8 +324,10 @@ impl ChannelOrderState {
     /// `CANCELLED`.
     pub fn status(&self) -> Status {
         let status = self.items.values().map(|item_state| item_state.status);
-        let least_advanced =
-            status.clone().filter(|status| !is_off(*status)).min_by_key(|status| progress(*status));
+        let least_advanced = status
+            .clone()
+            .filter(|status| !status.is_aborted())
+            .min_by_key(|status| progress(*status));
         let is_expired = |status: Status| status == Status::Expired;
         least_advanced.unwrap_or(if status.clone().all(is_expired) {
             Status::Expired
@@ -338,7 +340,7 @@ impl ChannelOrderState {
     /// otherwise since the earliest claim under review. `None` if nothing is open.
     pub fn open_since(&self, placed_at: Timestamp) -> Option<Timestamp> {
         let is_over = |item_state: &ChannelItemState| {
-            is_off(item_state.status) || item_state.status == Status::Completed
+            item_state.status.is_aborted() || item_state.status == Status::Completed
         };
         if !self.items.values().all(is_over) {
             return Some(placed_at);

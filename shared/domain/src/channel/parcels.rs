@@ -63,7 +63,7 @@ impl Claims<'_> {
             let ordered = item_state.item.ordered.max(claimed.unwrap_or_default());
             // No parcel is listed any more: all units were cancelled.
             let cancelled =
-                if is_off(item_state.status) { item_state.item.cancelled } else { ordered };
+                if item_state.status.is_aborted() { item_state.item.cancelled } else { ordered };
             return Item { ordered, cancelled, held: 0, ..item_state.item.clone() };
         };
         let sum = |units: &dyn Fn(&str, &Parcel) -> u32| {
@@ -86,21 +86,6 @@ impl Claims<'_> {
             shipment: parcels().rev().find_map(|(_, parcel)| parcel.item.shipment.clone()),
             ..least_advanced.clone()
         }
-    }
-}
-
-/// Whether an item with this status will not be delivered.
-pub(super) fn is_off(status: Status) -> bool {
-    match status {
-        Status::Cancelled | Status::Rejected | Status::Expired => true,
-        Status::StockAllocated
-        | Status::Paid
-        | Status::Accepted
-        | Status::Cooking
-        | Status::Cooked
-        | Status::PickedUp
-        | Status::Shipped
-        | Status::Completed => false,
     }
 }
 

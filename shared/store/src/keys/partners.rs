@@ -86,6 +86,6 @@ pub fn mapped(product: &ProductId) -> String {
 }
 
 /// The key of a mapping under our product: the reverse of [`mapping`].
-pub fn mapped_there(product: &ProductId, id: &ChannelId, there: &ProductId) -> Key {
-    Key::new(mapped(product), format!("{id}#{there}"))
+pub fn reverse_mapping(product: &ProductId, id: &ChannelId, external_id: &ProductId) -> Key {
+    Key::new(mapped(product), format!("{id}#{external_id}"))
 }
