@@ -5,7 +5,7 @@ use crate::support::{
     assert_books_are_clean, balance,
     cards::{LOOKUP_DELAY, confirmations, gateway},
     charges,
-    faults::KINDS,
+    faults::ALL_KINDS,
     ledger, pass_time, shop, text,
 };
 use local::{World, aws::faults::Rule, partners::Mode, world::Reply};
@@ -156,7 +156,7 @@ async fn a_charge_that_would_exceed_the_balance_limit_is_refunded() {
 #[tokio::test]
 async fn a_card_charge_takes_effect_once_despite_any_failed_call() {
     for operation in ["Query", "GetItem", "TransactWriteItems", "UpdateItem"] {
-        for kind in KINDS {
+        for kind in ALL_KINDS {
             for (nth, count) in [(1, Some(1)), (2, Some(1)), (3, Some(1)), (1, None), (2, None)] {
                 let world = World::new().await;
                 let operation = Some(operation.to_owned());

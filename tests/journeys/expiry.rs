@@ -1,7 +1,7 @@
 //! Orders that are not paid in time expire: stock, coupon and charge are returned exactly once.
 
 use crate::support::{
-    assert_books_are_clean, balance, by_card, charges, coupon, faults::KINDS, get_order, order,
+    assert_books_are_clean, balance, by_card, charges, coupon, faults::ALL_KINDS, get_order, order,
     pass_time, shop, statuses, text, units_in_stock,
 };
 use local::{World, aws::faults::Rule, partners::Mode};
@@ -129,7 +129,7 @@ async fn more_overdue_orders_than_one_page_all_expire() {
 #[tokio::test]
 async fn an_order_expires_once_despite_any_failed_call() {
     for operation in ["Query", "GetItem", "TransactWriteItems"] {
-        for kind in KINDS {
+        for kind in ALL_KINDS {
             for count in [1, 100] {
                 let world = declining().await;
                 let ids = [held(&world, "a").await, held(&world, "b").await];

@@ -1,6 +1,6 @@
 //! The five best-selling products of the last 72 hours, compared with a brute-force sum.
 
-use crate::support::faults::KINDS;
+use crate::support::faults::ALL_KINDS;
 use domain::{Timestamp, sales::WINDOW};
 use local::{World, aws::faults::Rule};
 use proptest::{collection::vec, prelude::*};
@@ -171,7 +171,7 @@ async fn the_ranking_shows_five_products_with_their_names_and_is_one_read() {
 
 #[tokio::test]
 async fn a_sale_counts_once_despite_any_fault_of_the_consumer_or_the_count() {
-    for kind in KINDS {
+    for kind in ALL_KINDS {
         for count in [Some(1), None] {
             let world = world().await;
             // The event is late, so a closed hour is summed again: the sale and the note that

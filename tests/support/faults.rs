@@ -2,9 +2,11 @@
 
 use local::aws::faults::{Kind, Rule};
 
-/// What can happen to a transaction: it does not arrive, its response is lost, it is throttled,
-/// fails, or conflicts at its first or second row.
-pub(crate) const KINDS: [Kind; 6] = [
+/// What can happen to any call: it does not arrive, its response is lost, it fails or conflicts.
+pub(crate) const KINDS: [Kind; 4] = [Kind::Before, Kind::After, Kind::Internal, Kind::Conflict(0)];
+
+/// The same, with throttling and a conflict at another row.
+pub(crate) const ALL_KINDS: [Kind; 6] = [
     Kind::Before,
     Kind::After,
     Kind::Throttle,
