@@ -32,7 +32,7 @@ pub trait Open<E>: Sized {
     fn open(env: &E) -> Result<Self, NotStarted>;
 }
 
-/// What needs nothing.
+/// For functions without resources.
 impl<E> Open<E> for () {
     fn open(_: &E) -> Result<Self, NotStarted> {
         Ok(())

@@ -142,7 +142,7 @@ impl Order {
     /// The event of a command, if the order's state allows it.
     fn event_of(&self, command: Command, now: Timestamp) -> Option<EventKind> {
         use EventKind::StatusChanged;
-        // Whoever took another order moves it.
+        // Only its source changes an external or channel order.
         let Origin::Own(state) = &self.origin else { return None };
         let of_store = self.store_id.is_some();
         let is_overdue = self.pay_by.is_some_and(|pay_by| pay_by <= now);

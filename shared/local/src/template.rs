@@ -48,22 +48,22 @@ pub struct FunctionSpec {
     pub environment: BTreeMap<String, String>,
     /// What it may do.
     pub statements: Vec<Statement>,
-    /// Whether it may be called again and again by messages that it sends itself.
+    /// Whether it may be invoked by messages that it sends itself (`RecursiveLoop: Allow`).
     pub may_recur: bool,
-    /// The routes that it answers.
+    /// Its routes.
     pub routes: Vec<RouteSpec>,
     /// The schedule that calls it.
     pub schedule: Option<ScheduleSpec>,
-    /// What feeds it.
+    /// Its event source.
     pub source: Option<Source>,
 }
 
 /// A schedule.
 #[derive(Debug, Clone, Copy)]
 pub struct ScheduleSpec {
-    /// How often it calls.
+    /// The time between two invocations.
     pub period: Duration,
-    /// Whether it calls by itself, and not by hand alone.
+    /// Whether it invokes the function by itself. Otherwise only by hand.
     pub is_enabled: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct Statement {
     pub resources: Vec<String>,
 }
 
-/// What feeds a function.
+/// An event source of a function.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A queue.
@@ -105,11 +105,11 @@ pub enum Source {
         batch_size: usize,
         /// Patterns, of which a record must fit one.
         patterns: Vec<String>,
-        /// How often a failing batch is tried again.
+        /// The number of retries of a failing batch.
         retries: u32,
-        /// How old a record may get.
+        /// The maximum age of a record.
         most_age: Duration,
-        /// The queue that receives the metadata of records that were given up.
+        /// The queue that receives the metadata of exhausted records.
         on_failure: String,
     },
 }

@@ -152,8 +152,8 @@ async fn conclude_response(
 }
 
 /// Whether the result of an attempt must still be written. `current` is the attempt as it is now.
-/// That a card was not charged is true of one request (the `charge_requests`-th); that it was
-/// charged is true of the attempt.
+/// A decline applies to one charge request (the `charge_requests`-th), a charge to the whole
+/// attempt.
 pub(crate) fn is_unrecorded(
     current: &Attempt,
     charge_requests: u32,

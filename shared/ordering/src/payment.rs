@@ -27,7 +27,7 @@ pub struct Payment {
     pub payment_key: Option<PaymentKey>,
 }
 
-/// What one request to pay needs all the way.
+/// What all steps of one request to pay share.
 struct Paying<'a> {
     store: &'a Store,
     context: &'a Context,
@@ -59,11 +59,11 @@ pub async fn pay(
     outcome
 }
 
-/// Why an attempt to pay did not pay.
+/// Why the order is not paid by this try.
 enum NotPaid {
     /// The order changed meanwhile: read it again.
     Stale,
-    /// It cannot be paid like this.
+    /// The request is refused.
     Failed(Failure),
 }
 
@@ -228,8 +228,8 @@ fn next_attempt(file: &OrderWithAttempts) -> u32 {
     u32::try_from(file.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// Asserts that no attempt but `own` began or changed since the file was read: whoever pays knows
-/// of every other payment that may come in.
+/// Asserts that no attempt but `own` began or changed since the file was read, so that no other
+/// payment can arrive unnoticed.
 fn no_other_attempt(
     store: &Store,
     file: &OrderWithAttempts,

@@ -4,12 +4,12 @@
 //! One `TransactWriteItems` takes the stock of every product, asserts that their store is open,
 //! uses the coupon, debits the points, appends the ledger entry and writes the order
 //! ([`crate::placement_transaction`]). The terms are a guess at first (the prices that the customer
-//! stated, else those that this environment remembers), which the transaction asserts. Where there
-//! is no guess, or a condition failed, one read tells everything that decides: whether the order
+//! stated, else those that this environment remembers), which the transaction asserts. Without a
+//! guess, or after a failed condition, one read returns everything that decides: whether the order
 //! exists, whether it can be placed, and on which terms ([`crate::pricing`]).
 //!
 //! An order by card is placed in the same way, without the points: its stock is reserved and its
-//! payment attempt is written before the gateway is asked. After that every crash leaves rows that
+//! payment attempt is written before the gateway is called. After that every crash leaves rows that
 //! are found again.
 
 use crate::{
@@ -196,7 +196,7 @@ impl Placement {
             Err(FailedPlacement::CartChanged(product_id)) => {
                 return Err(Refusal::CartChanged { product_id }.into());
             }
-            // Whatever else is wrong, and whether the order exists, is reported first: it was read.
+            // A replay and every other refusal come first. They are known once the terms were read.
             Err(FailedPlacement::StoreClosed(store_id)) if !is_guess => {
                 return Err(Refusal::StoreClosed { store_id }.into());
             }

@@ -39,7 +39,7 @@ pub const REFUSALS: &[RefusalKind] = &[
 pub struct Transition<'a> {
     /// The order.
     pub order_id: OrderId,
-    /// The name of the transition: the last part of the route's path.
+    /// The name of the transition, such as `pick-up`.
     pub name: &'static str,
     /// What the request means besides its order: part of the fingerprint of an idempotency key.
     pub meaning: &'a str,
@@ -94,8 +94,7 @@ pub async fn transition(
     .await
 }
 
-/// The first response as the caller may see it now: one who no longer delivers an order does not
-/// learn its address from it.
+/// The first response without the address, if the caller no longer delivers the order.
 fn visible_reply(caller: &Caller, order: &Order, reply: Reply) -> Result<Reply, Fault> {
     if is_no_longer_with(caller, order) {
         let body = serde_json::to_string(&visible_to(caller, order)).map_err(Fault::broken)?;

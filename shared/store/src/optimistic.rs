@@ -2,7 +2,7 @@
 
 use domain::Fault;
 
-/// How often a change is attempted before the caller gets 503 with `Retry-After`.
+/// How often a change is attempted before the result is [`Fault::Busy`].
 ///
 /// A failed attempt means that another writer was first, so the system as a whole made progress;
 /// the next attempt starts at once, because it begins with a read.

@@ -43,11 +43,11 @@ pub struct Message {
     pub to: Dialled,
     /// The text.
     pub text: String,
-    /// How the message is delivered.
+    /// The service that delivers the message.
     pub message_type: MessageType,
 }
 
-/// A way to deliver a message to a phone.
+/// A service that delivers messages to phones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageType {
     /// Through KakaoTalk, with a template that Kakao has approved. The text is the template with
