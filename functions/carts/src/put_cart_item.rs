@@ -10,7 +10,7 @@ use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
-    CommitError, Store, Transaction,
+    Store, Transaction,
     carts::CartLine,
     optimistic::{
         Attempted::{Conflict, Done},
@@ -68,20 +68,14 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         let put = Transaction::default()
             .with(store.carts().count_change(&customer, &cart, request.now), ())
             .with(store.carts().put_line(&customer, &line)?, ());
-        match put.commit(&store).await {
-            Ok(()) => {
-                match index {
-                    Ok(index) => cart.lines[index] = line,
-                    Err(index) => cart.lines.insert(index, line),
-                }
-                return Ok(Done(Response::ok(
-                    &crate::shown(&store, customer.clone(), cart).await?,
-                )));
-            }
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault.into()),
+        if !put.commit_if_unchanged(&store).await? {
+            return Ok(Conflict(()));
         }
-        Ok(Conflict(()))
+        match index {
+            Ok(index) => cart.lines[index] = line,
+            Err(index) => cart.lines.insert(index, line),
+        }
+        Ok(Done(Response::ok(&crate::shown(&store, customer.clone(), cart).await?)))
     })
     .await
 }

@@ -31,7 +31,7 @@ use store::{
     Store,
     circuits::{Breaker, CircuitOpen},
     optimistic::{
-        Attempted::{Conflict, Done},
+        Attempted::{self, Conflict, Done},
         SELDOM_CHANGED, optimistically, optimistically_from,
     },
     webhooks::{DeliveryAttempt, DeliveryStatus, DueWebhookDelivery, WebhookDelivery},
@@ -366,10 +366,7 @@ async fn disable_webhook(store: &Store, endpoint: &Endpoint, now: Timestamp) -> 
         (webhook.active, webhook.disabled_because) =
             (false, Some("the endpoint responded with 410 Gone".into()));
         (webhook.updated_at, webhook.writes) = (now, webhook.writes + 1);
-        if store.webhooks().put(&webhook).await? {
-            return Ok(Done(()));
-        }
-        Ok(Conflict(()))
+        Ok(Attempted::done_if(store.webhooks().put(&webhook).await?, || ()))
     })
     .await
 }

@@ -13,10 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
     Store,
-    optimistic::{
-        Attempted::{Conflict, Done},
-        SELDOM_CHANGED, optimistically,
-    },
+    optimistic::{Attempted, SELDOM_CHANGED, optimistically},
     vault::Vault,
     webhooks::Webhook,
 };
@@ -112,11 +109,10 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
                 writes: 1,
             }
         };
-        if store.webhooks().put(&webhook).await? {
-            let secret = secret.filter(|_| webhook.writes == 1);
-            return Ok(Done(Response::ok(&WebhookResponse::of(&webhook, secret, now))));
-        }
-        Ok(Conflict(()))
+        let is_written = store.webhooks().put(&webhook).await?;
+        let secret = secret.filter(|_| webhook.writes == 1);
+        let response = || Response::ok(&WebhookResponse::of(&webhook, secret, now));
+        Ok(Attempted::done_if(is_written, response))
     })
     .await
 }

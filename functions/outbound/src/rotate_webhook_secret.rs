@@ -13,10 +13,7 @@ use domain::{
 use edge::{Access, Environment, Function, Method, Request, Response, Route};
 use store::{
     Store,
-    optimistic::{
-        Attempted::{Conflict, Done},
-        SELDOM_CHANGED, optimistically,
-    },
+    optimistic::{Attempted, SELDOM_CHANGED, optimistically},
     vault::Vault,
     webhooks::{PreviousSecret, Webhook},
 };
@@ -70,10 +67,9 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             writes: known.writes + 1,
             ..known
         };
-        if store.webhooks().put(&webhook).await? {
-            return Ok(Done(Response::ok(&WebhookResponse::of(&webhook, Some(secret), now))));
-        }
-        Ok(Conflict(()))
+        let is_written = store.webhooks().put(&webhook).await?;
+        let response = || Response::ok(&WebhookResponse::of(&webhook, Some(secret), now));
+        Ok(Attempted::done_if(is_written, response))
     })
     .await
 }

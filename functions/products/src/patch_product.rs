@@ -15,10 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
     Store,
-    optimistic::{
-        Attempted::{Conflict, Done},
-        SELDOM_CHANGED, optimistically,
-    },
+    optimistic::{SELDOM_CHANGED, optimistically},
     products::StockedProduct,
 };
 
@@ -77,14 +74,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             updated_at: request.now,
             ..known
         };
-        if put(&store, &product, version).await? {
-            return Ok(Done(Response::ok(&Product::from(StockedProduct {
-                product,
-                quantity,
-                version,
-            }))));
-        }
-        Ok(Conflict(()))
+        put(&store, StockedProduct { product, quantity, version }).await
     })
     .await
 }

@@ -4,7 +4,7 @@
 
 use crate::Product;
 use domain::{
-    Failure, Fault, ProductId, Refusal, RefusalKind, Role, StoreId, Timestamp,
+    Failure, ProductId, Refusal, RefusalKind, Role, StoreId, Timestamp,
     number::WholeNumber,
     product::{self, Price, ProductStatus},
 };
@@ -12,11 +12,8 @@ use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
-    CommitError, Store, Transaction,
-    optimistic::{
-        Attempted::{Conflict, Done},
-        SELDOM_CHANGED, optimistically,
-    },
+    Store, Transaction,
+    optimistic::{Attempted, SELDOM_CHANGED, optimistically},
     products::StockedProduct,
 };
 
@@ -79,38 +76,24 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
             };
         }
         let (quantity, version) = seen.map_or((0, 0), |seen| (seen.quantity, seen.version));
-        if put(&store, &product, version).await? {
-            return Ok(Done(Response::ok(&Product::from(StockedProduct {
-                product,
-                quantity,
-                version,
-            }))));
-        }
-        Ok(Conflict(()))
+        put(&store, StockedProduct { product, quantity, version }).await
     })
     .await
 }
 
-/// Writes a product, if its stored version is still `seen_version` (0: it does not exist yet).
-/// Returns whether it was written.
+/// Writes a product, if its stored version is still the one given (0: it does not exist yet).
 pub(crate) async fn put(
     store: &Store,
-    product: &product::Product,
-    seen_version: i64,
-) -> Result<bool, Fault> {
-    let transaction = Transaction::default()
-        .with(store.products().put(product, seen_version)?, Stale)
-        .with(store.stock().put(product, seen_version == 0), Stale);
-    match transaction.commit(store).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Failed(_)) => Ok(false),
-        Err(CommitError::Fault(fault)) => Err(fault),
-    }
+    changed: StockedProduct,
+) -> Result<Attempted<Response>, Failure> {
+    let StockedProduct { product, version, .. } = &changed;
+    let is_written = Transaction::default()
+        .with(store.products().put(product, *version)?, ())
+        .with(store.stock().put(product, *version == 0), ())
+        .commit_if_unchanged(store)
+        .await?;
+    Ok(Attempted::done_if(is_written, || Response::ok(&Product::from(changed))))
 }
-
-/// Another request wrote the product after it was read. The handler reads and decides again.
-#[derive(Debug)]
-struct Stale;
 
 impl PutProduct {
     fn into_product(

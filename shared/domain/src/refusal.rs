@@ -123,7 +123,7 @@ refusals! {
     PriceChanged { product_id: ProductId, expected_price: Won, price: Won } = 409, "price-changed", ("Product {product_id} costs {price}, not {expected_price}.");
     /// Fewer units are left than requested.
     OutOfStock { product_id: ProductId, requested: i64, available: i64 } = 409, "out-of-stock", ("Product {product_id} has {available} units left; {requested} were requested.");
-    /// The coupon cannot be used; `reason` is `unknown`, `used`, `expired` or `below-minimum-order-amount`.
+    /// The coupon is unknown, used or expired, or the order is below its minimum amount.
     CouponUnusable { coupon_id: CouponId, reason: Unusable } = 409, "coupon-unusable", ("Coupon {coupon_id} cannot be used: {reason}.");
     /// The balance is lower than the total.
     InsufficientPoints { required: Won, balance: Won } = 409, "insufficient-points", ("The order costs {required}; the balance is {balance}.");
@@ -161,7 +161,7 @@ refusals! {
     QuantityBelowIssued { issued: i64 } = 409, "quantity-below-issued", ("`quantity` must not be below the {issued} coupons that are issued.");
     /// The customer has no phone; `PUT /customers/{customerId}` sets one.
     NoPhone = 409, "no-phone", ("The customer has no phone. Set one first.");
-    /// The code is not the last one that was sent, has expired, or was tried the maximum number of times.
+    /// The code is not the last one that was sent, has expired, or was tried too many times.
     WrongCode = 409, "wrong-code", ("The code is wrong or has expired. Request a new one.");
     /// The number received as many codes today as it may.
     TooManyCodes { #[serde(skip)] limit: i64 } = 409, "too-many-codes", ("A number receives at most {limit} codes a day.");

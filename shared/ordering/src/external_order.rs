@@ -18,7 +18,7 @@ use domain::{
 use store::{
     Store,
     optimistic::{
-        Attempted::{Conflict, Done},
+        Attempted::{self, Done},
         SELDOM_CHANGED, optimistically,
     },
 };
@@ -77,10 +77,8 @@ pub async fn upsert(
         }
         let next = advance(stored.as_ref(), next, revision.at.unwrap_or(now), now);
         let seen_version = stored.map_or(0, |stored| stored.version);
-        if store.external_orders().put(&next, seen_version).await? {
-            return Ok(Done(next));
-        }
-        Ok(Conflict(()))
+        let is_written = store.external_orders().put(&next, seen_version).await?;
+        Ok(Attempted::done_if(is_written, || next))
     })
     .await
 }
@@ -118,10 +116,8 @@ pub async fn update_status(
         let mut next = Order { origin: Origin::External(Box::new(origin)), ..stored.clone() };
         derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
         let next = advance(Some(&stored), next, reported_at, now);
-        if store.external_orders().put(&next, stored.version).await? {
-            return Ok(Done(Some(next)));
-        }
-        Ok(Conflict(()))
+        let is_written = store.external_orders().put(&next, stored.version).await?;
+        Ok(Attempted::done_if(is_written, || Some(next)))
     })
     .await
 }

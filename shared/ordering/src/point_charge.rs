@@ -8,7 +8,7 @@ use domain::{
     points::{Entry, EntryKind},
 };
 use store::{
-    CommitError, Store, Transaction,
+    Store, Transaction,
     charges::{CardCharge, ChargeWithAttempt},
     optimistic::{
         Attempted::{Conflict, Done},
@@ -37,10 +37,8 @@ pub async fn conclude(
         }
         let balance = store.points().balance(&file.charge.customer_id).await?;
         let (change, next) = conclusion(store, &file, result, balance, entry_id, now)?;
-        match change.commit(store).await {
-            Ok(()) => return Ok(Done(next)),
-            Err(CommitError::Failed(_)) => {}
-            Err(CommitError::Fault(fault)) => return Err(fault),
+        if change.commit_if_unchanged(store).await? {
+            return Ok(Done(next));
         }
         let seen = store.charges().with_attempt(&file.charge.charge_id).await?;
         let seen = seen.ok_or_else(|| Fault::broken("a charge does not exist any more"))?;

@@ -12,11 +12,11 @@
 //! changes. This time never decreases, and is never before the time of the change itself.
 
 use crate::{
-    ChangeFeed, CommitError, Item, Transaction, Write,
+    ChangeFeed, Item, Transaction, Write,
     item::{number, read, row, string, text},
     keys,
     optimistic::{
-        Attempted::{Conflict, Done},
+        Attempted::{self, Done},
         OFTEN_CHANGED, optimistically,
     },
 };
@@ -93,12 +93,8 @@ impl ChangeFeed<'_> {
             if new_changes.is_empty() {
                 return Ok(Done(()));
             }
-            match self.append_at(&new_changes, self.head().await?, now).await {
-                Ok(()) => return Ok(Done(())),
-                Err(CommitError::Failed(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault),
-            }
-            Ok(Conflict(()))
+            let is_written = self.append_at(&new_changes, self.head().await?, now).await?;
+            Ok(Attempted::done_if(is_written, || ()))
         })
         .await
     }
@@ -136,7 +132,7 @@ impl ChangeFeed<'_> {
         new_changes: &[(&Envelope<Order>, Option<u32>)],
         head: Option<Head>,
         now: Timestamp,
-    ) -> Result<(), CommitError<()>> {
+    ) -> Result<bool, Fault> {
         let table = self.0.tables.views.as_str();
         let last_change = new_changes.iter().map(|(change, _)| change.data.updated_at).max();
         let received_at = last_change
@@ -145,7 +141,7 @@ impl ChangeFeed<'_> {
             .fold(now, Timestamp::max);
         let begin = head.map_or(1, |head| head.position + 1);
         let next = Head { position: begin + new_changes.len() as u64 - 1, received_at };
-        let raised = Write::put(table, row(&keys::feed_head(), &next).map_err(CommitError::Fault)?);
+        let raised = Write::put(table, row(&keys::feed_head(), &next)?);
         let raised = match head {
             None => raised.when_new(),
             Some(head) => raised
@@ -156,21 +152,20 @@ impl ChangeFeed<'_> {
         let mut all = Transaction::default().with(raised, ());
         let hour = Hour::of(received_at);
         if head.is_none_or(|head| Hour::of(head.received_at) != hour) {
-            let mark = row(&keys::feed_mark(hour), &Mark { position: begin })
-                .map_err(CommitError::Fault)?;
+            let mark = row(&keys::feed_mark(hour), &Mark { position: begin })?;
             all = all.with(Write::put(table, expiring(mark, received_at, RETENTION * 2)), ());
         }
         let mut last: BTreeMap<&OrderId, (u32, Option<u32>)> = BTreeMap::new();
         for ((change, known), position) in new_changes.iter().zip(begin..) {
             let order = &change.data;
             let entry = Entry { position, event_type: change.event_type, order: order.clone() };
-            let item = row(&keys::feed_entry(position), &entry).map_err(CommitError::Fault)?;
+            let item = row(&keys::feed_entry(position), &entry)?;
             all =
                 all.with(Write::put(table, expiring(item, received_at, RETENTION)).when_new(), ());
             last.insert(&order.order_id, (order.version, *known));
         }
         for (id, (version, known)) in last {
-            let item = row(&keys::feed_of(id), &Last { version }).map_err(CommitError::Fault)?;
+            let item = row(&keys::feed_of(id), &Last { version })?;
             let put = Write::put(table, expiring(item, received_at, RETENTION * 2));
             let put = match known {
                 None => put.when_new(),
@@ -178,7 +173,7 @@ impl ChangeFeed<'_> {
             };
             all = all.with(put, ());
         }
-        all.commit(self.0).await
+        all.commit_if_unchanged(self.0).await
     }
 
     /// Reads up to `limit` entries after a position. Also returns the position to resume from: the
