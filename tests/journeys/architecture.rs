@@ -26,7 +26,7 @@ const FOR_FUNCTIONS: [&str; 6] = ["domain", "events", "store", "edge", "partners
 const RESERVED: [(&str, &[&str]); 17] = [
     ("aws-sdk-dynamodb", &["store"]),
     ("aws-sdk-kms", &["store"]),
-    ("aws-lc-rs", &["local"]),
+    ("ring", &["local"]),
     ("aws-sdk-eventbridge", &["orders"]),
     ("aws-sdk-sqs", &["edge", "orders"]),
     ("lambda_http", &["edge"]),

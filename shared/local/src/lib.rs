@@ -9,6 +9,7 @@ mod control;
 mod demo;
 mod event_source_mapping;
 mod guard;
+mod hs256;
 mod http_api;
 mod lineage;
 pub mod partners;

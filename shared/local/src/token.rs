@@ -1,6 +1,7 @@
 //! Issues tokens and verifies them, in place of an identity provider and API Gateway's JWT
 //! authorizer.
 
+use crate::hs256;
 use domain::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,7 @@ pub struct TokenRequest {
 
 impl Tokens {
     pub(crate) fn new() -> Self {
+        hs256::install();
         let key: [u8; 32] = rand::random();
         Self { encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key) }
     }
@@ -72,5 +74,41 @@ impl Tokens {
         }
         let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         Some(claims.into_iter().map(|(name, value)| (name, text(value).into())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(tokens: &Tokens, now: Timestamp) -> String {
+        let (sub, role) = ("c1".into(), "customer".into());
+        let request = TokenRequest { sub, role, store_id: None, ttl_seconds: None };
+        tokens.issue(&request, now).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_valid_only_as_it_was_issued_and_only_here() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (tokens, others) = (Tokens::new(), Tokens::new());
+        let token = issued(&tokens, now);
+        assert_eq!(tokens.verify(&token, now).unwrap()["sub"], "c1");
+        assert_eq!(others.verify(&token, now), None);
+        for at in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(tokens.verify(&String::from_utf8(changed).unwrap(), now), None, "{at}");
+        }
+    }
+
+    /// The example of RFC 7515, appendix A.1.
+    #[test]
+    fn signatures_are_hs256() {
+        hs256::install();
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow==";
+        let key = EncodingKey::from_urlsafe_base64_secret(key).unwrap();
+        let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
+        assert_eq!(signature.unwrap(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
 }

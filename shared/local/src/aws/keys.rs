@@ -2,21 +2,19 @@
 //! encryption context.
 
 use super::{AwsError, AwsResult, data::Journal};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_smithy_types::base64;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt};
 
 /// The maximum size of a plaintext in bytes.
 const MAX_BYTES: usize = 4_096;
 
-/// The size of the nonce in bytes. A ciphertext blob starts with it.
-const NONCE_BYTES: usize = 12;
-
 /// The KMS keys of a platform. All of them use one AES key. Each ciphertext is bound to the ARN of
-/// its KMS key, so another KMS key cannot decrypt it.
+/// its KMS key, so another KMS key cannot decrypt it. A ciphertext blob starts with its nonce, which
+/// is random.
 pub(crate) struct Keys {
-    key: RandomizedNonceKey,
+    key: LessSafeKey,
 }
 
 impl fmt::Debug for Keys {
@@ -34,9 +32,8 @@ impl Keys {
     /// data file.
     pub(crate) fn new(journal: &Journal) -> Result<Self, AwsError> {
         let bytes = journal.key(|| rand::random::<[u8; 32]>().to_vec())?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes)
-            .map_err(|_| invalid("InternalException"))?;
-        Ok(Self { key })
+        let key = UnboundKey::new(&AES_256_GCM, &bytes);
+        Ok(Self { key: LessSafeKey::new(key.map_err(|_| invalid("InternalException"))?) })
     }
 
     /// Handles a call of the KMS API.
@@ -61,9 +58,12 @@ impl Keys {
                         "A plaintext must have 1 to 4,096 bytes.",
                     ));
                 }
-                let nonce = self.key.seal_in_place_append_tag(Aad::from(bound_to), &mut sealed);
-                let nonce = nonce.map_err(|_| invalid("InternalException"))?;
-                let blob = base64::encode([nonce.as_ref().as_slice(), &sealed].concat());
+                let nonce: [u8; NONCE_LEN] = rand::random();
+                let unique = Nonce::assume_unique_for_key(nonce);
+                self.key
+                    .seal_in_place_append_tag(unique, Aad::from(bound_to), &mut sealed)
+                    .map_err(|_| invalid("InternalException"))?;
+                let blob = base64::encode([&nonce[..], &sealed].concat());
                 Ok(
                     json!({ "CiphertextBlob": blob, "KeyId": key, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }),
                 )
@@ -71,7 +71,7 @@ impl Keys {
             "Decrypt" => {
                 let blob = bytes("CiphertextBlob");
                 let (nonce, sealed) = blob
-                    .split_at_checked(NONCE_BYTES)
+                    .split_at_checked(NONCE_LEN)
                     .ok_or_else(|| invalid("InvalidCiphertextException"))?;
                 let nonce = Nonce::try_assume_unique_for_key(nonce)
                     .map_err(|_| invalid("InvalidCiphertextException"))?;
