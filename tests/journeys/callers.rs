@@ -2,7 +2,7 @@
 
 use crate::support::{
     kitchen::{advance_to, chef, kitchen, place_order},
-    order, shop,
+    order, shop, text,
 };
 use domain::Role;
 use edge::{Access, Method, Route};
@@ -76,6 +76,8 @@ async fn every_route_accepts_exactly_its_roles() {
             let is_allowed = match route.access {
                 Access::Public => true,
                 Access::Roles(roles) => roles.contains(&role),
+                // A partner without a scope may call nothing.
+                Access::Permissions(_) => role == Role::Operator,
             };
             assert_eq!(reply.problem() != "forbidden", is_allowed, "{role} {route:?} {reply:?}");
             assert_ne!(reply.status, 401);
@@ -85,6 +87,8 @@ async fn every_route_accepts_exactly_its_roles() {
             ("customer", "not an id", None),
             ("store", "c1", None),
             ("rider", "", None),
+            ("operator", "", None),
+            ("partner", "not an id", None),
         ] {
             let reply = call(&world.caller(role, sub, store), route, "c1").await;
             assert_eq!(
@@ -92,6 +96,55 @@ async fn every_route_accepts_exactly_its_roles() {
                 route.access != Access::Public,
                 "{role} {sub:?} {route:?}"
             );
+        }
+    }
+}
+
+/// The scopes that open a route to a partner. The source in a path is `mall`.
+const SCOPES_OF_ROUTES: [(&str, &[&str]); 8] = [
+    ("GET /integrations/orders", &["orders.read", "orders.personal"]),
+    (
+        "GET /integrations/orders/{orderId}",
+        // The order decides whether a partner may read it.
+        &["orders.read", "orders.personal", "orders.collect:mall", "orders.collect:shop"],
+    ),
+    (
+        "GET /integrations/orders/{source}/{externalOrderId}",
+        &["orders.read", "orders.personal", "orders.collect:mall"],
+    ),
+    (
+        "GET /integrations/sources/{source}/orders",
+        &["orders.read", "orders.personal", "orders.collect:mall"],
+    ),
+    ("PUT /integrations/orders/{source}/{externalOrderId}", &["orders.collect:mall"]),
+    ("POST /integrations/orders/{source}/{externalOrderId}/status", &["orders.collect:mall"]),
+    ("GET /campaigns/{campaignId}/orders", &["campaigns.read"]),
+    ("GET /campaigns/{campaignId}/statistics", &["campaigns.read"]),
+];
+
+#[tokio::test]
+async fn a_route_accepts_a_partner_with_one_of_its_scopes() {
+    let world = shop().await;
+    let scopes = [
+        "orders.read",
+        "orders.personal",
+        "orders.collect:mall",
+        "orders.collect:shop",
+        "campaigns.read",
+        "orders.write",
+        "*",
+        "operator",
+    ];
+    for route in admin::ROUTES.iter().filter(|route| route.access != Access::Public) {
+        let name = format!("{} {}", route.method, route.path);
+        let accepted: &[&str] = SCOPES_OF_ROUTES
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map_or(&[], |(_, accepted)| *accepted);
+        for scope in scopes {
+            let reply = call(&world.partner_with("p1", scope), route, "c1").await;
+            let is_accepted = reply.problem() != "forbidden";
+            assert_eq!(is_accepted, accepted.contains(&scope), "{name} {scope} {reply:?}");
         }
     }
 }
@@ -200,8 +253,52 @@ async fn an_order_placed_by_an_operator_names_the_operator_in_its_timeline() {
     let placed = world.operator().post("/order", &order("c1", &[("pen", 1)])).await.json();
     assert_eq!(
         (&placed["customerId"], &placed["timeline"][0]["by"]),
-        (&json!("c1"), &json!("operator"))
+        (&json!("c1"), &json!("operator:ops"))
     );
+}
+
+#[tokio::test]
+async fn ledger_entries_and_stock_movements_name_who_made_them() {
+    let world = shop().await;
+    world.charge("c3", 5_000).await;
+    let (customer, operator) = (world.customer("c3"), world.caller("operator", "jiwoo", None));
+    let placed = customer.post("/order", &order("c3", &[("pen", 1)])).await.json();
+    let cancel = format!("/orders/{}/cancel", text(&placed, "orderId"));
+    operator.post(&cancel, &json!({})).await.must_be(200);
+    let history = customer.get("/points/c3/history").await.json();
+    let entries = history["entries"].as_array().unwrap().iter();
+    let by: Vec<_> = entries.map(|entry| (text(entry, "kind"), text(entry, "by"))).collect();
+    let named = |kind: &str, by: &str| (kind.to_owned(), by.to_owned());
+    assert_eq!(
+        by,
+        [
+            named("REFUND", "operator:jiwoo"),
+            named("USE", "customer:c3"),
+            named("CHARGE", "operator:ops"),
+        ]
+    );
+
+    operator.post("/api/v1/admin/products/pen/stock", &json!({ "delta": 5 })).await.must_be(200);
+    let query = json!({
+        "TableName": "ProductsTable",
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :move)",
+        "ExpressionAttributeValues": { ":pk": { "S": "PRODUCT#pen" }, ":move": { "S": "MOVE#" } },
+    });
+    let rows = world.dynamodb("Query", query).await;
+    let rows = rows["Items"].as_array().unwrap();
+    let last = rows.iter().max_by_key(|row| row["at"]["S"].to_string()).unwrap();
+    assert_eq!((&last["delta"]["N"], &last["by"]["S"]), (&json!("5"), &json!("operator:jiwoo")));
+}
+
+#[tokio::test]
+async fn an_operator_may_repeat_the_request_of_another_one() {
+    let world = shop().await;
+    let body = json!({ "customerId": "c3", "amount": 500 });
+    for operator in ["jiwoo", "minseo"] {
+        let operator = world.caller("operator", operator, None);
+        operator.post_once("/points/charge", &body, "k").await.must_be(200);
+    }
+    assert_eq!(world.customer("c3").get("/points/c3").await.json()["balance"], json!(500));
 }
 
 #[tokio::test]

@@ -321,7 +321,7 @@ async fn an_order_of_another_customer_cannot_be_paid_or_cancelled_and_looks_miss
     }
     let paid =
         world.operator().post(&format!("/orders/{id}/pay"), &json!({ "method": "POINTS" })).await;
-    assert_eq!(paid.json()["timeline"][1]["by"], json!("operator"));
+    assert_eq!(paid.json()["timeline"][1]["by"], json!("operator:ops"));
 }
 
 #[tokio::test]

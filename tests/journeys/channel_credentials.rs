@@ -132,7 +132,7 @@ async fn an_invalid_channel_is_refused_with_its_field_and_without_its_secret() {
     assert_eq!(world.operator().get("/api/v1/admin/orders?status=LOST").await.status, 400);
     let update = crate::support::external_orders::update_body(1, "PAID");
     let channel = register(&world, "coupang", 0).await;
-    let partner = crate::support::external_orders::partner(&world);
+    let partner = world.partner_with("mall", &format!("orders.collect:{channel}"));
     assert_eq!(
         partner.put(&format!("/integrations/orders/{channel}/7"), &update).await.status,
         400

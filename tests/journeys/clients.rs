@@ -82,7 +82,7 @@ async fn the_service_description_health_and_nearby_stores_are_public() {
 #[tokio::test]
 async fn an_external_order_is_found_by_its_external_id_and_shows_its_external_status() {
     let world = shop().await;
-    let partner = world.caller("partner", "tms", None);
+    let partner = world.partner_with("tms", "orders.read orders.collect:mall");
     let path = |number: usize| format!("/integrations/orders/mall/e-{number}");
     for number in 1..=5 {
         world.advance(Duration::from_secs(1));
@@ -98,7 +98,7 @@ async fn an_external_order_is_found_by_its_external_id_and_shows_its_external_st
         );
     }
     let status = |body: Value| {
-        let partner = world.caller("partner", "tms", None);
+        let partner = world.partner_with("tms", "orders.read orders.collect:mall");
         async move { partner.post(&format!("{}/status", path(1)), &body).await.json() }
     };
     let shipped = status(json!({ "status": "Shipped" })).await;

@@ -113,7 +113,7 @@ fn every_fulfilment_event_matches_its_contract() {
             (Command::PickUp(rider.clone()), Actor::Rider(rider), "order.picked-up.v1"),
             (Command::ConfirmDelivery, Actor::Customer(customer), "order.completed.v1"),
         ],
-        vec![(Command::Ship(parcel), Actor::Operator, "order.shipped.v1")],
+        vec![(Command::Ship(parcel), Actor::Operator(None), "order.shipped.v1")],
         vec![(
             Command::Reject { reason: Some("재료 소진".into()), refund },
             store,

@@ -37,7 +37,7 @@ async fn an_external_order_is_converted_to_the_standard_model() {
         "items": [{ "productId": "tent", "quantity": 2, "unitPrice": 45_000, "totalPrice": 90_000 }],
         "originalAmount": 90_000, "discountAmount": 10_000, "totalAmount": 80_000,
         "payment": { "method": "EXTERNAL", "amount": 80_000, "status": "PAID", "paidAt": "2026-01-05T02:59:00.000Z" },
-        "timeline": [{ "status": "PAID", "at": "2026-01-05T03:01:00.000Z", "by": "system" }],
+        "timeline": [{ "status": "PAID", "at": "2026-01-05T03:01:00.000Z", "by": "partner:mall" }],
         "placedAt": "2026-01-05T02:59:00.000Z", "updatedAt": collected["updatedAt"],
     });
     assert_eq!((reply.status, &collected), (200, &expected));

@@ -56,6 +56,7 @@ mod notifications;
 mod order_views;
 mod ordering;
 mod parcels;
+mod partners;
 mod payment_faults;
 mod points;
 mod products;

@@ -14,5 +14,5 @@ pub(crate) fn update_body(version: u64, status: &str) -> Value {
 }
 
 pub(crate) fn partner(world: &World) -> Client<'_> {
-    world.caller("partner", "mall", None)
+    world.partner_with("mall", "orders.read orders.personal orders.collect:mall campaigns.read")
 }

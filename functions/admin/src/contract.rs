@@ -60,6 +60,12 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
             operation["security"] = json!([{ "token": [] }]);
             operation["x-roles"] = roles.iter().map(|role| Role::as_str(*role)).collect();
         }
+        Access::Permissions(permissions) => {
+            operation["security"] = json!([{ "token": [] }]);
+            operation["x-roles"] = json!([Role::Partner.as_str(), Role::Operator.as_str()]);
+            let scopes = permissions.iter().flat_map(|permission| permission.scopes());
+            operation["x-scopes"] = scopes.copied().collect();
+        }
     }
     operation
 }

@@ -6,8 +6,9 @@
 //! gross revenue, but also as cancelled, and no longer in the discount and the net revenue.
 
 use domain::{
-    CampaignId, Failure, Refusal, Role,
+    CampaignId, Failure, Refusal,
     campaign::{Day, Figures},
+    scope::Permission,
 };
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ use store::{
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/campaigns/{campaignId}/statistics",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadCampaigns]),
     "Shows the totals of a campaign's orders, overall and by day in Korea (캠페인 통계)",
 )
 .query(&[

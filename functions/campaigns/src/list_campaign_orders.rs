@@ -1,16 +1,19 @@
 //! `GET /campaigns/{campaignId}/orders` lists the paid orders that a campaign brought, newest first
 //! (캠페인 주문 목록).
 
-use domain::{CampaignId, Failure, Role};
+use domain::{CampaignId, Failure, scope::Permission};
 use edge::{Access, Function, Method, Request, Response, Route};
-use ordering::listing::{self, OrderList};
+use ordering::{
+    access,
+    listing::{self, OrderList},
+};
 use store::Store;
 
 /// `GET /campaigns/{campaignId}/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/campaigns/{campaignId}/orders",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadCampaigns]),
     "Lists the paid orders that a campaign brought, newest first (캠페인 주문 목록)",
 )
 .query(&[
@@ -31,5 +34,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .campaigns()
         .orders(&campaign, &listing::page(request.page()?))
         .await?;
-    Ok(Response::ok(&OrderList::new(page.entries, Response::cursor(page.next.as_deref()))))
+    let visible = |order| access::visible_in_list(&request.caller, order);
+    let orders = page.entries.into_iter().map(visible).collect();
+    Ok(Response::ok(&OrderList::new(orders, Response::cursor(page.next.as_deref()))))
 }

@@ -5,6 +5,7 @@
 
 use domain::{
     CampaignId, CustomerId, ExternalOrderId, Fault, OrderId, ProductId, Timestamp, Won,
+    actor::Actor,
     basket::Quantity,
     channel::{self, ChannelOrderState, ChannelOrderUpdate, Recipient, StockChange},
     order::{ChannelItem, ChannelOrigin, Line, Order, Origin},
@@ -187,7 +188,7 @@ async fn write(
     let is_over = order_state.open_since(now).is_none();
     let recipient = update.recipient.as_ref().filter(|_| seen.is_some() || !is_over);
     let order = order(channel, id, update, seen.as_ref(), order_state, now)?;
-    let order = advance(seen.as_ref(), order, now, now);
+    let order = advance(seen.as_ref(), order, &Actor::System, now, now);
     let row = ChannelOrder {
         channel_id: &channel.channel_id,
         order: &order,

@@ -54,7 +54,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     request.caller.must_be(&customer_id)?;
     let key_hash = request
         .idempotency_key()?
-        .map(|key| key.hash(&format!("{}/{customer_id}", request.caller.actor())));
+        .map(|key| key.hash(&format!("{}/{customer_id}", request.caller.key_owner())));
     let store = store.until(request.deadline);
     optimistically(OFTEN_CHANGED, || async {
         let (source, issued) = store.coupons().read_for_issue(&source_id, &customer_id).await?;

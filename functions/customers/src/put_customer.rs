@@ -1,7 +1,7 @@
 //! `PUT /customers/{customerId}` sets the contact data of a customer (고객 등록·수정).
 
 use crate::{Customer, Resources};
-use domain::{Caller, CustomerId, Failure, Refusal, Role, phone::MobileNumber};
+use domain::{CustomerId, Failure, Refusal, Role, phone::MobileNumber};
 use edge::{Access, Function, Method, Request, Response, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,7 +59,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
         let was_verified = verified.is_some() && verified == dialled;
         let contact = Contact {
             name: name.clone(),
-            phone_verified: phone.is_some() && (was_verified || request.caller == Caller::Operator),
+            phone_verified: phone.is_some() && (was_verified || request.caller.is_operator()),
             phone: phone.clone(),
             notify,
         };

@@ -46,7 +46,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let rider = rider(&request.caller, rider_id)?;
     // Every rider may pick up every order that is delivered.
     let may_request =
-        |caller: &Caller, order: &Order| order.store_id.is_some() || *caller == Caller::Operator;
+        |caller: &Caller, order: &Order| order.store_id.is_some() || caller.is_operator();
     let pick_up = Transition { order_id, name: "pick-up", meaning: rider.as_str(), may_request };
     let key = request.idempotency_key()?;
     Ok(Response::of(
@@ -62,14 +62,14 @@ fn rider(caller: &Caller, named: Option<RiderId>) -> Result<RiderId, Refusal> {
     match (caller, named) {
         (Caller::Rider(rider), None) => Ok(rider.clone()),
         (Caller::Rider(rider), Some(named)) if *rider == named => Ok(named),
-        (Caller::Operator, Some(named)) => Ok(named),
-        (Caller::Operator, None) => Err(Refusal::field("riderId", "is required")),
+        (Caller::Operator(_), Some(named)) => Ok(named),
+        (Caller::Operator(_), None) => Err(Refusal::field("riderId", "is required")),
         (
             Caller::Anyone
             | Caller::Customer(_)
             | Caller::Store(_)
             | Caller::Rider(_)
-            | Caller::Partner,
+            | Caller::Partner(..),
             _,
         ) => Err(Refusal::Forbidden),
     }

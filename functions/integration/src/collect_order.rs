@@ -1,16 +1,16 @@
 //! `PUT /integrations/orders/{source}/{externalOrderId}` stores an external order (외부 주문 수집):
 //! a new one, or a newer state of a known one. Older updates change nothing.
 
-use domain::{ExternalOrderId, Failure, Role, SourceId};
+use domain::{ExternalOrderId, Failure, SourceId, scope::Permission};
 use edge::{Access, Function, Method, Request, Response, Route};
-use ordering::{external_order, external_order_update::ExternalOrder};
+use ordering::{access, external_order, external_order_update::ExternalOrder};
 use store::Store;
 
 /// `PUT /integrations/orders/{source}/{externalOrderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Put,
     "/integrations/orders/{source}/{externalOrderId}",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::CollectOrders]),
     "Stores an external order (외부 주문 수집); older updates change nothing",
 )
 .request_body::<ExternalOrder>()
@@ -27,6 +27,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let update = request.json()?;
     let store = store.until(request.deadline);
-    let order = external_order::upsert(&store, &source, &external, update, request.now).await?;
-    Ok(Response::ok(&events::Order::from(&order)))
+    let by = request.caller.actor();
+    let order =
+        external_order::upsert(&store, &source, &external, update, &by, request.now).await?;
+    Ok(Response::ok(&access::visible_to(&request.caller, &order)))
 }

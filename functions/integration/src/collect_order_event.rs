@@ -2,7 +2,7 @@
 //! from requests. An event of type `ExternalOrder` holds the order with its `source` and
 //! `externalOrderId`.
 
-use domain::{ExternalOrderId, Failure, Fault, NotStarted, Open, SourceId};
+use domain::{ExternalOrderId, Failure, Fault, NotStarted, Open, SourceId, actor::Actor};
 use edge::{DeadLetterError, Environment, Function, Message, SourceQueue};
 use ordering::{external_order, external_order_update::ExternalOrder};
 use serde::Deserialize;
@@ -64,7 +64,8 @@ async fn handle(
         Err(malformed) => return Ok(queue.dead_letter(&message, malformed).await?),
     };
     let store = store.until(message.deadline);
-    match external_order::upsert(&store, &source, &external_order_id, update, message.now).await {
+    let (by, now) = (Actor::System, message.now);
+    match external_order::upsert(&store, &source, &external_order_id, update, &by, now).await {
         Ok(_) => Ok(()),
         Err(Failure::Fault(fault)) => {
             queue.hide(&message, Duration::ZERO).await;

@@ -1,15 +1,16 @@
 //! `GET /integrations/orders/{orderId}` and `GET /integrations/orders/{source}/{externalOrderId}`
 //! show a partner an order: by our id, or by its id in the source system.
 
-use domain::{ExternalOrderId, Failure, OrderId, Refusal, Role, SourceId};
+use domain::{ExternalOrderId, Failure, OrderId, Refusal, SourceId, scope::Permission};
 use edge::{Access, Function, Method, Request, Response, Route};
+use ordering::access;
 use store::Store;
 
 /// `GET /integrations/orders/{orderId}`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/orders/{orderId}",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadOrders, Permission::CollectOrders]),
     "Shows an order, own or external, by our id (주문 조회)",
 )
 .response::<events::Order>();
@@ -18,7 +19,7 @@ pub const ROUTE: Route = Route::new(
 pub const ROUTE_BY_SOURCE: Route = Route::new(
     Method::Get,
     "/integrations/orders/{source}/{externalOrderId}",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadOrders, Permission::CollectOrders]),
     "Shows an external order by its id in the source system (외부 주문 조회)",
 )
 .response::<events::Order>();
@@ -40,7 +41,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     } else {
         request.path("orderId")?
     };
-    let order =
-        store.until(request.deadline).orders().any(&order_id).await?.ok_or(Refusal::NotFound)?;
-    Ok(Response::ok(&events::Order::from(&order)))
+    let order = store.until(request.deadline).orders().any(&order_id).await?;
+    let order = order.filter(|order| access::may_read(&request.caller, order));
+    let order = order.ok_or(Refusal::NotFound)?;
+    Ok(Response::ok(&access::visible_to(&request.caller, &order)))
 }

@@ -1,9 +1,10 @@
 //! `GET /integrations/orders` returns the change feed: every change of every order, oldest first,
 //! without gaps.
 
-use domain::{Failure, OrderId, Role, Timestamp, order::Status};
+use domain::{Caller, Failure, OrderId, Timestamp, order::Status, scope::Permission};
 use edge::{Access, Function, Method, Request, Response, Route};
 use events::EventType;
+use ordering::access;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Store, change_feed::Entry};
@@ -16,7 +17,7 @@ const MAX_PAGES: usize = 50;
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/orders",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadOrders]),
     "Lists every order change of 30 days, oldest first, without gaps (주문 변경 목록); poll with the last cursor",
 )
 .query(&[
@@ -61,15 +62,15 @@ pub struct ChangedOrder {
     order: events::Order,
 }
 
-impl From<Entry> for ChangedOrder {
-    fn from(Entry { order, event_type, position: _ }: Entry) -> Self {
+impl ChangedOrder {
+    fn visible_to(caller: &Caller, Entry { order, event_type, position: _ }: Entry) -> Self {
         Self {
             order_id: order.order_id.clone(),
             version: order.version,
             event_type,
             status: order.status,
             updated_at: order.updated_at,
-            order,
+            order: access::visible_in_list(caller, order),
         }
     }
 }
@@ -87,7 +88,8 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let (mut changes, mut reached) = (Vec::new(), after);
     for _ in 0..MAX_PAGES {
         let (entries, next) = store.change_feed().after(reached, limit).await?;
-        changes = entries.into_iter().filter(is_requested).map(ChangedOrder::from).collect();
+        let entries = entries.into_iter().filter(is_requested);
+        changes = entries.map(|entry| ChangedOrder::visible_to(&request.caller, entry)).collect();
         let is_the_end = next == reached;
         reached = next;
         if is_the_end || !changes.is_empty() {

@@ -1,16 +1,19 @@
 //! `GET /integrations/sources/{source}/orders` lists the external orders of a source, newest first
 //! and without a time limit (외부 주문 목록).
 
-use domain::{Failure, Role, SourceId};
+use domain::{Failure, SourceId, scope::Permission};
 use edge::{Access, Function, Method, Request, Response, Route};
-use ordering::listing::{self, OrderList};
+use ordering::{
+    access,
+    listing::{self, OrderList},
+};
 use store::Store;
 
 /// `GET /integrations/sources/{source}/orders`.
 pub const ROUTE: Route = Route::new(
     Method::Get,
     "/integrations/sources/{source}/orders",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::ReadOrders, Permission::CollectOrders]),
     "Lists the external orders of a source, newest first (외부 주문 목록)",
 )
 .query(&[
@@ -32,7 +35,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .list(&source, &listing::page(request.page()?))
         .await?;
     Ok(Response::ok(&OrderList::new(
-        page.entries.iter().map(events::Order::from).collect(),
+        page.entries.iter().map(|order| access::visible_to(&request.caller, order)).collect(),
         Response::cursor(page.next.as_deref()),
     )))
 }

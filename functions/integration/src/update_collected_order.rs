@@ -2,11 +2,11 @@
 //! order (외부 주문 상태 변경). Older updates change nothing.
 
 use domain::{
-    ExternalOrderId, Failure, Refusal, RefusalKind, Role, SourceId, Timestamp,
-    external::ReportedStatus,
+    ExternalOrderId, Failure, Refusal, RefusalKind, SourceId, Timestamp, external::ReportedStatus,
+    scope::Permission,
 };
 use edge::{Access, Function, Method, Request, Response, Route};
-use ordering::external_order;
+use ordering::{access, external_order};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Store;
@@ -15,7 +15,7 @@ use store::Store;
 pub const ROUTE: Route = Route::new(
     Method::Post,
     "/integrations/orders/{source}/{externalOrderId}/status",
-    Access::Roles(&[Role::Partner, Role::Operator]),
+    Access::Permissions(&[Permission::CollectOrders]),
     "Updates the status of an external order (외부 주문 상태 변경); older updates change nothing",
 )
 .request_body::<StatusUpdate>()
@@ -43,7 +43,9 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
     let external: ExternalOrderId = request.path("externalOrderId")?;
     let StatusUpdate { status, at } = request.json()?;
     let store = store.until(request.deadline);
+    let by = request.caller.actor();
     let order =
-        external_order::update_status(&store, &source, &external, &status, at, request.now).await?;
-    Ok(Response::ok(&events::Order::from(&order.ok_or(Refusal::NotFound)?)))
+        external_order::update_status(&store, &source, &external, &status, at, &by, request.now)
+            .await?;
+    Ok(Response::ok(&access::visible_to(&request.caller, &order.ok_or(Refusal::NotFound)?)))
 }

@@ -73,10 +73,11 @@ pub(crate) async fn charge(
         Some(key) => ChargeId::of_key(&customer_id, &key),
         None => ChargeId::of_payment(&customer_id, &payment_key),
     };
+    let by = Some(request.caller.actor());
     let payable = Payable::Charge(charge_id.clone());
     let attempt = Attempt::asked(payable, 1, payment_key, amount, None, request.now);
     let file = ChargeWithAttempt {
-        charge: CardCharge { charge_id, customer_id, amount, reason, charged: None },
+        charge: CardCharge { charge_id, customer_id, amount, reason, by, charged: None },
         attempt,
     };
     let (file, begin) = match store.charges().with_attempt(&file.charge.charge_id).await? {

@@ -3,8 +3,8 @@
 
 use crate::by_card;
 use domain::{
-    Caller, CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, Variables,
-    Won,
+    CustomerId, Failure, Fault, NotStarted, Open, Refusal, RefusalKind, Role, Variables, Won,
+    actor::Actor,
     number::WholeNumber,
     order::checked_reason,
     payment::PaymentKey,
@@ -128,7 +128,7 @@ async fn handle(resources: Resources, request: Request) -> Result<Response, Fail
             )
             .await
         }
-        None if resources.is_free || request.caller == Caller::Operator => {
+        None if resources.is_free || request.caller.is_operator() => {
             give(&store, &request, customer_id, amount, reason).await
         }
         None => Err(Refusal::PaymentRequired.into()),
@@ -143,8 +143,9 @@ async fn give(
     amount: Won,
     reason: Option<String>,
 ) -> Result<Response, Failure> {
+    let by = request.caller.actor();
     // The scope contains the caller's role, so that keys of different roles do not collide.
-    let scope = format!("{}/{customer_id}", request.caller.actor());
+    let scope = format!("{}/{customer_id}", request.caller.key_owner());
     let key_hash = request.idempotency_key()?.map(|key| key.hash(&scope));
     optimistically(OFTEN_CHANGED, || async {
         let (balance, made) =
@@ -164,7 +165,7 @@ async fn give(
             reason: reason.clone(),
             charged_at: request.now,
         };
-        let is_written = commit(store, &charge, balance, key_hash.as_deref()).await?;
+        let is_written = commit(store, &charge, &by, balance, key_hash.as_deref()).await?;
         Ok(Attempted::done_if(is_written, || Response::ok(&charge)))
     })
     .await
@@ -184,6 +185,7 @@ enum Stale {
 async fn commit(
     store: &Store,
     charge: &Charge,
+    by: &Actor,
     seen: Won,
     key_hash: Option<&str>,
 ) -> Result<bool, Fault> {
@@ -193,6 +195,7 @@ async fn commit(
         amount: charge.amount,
         reference: charge.entry_id.to_string(),
         reason: charge.reason.clone(),
+        by: Some(by.clone()),
         at: charge.charged_at,
     };
     let mut transaction = Transaction::default()

@@ -152,6 +152,7 @@ async fn commit(
         delta: quantity - seen,
         reason: reason.clone(),
         order_id: None,
+        by: Some(request.caller.actor()),
         at: request.now,
     };
     let movement =

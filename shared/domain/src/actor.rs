@@ -1,11 +1,11 @@
-//! Actors: who performed a step of an order.
+//! Actors: who made a change.
 
-use crate::{CustomerId, RiderId, StoreId};
+use crate::{CustomerId, OperatorId, PartnerId, RiderId, StoreId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// Who performed a step. Serialised as `customer:<id>`, `store:<id>`, `rider:<id>`, `operator` or
-/// `system`.
+/// Who made a change. Serialised as `customer:<id>`, `store:<id>`, `rider:<id>`, `partner:<id>`,
+/// `operator:<id>` or `system`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// The customer who owns the order.
@@ -14,8 +14,11 @@ pub enum Actor {
     Store(StoreId),
     /// The rider who delivers the order.
     Rider(RiderId),
-    /// A person who operates the platform.
-    Operator,
+    /// Another system.
+    Partner(PartnerId),
+    /// A person who operates the platform. `None`, written `operator`: recorded before changes
+    /// named the operator.
+    Operator(Option<OperatorId>),
     /// The platform itself.
     System,
 }
@@ -26,7 +29,9 @@ impl fmt::Display for Actor {
             Self::Customer(id) => write!(f, "customer:{id}"),
             Self::Store(id) => write!(f, "store:{id}"),
             Self::Rider(id) => write!(f, "rider:{id}"),
-            Self::Operator => f.write_str("operator"),
+            Self::Partner(id) => write!(f, "partner:{id}"),
+            Self::Operator(Some(id)) => write!(f, "operator:{id}"),
+            Self::Operator(None) => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }
     }
@@ -34,7 +39,7 @@ impl fmt::Display for Actor {
 
 /// The text is not a valid actor.
 #[derive(Debug, thiserror::Error)]
-#[error("must be customer:<id>, store:<id>, rider:<id>, operator or system")]
+#[error("must be customer:<id>, store:<id>, rider:<id>, partner:<id>, operator:<id> or system")]
 pub struct InvalidActor;
 
 impl FromStr for Actor {
@@ -42,11 +47,15 @@ impl FromStr for Actor {
 
     fn from_str(text: &str) -> Result<Self, InvalidActor> {
         match text.split_once(':') {
-            None if text == "operator" => Ok(Self::Operator),
+            None if text == "operator" => Ok(Self::Operator(None)),
             None if text == "system" => Ok(Self::System),
             Some(("customer", id)) => id.parse().map(Self::Customer).map_err(|_| InvalidActor),
             Some(("store", id)) => id.parse().map(Self::Store).map_err(|_| InvalidActor),
             Some(("rider", id)) => id.parse().map(Self::Rider).map_err(|_| InvalidActor),
+            Some(("partner", id)) => id.parse().map(Self::Partner).map_err(|_| InvalidActor),
+            Some(("operator", id)) => {
+                id.parse().map(|id| Self::Operator(Some(id))).map_err(|_| InvalidActor)
+            }
             _ => Err(InvalidActor),
         }
     }

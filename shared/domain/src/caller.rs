@@ -1,6 +1,8 @@
 //! Callers: the sender of a request, and the data that the sender may access.
 
-use crate::{CustomerId, Refusal, RiderId, StoreId, actor::Actor};
+use crate::{
+    CustomerId, OperatorId, PartnerId, Refusal, RiderId, StoreId, actor::Actor, scope::Scopes,
+};
 use std::fmt;
 
 /// The role of a caller: the claim `role` of its token.
@@ -12,7 +14,7 @@ pub enum Role {
     Store,
     /// May access the orders that it delivers.
     Rider,
-    /// Another system. May call the integration routes.
+    /// Another system. May call the integration routes, as far as its scopes allow.
     Partner,
     /// May access everything.
     Operator,
@@ -52,10 +54,10 @@ pub enum Caller {
     Store(StoreId),
     /// A rider.
     Rider(RiderId),
-    /// Another system.
-    Partner,
+    /// Another system, with what its token allows.
+    Partner(PartnerId, Scopes),
     /// A person who operates the platform.
-    Operator,
+    Operator(OperatorId),
 }
 
 impl Caller {
@@ -66,9 +68,14 @@ impl Caller {
             Self::Customer(_) => Some(Role::Customer),
             Self::Store(_) => Some(Role::Store),
             Self::Rider(_) => Some(Role::Rider),
-            Self::Partner => Some(Role::Partner),
-            Self::Operator => Some(Role::Operator),
+            Self::Partner(..) => Some(Role::Partner),
+            Self::Operator(_) => Some(Role::Operator),
         }
+    }
+
+    /// Whether the caller is an operator.
+    pub const fn is_operator(&self) -> bool {
+        matches!(self, Self::Operator(_))
     }
 
     /// Refuses every caller except this customer and operators. The check needs no data, so it runs
@@ -76,10 +83,12 @@ impl Caller {
     pub fn must_be(&self, customer: &CustomerId) -> Result<(), Refusal> {
         match self {
             Self::Customer(id) if id == customer => Ok(()),
-            Self::Operator => Ok(()),
-            Self::Anyone | Self::Customer(_) | Self::Store(_) | Self::Rider(_) | Self::Partner => {
-                Err(Refusal::Forbidden)
-            }
+            Self::Operator(_) => Ok(()),
+            Self::Anyone
+            | Self::Customer(_)
+            | Self::Store(_)
+            | Self::Rider(_)
+            | Self::Partner(..) => Err(Refusal::Forbidden),
         }
     }
 
@@ -88,22 +97,38 @@ impl Caller {
     pub fn must_be_at(&self, store: &StoreId) -> Result<(), Refusal> {
         match self {
             Self::Store(id) if id == store => Ok(()),
-            Self::Operator => Ok(()),
-            Self::Anyone | Self::Customer(_) | Self::Store(_) | Self::Rider(_) | Self::Partner => {
-                Err(Refusal::Forbidden)
-            }
+            Self::Operator(_) => Ok(()),
+            Self::Anyone
+            | Self::Customer(_)
+            | Self::Store(_)
+            | Self::Rider(_)
+            | Self::Partner(..) => Err(Refusal::Forbidden),
         }
     }
 
-    /// The actor that represents the caller in an order's timeline. Partners and unidentified callers
-    /// appear as the system.
+    /// The actor that stands for the caller wherever a change is recorded. Only public routes have
+    /// unidentified callers; they change nothing.
     pub fn actor(&self) -> Actor {
         match self {
             Self::Customer(id) => Actor::Customer(id.clone()),
             Self::Store(id) => Actor::Store(id.clone()),
             Self::Rider(id) => Actor::Rider(id.clone()),
-            Self::Operator => Actor::Operator,
-            Self::Anyone | Self::Partner => Actor::System,
+            Self::Partner(id, _) => Actor::Partner(id.clone()),
+            Self::Operator(id) => Actor::Operator(Some(id.clone())),
+            Self::Anyone => Actor::System,
+        }
+    }
+
+    /// Whom the caller's idempotency keys belong to. Operators share theirs: each of those belongs
+    /// to one resource, so that another operator may repeat a request.
+    pub fn key_owner(&self) -> String {
+        match self {
+            Self::Operator(_) => "operator".to_owned(),
+            Self::Anyone
+            | Self::Customer(_)
+            | Self::Store(_)
+            | Self::Rider(_)
+            | Self::Partner(..) => self.actor().to_string(),
         }
     }
 }

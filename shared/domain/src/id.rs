@@ -121,6 +121,10 @@ ids! {
     StoreId
     /// A rider: the subject of the caller's token.
     RiderId
+    /// A partner, another system that calls the API: the subject of its token.
+    PartnerId
+    /// A person who operates the platform: the subject of the token.
+    OperatorId
     /// A marketing campaign, named by the marketing platform.
     CampaignId
     /// A coupon of one customer: `cpn_` and 26 characters.

@@ -37,6 +37,7 @@ mod refusal;
 pub mod request;
 pub mod reservations;
 pub mod sales;
+pub mod scope;
 mod status;
 pub mod store;
 pub mod time;
@@ -48,7 +49,8 @@ pub use environment::{NotStarted, Open, Variables};
 pub use fault::Fault;
 pub use id::{
     CampaignId, ChannelId, ChargeId, CouponId, CouponSourceId, CustomerId, DeliveryId, EntryId,
-    ExternalOrderId, InvalidId, OrderId, ProductId, RiderId, RunId, SourceId, StoreId, WebhookName,
+    ExternalOrderId, InvalidId, OperatorId, OrderId, PartnerId, ProductId, RiderId, RunId,
+    SourceId, StoreId, WebhookName,
 };
 pub use idempotency::IdempotencyKey;
 pub use money::Won;

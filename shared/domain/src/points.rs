@@ -1,6 +1,6 @@
 //! Points: a customer's balance, and the ledger of its changes.
 
-use crate::{EntryId, Timestamp, Won};
+use crate::{EntryId, Timestamp, Won, actor::Actor};
 use serde::{Deserialize, Serialize};
 
 /// The number of points that one charge adds.
@@ -56,6 +56,11 @@ pub struct Entry {
     /// The reason for a charge, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who changed it: `customer:<id>`, `operator:<id>` or `system`. Entries made before this was
+    /// recorded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub by: Option<Actor>,
     /// When the balance changed.
     pub at: Timestamp,
 }

@@ -1,10 +1,10 @@
 //! Claims of the token, which API Gateway's authorizer has verified.
 
-use domain::{Caller, CustomerId, RiderId, Role, StoreId};
+use domain::{Caller, CustomerId, OperatorId, PartnerId, RiderId, Role, StoreId, scope::Scopes};
 use lambda_http::RequestExt;
 use std::collections::HashMap;
 
-/// The caller that the claims `role`, `sub` and `storeId` name. Only a JWT authorizer of a HTTP API
+/// The caller that the claims `role`, `sub`, `storeId` and `scope` name. Only a JWT authorizer of a HTTP API
 /// gives claims: anybody else is [`Caller::Anyone`].
 pub(crate) fn caller(http: &lambda_http::Request) -> Caller {
     let authorizer = http.request_context_ref().and_then(|context| context.authorizer());
@@ -19,8 +19,11 @@ fn named(claims: &HashMap<String, String>) -> Caller {
         Role::Customer => CustomerId::parse(claim("sub")).ok().map(Caller::Customer),
         Role::Store => StoreId::parse(claim("storeId")).ok().map(Caller::Store),
         Role::Rider => RiderId::parse(claim("sub")).ok().map(Caller::Rider),
-        Role::Partner => Some(Caller::Partner),
-        Role::Operator => Some(Caller::Operator),
+        Role::Partner => {
+            let scopes = Scopes::of_claim(claim("scope"));
+            PartnerId::parse(claim("sub")).ok().map(|id| Caller::Partner(id, scopes))
+        }
+        Role::Operator => OperatorId::parse(claim("sub")).ok().map(Caller::Operator),
     });
     caller.unwrap_or(Caller::Anyone)
 }

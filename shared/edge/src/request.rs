@@ -65,7 +65,8 @@ impl Request {
         http: lambda_http::Request,
     ) -> Result<Self, Refusal> {
         let caller = claims::caller(&http);
-        if !routes.iter().all(|route| route.access.admits(&caller)) {
+        let source = http.path_parameters_ref().and_then(|all| all.first("source")?.parse().ok());
+        if !routes.iter().all(|route| route.access.admits(&caller, source.as_ref())) {
             return Err(Refusal::Forbidden);
         }
         check_parameters(routes, &http)?;

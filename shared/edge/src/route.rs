@@ -1,7 +1,7 @@
 //! Routes: method, path, roles and documentation. One declaration serves the check of the role, the
 //! API document and the tests.
 
-use domain::{Caller, RefusalKind, Role};
+use domain::{Caller, RefusalKind, Role, SourceId, scope::Permission};
 use schemars::{JsonSchema, SchemaGenerator};
 use std::fmt;
 
@@ -37,14 +37,23 @@ pub enum Access {
     Public,
     /// Callers of these roles.
     Roles(&'static [Role]),
+    /// Partners with one of these permissions, and operators.
+    Permissions(&'static [Permission]),
 }
 
 impl Access {
-    /// Whether this caller may call.
-    pub fn admits(self, caller: &Caller) -> bool {
+    /// Whether this caller may call. `source` is the source in the path.
+    pub fn admits(self, caller: &Caller, source: Option<&SourceId>) -> bool {
         match self {
             Self::Public => true,
             Self::Roles(roles) => caller.role().is_some_and(|role| roles.contains(&role)),
+            Self::Permissions(permissions) => match caller {
+                Caller::Operator(_) => true,
+                Caller::Partner(_, scopes) => {
+                    permissions.iter().any(|permission| scopes.permit(*permission, source))
+                }
+                Caller::Anyone | Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) => false,
+            },
         }
     }
 }

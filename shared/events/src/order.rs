@@ -75,6 +75,14 @@ pub struct Order {
     pub updated_at: Timestamp,
 }
 
+impl Order {
+    /// The order without the data that tells who receives it, and where.
+    #[must_use]
+    pub fn without_personal_data(self) -> Self {
+        Self { delivery: None, ..self }
+    }
+}
+
 /// One item of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

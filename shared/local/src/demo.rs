@@ -126,6 +126,7 @@ async fn call_once(
         sub: "demo".into(),
         role: "operator".into(),
         store_id: None,
+        scope: None,
         ttl_seconds: None,
     };
     let token = platform.http_api.tokens.issue(&token, platform.clock.now())?;

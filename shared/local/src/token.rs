@@ -34,6 +34,9 @@ pub struct TokenRequest {
     /// The store of a caller with the role `store`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_id: Option<String>,
+    /// The scopes of a partner, separated by spaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// The lifetime in seconds. Default: one hour.
     #[serde(default, skip_serializing)]
     pub ttl_seconds: Option<u64>,
@@ -83,7 +86,7 @@ mod tests {
 
     fn issued(tokens: &Tokens, now: Timestamp) -> String {
         let (sub, role) = ("c1".into(), "customer".into());
-        let request = TokenRequest { sub, role, store_id: None, ttl_seconds: None };
+        let request = TokenRequest { sub, role, store_id: None, scope: None, ttl_seconds: None };
         tokens.issue(&request, now).unwrap()
     }
 

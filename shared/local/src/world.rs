@@ -104,8 +104,23 @@ impl World {
     /// A client with a token of this role. `store_id` is the store of a `store` token.
     pub fn caller(&self, role: &str, sub: &str, store_id: Option<&str>) -> Client<'_> {
         let store_id = store_id.map(str::to_owned);
-        let request =
-            TokenRequest { sub: sub.into(), role: role.into(), store_id, ttl_seconds: None };
+        self.client(sub, role, store_id, None)
+    }
+
+    /// A client with the token of this partner, with these scopes, separated by spaces.
+    pub fn partner_with(&self, id: &str, scope: &str) -> Client<'_> {
+        self.client(id, "partner", None, Some(scope.to_owned()))
+    }
+
+    fn client(
+        &self,
+        sub: &str,
+        role: &str,
+        store_id: Option<String>,
+        scope: Option<String>,
+    ) -> Client<'_> {
+        let (sub, role) = (sub.to_owned(), role.to_owned());
+        let request = TokenRequest { sub, role, store_id, scope, ttl_seconds: None };
         let token = self.platform.http_api.tokens.issue(&request, self.now());
         Client { world: self, token: token.ok() }
     }

@@ -9,8 +9,11 @@ pub fn may_read(caller: &Caller, order: &Order) -> bool {
         Caller::Rider(rider) => Some(rider) == order.rider_id(),
         Caller::Customer(_) => is_customer_of(caller, order),
         Caller::Store(_) => is_store_of(caller, order),
-        Caller::Operator => true,
-        Caller::Partner | Caller::Anyone => false,
+        Caller::Partner(_, scopes) => {
+            scopes.may_read_order_of(order.source().map(|(source, _)| source))
+        }
+        Caller::Operator(_) => true,
+        Caller::Anyone => false,
     }
 }
 
@@ -23,24 +26,34 @@ pub fn is_customer_of(caller: &Caller, order: &Order) -> bool {
 pub fn is_store_of(caller: &Caller, order: &Order) -> bool {
     match caller {
         Caller::Store(store) => Some(store) == order.store_id.as_ref(),
-        Caller::Operator => true,
-        Caller::Anyone | Caller::Customer(_) | Caller::Rider(_) | Caller::Partner => false,
+        Caller::Operator(_) => true,
+        Caller::Anyone | Caller::Customer(_) | Caller::Rider(_) | Caller::Partner(..) => false,
     }
 }
 
-/// An order as its caller may see it. A rider sees the address only while delivering.
+/// An order as its caller may see it. A rider sees the address only while delivering, a partner
+/// only if it may read personal data.
 pub fn visible_to(caller: &Caller, order: &Order) -> events::Order {
     let visible = events::Order::from(order);
+    if is_no_longer_with(caller, order) {
+        visible.without_personal_data()
+    } else {
+        visible_in_list(caller, visible)
+    }
+}
+
+/// An order of a list or a feed as its caller may see it.
+pub fn visible_in_list(caller: &Caller, order: events::Order) -> events::Order {
     match caller {
-        Caller::Rider(_) if is_no_longer_with(caller, order) => {
-            events::Order { delivery: None, ..visible }
+        Caller::Partner(_, scopes) if !scopes.may_read_personal_data() => {
+            order.without_personal_data()
         }
-        Caller::Rider(_)
-        | Caller::Anyone
+        Caller::Anyone
         | Caller::Customer(_)
         | Caller::Store(_)
-        | Caller::Partner
-        | Caller::Operator => visible,
+        | Caller::Rider(_)
+        | Caller::Partner(..)
+        | Caller::Operator(_) => order,
     }
 }
 

@@ -37,6 +37,7 @@ pub async fn upsert(
     source: &SourceId,
     external: &ExternalOrderId,
     update: ExternalOrder,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Order, Failure> {
     refuse_channel(source)?;
@@ -75,7 +76,8 @@ pub async fn upsert(
             }
             None => derive_payment(&mut next, &payment, stored.as_ref()),
         }
-        let next = advance(stored.as_ref(), next, revision.at.unwrap_or(now), now);
+        let at = revision.at.unwrap_or(now);
+        let next = advance(stored.as_ref(), next, by, at, now);
         let seen_version = stored.map_or(0, |stored| stored.version);
         let is_written = store.external_orders().put(&next, seen_version).await?;
         Ok(Attempted::done_if(is_written, || next))
@@ -91,6 +93,7 @@ pub async fn update_status(
     external: &ExternalOrderId,
     status: &ReportedStatus,
     at: Option<Timestamp>,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Option<Order>, Failure> {
     refuse_channel(source)?;
@@ -115,7 +118,7 @@ pub async fn update_status(
         };
         let mut next = Order { origin: Origin::External(Box::new(origin)), ..stored.clone() };
         derive_payment(&mut next, &ExternalPayment::default(), Some(&stored));
-        let next = advance(Some(&stored), next, reported_at, now);
+        let next = advance(Some(&stored), next, by, reported_at, now);
         let is_written = store.external_orders().put(&next, stored.version).await?;
         Ok(Attempted::done_if(is_written, || Some(next)))
     })
@@ -123,8 +126,14 @@ pub async fn update_status(
 }
 
 /// The next version of an order that another party took, after an update that is newer than what is
-/// stored. `at` is the time of a new status there.
-pub fn advance(stored: Option<&Order>, update: Order, at: Timestamp, now: Timestamp) -> Order {
+/// stored. `at` is the time of a new status there, `by` who reported it.
+pub fn advance(
+    stored: Option<&Order>,
+    update: Order,
+    by: &Actor,
+    at: Timestamp,
+    now: Timestamp,
+) -> Order {
     let status = update.status();
     let mut timeline = stored.map_or_else(Vec::new, |stored| stored.timeline.clone());
     let status_changed = stored.is_none_or(|stored| stored.status() != status);
@@ -132,7 +141,7 @@ pub fn advance(stored: Option<&Order>, update: Order, at: Timestamp, now: Timest
         if timeline.len() == MAX_STEPS {
             timeline.remove(1);
         }
-        timeline.push(Step { status, at, by: Actor::System });
+        timeline.push(Step { status, at, by: by.clone() });
     }
     Order {
         version: stored.map_or(0, |stored| stored.version) + 1,

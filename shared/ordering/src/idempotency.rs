@@ -26,9 +26,11 @@ impl KeyedRequest {
         meaning: &str,
     ) -> Self {
         let scope = match caller {
-            Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) => caller.actor().to_string(),
-            Caller::Operator => format!("operator:{order_id}"),
-            Caller::Anyone | Caller::Partner => format!("other:{order_id}"),
+            Caller::Customer(_) | Caller::Store(_) | Caller::Rider(_) | Caller::Partner(..) => {
+                caller.key_owner()
+            }
+            Caller::Operator(_) => format!("operator:{order_id}"),
+            Caller::Anyone => format!("other:{order_id}"),
         };
         Self {
             hash: key.hash(&format!("{scope}/{route}")),

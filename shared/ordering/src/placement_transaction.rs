@@ -75,7 +75,8 @@ pub(crate) async fn commit(
     }
     if let Some(entry_id) = order.payment.ledger_entry.clone() {
         let (kind, amount, reference) = (EntryKind::Use, -*total_amount, order_id.to_string());
-        let entry = Entry { entry_id, kind, amount, reference, reason: None, at: *placed_at };
+        let by = order.timeline.last().map(|step| step.by.clone());
+        let entry = Entry { entry_id, kind, amount, reference, reason: None, by, at: *placed_at };
         transaction = transaction
             .with(store.points().debit(customer_id, *total_amount), Condition::Balance)
             .with(store.points().append_ledger_entry(customer_id, &entry)?, Condition::LedgerEntry);

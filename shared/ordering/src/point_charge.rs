@@ -73,8 +73,15 @@ fn conclusion(
         let CardCharge { customer_id, amount, .. } = charge;
         let reference = charge.charge_id.to_string();
         let (kind, reason) = (EntryKind::Charge, charge.reason.clone());
-        let entry =
-            Entry { entry_id: entry_id.clone(), kind, amount: *amount, reference, reason, at: now };
+        let entry = Entry {
+            entry_id: entry_id.clone(),
+            kind,
+            amount: *amount,
+            reference,
+            reason,
+            by: charge.by.clone(),
+            at: now,
+        };
         change = change
             .with(store.points().set_balance(customer_id, balance, after), Changed)
             .with(store.points().append_ledger_entry(customer_id, &entry)?, Changed);

@@ -9,6 +9,7 @@ use crate::{
 };
 use domain::{
     ChannelId, Fault, OrderId, ProductId, Timestamp,
+    actor::Actor,
     channel::{Recipient, StockChange},
     order::{Order, Status},
 };
@@ -123,8 +124,13 @@ impl ChannelOrders<'_> {
         } else {
             stock.when("attribute_exists(pk)")
         };
-        let movement =
-            Movement { delta, reason: None, order_id: Some(order.order_id.clone()), at: now };
+        let movement = Movement {
+            delta,
+            reason: None,
+            order_id: Some(order.order_id.clone()),
+            by: Some(Actor::System),
+            at: now,
+        };
         let key = keys::movement_of(product, &order.order_id, order.version);
         let moved = Write::put(&self.0.tables.products, row(&key, &movement)?).when_new();
         Ok(Transaction::default().with(stock, ()).with(moved, ()))

@@ -8,7 +8,7 @@ use crate::{
     points::Charge,
     read::Query,
 };
-use domain::{ChargeId, CustomerId, Fault, Won, payment::Attempt};
+use domain::{ChargeId, CustomerId, Fault, Won, actor::Actor, payment::Attempt};
 use serde::{Deserialize, Serialize};
 
 /// A charge of points by card.
@@ -24,6 +24,9 @@ pub struct CardCharge {
     /// The reason, as the caller gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who requested it. Charges made before this was recorded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
     /// The charge as it was credited, once the card is charged. It is the body of the first
     /// response.
     #[serde(default, skip_serializing_if = "Option::is_none")]

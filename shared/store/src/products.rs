@@ -8,6 +8,7 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Fault, OrderId, ProductId, StoreId, Timestamp, Won,
+    actor::Actor,
     basket::Quantity,
     product::{MAX_STOCK, Price, Product, ProductStatus},
 };
@@ -57,6 +58,9 @@ pub struct Movement {
     /// The channel order that caused the movement, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
+    /// Who made the movement. Movements made before this was recorded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
     /// The time of the movement.
     pub at: Timestamp,
 }

@@ -132,14 +132,9 @@ impl Orders<'_> {
                     TransitionCondition::BalanceLimit,
                 ),
             };
-            let entry = Entry {
-                entry_id,
-                kind,
-                amount,
-                reference: id.to_string(),
-                reason: None,
-                at: order.updated_at,
-            };
+            let by = order.timeline.last().map(|step| step.by.clone());
+            let (reference, at) = (id.to_string(), order.updated_at);
+            let entry = Entry { entry_id, kind, amount, reference, reason: None, by, at };
             change = change.with(
                 self.0.points().append_ledger_entry(customer, &entry)?,
                 TransitionCondition::Consistent(Inconsistency::LedgerEntry),
