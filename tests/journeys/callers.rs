@@ -81,6 +81,9 @@ async fn every_route_accepts_exactly_its_roles() {
             };
             assert_eq!(reply.problem() != "forbidden", is_allowed, "{role} {route:?} {reply:?}");
             assert_ne!(reply.status, 401);
+            let is_stored =
+                reply.headers.get("cache-control").is_none_or(|value| value != "no-store");
+            assert_eq!(is_stored, route.access == Access::Public, "{role} {route:?}");
         }
         for (role, sub, store) in [
             ("admin", "c1", None),

@@ -2,7 +2,8 @@
 //! JSON in, and the same source's JSON out. `lambda_http` reads and writes them.
 
 use crate::{
-    Environment, Error, Invocation, Request, Response, Route, request::RequestLine, response,
+    Access, Environment, Error, Invocation, Request, Response, Route, request::RequestLine,
+    response,
 };
 use domain::{Failure, Refusal};
 use futures::future::BoxFuture;
@@ -12,7 +13,10 @@ use lambda_http::{
         alb::AlbTargetGroupRequest,
         apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest},
     },
-    http::{self, header::HOST},
+    http::{
+        self, HeaderValue,
+        header::{CACHE_CONTROL, HOST},
+    },
     request::LambdaRequest,
     service_fn,
 };
@@ -24,6 +28,9 @@ use std::{
     pin::Pin,
     sync::Arc,
 };
+
+/// What only its caller may see is kept in no cache, not even in the browser's.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What a function does with a request. Its type is erased, so that a binary contains the code of
 /// this module once and not for each function.
@@ -40,6 +47,7 @@ pub(crate) async fn serve(
     handle: RequestHandler,
 ) -> Result<Value, Error> {
     let (now, deadline) = (environment.now(), invocation.deadline());
+    let is_private = routes.iter().any(|route| route.access != Access::Public);
     let call = |event: LambdaRequest, unreadable: Option<Refusal>| {
         let respond = |http: lambda_http::Request| {
             let line = RequestLine::of(&http, &invocation.request_id);
@@ -53,7 +61,11 @@ pub(crate) async fn serve(
                     Ok(request) => handle(request).await,
                     Err(refusal) => Err(refusal.into()),
                 };
-                Ok::<_, Infallible>(Utf8(response::write(function, &line, response)))
+                let mut written = response::write(function, &line, response);
+                if is_private {
+                    written.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+                }
+                Ok::<_, Infallible>(Utf8(written))
             }
         };
         Adapter::from(service_fn(respond)).call(LambdaEvent::new(event, Context::default()))
