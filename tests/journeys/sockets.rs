@@ -285,6 +285,10 @@ async fn with_auth_the_api_requires_tokens_and_the_control_port_issues_them() {
         403
     );
     assert_eq!(served.api("GET", "/products", "", &Value::Null).await.0, 200);
+    // A misspelt claim would be a token without it.
+    let misspelt = json!({ "sub": "mall", "role": "partner", "scopes": "orders.read" });
+    let (status, problem) = served.control("POST", "/tokens", &misspelt).await;
+    assert!(!(200..300).contains(&status) && problem.to_string().contains("scopes"), "{problem}");
     served.stop().await;
 }
 

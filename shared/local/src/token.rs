@@ -25,7 +25,7 @@ impl fmt::Debug for Tokens {
 
 /// The requested claims and lifetime of a token.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenRequest {
     /// The subject: the id of the caller.
     pub sub: String,
