@@ -1,4 +1,5 @@
-//! Inputs of notifications: phone numbers, messages, template ids; and what the log must not contain.
+//! Inputs of notifications: phone numbers, messages, template ids; and what the log must not
+//! contain.
 
 use crate::support::notifications::*;
 use crate::support::{

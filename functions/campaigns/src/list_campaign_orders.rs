@@ -34,7 +34,7 @@ async fn handle(store: Store, request: Request) -> Result<Response, Failure> {
         .campaigns()
         .orders(&campaign, &listing::page(request.page()?))
         .await?;
-    let visible = |order| access::visible_in_list(&request.caller, order);
-    let orders = page.entries.into_iter().map(visible).collect();
+    let redacted = |order| access::redacted_for(&request.caller, order);
+    let orders = page.entries.into_iter().map(redacted).collect();
     Ok(Response::ok(&OrderList::new(orders, Response::cursor(page.next.as_deref()))))
 }

@@ -70,7 +70,7 @@ impl ChangedOrder {
             event_type,
             status: order.status,
             updated_at: order.updated_at,
-            order: access::visible_in_list(caller, order),
+            order: access::redacted_for(caller, order),
         }
     }
 }

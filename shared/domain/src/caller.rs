@@ -81,29 +81,17 @@ impl Caller {
     /// Refuses every caller except this customer and operators. The check needs no data, so it runs
     /// before any data is read.
     pub fn must_be(&self, customer: &CustomerId) -> Result<(), Refusal> {
-        match self {
-            Self::Customer(id) if id == customer => Ok(()),
-            Self::Operator(_) => Ok(()),
-            Self::Anyone
-            | Self::Customer(_)
-            | Self::Store(_)
-            | Self::Rider(_)
-            | Self::Partner(..) => Err(Refusal::Forbidden),
-        }
+        self.must(matches!(self, Self::Customer(id) if id == customer))
     }
 
     /// Refuses every caller except this store's employees and operators. The check needs no data,
     /// so it runs before any data is read.
     pub fn must_be_at(&self, store: &StoreId) -> Result<(), Refusal> {
-        match self {
-            Self::Store(id) if id == store => Ok(()),
-            Self::Operator(_) => Ok(()),
-            Self::Anyone
-            | Self::Customer(_)
-            | Self::Store(_)
-            | Self::Rider(_)
-            | Self::Partner(..) => Err(Refusal::Forbidden),
-        }
+        self.must(matches!(self, Self::Store(id) if id == store))
+    }
+
+    fn must(&self, is_owner: bool) -> Result<(), Refusal> {
+        if is_owner || self.is_operator() { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// The actor that stands for the caller wherever a change is recorded. Only public routes have

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Outcome<T> {
     /// It is done.
     Done(T),
-    /// It is accepted and continues without the caller, or waits for another request of the caller's.
+    /// It is accepted and continues without the caller, or waits for the caller's next request.
     Accepted {
         /// The state now.
         value: T,

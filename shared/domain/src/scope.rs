@@ -4,7 +4,7 @@ use crate::SourceId;
 
 /// A scope of a partner's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+enum Scope {
     /// To read every order, without the personal data in it.
     ReadOrders,
     /// To read every order, with the personal data in it: `delivery`.
@@ -99,6 +99,19 @@ mod tests {
         );
         assert_eq!(scopes, Scopes(vec![Scope::CollectOrders(SourceId::parse("mall").unwrap())]));
         assert_eq!(Scopes::of_claim(""), Scopes::default());
+    }
+
+    #[test]
+    fn a_permission_is_given_by_exactly_the_scopes_that_it_names() {
+        let all = [Permission::ReadOrders, Permission::CollectOrders, Permission::ReadCampaigns];
+        let source = SourceId::parse("mall").unwrap();
+        for (of, name) in all.iter().flat_map(|of| of.scopes().iter().map(move |name| (of, name))) {
+            let scopes = Scopes::of_claim(&name.replace("{source}", "mall"));
+            for permission in all {
+                let is_given = scopes.permit(permission, Some(&source));
+                assert_eq!(is_given, permission == *of, "{permission:?} {name}");
+            }
+        }
     }
 
     #[test]

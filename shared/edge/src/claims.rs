@@ -4,8 +4,8 @@ use domain::{Caller, CustomerId, OperatorId, PartnerId, RiderId, Role, StoreId, 
 use lambda_http::RequestExt;
 use std::collections::HashMap;
 
-/// The caller that the claims `role`, `sub`, `storeId` and `scope` name. Only a JWT authorizer of a HTTP API
-/// gives claims: anybody else is [`Caller::Anyone`].
+/// The caller that the claims `role`, `sub`, `storeId` and `scope` name. Only a JWT authorizer of a
+/// HTTP API gives claims: anybody else is [`Caller::Anyone`].
 pub(crate) fn caller(http: &lambda_http::Request) -> Caller {
     let authorizer = http.request_context_ref().and_then(|context| context.authorizer());
     let claims = authorizer.and_then(|authorizer| Some(&authorizer.jwt.as_ref()?.claims));

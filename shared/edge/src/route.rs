@@ -150,8 +150,8 @@ impl Route {
         self
     }
 
-    /// The route as a function needs it: without documentation, so that only the binary with the API
-    /// document contains the code of the schemas.
+    /// The route as a function needs it: without documentation, so that only the binary with the
+    /// API document contains the code of the schemas.
     #[must_use]
     pub const fn served(self) -> Self {
         Self { query: self.query, ..Self::new(self.method, self.path, self.access, "") }

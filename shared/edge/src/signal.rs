@@ -2,8 +2,8 @@
 //!
 //! A signal is counted as a metric of `CloudWatch` in the embedded metric format: one line of JSON
 //! on the standard output, from which `CloudWatch` takes the metric. The namespace is the stack's
-//! name, so an alarm reads only the metrics of its own stack. A test joins the list to the alarms of
-//! the template.
+//! name, so an alarm reads only the metrics of its own stack. A test joins the list to the alarms
+//! of the template.
 
 use aws_smithy_async::time::SharedTimeSource;
 use serde_json::json;

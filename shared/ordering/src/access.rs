@@ -24,11 +24,8 @@ pub fn is_customer_of(caller: &Caller, order: &Order) -> bool {
 
 /// Whether a caller works at the store of an order, or is an operator.
 pub fn is_store_of(caller: &Caller, order: &Order) -> bool {
-    match caller {
-        Caller::Store(store) => Some(store) == order.store_id.as_ref(),
-        Caller::Operator(_) => true,
-        Caller::Anyone | Caller::Customer(_) | Caller::Rider(_) | Caller::Partner(..) => false,
-    }
+    let works_there = matches!(caller, Caller::Store(at) if Some(at) == order.store_id.as_ref());
+    works_there || caller.is_operator()
 }
 
 /// An order as its caller may see it. A rider sees the address only while delivering, a partner
@@ -38,12 +35,12 @@ pub fn visible_to(caller: &Caller, order: &Order) -> events::Order {
     if is_no_longer_with(caller, order) {
         visible.without_personal_data()
     } else {
-        visible_in_list(caller, visible)
+        redacted_for(caller, visible)
     }
 }
 
-/// An order of a list or a feed as its caller may see it.
-pub fn visible_in_list(caller: &Caller, order: events::Order) -> events::Order {
+/// An order without the personal data that the caller's token does not allow to read.
+pub fn redacted_for(caller: &Caller, order: events::Order) -> events::Order {
     match caller {
         Caller::Partner(_, scopes) if !scopes.may_read_personal_data() => {
             order.without_personal_data()

@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, fmt};
 const MAX_BYTES: usize = 4_096;
 
 /// The KMS keys of a platform. All of them use one AES key. Each ciphertext is bound to the ARN of
-/// its KMS key, so another KMS key cannot decrypt it. A ciphertext blob starts with its nonce, which
-/// is random.
+/// its KMS key, so another KMS key cannot decrypt it. A ciphertext blob starts with its nonce,
+/// which is random.
 pub(crate) struct Keys {
     key: LessSafeKey,
 }

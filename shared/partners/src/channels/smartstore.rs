@@ -146,8 +146,8 @@ impl fmt::Debug for Smartstore {
     }
 }
 
-/// A position in the listing of changes: a page, or those product orders of a page whose details are
-/// not read yet, and the page after it.
+/// A position in the listing of changes: a page, or those product orders of a page whose details
+/// are not read yet, and the page after it.
 #[derive(Clone, Serialize, Deserialize)]
 struct Changes {
     from: Timestamp,
